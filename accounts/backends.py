@@ -1,0 +1,18 @@
+"""Django's door to accounts: the state is read again on each request, so that a lock ends sessions at once (SES-05)."""
+
+from django.contrib.auth.backends import ModelBackend
+
+from accounts.models import Account
+
+
+class AccountBackend(ModelBackend):
+    """Accounts sign in through `accounts.sign_in`; here they are only found again."""
+
+    def authenticate(self, *args: object, **kwargs: object) -> None:  # type: ignore[override]
+        """Nobody signs in behind the back of `accounts.sign_in`, its limits and its journal."""
+        return None
+
+    def get_user(self, user_id: int) -> Account | None:
+        """The account of a session, while it may be signed in."""
+        account: Account | None = Account.objects.with_lock().filter(pk=user_id).first()
+        return account if account is not None and account.is_active else None

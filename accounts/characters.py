@@ -1,0 +1,84 @@
+"""The one policy on characters that people, or the HR feed, may send (security INP-02).
+
+A line (name, employer, reference) refuses what cannot be seen or what changes how its neighbours are shown. A
+paragraph (description of a problem) is often pasted from elsewhere: the same characters are taken out of it.
+"""
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, TypeAlias
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+#: What a person reads, perhaps translated only when it is shown.
+Message: TypeAlias = "str | _StrPromise"
+
+#: Longest line and paragraph that are looked at. Normalising Unicode takes quadratic time on hostile input.
+LONGEST_LINE = 1_000
+LONGEST_PARAGRAPH = 10_000
+
+#: What people paste around a value without seeing it.
+BLANKS = " \t\r\n\u00a0\u202f"
+
+CONTROLS = r"\x00-\x1f\x7f-\x9f"
+LINE_SEPARATORS = r"\u2028\u2029"
+BIDI_CONTROLS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+ZERO_WIDTH = (
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2065\u206a-\u206f\u2800\u3164\ufeff\uffa0"
+    r"\U000e0000-\U000e007f"
+)
+OTHER_FORMAT_MARKS = (
+    r"\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"
+    r"\U00013430-\U00013438\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+)
+UNREADABLE = r"\ufffd\ud800-\udfff"
+
+FORBIDDEN = re.compile(f"[{CONTROLS}{LINE_SEPARATORS}{BIDI_CONTROLS}{ZERO_WIDTH}{OTHER_FORMAT_MARKS}{UNREADABLE}]")
+FORBIDDEN_IN_PARAGRAPH = re.compile(rf"(?![\n\t]){FORBIDDEN.pattern}")
+CONTROL = re.compile(f"[{CONTROLS}{UNREADABLE}]")
+SPACES = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+LINE_BREAK = re.compile(r"\r\n?")
+
+
+class TextRefused(ValueError):
+    """A text that the policy refuses; says to the person what to do."""
+
+    def __init__(self, message: Message, *, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def has_forbidden_character(text: str) -> bool:
+    """Whether a line holds a control, invisible, direction or unreadable character."""
+    return FORBIDDEN.search(text) is not None
+
+
+def clean_line(value: str) -> str:
+    """The line to store: trimmed, single spaces, Unicode NFC.
+
+    Raises TextRefused for a forbidden character, or for more than 1,000 characters.
+    """
+    line = value.strip(BLANKS)
+    if len(line) > LONGEST_LINE:
+        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+    if has_forbidden_character(line):
+        raise TextRefused(
+            _("Ce texte contient un caractère invisible. Effacez-le et saisissez-le à nouveau au clavier"),
+            code="forbidden_character",
+        )
+    return SPACES.sub(" ", unicodedata.normalize("NFC", line))
+
+
+def clean_paragraph(value: str) -> str:
+    """The text to store: line breaks as a single line feed, no other control or invisible character, Unicode NFC.
+
+    Raises TextRefused for more than 10,000 characters.
+    """
+    if len(value) > LONGEST_PARAGRAPH:
+        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+    text = LINE_BREAK.sub("\n", value)
+    return unicodedata.normalize("NFC", FORBIDDEN_IN_PARAGRAPH.sub("", text)).strip(BLANKS)

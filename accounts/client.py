@@ -1,0 +1,47 @@
+"""Who is at the other end of the connection, behind the proxies that the operators named (ENU-06, HDR-05)."""
+
+import ipaddress
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The address of the client: the last one that a trusted proxy saw and that is no trusted proxy itself."""
+    address = _valid(request.META.get("REMOTE_ADDR", ""))
+    hops = [_valid(hop) for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    while address and is_trusted_proxy(address) and hops:
+        address = hops.pop() or address
+    return address
+
+
+def is_trusted_proxy(address: str | None) -> bool:
+    """Whether TRUSTED_PROXIES names the address or its network."""
+    return address is not None and any(ipaddress.ip_address(address) in network for network in _trusted_networks())
+
+
+def browser_family(request: HttpRequest) -> str:
+    """"Firefox", "Chrome"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
+    user_agent = request.headers.get("User-Agent", "")
+    return next((name for mark, name in BROWSERS if mark in user_agent), "")
+
+
+def _valid(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return None
+
+
+def _trusted_networks() -> tuple[Network, ...]:
+    return _networks(tuple(settings.TRUSTED_PROXIES))
+
+
+@cache
+def _networks(names: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(name, strict=False) for name in names)

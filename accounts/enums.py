@@ -1,0 +1,57 @@
+"""The vocabulary of accounts: states, categories, reasons and the events of the journal."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class State(models.TextChoices):
+    """What a person can do with the account; read from facts, never stored."""
+
+    PENDING = "pending", _("À activer")
+    ACTIVE = "active", _("Actif")
+    LOCKED = "locked", _("Bloqué")
+    TO_REACTIVATE = "to-reactivate", _("À réactiver")
+    CLOSED = "closed", _("Fermé")
+
+
+class Category(models.TextChoices):
+    """Who employs or teaches the person; only the university's own staff has a mailbox."""
+
+    STAFF = "staff", _("Personnel de l’université")
+    HOSTED = "hosted", _("Personnel d’un organisme associé")
+    STUDENT = "student", _("Étudiant ou étudiante")
+
+
+class LockReason(models.TextChoices):
+    """Why an account is locked, as the person reads it."""
+
+    PHISHING = "phishing", _("Un e-mail d’hameçonnage a pu capter votre mot de passe")
+    FRAUDULENT_SITE = "fraudulent-site", _("Votre mot de passe a été saisi sur un faux site")
+    SUSPICIOUS_ACTIVITY = "suspicious-activity", _("Activité inhabituelle")
+    OTHER = "other", _("Autre raison : contactez la DSIN")
+
+
+class Event(models.TextChoices):
+    """What the journal records; the names follow the OWASP logging vocabulary where it has one (LOG-01)."""
+
+    USER_CREATED = "user_created", _("Compte créé depuis le fichier RH")
+    USER_UPDATED = "user_updated", _("Fiche mise à jour depuis le fichier RH")
+    RECOVERY_ADDRESS_CORRECTED = "recovery_address_corrected", _("Adresse de secours corrigée par les RH")
+    RECOVERY_ADDRESS_PROPOSED = "recovery_address_proposed", _("Autre adresse de secours proposée par les RH")
+    RECOVERY_ADDRESS_DISPUTED = "recovery_address_disputed", _("Adresse de secours signalée comme erronée")
+    LINK_REQUESTED = "link_requested", _("Nouveau lien demandé")
+    ACTIVATION_STARTED = "activation_started", _("Activation commencée")
+    CHARTER_ACCEPTED = "charter_accepted", _("Charte informatique acceptée")
+    DIRECTORY_CONSENT_GIVEN = "directory_consent_given", _("Parution dans l’annuaire public acceptée")
+    DIRECTORY_CONSENT_REFUSED = "directory_consent_refused", _("Parution dans l’annuaire public refusée")
+    REDIRECTION_CHOSEN = "redirection_chosen", _("Redirection choisie")
+    REDIRECTION_DECLINED = "redirection_declined", _("Pas de redirection")
+    REDIRECTION_VERIFICATION_REQUESTED = "redirection_verification_requested", _("Vérification demandée pour la redirection")
+    REDIRECTION_VERIFIED = "redirection_verified", _("Adresse de redirection vérifiée")
+    MAILBOX_CREATED = "mailbox_created", _("Boîte universitaire créée")
+    PASSWORD_SET = "authn_password_change", _("Mot de passe choisi")
+    USER_ACTIVATED = "user_activated", _("Compte activé")
+    SIGNED_IN = "authn_login_success", _("Connexion")
+    SIGN_IN_FAILED = "authn_login_fail", _("Échec de connexion")
+    SIGNED_OUT = "session_ended", _("Déconnexion")
+    LOCKED = "authn_login_lock", _("Compte bloqué")

@@ -1,0 +1,111 @@
+"""Names of accounts: the login made from a person's names, and the short LDAP name. Neither is ever given twice.
+
+What is taken stays taken: accounts of people who left keep their names, and homonyms get the next number.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: With the longest number behind it, an address stays below 64 characters before the @ sign.
+LONGEST_GIVEN_NAME = 26
+LONGEST_FAMILY_NAME = 30
+#: With the longest number behind it, 20 characters.
+LONGEST_UID_BASE = 14
+LONGEST_UID = 20
+
+#: Letters that are not a plain letter with an accent.
+LETTERS = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
+)
+APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
+
+#: Names that the mail system (RFC 2142) and Unix systems use themselves.
+RESERVED_NAMES = frozenset(
+    """
+    abuse adm admin administrateur administrator apache bin bounce bounces cron daemon dns dsin ftp games guest hostmaster
+    info kmem ldap list listes localhost lp mail mailer-daemon man marketing mysql news no-reply nobody noc noreply ntp
+    operator postgres postfix postmaster proxy redis root sales security shutdown sshd support sync sys systemd sysadmin
+    test tty usenet uucp webmaster www www-data
+    """.split()
+)
+
+
+class NoLatinLetter(ValueError):
+    """Nothing in the names can stand in an address."""
+
+
+@dataclass(slots=True)
+class TakenNames:
+    """Names in use; the ones given here join them."""
+
+    names: set[str]
+    _next_number: dict[str, int] = field(default_factory=dict)
+
+    def give(self, base: str) -> str:
+        """`base`, or with the first free number from 2 on."""
+        number = self._next_number.get(base, 1)
+        candidate = numbered(base, number)
+        while candidate in self.names or candidate in RESERVED_NAMES:
+            number += 1
+            candidate = numbered(base, number)
+        self._next_number[base] = number + 1
+        self.names.add(candidate)
+        return candidate
+
+    def take(self, name: str) -> None:
+        """Nobody gets this name any more."""
+        self.names.add(name)
+
+
+def numbered(base: str, number: int) -> str:
+    """The name of the first person, and of the second and later homonyms."""
+    return base if number == 1 else f"{base}{number}"
+
+
+def login_base(given_name: str, family_name: str) -> str:
+    """`camille.durand` for Camille Durand, `jean-pierre.de-la-tour`, `maeva.dangelo`; raises NoLatinLetter."""
+    given = _shortened(hyphenated(given_name), LONGEST_GIVEN_NAME)
+    family = _shortened(hyphenated(family_name), LONGEST_FAMILY_NAME)
+    base = ".".join(filter(None, (given, family)))
+    if not base:
+        raise NoLatinLetter
+    return base
+
+
+def uid_base(given_name: str, family_name: str, login: str) -> str:
+    """`cdurand` for Camille Durand: letters only, from the login where the names have no Latin one."""
+    given, family = (hyphenated(part).replace("-", "") for part in (given_name, family_name))
+    base = f"{given[:1]}{family}" if family else given
+    return (base or _uid_from_login(login))[:LONGEST_UID_BASE]
+
+
+def hyphenated(name: str) -> str:
+    """Plain lower-case letters, each word after a hyphen."""
+    return "-".join(letters_only(name).split())
+
+
+def letters_only(name: str) -> str:
+    """Plain lower-case letters without accents; other signs become spaces, apostrophes go."""
+    plain = unicodedata.normalize("NFKD", name.lower().translate(APOSTROPHES).translate(LETTERS))
+    return "".join(_plain(character) for character in plain)
+
+
+def bases(names: Iterable[str]) -> list[str]:
+    """Each name once, to look for it among those in use."""
+    return sorted(set(names))
+
+
+def _plain(character: str) -> str:
+    if "a" <= character <= "z":
+        return character
+    return "" if unicodedata.combining(character) else " "
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name[:longest].rstrip("-")
+
+
+def _uid_from_login(login: str) -> str:
+    letters = "".join(filter(str.isalpha, login.partition("@")[0]))
+    return letters or "u"

@@ -1,0 +1,37 @@
+"""Telephone numbers in the international form E.164, for people to be called back on (HLP-04)."""
+
+import re
+
+FRANCE = "33"
+#: Numbers of the overseas departments are dialled with 0 too, but have a country code of their own.
+OVERSEAS = {
+    "262": ("0262", "0263", "0269", "0639", "0692", "0693"),
+    "590": ("0590", "0690", "0691"),
+    "594": ("0594", "0694"),
+    "596": ("0596", "0696", "0697"),
+}
+COUNTRY_OF = {prefix: country for country, prefixes in OVERSEAS.items() for prefix in prefixes}
+
+SEPARATORS = re.compile(r"[ .\-/\u00a0\u202f]")
+DOMESTIC = re.compile(r"0[1-79][0-9]{8}")
+INTERNATIONAL = re.compile(r"\+[1-9][0-9]{7,14}")
+FRENCH = re.compile(r"\+33[1-79][0-9]{8}")
+
+
+class PhoneRefused(ValueError):
+    """Not the number of a person's telephone."""
+
+
+def canonical_phone(raw: str) -> str:
+    """The number as `+33612345678`; without a country code it is French.
+
+    Short, special-rate (08) and incomplete numbers, extensions and anything but ASCII digits: PhoneRefused.
+    """
+    number = SEPARATORS.sub("", raw.strip()).replace("(0)", "", 1)
+    if number.startswith("00"):
+        number = f"+{number[2:]}"
+    if DOMESTIC.fullmatch(number):
+        return f"+{COUNTRY_OF.get(number[:4], FRANCE)}{number[1:]}"
+    if not INTERNATIONAL.fullmatch(number) or (number.startswith("+33") and not FRENCH.fullmatch(number)):
+        raise PhoneRefused
+    return number

@@ -1,0 +1,99 @@
+"""How often things may be asked for. Every limit of the portal is named here and used by its name (ENU-05 to ENU-07).
+
+Counters live in Redis; while it is away each web process counts for itself, so that nothing is unlimited. Mails are
+limited besides by what the outbox holds, which needs no Redis.
+"""
+
+import ipaddress
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from django.conf import settings
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# Mails to one person or one destination, for one purpose (ENU-05); counted in the outbox.
+MAILS_PER_HOUR = 3
+MAIL_WINDOW = timedelta(hours=1)
+SHORTEST_TIME_BETWEEN_MAILS = timedelta(minutes=1)
+
+
+class LimitReached(Exception):
+    """Too often; `retry_after` is how many seconds to wait."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"retry after {retry_after} s")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate such as "60/hour" for one thing, counted apart for each key given to it."""
+
+    name: str
+    rate: str
+
+    def hit(self, *key: str) -> None:
+        """Count one more; raises LimitReached when it is one too many."""
+        if not _ask("hit", self._item, self.name, *key):
+            raise self._reached(*key)
+
+    def check(self, *key: str) -> None:
+        """Raise LimitReached when the limit has been reached, without counting."""
+        if not _ask("test", self._item, self.name, *key):
+            raise self._reached(*key)
+
+    def forget(self, *key: str) -> None:
+        """Start counting again from nothing."""
+        _ask("clear", self._item, self.name, *key)
+
+    @property
+    def _item(self) -> RateLimitItem:
+        return parse(self.rate)
+
+    def _reached(self, *key: str) -> LimitReached:
+        stats = _ask("get_window_stats", self._item, self.name, *key)
+        logger.warning("excess_rate_limit_exceeded: %s", self.name)
+        return LimitReached(max(1, int(stats.reset_time - time.time()) + 1))
+
+
+LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour")
+LINK_REQUESTS_IN_ALL = Limit("link-requests-in-all", "5000/hour")
+BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute")
+FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute")
+FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/minute")
+
+
+def client_key(address: str | None) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 /64, which one household has whole (ENU-06)."""
+    if address is None:
+        return "unknown"
+    parsed = ipaddress.ip_address(address)
+    return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+@cache
+def _shared() -> FixedWindowRateLimiter:
+    waits = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+    return FixedWindowRateLimiter(RedisStorage(settings.REDIS_URL, **waits))  # type: ignore[arg-type]
+
+
+@cache
+def _in_this_process() -> FixedWindowRateLimiter:
+    return FixedWindowRateLimiter(MemoryStorage())
+
+
+def _ask(question: str, *args: object):  # type: ignore[no-untyped-def]
+    try:
+        return getattr(_shared(), question)(*args)
+    except (RedisError, StorageError, OSError) as error:
+        logger.warning("Limits are counted in this process: %s", type(error).__name__)
+        return getattr(_in_this_process(), question)(*args)

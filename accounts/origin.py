@@ -1,0 +1,34 @@
+"""Where an act comes from: the page, the command line or the worker; for the journal, without passing requests around."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`source` is "web", "worker" or "command"; `device` a browser family, never a whole user agent."""
+
+    source: str = "command"
+    client_address: str | None = None
+    device: str = ""
+    request_id: str = ""
+
+
+_current: ContextVar[Origin] = ContextVar("origin", default=Origin())
+
+
+def current_origin() -> Origin:
+    """The origin of what is being done now."""
+    return _current.get()
+
+
+@contextmanager
+def acting_from(origin: Origin) -> Iterator[None]:
+    """Everything recorded inside comes from `origin`."""
+    token = _current.set(origin)
+    try:
+        yield
+    finally:
+        _current.reset(token)

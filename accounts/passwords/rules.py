@@ -1,0 +1,29 @@
+"""The rules as people read them: the pages, the browser's live feedback and the validators share them."""
+
+from typing import NamedTuple
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.characters import Message
+
+#: In code points of the NFC spelling.
+MINIMUM_LENGTH = 15
+MAXIMUM_LENGTH = 256
+
+#: For password managers that make a password (attribute `passwordrules`).
+PASSWORDRULES = f"minlength: {MINIMUM_LENGTH}; allowed: unicode"
+
+
+class Rule(NamedTuple):
+    """One line of the list under the field; `key` names it for the script that ticks it."""
+
+    key: str
+    text: Message
+
+
+LENGTH = Rule("length", format_lazy(_("{count} caractères au minimum"), count=MINIMUM_LENGTH))
+PERSONAL = Rule("personal", _("Ni votre nom, ni votre prénom, ni votre identifiant"))
+COMMON = Rule("common", _("Pas un mot de passe courant ou déjà divulgué (vérifié à l’envoi)"))
+
+RULES = (LENGTH, PERSONAL, COMMON)

@@ -1,0 +1,68 @@
+"""Signing in: one answer for every failure (ENU-02), slowed without locking anybody out (ENU-07)."""
+
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+
+from accounts import journal
+from accounts.addresses import AddressRefused, institutional_address_from_login
+from accounts.enums import Event, State
+from accounts.limits import FAILED_SIGN_INS_PER_CLIENT, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, client_key
+from accounts.models import Account
+from accounts.origin import current_origin
+from accounts.passwords import normalise_password
+
+
+class SignInRefused(Exception):
+    """Unknown login, wrong password, not activated, left: nobody is told which."""
+
+
+class AccountIsLocked(SignInRefused):
+    """The right password of a locked account: only then is the lock told (design §3)."""
+
+
+def identify(*, login: str, password: str) -> Account:
+    """The active account of that login and password.
+
+    Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
+    """
+    client = client_key(current_origin().client_address)
+    FAILED_SIGN_INS_PER_CLIENT.check(client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login.strip().lower(), client)
+    account = _account_of(login)
+    if not _password_is_right(account, password):
+        _record_failure(account, login, client)
+        raise SignInRefused
+    assert account is not None
+    if account.state == State.LOCKED:
+        raise AccountIsLocked
+    if account.state != State.ACTIVE:
+        _record_failure(account, login, client)
+        raise SignInRefused
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(login.strip().lower(), client)
+    return account
+
+
+def _account_of(login: str) -> Account | None:
+    try:
+        return Account.objects.with_lock().filter(institutional_address=institutional_address_from_login(login)).first()
+    except AddressRefused:
+        return None
+
+
+def _password_is_right(account: Account | None, typed: str) -> bool:
+    """One hash in every case, so that time tells nothing (ENU-03)."""
+    try:
+        password = normalise_password(typed)
+    except ValidationError:
+        password = ""
+    if account is None or not account.has_usable_password():
+        make_password(password)
+        return False
+    return account.check_password(password)
+
+
+def _record_failure(account: Account | None, login: str, client: str) -> None:
+    if account is not None:
+        journal.record(account=account, event=Event.SIGN_IN_FAILED)
+    FAILED_SIGN_INS_PER_CLIENT.hit(client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(login.strip().lower(), client)

@@ -1,0 +1,67 @@
+"""Answering the requests for a new link: the part of "1ère connexion" that nobody watches, done by the worker."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import journal
+from accounts.addresses import AddressRefused, institutional_address_from_login
+from accounts.enums import Event, State
+from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR
+from accounts.models import Account
+from activation.models import LinkRequest
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.services import queue
+
+ANSWERS = {State.PENDING: Kind.NEW_LINK, State.ACTIVE: Kind.ALREADY_ACTIVE, State.LOCKED: Kind.LOCKED}
+BATCH = 500
+# Younger requests are in the hands of the worker that was woken for them.
+LATE_AFTER = timedelta(seconds=5)
+
+
+@transaction.atomic
+def answer_link_request(*, request_id: int) -> Message | None:
+    """Mail whoever the request names what helps them: a link, "already active", "locked", or nothing.
+
+    A request is answered once; somebody who was mailed often enough in the last hour is not mailed again (ENU-05).
+    """
+    waiting = LinkRequest.objects.select_for_update(skip_locked=True).waiting()
+    request = waiting.filter(pk=request_id).first()
+    if request is None:
+        return None
+    request.answered_at = timezone.now()
+    request.save(update_fields=["answered_at"])
+    account = _account_named(request.login)
+    if account is None or not account.can_be_mailed:
+        return None
+    kind = ANSWERS.get(account.state)
+    if kind is None or _was_mailed_enough(account):
+        return None
+    journal.record(account=account, event=Event.LINK_REQUESTED)
+    return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+
+
+def answer_waiting_requests() -> None:
+    """Answer what the broker forgot, oldest first."""
+    late = timezone.now() - LATE_AFTER
+    waiting = LinkRequest.objects.waiting().filter(requested_at__lte=late).order_by("requested_at")
+    for request_id in waiting.values_list("pk", flat=True)[:BATCH]:
+        answer_link_request(request_id=request_id)
+
+
+def _account_named(login: str) -> Account | None:
+    try:
+        address = institutional_address_from_login(login)
+    except AddressRefused:
+        return None
+    account: Account | None = (
+        Account.objects.with_lock().select_for_update(of=("self",)).filter(institutional_address=address).first()
+    )
+    return account
+
+
+def _was_mailed_enough(account: Account) -> bool:
+    recent = Message.objects.filter(person=account, kind__in=ANSWERS.values())
+    return recent.asked_since(timezone.now() - MAIL_WINDOW).count() >= MAILS_PER_HOUR

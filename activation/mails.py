@@ -1,0 +1,73 @@
+"""The mails of the activation."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.enums import State
+from accounts.models import Account
+from activation.tokens import activation_link
+from outbox.enums import Kind
+from outbox.mails import Mail, mail
+from outbox.models import Message
+
+
+@mail(Kind.ACTIVATION)
+def activation(message: Message) -> Mail | None:
+    """The first mail: the login name and the link, in both languages."""
+    return _with_link(message, "activation/mails/activation")
+
+
+@mail(Kind.NEW_LINK)
+def new_link(message: Message) -> Mail | None:
+    """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
+    return _with_link(message, "activation/mails/new_link")
+
+
+@mail(Kind.ALREADY_ACTIVE)
+def already_active(message: Message) -> Mail | None:
+    """Somebody asked for a first link to an account that has been active for a while."""
+    return _about(message, "activation/mails/already_active", State.ACTIVE)
+
+
+@mail(Kind.LOCKED)
+def locked(message: Message) -> Mail | None:
+    """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
+    return _about(message, "activation/mails/locked", State.LOCKED)
+
+
+@mail(Kind.ACCOUNT_ACTIVATED)
+def account_activated(message: Message) -> Mail | None:
+    """What works now and what to do next."""
+    return _about(message, "activation/mails/account_activated", State.ACTIVE)
+
+
+def _with_link(message: Message, template: str) -> Mail | None:
+    account = _account(message, State.PENDING)
+    if account is None or account.recovery_address != message.address or message.built_at is None:
+        return None
+    deadline = activation_link.deadline(message.built_at)
+    link = activation_link.url(account, deadline)
+    return Mail(template, {"account": account, "link": link, **_pages()}, deadline)
+
+
+def _about(message: Message, template: str, state: State) -> Mail | None:
+    account = _account(message, state)
+    return Mail(template, {"account": account, **_pages()}) if account else None
+
+
+def _account(message: Message, state: State) -> Account | None:
+    """The person, when the mail still says the truth and goes where it may."""
+    account: Account | None = Account.objects.with_lock().filter(pk=message.person_id).first()
+    return account if account and account.state == state and account.can_be_mailed else None
+
+
+def _pages() -> dict[str, str]:
+    names = {
+        "login_url": "login",
+        "first_connection_url": "first-connection",
+        "locked_help_url": "locked-help",
+        "help_url": "help",
+        "privacy_url": "privacy",
+        "account_url": "account",
+    }
+    return {key: f"{settings.PORTAL_URL}{reverse(name)}" for key, name in names.items()}

@@ -1,0 +1,100 @@
+"""Activation: the charter in its versions, who accepted which, and the requests for a new link."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Account
+
+
+class CharterQuerySet(models.QuerySet["Charter"]):
+    """Words of the charter."""
+
+    def in_force(self) -> "Charter":
+        """The version published last. Raises Charter.DoesNotExist when none is."""
+        return self.filter(published_at__lte=timezone.now()).latest("published_at", "pk")
+
+
+class Charter(models.Model):
+    """One version of the IT charter in both languages, Markdown; the database refuses to change it once published."""
+
+    version = models.CharField(_("version"), max_length=40, unique=True)
+    text_fr = models.TextField(_("texte en français"))
+    text_en = models.TextField(_("texte en anglais"))
+    key_points_fr = models.TextField(_("l’essentiel en français"), help_text=_("Un point par ligne."))
+    key_points_en = models.TextField(_("l’essentiel en anglais"), help_text=_("Un point par ligne."))
+    published_at = models.DateTimeField(_("publiée le"), null=True)
+
+    objects = CharterQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("charte informatique")
+        verbose_name_plural = _("chartes informatiques")
+
+    def __str__(self) -> str:
+        return self.version
+
+    @property
+    def text(self) -> str:
+        """The text in the language of the page."""
+        return self.text_en if translation.get_language() == "en" else self.text_fr
+
+    @property
+    def key_points(self) -> list[str]:
+        """Its essential points in the language of the page, one sentence each."""
+        points = self.key_points_en if translation.get_language() == "en" else self.key_points_fr
+        return [line.strip() for line in points.splitlines() if line.strip()]
+
+
+class CharterAcceptance(models.Model):
+    """The dated proof of who accepted which text; the database refuses to change it (PRV-01)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="charter_acceptances", verbose_name=_("compte")
+    )
+    charter = models.ForeignKey(Charter, on_delete=models.PROTECT, related_name="acceptances", verbose_name=_("charte"))
+    language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES)
+    text_sha256 = models.CharField(_("empreinte du texte lu"), max_length=64)
+    accepted_at = models.DateTimeField(_("acceptée le"), default=timezone.now)
+    client_address = models.GenericIPAddressField(_("adresse réseau"), null=True)
+
+    class Meta:
+        verbose_name = _("acceptation de la charte")
+        verbose_name_plural = _("acceptations de la charte")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "charter"], name="charter_accepted_once_per_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} · {self.charter}"
+
+
+class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
+    """Words of the requests."""
+
+    def waiting(self) -> "LinkRequestQuerySet":
+        """Not answered yet."""
+        return self.filter(answered_at__isnull=True)
+
+
+class LinkRequest(models.Model):
+    """Somebody asked for a new link. Known and unknown addresses make the same row; the worker answers (ENU-01, ENU-03)."""
+
+    login = models.CharField(_("identifiant demandé"), max_length=254)
+    language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES)
+    requested_at = models.DateTimeField(_("demandé le"), default=timezone.now)
+    client_address = models.GenericIPAddressField(_("adresse réseau"), null=True)
+    answered_at = models.DateTimeField(_("traité le"), null=True)
+
+    objects = LinkRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("demande de lien")
+        verbose_name_plural = _("demandes de lien")
+        indexes = [
+            models.Index(fields=["requested_at"], name="link_request_waiting", condition=models.Q(answered_at__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.requested_at:%Y-%m-%d %H:%M}"

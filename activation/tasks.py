@@ -1,0 +1,17 @@
+"""What the worker does for the activation. Tasks carry keys only."""
+
+from celery import shared_task
+
+from activation import answers
+
+
+@shared_task
+def answer_link_request(request_id: int) -> None:
+    """Answer one request for a link."""
+    answers.answer_link_request(request_id=request_id)
+
+
+@shared_task
+def answer_waiting_link_requests() -> None:
+    """Answer the requests that no worker was woken for."""
+    answers.answer_waiting_requests()

@@ -1,0 +1,31 @@
+"""Addresses of the activation (design §5). The names of the steps come before the link, which could be anything."""
+
+from django.urls import path
+
+from activation import views
+from activation.steps import STEPS
+
+STEP_VIEWS = {"verification": views.VerificationView}
+
+urlpatterns = [
+    path("premiere-connexion/", views.FirstConnectionView.as_view(), name="first-connection"),
+    path("premiere-connexion/envoye/", views.FirstConnectionAnswerView.as_view(), name="first-connection-answer"),
+    path("activation/", views.WelcomeView.as_view(), name="activation"),
+    path("activation/ce-n-est-pas-moi/", views.NotMeView.as_view(), name="activation-not-me"),
+    path("activation/nouveau-lien/", views.NewLinkView.as_view(), name="activation-new-link"),
+    path("activation/continuer/", views.KeepAliveView.as_view(), name="activation-keep-alive"),
+    path("activation/charte/refus/", views.CharterRefusedView.as_view(), name="activation-charter-refused"),
+    path("activation/verification/etat/", views.VerificationStateView.as_view(), name="activation-verification-state"),
+    path("activation/verification/renvoi/", views.VerificationResendView.as_view(), name="activation-verification-resend"),
+    path("activation/terminee/", views.DoneView.as_view(), name="activation-done"),
+    *(
+        path(
+            f"activation/{step.slug}/",
+            STEP_VIEWS.get(step.slug, views.StepView).as_view(),
+            {"slug": step.slug},
+            name=step.url_name,
+        )
+        for step in STEPS
+    ),
+    path("activation/<str:token>/", views.ActivationLinkView.as_view(), name="activation-link"),
+]

@@ -1,0 +1,26 @@
+"""What every page may name."""
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+from django.urls import translate_url
+from django.utils import translation
+
+OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
+
+
+def portal(request: HttpRequest) -> dict[str, object]:
+    """The university, where to get help, and this page in the other language; without a query."""
+    other_language = OTHER_LANGUAGE[translation.get_language() or "fr"]
+    return {
+        "university_name": settings.UNIVERSITY_NAME,
+        "support_address": settings.SUPPORT_ADDRESS,
+        "support_phone": settings.SUPPORT_PHONE,
+        "privacy_officer_address": settings.PRIVACY_OFFICER_ADDRESS,
+        "ent_url": settings.ENT_URL,
+        "webmail_url": settings.WEBMAIL_URL,
+        "moodle_url": settings.MOODLE_URL,
+        "other_language": other_language,
+        "other_language_url": translate_url(request.path, other_language),
+        "signed_in": SESSION_KEY in request.session if hasattr(request, "session") else False,
+    }

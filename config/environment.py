@@ -1,0 +1,72 @@
+"""Reading the environment: every refusal is one clear line, before anything starts."""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+SHORTEST_SECRET_KEY = 50
+SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
+DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+
+
+def checked_secret_key(secret_key: str) -> str:
+    """The key itself, when it is long and not a sample (SUP-02); ImproperlyConfigured otherwise."""
+    if len(secret_key) < SHORTEST_SECRET_KEY or secret_key.startswith("django-insecure"):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY must have at least {SHORTEST_SECRET_KEY} random characters. Make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+        )
+    return secret_key
+
+
+def checked_portal_url(portal_url: str, *, debug: bool) -> str:
+    """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it (TOK-08)."""
+    parts = urlsplit(portal_url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+        raise ImproperlyConfigured("PORTAL_URL must be the portal's address, for example https://compte.univ-exemple.fr")
+    if parts.scheme == "http" and not debug:
+        raise ImproperlyConfigured("PORTAL_URL must start with https:// (plain http is accepted with DEBUG=true only).")
+    return portal_url.rstrip("/")
+
+
+def checked_hosts(hosts: list[str]) -> list[str]:
+    """Exact host names only: a wildcard lets a stranger choose the host (HDR-01, HDR-05)."""
+    loose = [host for host in hosts if host == "*" or host.startswith(".")]
+    if loose or not hosts:
+        raise ImproperlyConfigured("ALLOWED_HOSTS must list exact host names, without '*' or a leading dot.")
+    return hosts
+
+
+def connection_pool(*, size: int) -> dict[str, int] | bool:
+    """Connections kept by one process and how long to wait for one, in seconds; 0 keeps none."""
+    return {"min_size": 1, "max_size": size, "timeout": 5} if size else False
+
+
+def mail_settings(email_url: str) -> dict[str, Any]:
+    """Django's mail settings for EMAIL_URL.
+
+    `smtp://user:password@host:port`, `smtp+tls://…` (STARTTLS, required), `smtp+ssl://…`, or an anymail provider:
+    `anymail+postmark:?server_token=…`, where each parameter is the provider's setting of that name.
+    """
+    parts = urlsplit(email_url)
+    if parts.scheme.startswith("anymail+"):
+        return _anymail_settings(parts.scheme.removeprefix("anymail+"), dict(parse_qsl(parts.query)))
+    if parts.scheme not in SMTP_SCHEMES or not parts.hostname:
+        raise ImproperlyConfigured(
+            "EMAIL_URL must be smtp://, smtp+tls:// or smtp+ssl:// followed by user:password@host:port, "
+            "or anymail+<provider>:?<setting>=<value>"
+        )
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or DEFAULT_SMTP_PORT[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        **SMTP_SCHEMES[parts.scheme],
+    }
+
+
+def _anymail_settings(provider: str, options: dict[str, str]) -> dict[str, Any]:
+    named = {f"{provider}_{option}".upper(): value for option, value in options.items()}
+    return {"EMAIL_BACKEND": f"anymail.backends.{provider}.EmailBackend", "ANYMAIL": named}

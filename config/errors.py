@@ -1,0 +1,47 @@
+"""Error pages: useful, in both languages, and there with the database down (HDR-05)."""
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from accounts.origin import current_origin
+
+RETRY_AFTER_SECONDS = 30
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: the request could not be read."""
+    return _page(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: this page is for others."""
+    return _page(request, 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: no such page."""
+    return _page(request, 404)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 of a form that was open for too long, or that another site sent (SES-07)."""
+    return _page(request, 403, "403_csrf.html")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, or 503 with the time to wait when it is the database that does not answer (AVL-06)."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = _page(request, 503)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    return _page(request, 500)
+
+
+def _page(request: HttpRequest, status: int, template: str | None = None) -> HttpResponse:
+    """The page of a status, with the reference to give to the support."""
+    language = "en" if request.path.startswith("/en/") else "fr"
+    context = {"reference": current_origin().request_id, "language": language, "path_language": language}
+    return HttpResponse(render_to_string(template or f"{status}.html", context), status=status)

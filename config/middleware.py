@@ -1,0 +1,62 @@
+"""What every request goes through before and after the pages."""
+
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers, patch_cache_control
+
+from accounts.client import browser_family, client_address, is_trusted_proxy
+from accounts.limits import LimitReached
+from accounts.origin import Origin, acting_from, current_origin
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+FORWARDED_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
+CLOSED_FEATURES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+class RequestOriginMiddleware:
+    """Know where a request comes from, and believe a forwarded header only from a trusted proxy (HDR-05, ENU-06)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer with everything recorded as coming from this request."""
+        origin = Origin("web", client_address(request), browser_family(request), uuid.uuid4().hex)
+        if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
+            for header in FORWARDED_HEADERS:
+                request.META.pop(header, None)
+        with acting_from(origin):
+            return self.get_response(request)
+
+
+class PortalHeadersMiddleware:
+    """Headers that no library sets: nothing personal is cached, indexed or shared (HDR-03, HDR-04)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, then complete the headers."""
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", CLOSED_FEATURES)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("X-Robots-Tag", "noindex, nofollow")
+        response.headers.setdefault("X-Request-Id", current_origin().request_id)
+        if "Cache-Control" not in response.headers:
+            add_never_cache_headers(response)
+            patch_cache_control(response, no_store=True)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say kindly that it was too often, and until when (D7)."""
+        if not isinstance(exception, LimitReached):
+            return None
+        minutes = -(-exception.retry_after // 60)
+        context = {"minutes": minutes, "reference": current_origin().request_id}
+        response = render(request, "429.html", context, status=429)
+        response["Retry-After"] = str(exception.retry_after)
+        return response

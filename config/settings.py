@@ -1,0 +1,264 @@
+"""All settings, read from the environment; safe for production unless DEBUG=true. docs/configuration.md lists each."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.environment import checked_hosts, checked_portal_url, checked_secret_key, connection_pool, mail_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# Portal
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = checked_secret_key(env.str("SECRET_KEY"))
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+PORTAL_URL = checked_portal_url(env.str("PORTAL_URL"), debug=DEBUG)
+ALLOWED_HOSTS = checked_hosts(env.list("ALLOWED_HOSTS"))
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+UNIVERSITY_NAME = env.str("UNIVERSITY_NAME")
+UNIVERSITY_DOMAINS = env.list("UNIVERSITY_DOMAINS")
+SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default=f"assistance@{UNIVERSITY_DOMAINS[0]}")
+SUPPORT_PHONE = env.str("SUPPORT_PHONE", default="")
+PRIVACY_OFFICER_ADDRESS = env.str("PRIVACY_OFFICER_ADDRESS", default=f"dpo@{UNIVERSITY_DOMAINS[0]}")
+ENT_URL = env.str("ENT_URL", default=f"https://ent.{UNIVERSITY_DOMAINS[0]}/")
+WEBMAIL_URL = env.str("WEBMAIL_URL", default=f"https://webmail.{UNIVERSITY_DOMAINS[0]}/")
+MOODLE_URL = env.str("MOODLE_URL", default=f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
+
+FORWARDING_ALLOWED = env.bool("FORWARDING_ALLOWED", default=True)
+HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
+
+# Applications
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "anymail",
+    "csp",
+    "outbox",
+    "accounts",
+    "directory",
+    "mailrouting",
+    "activation",
+]
+MIDDLEWARE = [
+    "config.middleware.RequestOriginMiddleware",
+    "config.middleware.PortalHeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+FORM_RENDERER = "config.forms.PortalRenderer"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.portal",
+            ],
+        },
+    }
+]
+
+# Database: every wait is bounded, so that a sick server gives an error page and never a hung request (AVL-08).
+
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES["default"] |= {
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        "pool": connection_pool(size=env.int("DATABASE_POOL_SIZE", default=4)),
+        "connect_timeout": 3,
+        "tcp_user_timeout": 8_000,
+        "keepalives_idle": 30,
+        "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis: cache, sessions (copied in the database), limits, broker
+
+REDIS_URL = env.str("REDIS_URL")
+REDIS_WAIT = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "portal",
+        "OPTIONS": REDIS_WAIT,
+    }
+}
+
+# Worker: the outbox table is the memory, the broker only wakes (docs/architecture.md).
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "queue_order_strategy": "priority",
+    "visibility_timeout": 600,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "urgent"
+CELERY_TASK_ROUTES = {"outbox.tasks.send_due_messages": {"queue": "bulk"}}
+CELERY_TIMEZONE = "Europe/Paris"
+CELERY_BEAT_SCHEDULE = {
+    "outbox-sweep": {"task": "outbox.tasks.send_due_messages", "schedule": timedelta(seconds=20), "options": {"expires": 20}},
+    "link-requests-sweep": {
+        "task": "activation.tasks.answer_waiting_link_requests",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+}
+
+# Mail
+
+vars().update(mail_settings(env.str("EMAIL_URL")))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("FROM_ADDRESS", default=f"DSIN – {UNIVERSITY_NAME} <compte@{UNIVERSITY_DOMAINS[0]}>")
+MESSAGE_ID_DOMAIN = env.str("MESSAGE_ID_DOMAIN", default=UNIVERSITY_DOMAINS[0])
+ANYMAIL = {
+    "REQUESTS_TIMEOUT": (3, 10),
+    "SEND_DEFAULTS": {"track_opens": False, "track_clicks": False},
+    "WEBHOOK_SECRET": env.list("MAIL_WEBHOOK_SECRET", default=[]),
+    **vars().get("ANYMAIL", {}),
+}
+
+# Signing in and sessions
+
+AUTH_USER_MODEL = "accounts.Account"
+AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "home"
+PASSWORD_HASHERS = [
+    "accounts.hashers.PortalArgon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+# OWASP's figure: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
+ARGON2_MEMORY_KIB = env.int("ARGON2_MEMORY_KIB", default=46 * 1024)
+ARGON2_TIME_COST = env.int("ARGON2_TIME_COST", default=1)
+ARGON2_PARALLELISM = env.int("ARGON2_PARALLELISM", default=1)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"accounts.passwords.validators.{name}"}
+    for name in (
+        "LengthValidator",
+        "PersonalDataValidator",
+        "CommonPasswordValidator",
+        "RepetitionValidator",
+        "OrderValidator",
+        "GuessableValidator",
+        "LeakedPasswordValidator",
+    )
+]
+
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = 8 * 60 * 60
+WIZARD_IDLE_SECONDS = 60 * 60
+WIZARD_LONGEST_SECONDS = 8 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_HTTPONLY = True
+# Browsers accept the __Host- prefix over https only.
+SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
+CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# Answers
+
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = [r"^sante/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=True)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+# Languages and time: Paris decides what "tomorrow, 23:59" is.
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("Français")), ("en", _("Anglais"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+TIME_ZONE = "Europe/Paris"
+USE_TZ = True
+
+# Static files
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+
+# Logs
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

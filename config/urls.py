@@ -1,0 +1,48 @@
+"""The addresses of the pages: design §6. French at the root, English under /en/."""
+
+from anymail.urls import urlpatterns as anymail_patterns
+from django.conf import settings
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, include, path
+from django.views.generic import TemplateView
+
+from config import health
+
+
+def page(address: str, name: str, template: str) -> URLPattern:
+    """A page that says the same to everybody."""
+    view = login_not_required(TemplateView.as_view(template_name=f"pages/{template}.html"))
+    return path(address, view, name=name)
+
+
+def mail_webhooks() -> list[URLPattern]:
+    """Where the mail provider tells the fate of mails; closed until there is a secret to know it by (EML-06)."""
+    if not settings.ANYMAIL["WEBHOOK_SECRET"]:
+        return []
+    return [path(str(hook.pattern), login_not_required(hook.callback), name=hook.name) for hook in anymail_patterns]
+
+
+urlpatterns = [
+    path("sante/vivant", health.alive, name="alive"),
+    path("sante/pret", health.ready, name="ready"),
+    path("anymail/", include(mail_webhooks())),
+    *i18n_patterns(
+        page("", "home", "home"),
+        page("aide/", "help", "aide"),
+        page("accessibilite/", "accessibility", "accessibilite"),
+        page("donnees-personnelles/", "privacy", "donnees-personnelles"),
+        page("mentions-legales/", "legal", "mentions-legales"),
+        page("plan-du-site/", "sitemap", "plan-du-site"),
+        page("compte-bloque/", "locked-help", "compte-bloque"),
+        path("", include("accounts.urls")),
+        path("", include("mailrouting.urls")),
+        path("", include("activation.urls")),
+        prefix_default_language=False,
+    ),
+]
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler500 = "config.errors.server_error"

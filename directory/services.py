@@ -1,0 +1,22 @@
+"""Acts on the public directory."""
+
+from django.db import transaction
+from django.utils import translation
+
+from accounts import journal
+from accounts.enums import Event
+from accounts.models import Account
+from directory.models import DirectoryConsent
+
+
+@transaction.atomic
+def record_directory_consent(*, account: Account, listed: bool, wording: str) -> DirectoryConsent:
+    """Record the person's decision and the question as it was asked; saying the same again records nothing."""
+    current = DirectoryConsent.objects.current(account)
+    if current is not None and current.listed == listed:
+        return current
+    event = Event.DIRECTORY_CONSENT_GIVEN if listed else Event.DIRECTORY_CONSENT_REFUSED
+    journal.record(account=account, actor=account, event=event)
+    return DirectoryConsent.objects.create(
+        account=account, listed=listed, wording=wording, language=translation.get_language() or "fr"
+    )

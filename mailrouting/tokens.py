@@ -1,0 +1,24 @@
+"""The link that proves a forwarding address."""
+
+from accounts.models import Account
+from accounts.tokens import MailedLink
+from mailrouting.models import Redirection
+
+
+class RedirectionLink(MailedLink):
+    """Bound to the account, the redirection and its exact address: choosing another address kills it (FWD-01)."""
+
+    purpose = "redirection"
+    url_name = "redirection-link"
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """The redirection and the address to prove."""
+        redirection = Redirection.objects.filter(account=account, pk=subject_id).first()
+        return (subject_id, redirection.target if redirection else "")
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """An address is verified once; which one is for `state` to say."""
+        return False
+
+
+redirection_link = RedirectionLink()

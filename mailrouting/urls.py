@@ -1,0 +1,10 @@
+"""Addresses of forwarding (design §6)."""
+
+from django.urls import path
+
+from mailrouting import views
+
+urlpatterns = [
+    path("redirection/", views.RedirectionView.as_view(), name="redirection"),
+    path("redirection/<str:token>/", views.RedirectionLinkView.as_view(), name="redirection-link"),
+]

@@ -1,0 +1,15 @@
+"""Finds the mails that the apps know how to make."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class OutboxConfig(AppConfig):
+    """The outbox knows nobody: the apps come to it."""
+
+    name = "outbox"
+    verbose_name = "Envois"
+
+    def ready(self) -> None:
+        """Import every app's `mails` and the receiver of the providers’ events."""
+        autodiscover_modules("mails", "tracking")

@@ -1,0 +1,89 @@
+"""Handing mails to the mail server or provider, and reading its answer."""
+
+import smtplib
+from dataclasses import dataclass
+
+from anymail.exceptions import AnymailInvalidAddress, AnymailRecipientsRefused
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+
+# RFC 5321 §4.2.1: 5yz is a permanent negative reply.
+PERMANENT = range(500, 600)
+LONGEST_ANSWER = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The server took the mail; `provider_id` is its name for it, when it gives one."""
+
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """This mail will never be taken: trying again would annoy the server and help nobody."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Not now. `server_is_down` when no other mail would get through either."""
+
+    answer: str
+    server_is_down: bool
+
+
+Answer = Accepted | Refused | Postponed
+
+
+class Courier:
+    """One connection to the mail server, kept for a batch. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._connection: BaseEmailBackend = get_connection()
+
+    def __enter__(self) -> "Courier":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            self._connection.close()
+        except (OSError, smtplib.SMTPException):
+            return
+
+    def hand_over(self, email: EmailMultiAlternatives) -> Answer:
+        """Give one mail to the server and say what it answered; never raises for what a server or an address can do."""
+        try:
+            self._connection.open()
+            email.connection = self._connection
+            email.send()
+        except smtplib.SMTPRecipientsRefused as error:
+            code, text = next(iter(error.recipients.values()))
+            return self._judged(code, text)
+        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
+            return self._judged(error.smtp_code, error.smtp_error)
+        except (AnymailInvalidAddress, AnymailRecipientsRefused, UnicodeError, ValueError) as error:
+            return Refused(_short(error))
+        except (OSError, smtplib.SMTPException) as error:
+            self._reconnect()
+            return Postponed(_short(error), server_is_down=True)
+        status = getattr(email, "anymail_status", None)
+        return Accepted(provider_id=(status and status.message_id) or "")
+
+    def _judged(self, code: int, text: bytes | str) -> Answer:
+        said = text.decode(errors="replace") if isinstance(text, bytes) else text
+        answer = f"{code} {said}"[:LONGEST_ANSWER]
+        if code in PERMANENT:
+            return Refused(answer)
+        self._reconnect()
+        return Postponed(answer, server_is_down=False)
+
+    def _reconnect(self) -> None:
+        self.__exit__()
+        self._connection = get_connection()
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:LONGEST_ANSWER]
+

@@ -1,0 +1,39 @@
+"""The vocabulary of mails: which ones exist, how urgent they are, and what became of each."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Kind(models.TextChoices):
+    """Every mail the portal sends; the app that knows what it says registers how it is made (`outbox.mails`)."""
+
+    ACTIVATION = "activation", _("Activation")
+    NEW_LINK = "new-link", _("Nouveau lien d’activation")
+    ALREADY_ACTIVE = "already-active", _("Compte déjà actif")
+    LOCKED = "locked", _("Compte bloqué")
+    REDIRECTION_VERIFICATION = "redirection-verification", _("Vérification de la redirection")
+    ACCOUNT_ACTIVATED = "account-activated", _("Compte activé")
+
+
+class Priority(models.IntegerChoices):
+    """Who waits behind whom: what a person has just asked for goes before what a file has asked for."""
+
+    URGENT = 0, _("Demandé par une personne")
+    BULK = 10, _("Envoi en nombre")
+
+
+class Status(models.TextChoices):
+    """From asked for to delivered. Only `QUEUED` and `SENDING` may still lead to a send."""
+
+    QUEUED = "queued", _("En attente")
+    SENDING = "sending", _("En cours d’envoi")
+    SENT = "sent", _("Envoyé")
+    DELIVERED = "delivered", _("Remis")
+    BOUNCED = "bounced", _("Refusé par la messagerie du destinataire")
+    COMPLAINED = "complained", _("Signalé comme indésirable")
+    REFUSED = "refused", _("Refusé à l’envoi")
+    GIVEN_UP = "given-up", _("Abandonné")
+    CANCELLED = "cancelled", _("Devenu inutile")
+
+
+UNFINISHED = (Status.QUEUED, Status.SENDING)

@@ -1,0 +1,83 @@
+"""How a mail is made: each app registers one small function per kind in its own `mails.py`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from outbox.enums import Kind
+from outbox.models import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a builder gives: the templates `<template>_subject.txt`, `_body.txt`, `_body.html` and their context."""
+
+    template: str
+    context: dict[str, object] = field(default_factory=dict)
+    deadline: datetime | None = None
+
+
+Builder = Callable[[Message], Mail | None]
+_builders: dict[Kind, Builder] = {}
+
+
+def mail(kind: Kind) -> Callable[[Builder], Builder]:
+    """Register the function that makes mails of `kind`; it returns None when the mail has become pointless."""
+
+    def register(builder: Builder) -> Builder:
+        _builders[kind] = builder
+        return builder
+
+    return register
+
+
+def registered_kinds() -> frozenset[Kind]:
+    """The kinds that somebody knows how to make."""
+    return frozenset(_builders)
+
+
+def build(message: Message) -> Mail | None:
+    """The mail of a row, made from today's facts, or None when there is nothing to say any more."""
+    with translation.override(message.language):
+        return _builders[Kind(message.kind)](message)
+
+
+def rendered(message: Message, content: Mail) -> EmailMultiAlternatives:
+    """The mail ready to be handed over, in the person's language (EML-01, EML-02)."""
+    with translation.override(message.language):
+        context = {**shared_context(), **content.context, "deadline": content.deadline, "language": message.language}
+        subject = render_to_string(f"{content.template}_subject.txt", context).strip()
+        text = render_to_string(f"{content.template}_body.txt", context).strip() + "\n"
+        html = render_to_string(f"{content.template}_body.html", {**context, "subject": subject})
+    email = EmailMultiAlternatives(
+        subject=subject,
+        body=text,
+        to=[message.address],
+        reply_to=[settings.SUPPORT_ADDRESS],
+        headers={
+            "Message-ID": message.message_id,
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+            "Content-Language": message.language,
+        },
+    )
+    email.attach_alternative(html, "text/html")
+    return email
+
+
+def shared_context() -> dict[str, object]:
+    """What every mail may name: the university, where to get help, the portal."""
+    return {
+        "university_name": settings.UNIVERSITY_NAME,
+        "portal_url": settings.PORTAL_URL,
+        "support_address": settings.SUPPORT_ADDRESS,
+        "support_phone": settings.SUPPORT_PHONE,
+        "ent_url": settings.ENT_URL,
+        "webmail_url": settings.WEBMAIL_URL,
+        "moodle_url": settings.MOODLE_URL,
+    }

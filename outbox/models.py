@@ -1,0 +1,88 @@
+"""The outbox: one row for each mail to one person, from asked for to delivered or bounced."""
+
+import uuid
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from outbox.enums import UNFINISHED, Kind, Priority, Status
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """Words of the outbox."""
+
+    def due(self, now: datetime) -> "MessageQuerySet":
+        """Waiting and due, or left in the hands of a worker whose lease has run out."""
+        return self.filter(
+            Q(status=Status.QUEUED, due_at__lte=now) | Q(status=Status.SENDING, leased_until__lte=now)
+        ).order_by("priority", "due_at", "pk")
+
+    def unfinished(self) -> "MessageQuerySet":
+        """May still be sent."""
+        return self.filter(status__in=UNFINISHED)
+
+    def asked_since(self, moment: datetime) -> "MessageQuerySet":
+        """Asked for at that moment or later, whatever became of them."""
+        return self.filter(created_at__gte=moment)
+
+
+class Message(models.Model):
+    """One mail to one person. It holds no secret: the worker makes the link when it sends."""
+
+    kind = models.CharField(_("nature"), max_length=40, choices=Kind)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="messages", verbose_name=_("personne")
+    )
+    address = models.CharField(_("adresse"), max_length=254)
+    language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES, default="fr")
+    subject_id = models.BigIntegerField(_("objet concerné"), null=True)
+    priority = models.PositiveSmallIntegerField(_("priorité"), choices=Priority, default=Priority.URGENT)
+    status = models.CharField(_("état"), max_length=12, choices=Status, default=Status.QUEUED)
+    created_at = models.DateTimeField(_("demandé le"), default=timezone.now)
+    due_at = models.DateTimeField(_("à envoyer à partir de"), default=timezone.now)
+    leased_until = models.DateTimeField(_("réservé jusqu’à"), null=True)
+    attempts = models.PositiveSmallIntegerField(_("essais"), default=0)
+    built_at = models.DateTimeField(_("rédigé le"), null=True)
+    deadline = models.DateTimeField(_("échéance du lien"), null=True)
+    sent_at = models.DateTimeField(_("envoyé le"), null=True)
+    reference = models.UUIDField(_("référence"), default=uuid.uuid4, unique=True, editable=False)
+    provider_id = models.CharField(_("identifiant chez le prestataire"), max_length=200, blank=True)
+    answer = models.CharField(_("réponse du serveur"), max_length=500, blank=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("envoi")
+        verbose_name_plural = _("envois")
+        indexes = [
+            models.Index(
+                fields=["priority", "due_at", "id"], name="outbox_due", condition=Q(status__in=[str(s) for s in UNFINISHED])
+            ),
+            models.Index(fields=["person", "kind", "-created_at"], name="outbox_person"),
+            models.Index(fields=["address", "kind", "-created_at"], name="outbox_address"),
+            models.Index(fields=["provider_id"], name="outbox_provider", condition=~Q(provider_id="")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="outbox_sending_has_lease", condition=~Q(status=Status.SENDING) | Q(leased_until__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.get_status_display()})"
+
+    @property
+    def message_id(self) -> str:
+        """RFC 5322 Message-ID: the same for every copy of one day, so that a second copy is recognised (AVL-04)."""
+        day: date = timezone.localdate(self.built_at)
+        return f"<{self.reference.hex}.{day:%Y%m%d}@{settings.MESSAGE_ID_DOMAIN}>"
+
+    def lease(self, now: datetime, duration: timedelta) -> None:
+        """Put the row into the hands of one worker; unsaved."""
+        self.status = Status.SENDING
+        self.leased_until = now + duration
+        self.attempts += 1

@@ -1,0 +1,31 @@
+"""Asking for a mail."""
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+
+from outbox.enums import Kind, Priority
+from outbox.models import Message
+from outbox.tasks import send_message
+
+
+@transaction.atomic
+def queue(
+    *,
+    kind: Kind,
+    person: AbstractBaseUser | None,
+    address: str,
+    language: str,
+    subject_id: int | None = None,
+    priority: Priority = Priority.URGENT,
+) -> Message:
+    """Ask for one mail in the caller's transaction; a worker is woken when it commits (AVL-01, AVL-02)."""
+    message = Message.objects.create(
+        kind=kind,
+        person_id=person.pk if person else None,
+        address=address,
+        language=language,
+        subject_id=subject_id,
+        priority=priority,
+    )
+    send_message.delay_on_commit(message.pk)
+    return message

@@ -1,0 +1,55 @@
+"""What every test may ask for. Nothing is faked: mails go through SMTP to a server that keeps them."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from local.mailcatcher import MailCatcher, accept
+from tests.postman import Postman
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> Iterator[MailCatcher]:
+    """A real SMTP server that keeps what it gets."""
+    catcher = MailCatcher("127.0.0.1", 0)
+    catcher.start()
+    yield catcher
+    catcher.stop()
+
+
+@pytest.fixture(autouse=True)
+def mail_goes_to_our_server(settings, mail_server) -> None:
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mail_server.port
+    mail_server.messages.clear()
+    mail_server.answer = accept
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(request) -> None:
+    """Sessions, limits and cache start empty."""
+    cache.clear()
+
+
+@pytest.fixture
+def postman(mail_server) -> Postman:
+    """Does what the worker does, when the test says so, and shows what arrived."""
+    return Postman(mail_server)
+
+
+@pytest.fixture(autouse=True)
+def journal_may_be_emptied_between_tests(request) -> Iterator[None]:
+    """The append-only tables refuse TRUNCATE; only the cleaning after a test that really commits may do it."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        with connection.cursor() as cursor:
+            cursor.execute("SET portal.retention = 'on'")
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """Somebody's browser, nobody signed in."""
+    return Client()
