@@ -42,7 +42,9 @@ LOCAL_PART_TOO_LONG = _("L’adresse a plus de 64 caractères avant le signe @. 
 SEVERAL = _("Saisissez une seule adresse e-mail, sans nom ni espace, par exemple nom@exemple.net")
 FORBIDDEN_CHARACTER = _("L’adresse contient un caractère invisible. Effacez-la et saisissez-la à nouveau au clavier")
 UNUSUAL_CHARACTER = _("L’adresse contient un caractère que nous n’acceptons pas avant le signe @. Vérifiez-la")
-UNKNOWN_DOMAIN = _("Vérifiez ce qui suit le signe @\N{NO-BREAK SPACE}: il faut un nom de domaine, par exemple exemple.net")
+UNKNOWN_DOMAIN = _(
+    "Vérifiez ce qui suit le signe @\N{NO-BREAK SPACE}: il faut un nom de domaine, par exemple exemple.net"
+)
 UNIVERSITY = _("L’adresse doit être une adresse extérieure à l’université")
 
 

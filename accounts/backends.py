@@ -8,9 +8,8 @@ from accounts.models import Account
 class AccountBackend(ModelBackend):
     """Accounts sign in through `accounts.sign_in`; here they are only found again."""
 
-    def authenticate(self, *args: object, **kwargs: object) -> None:  # type: ignore[override]
+    def authenticate(self, *args: object, **kwargs: object) -> None:
         """Nobody signs in behind the back of `accounts.sign_in`, its limits and its journal."""
-        return None
 
     def get_user(self, user_id: int) -> Account | None:
         """The account of a session, while it may be signed in."""

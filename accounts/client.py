@@ -26,7 +26,7 @@ def is_trusted_proxy(address: str | None) -> bool:
 
 
 def browser_family(request: HttpRequest) -> str:
-    """"Firefox", "Chrome"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
+    """ "Firefox", "Chrome"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
     user_agent = request.headers.get("User-Agent", "")
     return next((name for mark, name in BROWSERS if mark in user_agent), "")
 

@@ -46,7 +46,10 @@ class Event(models.TextChoices):
     DIRECTORY_CONSENT_REFUSED = "directory_consent_refused", _("Parution dans l’annuaire public refusée")
     REDIRECTION_CHOSEN = "redirection_chosen", _("Redirection choisie")
     REDIRECTION_DECLINED = "redirection_declined", _("Pas de redirection")
-    REDIRECTION_VERIFICATION_REQUESTED = "redirection_verification_requested", _("Vérification demandée pour la redirection")
+    REDIRECTION_VERIFICATION_REQUESTED = (
+        "redirection_verification_requested",
+        _("Vérification demandée pour la redirection"),
+    )
     REDIRECTION_VERIFIED = "redirection_verified", _("Adresse de redirection vérifiée")
     MAILBOX_CREATED = "mailbox_created", _("Boîte universitaire créée")
     PASSWORD_SET = "authn_password_change", _("Mot de passe choisi")

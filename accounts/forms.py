@@ -59,7 +59,9 @@ class SignInForm(forms.Form):
     def _too_many(self) -> ValidationError:
         minutes = -(-self.retry_after // 60)
         message = ngettext_lazy(
-            "Trop d’essais. Réessayez dans %(minutes)s minute", "Trop d’essais. Réessayez dans %(minutes)s minutes", minutes
+            "Trop d’essais. Réessayez dans %(minutes)s minute",
+            "Trop d’essais. Réessayez dans %(minutes)s minutes",
+            minutes,
         )
         return ValidationError(message, code="too-many", params={"minutes": minutes})
 

@@ -216,4 +216,3 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return self.get_event_display()
-

@@ -44,9 +44,11 @@ def identify(*, login: str, password: str) -> Account:
 
 def _account_of(login: str) -> Account | None:
     try:
-        return Account.objects.with_lock().filter(institutional_address=institutional_address_from_login(login)).first()
+        address = institutional_address_from_login(login)
     except AddressRefused:
         return None
+    account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
+    return account
 
 
 def _password_is_right(account: Account | None, typed: str) -> bool:

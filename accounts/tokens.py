@@ -10,7 +10,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
@@ -50,6 +50,15 @@ class LinkUsed(LinkRefused):
     def __init__(self, account_id: int) -> None:
         super().__init__()
         self.account_id = account_id
+
+
+class Claims(NamedTuple):
+    """What a well signed token says. Unlike the token, a session may keep it: nobody can make a link of it (TOK-01)."""
+
+    account_id: int
+    deadline: int
+    subject_id: int
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +105,35 @@ class MailedLink:
 
         Raises LinkNotValid, LinkExpired or LinkUsed.
         """
+        return self.check(self.read(token), now)
+
+    def read(self, token: str) -> Claims:
+        """What the token says, when we have signed it for this purpose; otherwise raises LinkNotValid."""
+        if len(token) != PAYLOAD_LENGTH + SIGNATURE_LENGTH:
+            raise LinkNotValid
+        try:
+            signed = f"{token[:PAYLOAD_LENGTH]}:{token[PAYLOAD_LENGTH:]}"
+            account_id, deadline, subject_id, digest = PAYLOAD.unpack(_decoded(self._signer.unsign(signed)))
+        except (BadSignature, binascii.Error, ValueError, struct.error) as error:
+            raise LinkNotValid from error
+        return Claims(account_id, deadline, subject_id, digest.hex())
+
+    def check(self, claims: Claims, now: datetime | None = None) -> OpenedLink:
+        """What the claims open now. Raises LinkNotValid, LinkExpired or LinkUsed."""
         now = now or timezone.now()
-        account_id, seconds, subject_id, digest = self._payload(token)
-        deadline = datetime.fromtimestamp(seconds, tz=UTC)
-        account = Account.objects.with_lock().filter(pk=account_id).first()
+        deadline = datetime.fromtimestamp(claims.deadline, tz=UTC)
+        account = Account.objects.with_lock().filter(pk=claims.account_id).first()
         if account is None or account.state == State.CLOSED or deadline > self.deadline(now + CLOCK_DRIFT):
             raise LinkNotValid
         if account.state == State.LOCKED:
-            raise LinkExpired(min(deadline, now), account_id)
-        if self.is_done(account, subject_id):
-            raise LinkUsed(account_id)
-        if digest != self._digest(account, subject_id):
+            raise LinkExpired(min(deadline, now), account.pk)
+        if self.is_done(account, claims.subject_id):
+            raise LinkUsed(account.pk)
+        if not self.still_holds(account, claims.fingerprint, claims.subject_id):
             raise LinkNotValid
         if has_passed(deadline, now):
-            raise LinkExpired(deadline, account_id)
-        return OpenedLink(account, subject_id, deadline, digest.hex())
+            raise LinkExpired(deadline, account.pk)
+        return OpenedLink(account, claims.subject_id, deadline, claims.fingerprint)
 
     def still_holds(self, account: Account, fingerprint: str, subject_id: int = 0) -> bool:
         """Whether the state that a link was opened on is still the account's."""
@@ -123,16 +146,6 @@ class MailedLink:
     def _digest(self, account: Account, subject_id: int) -> bytes:
         facts = "\x1f".join(map(str, (self.purpose, account.pk, *self.state(account, subject_id))))
         return hashlib.sha256(facts.encode()).digest()[:16]
-
-    def _payload(self, token: str) -> tuple[int, int, int, bytes]:
-        if len(token) != PAYLOAD_LENGTH + SIGNATURE_LENGTH:
-            raise LinkNotValid
-        try:
-            signed = f"{token[:PAYLOAD_LENGTH]}:{token[PAYLOAD_LENGTH:]}"
-            payload: tuple[int, int, int, bytes] = PAYLOAD.unpack(_decoded(self._signer.unsign(signed)))
-        except (BadSignature, binascii.Error, ValueError, struct.error) as error:
-            raise LinkNotValid from error
-        return payload
 
 
 def _encoded(payload: bytes) -> str:

@@ -1,6 +1,6 @@
 """Pages of an account: sign in, sign out, and what is set."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
@@ -58,7 +58,7 @@ class SignOutView(LogoutView):
         """Note it, then end it."""
         if request.user.is_authenticated:
             services.note_sign_out(account=request.user)
-        return cast(HttpResponse, super().post(request, *args, **kwargs))
+        return super().post(request, *args, **kwargs)
 
 
 class AccountView(TemplateView):

@@ -36,17 +36,19 @@ class CharterForm(forms.Form):
         error_messages={"required": _("Cochez la case pour accepter la charte")},
     )
 
-    def __init__(self, *args: Any, charter: Charter, initial: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(*args, initial={**initial, "version": charter.version}, **kwargs)
+    def __init__(self, *args: Any, charter: Charter, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["version"] = charter.version
         self.charter = charter
 
     def clean(self) -> dict[str, Any]:
         """Refuse when another version was published while the person was reading."""
         data = super().clean() or {}
         if data.get("version") != self.charter.version:
-            self.data = self.data.copy()
-            self.data["version"] = self.charter.version
-            raise ValidationError(_("La charte a changé pendant votre lecture. Lisez la nouvelle version"), code="changed")
+            self.data = {**self.data.dict(), "version": self.charter.version}  # type: ignore[attr-defined]
+            raise ValidationError(
+                _("La charte a changé pendant votre lecture. Lisez la nouvelle version"), code="changed"
+            )
         return data
 
 
@@ -83,7 +85,9 @@ class MailboxForm(forms.Form):
     )
     target = OutsideAddressField(
         label=_("Adresse de redirection"),
-        help_text=_("Par défaut, votre adresse de secours. Pour toute autre adresse, nous enverrons un lien de vérification."),
+        help_text=_(
+            "Par défaut, votre adresse de secours. Pour toute autre adresse, nous enverrons un lien de vérification."
+        ),
         required=False,
         error_messages={
             "incomplete": _("Complétez l’adresse de redirection, par exemple nom@exemple.net"),

@@ -93,7 +93,9 @@ class LinkRequest(models.Model):
         verbose_name = _("demande de lien")
         verbose_name_plural = _("demandes de lien")
         indexes = [
-            models.Index(fields=["requested_at"], name="link_request_waiting", condition=models.Q(answered_at__isnull=True))
+            models.Index(
+                fields=["requested_at"], name="link_request_waiting", condition=models.Q(answered_at__isnull=True)
+            )
         ]
 
     def __str__(self) -> str:

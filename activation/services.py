@@ -15,6 +15,7 @@ from directory.models import DirectoryConsent
 from mailrouting.services import open_mailbox
 from outbox.enums import Kind
 from outbox.services import queue
+from outbox.waking import wake
 
 
 class ActivationIncomplete(Exception):
@@ -70,9 +71,7 @@ def complete_activation(*, account: Account, password: str) -> Account:
         open_mailbox(account=account)
     journal.record(account=account, actor=account, event=Event.PASSWORD_SET)
     journal.record(account=account, actor=account, event=Event.USER_ACTIVATED)
-    queue(
-        kind=Kind.ACCOUNT_ACTIVATED, person=account, address=account.recovery_address, language=account.language
-    )
+    queue(kind=Kind.ACCOUNT_ACTIVATED, person=account, address=account.recovery_address, language=account.language)
     return account
 
 
@@ -93,7 +92,7 @@ def request_link(*, login: str) -> LinkRequest:
     request = LinkRequest.objects.create(
         login=login, language=translation.get_language() or "fr", client_address=current_origin().client_address
     )
-    answer_link_request.delay_on_commit(request.pk)
+    wake(answer_link_request, request.pk)
     return request
 
 

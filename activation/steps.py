@@ -7,8 +7,8 @@ from django import forms
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account
 from accounts.forms import NewPasswordForm
+from accounts.models import Account
 from activation.forms import CharterForm, DirectoryForm, MailboxForm
 from activation.models import Charter, CharterAcceptance
 from activation.services import accept_charter, complete_activation

@@ -16,7 +16,9 @@ urlpatterns = [
     path("activation/continuer/", views.KeepAliveView.as_view(), name="activation-keep-alive"),
     path("activation/charte/refus/", views.CharterRefusedView.as_view(), name="activation-charter-refused"),
     path("activation/verification/etat/", views.VerificationStateView.as_view(), name="activation-verification-state"),
-    path("activation/verification/renvoi/", views.VerificationResendView.as_view(), name="activation-verification-resend"),
+    path(
+        "activation/verification/renvoi/", views.VerificationResendView.as_view(), name="activation-verification-resend"
+    ),
     path("activation/terminee/", views.DoneView.as_view(), name="activation-done"),
     *(
         path(

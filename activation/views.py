@@ -43,7 +43,8 @@ def this_client() -> str:
 
 
 def without_referrer(response: HttpResponse) -> HttpResponse:
-    """Let no address of a page behind a mailed link travel (TOK-09)."""
+    """Let the address that holds the token travel nowhere (TOK-09). The pages after it keep `same-origin`: under
+    `no-referrer` browsers send `Origin: null` with their forms, which the CSRF check rightly refuses."""
     response["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -88,11 +89,11 @@ class JourneyView(View):
                 response = super().dispatch(request, *args, **kwargs)
         except visit.VisitOvertaken as overtaken:
             visit.leave_session_alone(request)
-            return without_referrer(self.overtaken(request, overtaken.account))
+            return self.overtaken(request, overtaken.account)
         except visit.VisitLost:
             visit.leave_session_alone(request)
-            return without_referrer(render(request, "activation/lost.html", status=GONE))
-        return without_referrer(cast(HttpResponse, response))
+            return render(request, "activation/lost.html", status=GONE)
+        return cast(HttpResponse, response)
 
     def overtaken(self, request: HttpRequest, account: Account) -> HttpResponse:
         """The account has changed meanwhile: activated elsewhere, or the link has died."""
@@ -120,7 +121,7 @@ class WelcomeView(JourneyView):
         """Say first why the last link was refused, if it was."""
         refusal = visit.refusal(request)
         if refusal is not None:
-            return without_referrer(self.refused(request, refusal))
+            return self.refused(request, refusal)
         if visit.finished_account_id(request) is not None:
             return redirect("activation-done")
         return super().dispatch(request, *args, **kwargs)
@@ -269,7 +270,7 @@ class VerificationStateView(JourneyView):
 
 @method_decorator(login_not_required, name="dispatch")
 class KeepAliveView(JourneyView):
-    """"Continuer": the person is still there."""
+    """ "Continuer": the person is still there."""
 
     http_method_names = ["get", "head"]
 
@@ -318,7 +319,7 @@ class DoneView(View):
             return redirect("login")
         account = Account.objects.select_related("redirection", "mailbox").get(pk=account_id)
         context = self.context(account)
-        return without_referrer(render(request, "activation/done.html", context))
+        return render(request, "activation/done.html", context)
 
     def context(self, account: Account) -> dict[str, Any]:
         """The choices made, and the list of steps all done."""
@@ -344,7 +345,9 @@ class NewLinkView(View):
         """Ask for a link for whoever the expired link named, and answer as "1ère connexion" does."""
         LINK_REQUESTS_PER_CLIENT.hit(this_client())
         refusal = visit.refusal(request)
-        account = Account.objects.filter(pk=refusal["account_id"]).first() if refusal and "account_id" in refusal else None
+        account = (
+            Account.objects.filter(pk=refusal["account_id"]).first() if refusal and "account_id" in refusal else None
+        )
         if account is None:
             return redirect("first-connection")
         services.request_link(login=account.login)
@@ -354,7 +357,7 @@ class NewLinkView(View):
 
 @method_decorator(login_not_required, name="dispatch")
 class FirstConnectionView(FormView):
-    """"1ère connexion": type the institutional address, get a link at the recovery address."""
+    """ "1ère connexion": type the institutional address, get a link at the recovery address."""
 
     form_class = FirstConnectionForm
     template_name = "activation/first_connection.html"
@@ -371,7 +374,7 @@ class FirstConnectionView(FormView):
 
 @method_decorator(login_not_required, name="dispatch")
 class FirstConnectionAnswerView(TemplateView):
-    """"Regardez vos e-mails": the one answer."""
+    """ "Regardez vos e-mails": the one answer."""
 
     template_name = "activation/first_connection_answer.html"
 

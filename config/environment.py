@@ -24,7 +24,9 @@ def checked_portal_url(portal_url: str, *, debug: bool) -> str:
     """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it (TOK-08)."""
     parts = urlsplit(portal_url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-        raise ImproperlyConfigured("PORTAL_URL must be the portal's address, for example https://compte.univ-exemple.fr")
+        raise ImproperlyConfigured(
+            "PORTAL_URL must be the portal's address, for example https://compte.univ-exemple.fr"
+        )
     if parts.scheme == "http" and not debug:
         raise ImproperlyConfigured("PORTAL_URL must start with https:// (plain http is accepted with DEBUG=true only).")
     return portal_url.rstrip("/")

@@ -51,6 +51,7 @@ class PortalBoundField(BoundField):
 
     @property
     def rules(self) -> Any:
+        """Objects with a `key` and a `text`, shown under a new password."""
         return getattr(self.field, "rules", ())
 
     @property
@@ -85,9 +86,7 @@ class PortalBoundField(BoundField):
         return {
             name: field.required
             for name, field in self.form.fields.items()
-            if name not in conditional
-            and not field.widget.is_hidden
-            and not isinstance(field.widget, CheckboxInput)
+            if name not in conditional and not field.widget.is_hidden and not isinstance(field.widget, CheckboxInput)
         }
 
 
@@ -98,9 +97,8 @@ class PortalRenderer(TemplatesSetting):
     field_template_name = "partials/field.html"
     bound_field_class = PortalBoundField
 
-    def render(
-        self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None
-    ) -> SafeString:
+    def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
+        """The HTML of a form, a field or a widget."""
         widget = context.get("widget")
         if template_name in PLAIN_INPUTS and widget is not None and not widget.get("wrap_label"):
             return _input_tag(widget)

@@ -139,7 +139,11 @@ CELERY_TASK_DEFAULT_QUEUE = "urgent"
 CELERY_TASK_ROUTES = {"outbox.tasks.send_due_messages": {"queue": "bulk"}}
 CELERY_TIMEZONE = "Europe/Paris"
 CELERY_BEAT_SCHEDULE = {
-    "outbox-sweep": {"task": "outbox.tasks.send_due_messages", "schedule": timedelta(seconds=20), "options": {"expires": 20}},
+    "outbox-sweep": {
+        "task": "outbox.tasks.send_due_messages",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
     "link-requests-sweep": {
         "task": "activation.tasks.answer_waiting_link_requests",
         "schedule": timedelta(seconds=20),

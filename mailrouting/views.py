@@ -58,11 +58,11 @@ class RedirectionView(View):
             link = redirection_link.open(request.session.get(SESSION_ITEM, ""))
         except LinkExpired as expired:
             context = {"expired_at": expired.deadline}
-            return without_referrer(render(request, "mailrouting/expired.html", context, status=GONE))
+            return render(request, "mailrouting/expired.html", context, status=GONE)
         except LinkRefused:
-            return without_referrer(render(request, "mailrouting/not_valid.html", status=NOT_FOUND))
+            return render(request, "mailrouting/not_valid.html", status=NOT_FOUND)
         answer = self.post if request.method == "POST" else self.get
-        return without_referrer(answer(request, link))
+        return answer(request, link)
 
     def get(self, request: HttpRequest, link: OpenedLink) -> HttpResponse:
         """Show which address will be confirmed."""

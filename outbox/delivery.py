@@ -86,4 +86,3 @@ class Courier:
 
 def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:LONGEST_ANSWER]
-

@@ -35,7 +35,11 @@ class Message(models.Model):
 
     kind = models.CharField(_("nature"), max_length=40, choices=Kind)
     person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="messages", verbose_name=_("personne")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="messages",
+        verbose_name=_("personne"),
     )
     address = models.CharField(_("adresse"), max_length=254)
     language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES, default="fr")
@@ -60,7 +64,9 @@ class Message(models.Model):
         verbose_name_plural = _("envois")
         indexes = [
             models.Index(
-                fields=["priority", "due_at", "id"], name="outbox_due", condition=Q(status__in=[str(s) for s in UNFINISHED])
+                fields=["priority", "due_at", "id"],
+                name="outbox_due",
+                condition=Q(status__in=[str(s) for s in UNFINISHED]),
             ),
             models.Index(fields=["person", "kind", "-created_at"], name="outbox_person"),
             models.Index(fields=["address", "kind", "-created_at"], name="outbox_address"),

@@ -6,6 +6,7 @@ from django.db import transaction
 from outbox.enums import Kind, Priority
 from outbox.models import Message
 from outbox.tasks import send_message
+from outbox.waking import wake
 
 
 @transaction.atomic
@@ -27,5 +28,5 @@ def queue(
         subject_id=subject_id,
         priority=priority,
     )
-    send_message.delay_on_commit(message.pk)
+    wake(send_message, message.pk)
     return message

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import AddressRefused, institutional_address_from_login, is_university_address
+from accounts.addresses import institutional_address_from_login, is_university_address
 from accounts.characters import BLANKS, TextRefused, clean_line
 from accounts.enums import Category
-from accounts.hr_feed.naming import RESERVED_NAMES, letters_only
+from accounts.hr_feed.naming import RESERVED_NAMES
 from accounts.hr_feed.phones import PhoneRefused, canonical_phone
 
 LONGEST_NAME = 100
@@ -22,8 +22,8 @@ INE = re.compile(r"[0-9A-Z]{11}")
 ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 FRENCH_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 INSTITUTIONAL_LOCAL_PART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
-#: What stands between the letters of a name.
-IN_NAMES = str.maketrans("", "", " -'.·\u2019\u02bc\u2010\u2011")
+#: What stands between the letters of a name, and the accents that no letter has taken in.
+IN_NAMES = dict.fromkeys([*map(ord, " -'.·\u2019\u02bc\u2010\u2011"), *range(0x300, 0x370)])
 
 REQUIRED = _("Valeur obligatoire")
 BAD_HR_ID = _("64 caractères au plus : lettres, chiffres, point, tiret, barre oblique")
@@ -36,7 +36,7 @@ BAD_LANGUAGE = _("Écrivez fr ou en")
 BAD_INE = _("Un INE a 11 chiffres et lettres sans accent")
 BAD_PHONE = _("Écrivez un numéro complet, par exemple 04 67 12 34 56 ou +33 6 12 34 56 78")
 NOT_OURS = _("L’adresse institutionnelle doit être dans un domaine de l’université")
-BAD_LOCAL_PART = _("Avant le signe @, l’adresse institutionnelle a des lettres sans accent, des chiffres, points et tirets")
+BAD_LOCAL_PART = _("Avant le signe @, l’adresse a des lettres sans accent, des chiffres, des points et des tirets")
 RESERVED = _("Cette adresse est réservée au fonctionnement de la messagerie")
 
 
@@ -56,7 +56,7 @@ def hr_id(raw: str) -> str:
 def name(raw: str) -> str:
     """A given or a family name."""
     cleaned = line(raw)
-    if not cleaned.translate(IN_NAMES).isalpha() and not letters_only(cleaned).isalpha():
+    if not cleaned.translate(IN_NAMES).isalpha():
         _refuse(BAD_NAME)
     return cleaned
 
@@ -115,7 +115,9 @@ def day(text: str) -> date:
 def language(raw: str) -> str | None:
     """One of the portal's languages, or None."""
     stated = raw.strip(BLANKS).lower()
-    return None if not stated else stated if stated in dict(settings.LANGUAGES) else _refuse(BAD_LANGUAGE)
+    if not stated:
+        return None
+    return stated if stated in dict(settings.LANGUAGES) else _refuse(BAD_LANGUAGE)
 
 
 def institutional_address(raw: str) -> str:
@@ -158,6 +160,3 @@ def _matching(pattern: re.Pattern[str], value: str, reason: Promise) -> str:
 
 def _refuse(reason: Promise) -> NoReturn:
     raise CellRefused(reason)
-
-
-__all__ = ["AddressRefused", "CellRefused"]

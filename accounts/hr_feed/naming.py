@@ -3,8 +3,8 @@
 What is taken stays taken: accounts of people who left keep their names, and homonyms get the next number.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: With the longest number behind it, an address stays below 64 characters before the @ sign.
@@ -12,19 +12,20 @@ LONGEST_GIVEN_NAME = 26
 LONGEST_FAMILY_NAME = 30
 #: With the longest number behind it, 20 characters.
 LONGEST_UID_BASE = 14
-LONGEST_UID = 20
 
 #: Letters that are not a plain letter with an accent.
 LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
 )
+ACCENTS = re.compile("[\u0300-\u036f]+")
+NOT_A_LETTER = re.compile("[^a-z]+")
 APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
 
 #: Names that the mail system (RFC 2142) and Unix systems use themselves.
 RESERVED_NAMES = frozenset(
     """
-    abuse adm admin administrateur administrator apache bin bounce bounces cron daemon dns dsin ftp games guest hostmaster
-    info kmem ldap list listes localhost lp mail mailer-daemon man marketing mysql news no-reply nobody noc noreply ntp
+    abuse adm admin administrateur administrator apache bin bounce bounces cron daemon dns dsin ftp games guest
+    hostmaster info kmem ldap list listes localhost lp mail mailer-daemon man marketing mysql news no-reply nobody noc noreply ntp
     operator postgres postfix postmaster proxy redis root sales security shutdown sshd support sync sys systemd sysadmin
     test tty usenet uucp webmaster www www-data
     """.split()
@@ -75,37 +76,20 @@ def login_base(given_name: str, family_name: str) -> str:
 
 def uid_base(given_name: str, family_name: str, login: str) -> str:
     """`cdurand` for Camille Durand: letters only, from the login where the names have no Latin one."""
-    given, family = (hyphenated(part).replace("-", "") for part in (given_name, family_name))
+    given, family = _letters(hyphenated(given_name)), _letters(hyphenated(family_name))
     base = f"{given[:1]}{family}" if family else given
-    return (base or _uid_from_login(login))[:LONGEST_UID_BASE]
+    return (base or _letters(login.partition("@")[0]) or "u")[:LONGEST_UID_BASE]
 
 
 def hyphenated(name: str) -> str:
-    """Plain lower-case letters, each word after a hyphen."""
-    return "-".join(letters_only(name).split())
-
-
-def letters_only(name: str) -> str:
-    """Plain lower-case letters without accents; other signs become spaces, apostrophes go."""
+    """Plain lower-case letters without accents, a hyphen between words; apostrophes go."""
     plain = unicodedata.normalize("NFKD", name.lower().translate(APOSTROPHES).translate(LETTERS))
-    return "".join(_plain(character) for character in plain)
-
-
-def bases(names: Iterable[str]) -> list[str]:
-    """Each name once, to look for it among those in use."""
-    return sorted(set(names))
-
-
-def _plain(character: str) -> str:
-    if "a" <= character <= "z":
-        return character
-    return "" if unicodedata.combining(character) else " "
+    return NOT_A_LETTER.sub("-", ACCENTS.sub("", plain)).strip("-")
 
 
 def _shortened(name: str, longest: int) -> str:
     return name[:longest].rstrip("-")
 
 
-def _uid_from_login(login: str) -> str:
-    letters = "".join(filter(str.isalpha, login.partition("@")[0]))
-    return letters or "u"
+def _letters(text: str) -> str:
+    return NOT_A_LETTER.sub("", text)

@@ -219,7 +219,7 @@ def _check_headings(headings: list[str]) -> None:
             % {"columns": ";".join(COLUMNS)}
         )
     if any(map(names_a_password, headings)):
-        raise FeedUnreadable(_("Une colonne porte le nom d’un mot de passe. Retirez-la, le portail n’en reçoit jamais."))
+        raise FeedUnreadable(_("Une colonne porte le nom d’un mot de passe. Retirez-la du fichier."))
     for columns, sentence in (
         (missing_columns(headings), _("Il manque des colonnes\N{NO-BREAK SPACE}: %(columns)s")),
         (repeated_columns(headings), _("Des colonnes sont en double\N{NO-BREAK SPACE}: %(columns)s")),

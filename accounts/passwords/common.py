@@ -3,9 +3,10 @@
 from functools import cache
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth.password_validation import CommonPasswordValidator as DjangoCommonPasswordValidator
 
-from accounts.passwords.folding import cores
+from accounts.passwords.folding import PUNCTUATION, cores, folded, squeezed
 
 FRENCH_LISTS = Path(__file__).resolve().parent.parent / "data" / "french"
 SHORTEST_CORE = 4
@@ -13,8 +14,15 @@ SHORTEST_CORE = 4
 
 def is_common(password: str) -> bool:
     """Whether a password is a common one, or a common one repeated, decorated or in leetspeak."""
-    common = common_passwords()
-    return any(len(core) >= SHORTEST_CORE and core in common for core in cores(password))
+    common, contextual = common_passwords(), university_words()
+    return any(len(core) >= SHORTEST_CORE and (core in common or core in contextual) for core in cores(password))
+
+
+def university_words() -> frozenset[str]:
+    """What everybody here thinks of first: the name and the domains of the university, whole and in words."""
+    texts = [folded(text) for text in (settings.UNIVERSITY_NAME, *settings.UNIVERSITY_DOMAINS)]
+    words = [word for text in texts for word in (squeezed(text), *PUNCTUATION.split(text))]
+    return frozenset(word for word in words if len(word) >= SHORTEST_CORE)
 
 
 @cache

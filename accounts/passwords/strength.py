@@ -2,12 +2,11 @@
 
 from functools import cache
 
-from django.conf import settings
 from zxcvbn.matching import RANKED_DICTIONARIES, build_ranked_dict, omnimatch
 from zxcvbn.scoring import most_guessable_match_sequence
 
-from accounts.passwords.common import french_lists
-from accounts.passwords.folding import PUNCTUATION, folded
+from accounts.passwords.common import french_lists, university_words
+from accounts.passwords.folding import folded
 from accounts.passwords.personal import personal_compounds, personal_words
 
 #: zxcvbn's third degree of four: out of reach of throttled tries, costly against a stolen Argon2 hash.
@@ -29,7 +28,7 @@ def guesses(password: str, user: object = None) -> int:
     """The number of tries zxcvbn expects, accents worth nothing and the person's own words tried first."""
     # One ligature can unfold to eighteen letters.
     text = _without_accents(password).translate(ONE_SIGN_EACH)[:LONGEST_ESTIMATED]
-    own_words = sorted({*personal_words(user), *personal_compounds(user), *_university_words()})
+    own_words = sorted({*personal_words(user), *personal_compounds(user), *university_words()})
     dictionaries = RANKED_DICTIONARIES | _french_dictionaries() | {"user_inputs": build_ranked_dict(own_words)}
     return int(most_guessable_match_sequence(text, omnimatch(text, dictionaries))["guesses"])
 
@@ -45,7 +44,3 @@ def _without_accents(password: str) -> str:
 @cache
 def _french_dictionaries() -> dict[str, dict[str, int]]:
     return {f"french_{name}": build_ranked_dict(entries) for name, entries in french_lists().items()}
-
-
-def _university_words() -> list[str]:
-    return PUNCTUATION.split(folded(" ".join([settings.UNIVERSITY_NAME, *settings.UNIVERSITY_DOMAINS])))

@@ -79,9 +79,9 @@ def test_each_value_of_the_pack_is_accepted_in_one_spelling_or_refused_with_a_me
 @pytest.mark.parametrize("value", TEXT_PACK)
 def test_the_universal_pack_is_refused_at_once(value):
     """INP-01, INP-07: 100,000 characters cost no more than a few."""
-    start = time.perf_counter()
+    start = time.process_time()
     assert str(refusal(canonical_address, value))
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 @given(st.one_of(st.text(), address_like, st.emails()))
@@ -302,7 +302,8 @@ def test_a_slip_in_a_well_known_domain_is_pointed_out(typed, meant):
     "domain",
     """
     gmx.fr gmx.de me.com live.fr numericable.fr bbox.fr mail.com ymail.com orange.be hotmail.de univ-x.fr cnrs.fr
-    inria.fr inserm.fr ird.fr insa.fr ac-nice.fr exemple.fr exemple.net srf.ch ofr.fr afr.fr tree.com yahoo.co.nz mail.co fr @
+    inria.fr inserm.fr ird.fr insa.fr ac-nice.fr exemple.fr exemple.net srf.ch ofr.fr afr.fr tree.com
+    yahoo.co.nz mail.co fr @
     """.split(),  # noqa: SIM905
 )
 def test_a_domain_that_may_well_be_right_is_left_alone(domain):
@@ -326,9 +327,9 @@ def test_a_suggestion_is_always_a_canonical_address(typed):
 
 def test_a_long_domain_is_not_compared_letter_by_letter():
     """INP-07."""
-    start = time.perf_counter()
+    start = time.process_time()
     assert suggested_correction("a@" + "b" * 100_000) is None
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
@@ -387,13 +388,13 @@ def test_the_login_field_answers_the_whole_address():
 @pytest.mark.parametrize("value", TEXT_PACK)
 def test_the_universal_pack_never_breaks_a_field(field, value):
     """INP-01, INP-07."""
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         cleaned = field.clean(value)
     except forms.ValidationError as refused:
         cleaned = " ".join(refused.messages)
     assert cleaned
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 # Lines and paragraphs
@@ -440,10 +441,10 @@ def test_a_line_refuses_what_could_not_be_decoded():
 @pytest.mark.parametrize("text", ["A" * 1_001, "Z" + "\u0301\u0323" * 50_000])
 def test_a_line_too_long_to_be_honest_is_refused_before_any_work(text):
     """INP-07: composing 100,000 accents takes Python several seconds."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(TextRefused, match="trop long"):
         clean_line(text)
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 def test_a_paragraph_keeps_its_line_breaks_and_tabs_and_loses_other_controls():
@@ -453,10 +454,10 @@ def test_a_paragraph_keeps_its_line_breaks_and_tabs_and_loses_other_controls():
 
 
 def test_a_paragraph_too_long_to_be_honest_is_refused_before_any_work():
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(TextRefused, match="trop long"):
         clean_paragraph("Z" + "\u0301\u0323" * 50_000)
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 def test_a_paragraph_of_2000_characters_may_hold_a_hundred_line_breaks():

@@ -1,0 +1,29 @@
+# One image for web, worker, beat and migrations.
+FROM python:3.11-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv /venv && python -m venv /tools
+COPY requirements.txt requirements-dev.txt /
+RUN /venv/bin/pip install --require-hashes -r /requirements.txt
+# Of the development tools only the one that compiles translations, pinned as the others.
+RUN awk '/^babel==/ { on = 1 } on { print } on && !/\\$/ { exit }' /requirements-dev.txt > /babel.txt \
+    && /tools/bin/pip install --require-hashes -r /babel.txt
+WORKDIR /portail
+COPY . .
+RUN /tools/bin/pybabel compile -d locale -D django
+# Collecting files needs settings, none of which stays in the image.
+RUN SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+    PORTAL_URL=https://build.invalid ALLOWED_HOSTS=build.invalid EMAIL_URL=smtp://build.invalid \
+    DATABASE_URL=postgres://build.invalid/x REDIS_URL=redis://build.invalid \
+    UNIVERSITY_NAME=build UNIVERSITY_DOMAINS=build.invalid \
+    /venv/bin/python manage.py collectstatic --no-input
+RUN /venv/bin/python -m compileall -q /portail /venv/lib
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin portail
+COPY --from=build /venv /venv
+COPY --from=build /portail /portail
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 WEB_BIND=0.0.0.0:8000
+WORKDIR /portail
+USER 10001:10001
+EXPOSE 8000
+CMD ["gunicorn", "config.wsgi"]

@@ -1,0 +1,62 @@
+# Everything needs Python 3.11 or later and make, nothing else. ARGS="..." is passed on by test and bench.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
+COMPILED := $(CATALOGUES:.po=.mo)
+INSTALLED := .venv/.installed $(COMPILED)
+
+# What a production server would be given; DATABASE_URL and REDIS_URL are never used by the check.
+PRODUCTION := DEBUG=false PORTAL_URL=https://compte.univ-exemple.fr ALLOWED_HOSTS=compte.univ-exemple.fr \
+	EMAIL_URL=smtp+tls://relay.univ-exemple.fr TRUSTED_PROXIES=192.0.2.1 \
+	UNIVERSITY_NAME=Exemple UNIVERSITY_DOMAINS=univ-exemple.fr \
+	DATABASE_URL=postgres://portail@192.0.2.2/portail REDIS_URL=redis://192.0.2.3/0
+
+.PHONY: help install run test lint format bench messages
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## make .venv and put everything in it (the other commands do it when needed)
+
+run: $(INSTALLED) ## start the whole portal with a demonstration; Ctrl-C ends it
+	@$(BIN)/python -m local.run
+
+test: $(INSTALLED) ## run the tests, with a real PostgreSQL, Redis and browser; ARGS="tests/outbox -k link"
+	@$(BIN)/python -m local.browser
+	@$(BIN)/python -m local.with_servers pytest $(ARGS)
+
+lint: $(INSTALLED) ## check style, types, imports, migrations, catalogues and production settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m local.with_servers mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python -m local.with_servers python manage.py makemigrations --check --dry-run
+	@echo "manage.py check --deploy"
+	@$(PRODUCTION) SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+	@for catalogue in $(CATALOGUES); do $(BIN)/pybabel -q compile -i $$catalogue -o /dev/null || exit 1; done
+
+format: $(INSTALLED) ## put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## measure
+	@$(BIN)/python -m local.with_servers python -m benchmarks $(ARGS)
+
+messages: $(INSTALLED) ## collect the French texts for the translators
+	@$(BIN)/python -m local.with_servers python -m config.messages
+
+.venv/.installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing into .venv…"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--require-hashes -r requirements-dev.txt
+	@touch $@
+
+%.mo: %.po | .venv/.installed
+	@$(BIN)/pybabel -q compile -i $< -o $@

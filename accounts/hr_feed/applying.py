@@ -1,0 +1,198 @@
+"""Bringing the database in line with one chunk of checked rows: a fixed number of statements, however many rows."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.enums import Event
+from accounts.hr_feed.comparing import Difference, stated
+from accounts.hr_feed.newcomers import Newcomer
+from accounts.hr_feed.rows import Person
+from accounts.models import Account, JournalEntry
+from accounts.origin import current_origin
+from outbox.enums import Kind, Priority, Status
+from outbox.models import Message
+
+# "!" and something random: a password that nobody can have (Django's unusable password).
+CREATE_ACCOUNTS = """
+INSERT INTO accounts_account (
+    hr_id, uid, institutional_address, family_name, given_name, birth_date, category, employer, recovery_address,
+    start_date, end_date, language, ine, phone, password, is_superuser, is_staff, created_at
+)
+SELECT
+    hr_id, names.uid, names.address, family_name, given_name, birth_date, category, employer, recovery_address,
+    start_date, end_date, coalesce(language, 'fr'), ine, phone,
+    '!' || replace(gen_random_uuid()::text, '-', ''), false, false, %(now)s
+FROM hr_feed
+JOIN unnest(%(lines)s::integer[], %(uids)s::text[], %(addresses)s::text[]) AS names(line, uid, address) USING (line)
+ORDER BY line
+RETURNING id
+"""
+UPDATE_FACTS = """
+UPDATE accounts_account account SET
+    family_name = feed.family_name,
+    given_name = feed.given_name,
+    birth_date = feed.birth_date,
+    category = feed.category,
+    employer = feed.employer,
+    start_date = feed.start_date,
+    end_date = CASE WHEN %(has_end_date)s THEN feed.end_date ELSE account.end_date END,
+    ine = CASE WHEN %(has_ine)s THEN feed.ine ELSE account.ine END,
+    phone = CASE WHEN %(has_phone)s THEN feed.phone ELSE account.phone END,
+    language = CASE WHEN account.activated_at IS NULL THEN coalesce(feed.language, account.language)
+        ELSE account.language END
+FROM hr_feed feed
+WHERE feed.hr_id = account.hr_id AND account.id = ANY(%(ids)s)
+"""
+CORRECT_RECOVERY_ADDRESSES = """
+UPDATE accounts_account account
+SET recovery_address = feed.recovery_address, recovery_address_disputed_at = NULL
+FROM hr_feed feed
+WHERE feed.hr_id = account.hr_id AND account.id = ANY(%(ids)s)
+"""
+QUEUE_ACTIVATION_MAILS = """
+INSERT INTO outbox_message (
+    kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
+)
+SELECT %(kind)s, id, recovery_address, language, %(priority)s, %(status)s, %(now)s, %(now)s, 0, gen_random_uuid(), '', ''
+FROM accounts_account
+WHERE id = ANY(%(ids)s) AND coalesce(end_date >= %(today)s, true)
+ORDER BY id
+"""
+RECORD = """
+INSERT INTO accounts_journalentry (
+    account_id, actor_id, event, at, source, client_address, device, request_id, details
+)
+SELECT account_id, %(actor)s, event, %(now)s, %(source)s, %(client_address)s, %(device)s, %(request_id)s, details::jsonb
+FROM unnest(%(accounts)s::bigint[], %(events)s::text[], %(details)s::text[]) AS entry(account_id, event, details)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the journal to be written."""
+
+    account_id: int
+    event: Event
+    details: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one chunk asks for."""
+
+    newcomers: Sequence[Newcomer]
+    differences: Sequence[Difference]
+
+    @property
+    def updates(self) -> list[Difference]:
+        """Facts to be changed."""
+        return [difference for difference in self.differences if difference.fields]
+
+    @property
+    def corrections(self) -> list[Difference]:
+        """Recovery addresses to be replaced."""
+        return [difference for difference in self.differences if difference.is_correction]
+
+    @property
+    def proposals(self) -> list[Difference]:
+        """Recovery addresses to be shown to the agents."""
+        return [difference for difference in self.differences if difference.is_proposal]
+
+    @property
+    def returns(self) -> list[Difference]:
+        """People who never activated, had left and are here again."""
+        return [difference for difference in self.differences if difference.comes_back]
+
+
+def apply(
+    changes: Changes, *, people: dict[int, Person], columns: frozenset[str], today: date, actor: Account | None
+) -> None:
+    """Make the accounts, change what differs, queue the mails, write the journal; in the caller's transaction.
+
+    `people` are the staged ones by line. A correction kills the links and mails of the old address (TOK-07). Absent
+    people are left alone.
+    """
+    now = timezone.now()
+    created = _create_accounts(changes.newcomers, now)
+    _change(UPDATE_FACTS, changes.updates, **stated(columns))
+    _change(CORRECT_RECOVERY_ADDRESSES, changes.corrections)
+    _cancel_mails_to_old_addresses(_ids(changes.corrections))
+    _queue_activation_mails({*created, *_ids(changes.corrections), *_ids(changes.returns)}, now, today)
+    _record(_entries(created, changes, people), now, actor)
+
+
+def _create_accounts(newcomers: Sequence[Newcomer], now: datetime) -> list[int]:
+    names = {
+        "lines": [newcomer.person.line for newcomer in newcomers],
+        "uids": [newcomer.uid for newcomer in newcomers],
+        "addresses": [newcomer.institutional_address for newcomer in newcomers],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CREATE_ACCOUNTS, {"now": now, **names})
+        return [account_id for (account_id,) in cursor.fetchall()]
+
+
+def _change(statement: str, differences: Sequence[Difference], **parameters: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"ids": _ids(differences), **parameters})
+
+
+def _cancel_mails_to_old_addresses(ids: list[int]) -> None:
+    unfinished = Message.objects.unfinished().filter(person__in=ids)
+    unfinished.exclude(address=F("person__recovery_address")).update(status=Status.CANCELLED, leased_until=None)
+
+
+def _queue_activation_mails(ids: Iterable[int], now: datetime, today: date) -> None:
+    """One mail each, but for those who have left; a person's own requests go before these."""
+    parameters = {"kind": Kind.ACTIVATION, "priority": Priority.BULK, "status": Status.QUEUED}
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUE_ACTIVATION_MAILS, {"ids": list(ids), "now": now, "today": today, **parameters})
+
+
+def _entries(created: list[int], changes: Changes, people: dict[int, Person]) -> Iterator[Entry]:
+    for account_id in created:
+        yield Entry(account_id, Event.USER_CREATED)
+    for change in changes.updates:
+        yield Entry(change.account_id, Event.USER_UPDATED, {"fields": change.fields})
+    for change in changes.corrections:
+        addresses = {"old": change.old_recovery_address, "new": people[change.line].recovery_address}
+        yield Entry(change.account_id, Event.RECOVERY_ADDRESS_CORRECTED, addresses)
+    proposed = [(change.account_id, people[change.line].recovery_address) for change in changes.proposals]
+    for account_id, address in _not_yet_proposed(proposed):
+        yield Entry(account_id, Event.RECOVERY_ADDRESS_PROPOSED, {"proposed": address})
+
+
+def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    earlier = JournalEntry.objects.filter(
+        event=Event.RECOVERY_ADDRESS_PROPOSED, account__in=[account_id for account_id, _address in proposals]
+    )
+    known = set(earlier.values_list("account_id", "details__proposed"))
+    return (proposal for proposal in proposals if proposal not in known)
+
+
+def _record(entries: Iterable[Entry], now: datetime, actor: Account | None) -> None:
+    listed = list(entries)
+    origin = current_origin()
+    parameters = {
+        "accounts": [entry.account_id for entry in listed],
+        "events": [str(entry.event) for entry in listed],
+        "details": [json.dumps(entry.details) for entry in listed],
+        "actor": actor.pk if actor else None,
+        "now": now,
+        "source": origin.source,
+        "client_address": origin.client_address,
+        "device": origin.device,
+        "request_id": origin.request_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, parameters)
+
+
+def _ids(differences: Sequence[Difference]) -> list[int]:
+    return [difference.account_id for difference in differences]

@@ -1,0 +1,152 @@
+"""Importing a file: read, check and apply chunk by chunk. Each chunk is all or nothing, and can be done again (AVL-09)."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.hr_feed.applying import Changes, apply
+from accounts.hr_feed.comparing import (
+    Difference,
+    differences,
+    lines_of_newcomers,
+    lines_with_a_known_recovery_address,
+)
+from accounts.hr_feed.newcomers import named
+from accounts.hr_feed.reading import FeedFile, Row
+from accounts.hr_feed.report import ImportReport, Problem, Severity
+from accounts.hr_feed.rows import Person, RowChecker
+from accounts.hr_feed.staging import staged
+from accounts.models import Account
+from outbox.tasks import send_due_messages
+from outbox.waking import wake
+
+#: Told how many lines of how many have been dealt with.
+Progress = Callable[[int, int], None]
+
+ROWS_IN_A_CHUNK = 5_000
+#: A chunk takes less than a second; the limits are for a server under load.
+CHUNK_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '60s'"
+ONE_CHUNK_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('accounts.hr_feed'))"
+
+PROPOSED = _("La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents")
+LOGIN_KEPT = _("L’identifiant d’une personne ne change pas\N{NO-BREAK SPACE}: cette adresse n’est pas reprise")
+SHARED = _("Quelqu’un d’autre a la même adresse de secours")
+
+
+def import_feed(
+    stream: BinaryIO, *, dry_run: bool = False, progress: Progress | None = None, actor: Account | None = None
+) -> ImportReport:
+    """Bring the accounts in line with an HR file; with `dry_run`, only say what would happen.
+
+    `stream` is binary and can be read twice; `actor` is the agent who imports, for the journal. Good rows go in while
+    bad ones are reported. What was committed before an import was killed is unchanged when it is run again. Raises
+    FeedUnreadable, before anything is changed, when nothing of the file can be taken.
+    """
+    feed = FeedFile(stream)
+    run = _Preview(feed.columns) if dry_run else _Import(feed.columns, actor)
+    rows = iter(feed)
+    while chunk := list(islice(rows, ROWS_IN_A_CHUNK)):
+        run.take(chunk)
+        if progress:
+            progress(feed.lines_read, feed.lines)
+    run.finish()
+    return run.report
+
+
+class _Preview:
+    """Finds out what an import would do, one chunk of rows after the other."""
+
+    def __init__(self, columns: frozenset[str]) -> None:
+        self.report = ImportReport()
+        self._columns = columns
+        self._today = timezone.localdate()
+        self._checker = RowChecker(self._today)
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Check the rows, settle the good ones, count everything."""
+        people = {person.line: person for person in self._checked(rows)}
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(CHUNK_LIMITS)
+                cursor.execute(ONE_CHUNK_AT_A_TIME)
+            with staged(people.values()):
+                changes = self._changes(people)
+                self._warn_of_known_addresses(changes, people)
+                self._settle(changes, people)
+        self._count(len(rows), len(people), changes)
+
+    def finish(self) -> None:
+        """Everything has been read."""
+
+    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
+        """Nothing is changed by looking."""
+
+    def _checked(self, rows: Sequence[Row]) -> Iterator[Person]:
+        for row in rows:
+            checked = self._checker.check(row)
+            self._tell(checked.problems)
+            if checked.person:
+                yield checked.person
+
+    def _changes(self, people: dict[int, Person]) -> Changes:
+        newcomers, refusals = named([people[line] for line in lines_of_newcomers()])
+        self._tell(refusals)
+        self.report.refused += len(refusals)
+        self.report.unchanged -= len(refusals)
+        changes = Changes(newcomers, differences(columns=self._columns, today=self._today))
+        self._warn_of_what_is_kept(changes.differences, people)
+        return changes
+
+    def _warn_of_what_is_kept(self, found: Sequence[Difference], people: dict[int, Person]) -> None:
+        for difference in found:
+            person = people[difference.line]
+            if difference.is_proposal:
+                self._tell([_problem(person, "recovery_address", Severity.PROPOSAL, PROPOSED)])
+            if difference.other_institutional_address:
+                self._tell([_problem(person, "institutional_address", Severity.WARNING, LOGIN_KEPT)])
+
+    def _warn_of_known_addresses(self, changes: Changes, people: dict[int, Person]) -> None:
+        lines = [newcomer.person.line for newcomer in changes.newcomers]
+        lines += [difference.line for difference in changes.corrections]
+        doubtful = [line for line in lines if not people[line].shares_recovery_address]
+        for line in lines_with_a_known_recovery_address(doubtful):
+            self._tell([_problem(people[line], "recovery_address", Severity.WARNING, SHARED)])
+
+    def _count(self, rows: int, good: int, changes: Changes) -> None:
+        report = self.report
+        touched = sum(1 for difference in changes.differences if difference.fields or difference.other_recovery_address)
+        report.read += rows
+        report.refused += rows - good
+        report.created += len(changes.newcomers)
+        report.updated += len(changes.updates)
+        report.corrected += len(changes.corrections)
+        report.proposed += len(changes.proposals)
+        report.unchanged += good - len(changes.newcomers) - touched
+
+    def _tell(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.report.tell(problem)
+
+
+class _Import(_Preview):
+    """Brings the accounts in line, one transaction for each chunk of rows."""
+
+    def __init__(self, columns: frozenset[str], actor: Account | None) -> None:
+        super().__init__(columns)
+        self._actor = actor
+
+    def finish(self) -> None:
+        """Wake a worker, once: mails wait."""
+        wake(send_due_messages)
+
+    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
+        apply(changes, people=people, columns=self._columns, today=self._today, actor=self._actor)
+
+
+def _problem(person: Person, column: str, severity: Severity, reason: Promise) -> Problem:
+    return Problem(person.line, person.hr_id, column, severity, str(reason))

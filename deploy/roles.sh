@@ -1,0 +1,10 @@
+#!/bin/sh
+# Runs once, when the database is made. The portal works as a role that owns nothing: it can neither change the
+# tables nor remove what keeps the journal append-only. Migrations run as the owner.
+set -eu
+psql --set=ON_ERROR_STOP=1 --set=password="$APP_PASSWORD" --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
+CREATE ROLE portail_app LOGIN PASSWORD :'password';
+GRANT USAGE ON SCHEMA public TO portail_app;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO portail_app;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO portail_app;
+SQL

@@ -1,0 +1,70 @@
+"""How gunicorn serves the portal: `gunicorn config.wsgi` reads this file by itself."""
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+# Links in mails carry their secret in the path; no other name in a path is that long (TOK-09).
+SECRET = re.compile(r"[\w-]{24,}")
+
+
+def masked(text: str) -> str:
+    """The text without secrets and without the query, in which visitors type names and addresses."""
+    return SECRET.sub("…", text.partition("?")[0])
+
+
+class JsonAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """One JSON line for each request, which nothing in the request can break or forge (LOG-02)."""
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        """Write the line; the application has put the request's id in a header of the answer."""
+        if not self.access_log_enabled:
+            return
+        headers = {name.lower(): value for name, value in resp.headers}
+        facts = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "event": "http_request",
+            "method": environ.get("REQUEST_METHOD"),
+            "path": masked(environ.get("PATH_INFO", "")),
+            "status": int(str(resp.status).split()[0]),
+            "bytes": getattr(resp, "sent", 0),
+            "milliseconds": round(request_time.total_seconds() * 1000),
+            "peer": environ.get("REMOTE_ADDR"),
+            "request_id": headers.get("x-request-id"),
+        }
+        self.access_log.info("%s", json.dumps(facts))
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Gunicorn names the address of the request it failed on."""
+        super().exception(msg, *(masked(part) if isinstance(part, str) else part for part in args), **kwargs)
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Gunicorn quotes the first line of a request that it cannot read."""
+        super().warning(masked(msg), *args, **kwargs)
+
+
+bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+# One request at a time for each process is fastest behind a proxy that buffers. Without a proxy a browser's idle
+# connections would block such processes: more than one thread makes gunicorn change its kind of worker.
+threads = int(os.environ.get("WEB_THREADS", "1"))
+timeout = 30
+graceful_timeout = 20
+max_requests = 5000
+max_requests_jitter = 500
+
+# The application alone decides which proxies it believes (TRUSTED_PROXIES): gunicorn believes nobody.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+
+limit_request_line = 2048
+limit_request_fields = 60
+limit_request_field_size = 8190
+
+accesslog = "-"
+logger_class = JsonAccessLog
+control_socket_disable = True

@@ -1,0 +1,1 @@
+from tests.stack import running_stack, stack  # noqa: F401

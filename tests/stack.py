@@ -1,0 +1,204 @@
+"""The portal as it runs: gunicorn, a Celery worker and a Redis of their own, on the database of the tests.
+
+A folder whose tests want it writes in its conftest.py:
+
+    from tests.stack import running_stack, stack  # noqa: F401
+
+and in each module:
+
+    pytestmark = NEEDS_STACK
+
+    def test_a_page(stack):
+        person = pending_person()              # committed: the processes see it
+        stack.send(...)                        # what beat does
+        [mail] = stack.catcher.wait_for(1)
+        requests to stack.url
+"""
+
+import os
+import signal
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from subprocess import Popen
+from urllib.parse import quote
+
+import pytest
+from celery import Task
+from django.db import connection
+from kombu import Connection
+
+import tests.charter  # noqa: F401 (the charter has to survive the tests that use this)
+from local.mailcatcher import MailCatcher
+from local.processes import LOOPBACK, listen, start, stop, tail
+from local.servers import Redis
+
+PROJECT = Path(__file__).resolve().parent.parent
+SECONDS_TO_START = 60.0
+NEEDS_STACK = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.django_db(transaction=True)]
+
+
+class Stack:
+    """The processes of the portal. `url` is the portal's address, `catcher` gets its mails, `redis` is its own."""
+
+    def __init__(self, catcher: MailCatcher, directory: Path) -> None:
+        self.catcher = catcher
+        self.redis = Redis()
+        self.directory = directory
+        self.processes: dict[str, Popen[bytes]] = {}
+        self._listener = listen()
+        self.url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every process; also for a `manage.py` command that a test runs."""
+        return {
+            **os.environ,
+            "DEBUG": "true",
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": self.redis.url,
+            "EMAIL_URL": self.catcher.url,
+            "PORTAL_URL": self.url,
+            "LOG_LEVEL": "INFO",
+            "WEB_CONCURRENCY": "1",
+            "WEB_THREADS": "8",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def start_all(self) -> None:
+        """Everything but beat; returns once it works. Raises TimeoutError with the end of a log."""
+        if not self.redis.answers():
+            self.redis.start()
+        self.start_web()
+        self.start_worker()
+        wait_until(self.web_is_ready, self.log("web"))
+        wait_until(self.worker_is_ready, self.log("worker"))
+
+    def start_web(self) -> None:
+        """Start gunicorn unless it runs."""
+        bind = f"fd://{self._listener.fileno()}"
+        self._start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[self._listener.fileno()])
+
+    def start_worker(self) -> None:
+        """Start the Celery worker unless it runs: both queues, two processes."""
+        self._start("worker", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
+
+    def start_beat(self) -> None:
+        """Start beat with a schedule of one second unless it runs."""
+        schedule = str(self.directory / "beat-schedule")
+        self._start("beat", "celery", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule)
+
+    def stop(self, name: str) -> None:
+        """Stop "web", "worker" or "beat" in good order."""
+        if name in self.processes:
+            stop(self.processes.pop(name), signal.SIGTERM, patience=10)
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of "web", "worker" or "beat" with its children, as a crash of the machine would."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def restart_worker(self) -> None:
+        """Start a worker again after `kill` or `stop`, and wait for it."""
+        self.start_worker()
+        wait_until(self.worker_is_ready, self.log("worker"))
+
+    def send(self, task: Task, *arguments: object) -> None:
+        """Publish a task to the broker of the stack, as beat does: `stack.send(send_due_messages)`."""
+        with Connection(self.redis.url) as broker:
+            task.apply_async(arguments, connection=broker)
+
+    def web_is_ready(self) -> bool:
+        """Whether /sante/pret answers 200."""
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/sante/pret", timeout=5) as response:
+            return bool(response.status == 200)
+        return False
+
+    def worker_is_ready(self) -> bool:
+        """Whether the worker of now waits for tasks."""
+        return " ready." in self.log("worker").read_text(errors="replace")
+
+    def forget(self) -> None:
+        """Take back what the last test left in Redis: sessions, limits, tasks; the broker's own book-keeping stays."""
+        import redis
+
+        with redis.Redis.from_url(self.redis.url) as client:
+            keys = [key for key in client.scan_iter() if not key.startswith(b"_kombu.")]
+            if keys:
+                client.delete(*keys)
+
+    def wait_until_quiet(self) -> None:
+        """Wait until no process has a transaction open, so that the tables can be emptied."""
+        wait_until(lambda: busy_connections() == 0, self.log("worker"), seconds=15)
+
+    def log(self, name: str) -> Path:
+        """What a process has printed since its last start."""
+        return self.directory / f"{name}.log"
+
+    def close(self) -> None:
+        """End everything."""
+        for name in list(self.processes):
+            self.stop(name)
+        self.redis.close()
+        self._listener.close()
+
+    def _start(self, name: str, *command: str, pass_fds: list[int] | None = None) -> None:
+        if name in self.processes and self.processes[name].poll() is None:
+            return
+        with self.log(name).open("wb") as log:
+            self.processes[name] = start(
+                command, env=self.env, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds or []
+            )
+
+
+def database_url() -> str:
+    """The database of this test process, not the one it was made beside."""
+    facts = connection.settings_dict
+    password = quote(str(facts["PASSWORD"]), safe="")
+    return f"postgres://{facts['USER']}:{password}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
+
+
+def busy_connections() -> int:
+    """How many others work on this database now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND state <> 'idle'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def wait_until(condition: Callable[[], bool], log: Path, *, seconds: float = SECONDS_TO_START) -> None:
+    """Wait for it. Raises TimeoutError with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing after {seconds} s; {log.name} ends with:\n{tail(log)}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def running_stack(django_db_setup, django_db_blocker, mail_server: MailCatcher) -> Iterator[Stack]:
+    """One stack for all the tests of this process."""
+    with tempfile.TemporaryDirectory(prefix="portal-stack-") as directory:
+        running = Stack(mail_server, Path(directory))
+        try:
+            with django_db_blocker.unblock():
+                running.start_all()
+            yield running
+        finally:
+            running.close()
+
+
+@pytest.fixture
+def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
+    """The stack, whole and with an empty memory, whatever the last test did to it."""
+    running_stack.start_all()
+    running_stack.forget()
+    yield running_stack
+    running_stack.stop("beat")
+    running_stack.wait_until_quiet()

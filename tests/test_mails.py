@@ -1,0 +1,389 @@
+"""Every mail as it arrives, in both languages: what it says, what it must not say, and the form it has."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from email.utils import parseaddr
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.template import engines
+from django.utils import translation
+
+from accounts.enums import Category, LockReason
+from accounts.models import Account
+from accounts.services import lock_account
+from accounts.tokens import LinkExpired
+from activation.tokens import activation_link
+from mailrouting.services import choose_redirection
+from outbox.enums import Kind
+from outbox.mails import registered_kinds
+from outbox.models import Message
+from outbox.services import queue
+from outbox.templatetags.moments import moment
+from tests.people import active_person, pending_person
+from tests.postman import html_of, link_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+PRIVATE = {"birth_date": date(1984, 2, 29), "ine": "0123456789A", "phone": "+33611223344"}
+LANGUAGES = ("fr", "en")
+WHY = {"fr": "Vous recevez ce message parce que", "en": "You are receiving this message because"}
+NEVER_ASKED = {"fr": "L’université ne vous demandera jamais", "en": "The university will never ask"}
+
+
+def ask_for(kind: Kind, person: Account) -> Message:
+    return queue(kind=kind, person=person, address=person.recovery_address, language=person.language)
+
+
+def activation(**facts) -> Message:
+    return ask_for(Kind.ACTIVATION, pending_person(**facts))
+
+
+def new_link(**facts) -> Message:
+    return ask_for(Kind.NEW_LINK, pending_person(**facts))
+
+
+def already_active(**facts) -> Message:
+    return ask_for(Kind.ALREADY_ACTIVE, active_person(**facts))
+
+
+def locked(**facts) -> Message:
+    person = pending_person(**facts)
+    lock_account(account=person, reason=LockReason.PHISHING)
+    return ask_for(Kind.LOCKED, person)
+
+
+def account_activated(**facts) -> Message:
+    return ask_for(Kind.ACCOUNT_ACTIVATED, active_person(**facts))
+
+
+def redirection_verification(*, keep_copy: bool = True, **facts) -> Message:
+    choose_redirection(account=active_person(**facts), target="ailleurs@exemple.org", keep_copy=keep_copy)
+    return Message.objects.get(kind=Kind.REDIRECTION_VERIFICATION)
+
+
+SITUATIONS: dict[Kind, Callable[..., Message]] = {
+    Kind.ACTIVATION: activation,
+    Kind.NEW_LINK: new_link,
+    Kind.ALREADY_ACTIVE: already_active,
+    Kind.LOCKED: locked,
+    Kind.ACCOUNT_ACTIVATED: account_activated,
+    Kind.REDIRECTION_VERIFICATION: redirection_verification,
+}
+WITH_LINK = (Kind.ACTIVATION, Kind.NEW_LINK, Kind.REDIRECTION_VERIFICATION)
+EVERY_MAIL = pytest.mark.parametrize(
+    ("kind", "language"), [(kind, language) for kind in SITUATIONS for language in LANGUAGES]
+)
+MAILS_WITH_LINK = pytest.mark.parametrize(
+    ("kind", "language"), [(kind, language) for kind in WITH_LINK for language in LANGUAGES]
+)
+
+
+@dataclass
+class Anchor:
+    href: str
+    text: str = ""
+    is_button: bool = False
+
+
+@dataclass
+class Reader(HTMLParser):
+    """What a mail program makes of the HTML."""
+
+    html: str
+    tags: list[str] = field(default_factory=list)
+    attributes: list[tuple[str, str, str]] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.path: list[dict[str, str | None]] = []
+        self.feed(self.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag in ("meta", "br"):
+            return
+        self.path.append({"tag": tag, **dict(attrs)})
+        if tag == "a":
+            in_button = any(outer.get("class") == "b" for outer in self.path)
+            self.anchors.append(Anchor(dict(attrs)["href"] or "", is_button=in_button))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.path.pop()["tag"] == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if any(outer["tag"] == "style" for outer in self.path):
+            return
+        self.texts.append(data)
+        if any(outer["tag"] == "a" for outer in self.path):
+            self.anchors[-1].text += data
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.texts).split(" "))
+
+    @property
+    def preheader(self) -> str:
+        hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', self.html, re.DOTALL)
+        assert hidden
+        return hidden[1].replace("&#8199;&#847;", "").strip()
+
+
+class NoUndefinedVariable(str):
+    """Stands where a template names something that nobody gave it."""
+
+    def __mod__(self, name: object) -> str:
+        raise AssertionError(f"undefined in a mail: {name}")
+
+
+@pytest.fixture(autouse=True)
+def templates_may_not_name_the_unknown(monkeypatch) -> None:
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", NoUndefinedVariable("%s"))
+
+
+@pytest.fixture
+def arrived(postman) -> Callable[..., EmailMessage]:
+    """Brings about the situation of a kind and reads the mail it makes."""
+
+    def receive(kind: Kind, **facts) -> EmailMessage:
+        SITUATIONS[kind](**{**PRIVATE, **facts})
+        mails = postman.deliver()
+        assert len(mails) == 1, Message.objects.values("kind", "status", "answer")
+        return mails[0]
+
+    return receive
+
+
+def the_message(kind: Kind) -> Message:
+    return Message.objects.get(kind=kind)
+
+
+def printed(deadline: datetime, language: str) -> str:
+    with translation.override(language):
+        return moment(deadline)
+
+
+def test_every_kind_of_mail_is_made_by_somebody_and_tested_here():
+    assert registered_kinds() == set(Kind) == set(SITUATIONS)
+
+
+@EVERY_MAIL
+def test_the_envelope_and_headers_are_those_of_a_transactional_mail(arrived, kind, language):
+    """EML-01, EML-03"""
+    mail = arrived(kind, language=language)
+    message = the_message(kind)
+
+    assert mail.envelope.recipients == [message.address]
+    assert mail.get_all("To") == [message.address]
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "All"
+    assert mail["Content-Language"] == language
+    assert parseaddr(mail["Reply-To"])[1] == settings.SUPPORT_ADDRESS
+    assert parseaddr(mail["From"])[1].endswith(f"@{settings.UNIVERSITY_DOMAINS[0]}")
+    assert mail["Message-ID"].strip() == message.message_id
+    assert mail["Message-ID"].strip().endswith(f"@{settings.MESSAGE_ID_DOMAIN}>")
+    assert mail["Date"]
+    for unwanted in ("Cc", "Bcc", "Precedence", "List-Unsubscribe", "Disposition-Notification-To"):
+        assert unwanted not in mail
+
+
+@EVERY_MAIL
+def test_what_shows_in_a_list_of_mails_is_short_and_says_what_it_is(arrived, kind, language):
+    mail = arrived(kind, language=language)
+    preheader = Reader(html_of(mail)).preheader
+
+    assert 10 < len(mail["Subject"]) <= 60
+    assert 10 < len(preheader) <= 100
+    assert preheader != mail["Subject"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_longest_date_still_fits_in_the_subject(arrived, time_machine, language):
+    time_machine.move_to(datetime(2026, 9, 29, 8, tzinfo=UTC))
+    subject = arrived(Kind.ACTIVATION, language=language)["Subject"]
+
+    assert "30" in subject
+    assert len(subject) <= 60
+
+
+@EVERY_MAIL
+def test_both_parts_say_the_same_and_load_nothing(arrived, kind, language):
+    """EML-02"""
+    mail = arrived(kind, language=language)
+    reader = Reader(html_of(mail))
+    text = text_of(mail)
+
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert {part.get_content_charset() for part in mail.iter_parts()} == {"utf-8"}
+    assert not {"img", "script", "form", "link", "iframe", "object", "video", "input"} & set(reader.tags)
+    assert "url(" not in reader.html
+    assert not [value for _, name, value in reader.attributes if name == "src" or name.startswith("on")]
+    for url in re.findall(r"https?://\S+", text):
+        assert url in {anchor.href for anchor in reader.anchors}, f"{url} is in the text part only"
+    for anchor in reader.anchors:
+        assert anchor.href in text or anchor.text in ("Aide", "Help"), f"{anchor.href} is in the HTML part only"
+
+
+@EVERY_MAIL
+def test_the_html_part_is_well_formed_and_readable_by_everybody(arrived, kind, language):
+    """EML-02, A11Y: a language, one h1, one button, layout tables that say so, links that show where they go."""
+    reader = Reader(html_of(arrived(kind, language=language)))
+
+    assert not reader.path
+    assert ("html", "lang", language) in reader.attributes
+    assert reader.tags.count("h1") == 1
+    tables = [value for tag, name, value in reader.attributes if (tag, name) == ("table", "role")]
+    assert tables == ["presentation"] * reader.tags.count("table")
+    buttons = [anchor for anchor in reader.anchors if anchor.is_button]
+    assert len(buttons) == 1
+    assert any(anchor.text == buttons[0].href for anchor in reader.anchors), "the button's address is not written out"
+    for anchor in reader.anchors:
+        assert not anchor.text.startswith("http") or anchor.text == anchor.href
+
+
+@EVERY_MAIL
+def test_links_lead_to_the_portal_or_to_the_services_it_announces(arrived, kind, language):
+    """TOK-08, EML-02"""
+    reader = Reader(html_of(arrived(kind, language=language)))
+    announced = {settings.ENT_URL, settings.WEBMAIL_URL} if kind == Kind.ACCOUNT_ACTIVATED else set()
+
+    for anchor in reader.anchors:
+        assert anchor.href in announced or urlsplit(anchor.href).netloc == urlsplit(settings.PORTAL_URL).netloc
+
+
+@EVERY_MAIL
+def test_a_mail_says_who_why_and_what_if_it_was_not_you_and_tells_no_secret(arrived, kind, language):
+    """EML-04, PRV-03"""
+    mail = arrived(kind, language=language)
+    message = the_message(kind)
+
+    for part in (text_of(mail), Reader(html_of(mail)).text):
+        assert message.person.login in part
+        assert WHY[language] in part
+        assert settings.SUPPORT_ADDRESS in part
+        assert NEVER_ASKED[language] in part
+        for secret in ("1984", "29/02", "0123456789A", "11223344", "argon2", "24 heures", "24 hours"):
+            assert secret not in part.replace("\u00a0", " ")
+    assert "/donnees-personnelles/" in text_of(mail)
+    assert "/donnees-personnelles/" in html_of(mail)
+
+
+@EVERY_MAIL
+def test_the_text_part_is_complete_by_itself_and_tidy(arrived, kind, language):
+    text = text_of(arrived(kind, language=language))
+
+    assert not re.search(r"\n\n\n|[{<]%|\{\{|&(amp|lt|gt|quot|#\d+);|</?\w+>", text)
+    assert all(line == line.rstrip() or line == "-- " for line in text.splitlines())
+    assert not text.startswith("\n")
+
+
+@MAILS_WITH_LINK
+def test_a_link_survives_mail_software(arrived, kind, language):
+    """TOK-11: short enough, plain characters, alone on its line."""
+    mail = arrived(kind, language=language)
+    link = f"{settings.PORTAL_URL}{link_in(mail)}"
+
+    assert len(link) <= 200
+    assert re.fullmatch(r"https?://[A-Za-z0-9._:/-]+", link)
+    assert link in text_of(mail).splitlines()
+    assert {anchor.href for anchor in Reader(html_of(mail)).anchors if anchor.is_button} == {link}
+
+
+@MAILS_WITH_LINK
+def test_both_parts_print_the_deadline_that_is_enforced(arrived, kind, language):
+    """EML-04"""
+    mail = arrived(kind, language=language)
+    deadline = the_message(kind).deadline
+
+    assert printed(deadline, language) in text_of(mail)
+    assert printed(deadline, language) in Reader(html_of(mail)).text
+
+
+def test_the_link_opens_until_the_printed_minute_is_over(arrived):
+    """EML-04, TOK-04"""
+    token = link_in(arrived(Kind.ACTIVATION)).strip("/").rpartition("/")[2]
+    deadline = the_message(Kind.ACTIVATION).deadline
+
+    assert activation_link.open(token, now=deadline).deadline == deadline
+    with pytest.raises(LinkExpired):
+        activation_link.open(token, now=deadline + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("kind", [Kind.ACTIVATION, Kind.NEW_LINK])
+@pytest.mark.parametrize(("language", "other"), [("fr", "en"), ("en", "fr")])
+def test_the_first_mails_speak_both_languages(arrived, kind, language, other):
+    """The person has chosen none yet: the account's comes first, the other is marked as such."""
+    mail = arrived(kind, language=language)
+    deadline = the_message(kind).deadline
+    heading = {"fr": "En français", "en": "In English"}[other]
+
+    for part in (text_of(mail), Reader(html_of(mail)).text):
+        assert part.index(printed(deadline, language)) < part.index(heading) < part.index(printed(deadline, other))
+    assert re.search(rf'<td[^>]* lang="{other}"', html_of(mail))
+
+
+@pytest.mark.parametrize("kind", [Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_ACTIVATED])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_other_mails_hold_no_link_that_opens_anything(arrived, kind, language):
+    """HLP-02: a locked account is not opened by a mail."""
+    mail = arrived(kind, language=language)
+
+    assert not re.search(r"[A-Za-z0-9_-]{60}", text_of(mail) + "".join(a.href for a in Reader(html_of(mail)).anchors))
+
+
+def test_only_members_of_staff_are_told_about_a_mailbox(arrived):
+    mail = arrived(Kind.ACCOUNT_ACTIVATED, category=Category.HOSTED)
+
+    assert settings.WEBMAIL_URL not in text_of(mail) + html_of(mail)
+    assert "boîte universitaire" not in text_of(mail) + html_of(mail)
+
+
+def test_members_of_staff_are_told_about_their_mailbox(arrived):
+    mail = arrived(Kind.ACCOUNT_ACTIVATED, category=Category.STAFF)
+
+    assert settings.WEBMAIL_URL in text_of(mail)
+    assert "jusqu’à une heure" in text_of(mail)
+    assert "tablette" in text_of(mail)
+
+
+@pytest.mark.parametrize(("keep_copy", "said"), [(True, "Une copie"), (False, "Aucune copie")])
+def test_whoever_confirms_a_redirection_knows_whether_a_copy_is_kept(arrived, keep_copy, said):
+    mail = arrived(Kind.REDIRECTION_VERIFICATION, keep_copy=keep_copy)
+
+    assert said in text_of(mail)
+    assert said in Reader(html_of(mail)).text
+
+
+@pytest.mark.parametrize("kind", SITUATIONS)
+def test_a_hostile_name_is_only_a_name(arrived, kind):
+    """EML-03, INP-02: line breaks, markup and template language in a name do nothing."""
+    mail = arrived(
+        kind,
+        given_name="Camille\r\nBcc: tous@exemple.net\r\n\r\nhttps://exemple.net/piege",
+        family_name="{{7*7}}<b onclick=alert(1)>Durand</b>",
+        institutional_address="camille.hostile@univ-exemple.fr",
+        recovery_address="camille.hostile@exemple.net",
+    )
+
+    assert mail.envelope.recipients == [the_message(kind).address]
+    assert "Bcc" not in mail
+    assert not re.search(r"^(Bcc|https://exemple\.net)", text_of(mail), re.MULTILINE)
+    assert "49" not in Reader(html_of(mail)).text.replace("{{7*7}}", "")
+    assert not [name for _, name, _ in Reader(html_of(mail)).attributes if name == "onclick"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_university_with_a_telephone_gives_its_number_to_whoever_is_locked_out(arrived, settings, language):
+    settings.SUPPORT_PHONE = "04 67 00 00 00"
+    mail = arrived(Kind.LOCKED, language=language)
+
+    assert "04 67 00 00 00" in text_of(mail)
+    assert "04 67 00 00 00" in Reader(html_of(mail)).text
