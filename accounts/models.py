@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
@@ -21,7 +22,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
     def active(self) -> "AccountQuerySet":
         """Activated, with a password, still employed, not locked."""
-        return self._present().filter(activated_at__isnull=False).exclude(password__startswith="!")
+        return self._present().filter(activated_at__isnull=False).exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
     def locked(self) -> "AccountQuerySet":
         """With an open lock."""
@@ -54,7 +55,8 @@ class AccountManager(BaseUserManager.from_queryset(AccountQuerySet)):  # type: i
 class Account(AbstractBaseUser, PermissionsMixin):
     """A person's university account, made from an HR record and activated by its owner."""
 
-    hr_id = models.CharField(_("identifiant RH"), max_length=64, unique=True, null=True)
+    # Empty for agents whom HR does not know; unique all the same, hence null (DJ001).
+    hr_id = models.CharField(_("identifiant RH"), max_length=64, unique=True, null=True)  # noqa: DJ001
     uid = models.CharField(_("identifiant court (LDAP)"), max_length=32, unique=True)
     institutional_address = models.CharField(_("adresse institutionnelle"), max_length=254, unique=True)
     given_name = models.CharField(_("prénom"), max_length=100)

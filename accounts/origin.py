@@ -1,4 +1,4 @@
-"""Where an act comes from: the page, the command line or the worker; for the journal, without passing requests around."""
+"""Where an act comes from, a page, the command line or the worker: for the journal, without passing requests around."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,8 @@ class Origin:
     request_id: str = ""
 
 
-_current: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_COMMAND = Origin()
+_current: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
 
 
 def current_origin() -> Origin:

@@ -72,7 +72,7 @@ class OpenedLink:
 
 
 class MailedLink:
-    """A link of one purpose. A subclass names the purpose, the page, the state that must hold, and what "done" means."""
+    """A link of one purpose. A subclass names the purpose, the page, the state that must hold, what "done" means."""
 
     purpose: ClassVar[str]
     url_name: ClassVar[str]

@@ -79,7 +79,7 @@ class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
 
 
 class LinkRequest(models.Model):
-    """Somebody asked for a new link. Known and unknown addresses make the same row; the worker answers (ENU-01, ENU-03)."""
+    """Somebody asked for a new link. Known or not, the row is the same; the worker answers (ENU-01, ENU-03)."""
 
     login = models.CharField(_("identifiant demandé"), max_length=254)
     language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES)

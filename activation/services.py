@@ -35,7 +35,7 @@ def start_activation(*, account: Account) -> None:
 
 @transaction.atomic
 def accept_charter(*, account: Account, charter: Charter) -> CharterAcceptance:
-    """Record which text was accepted, when, from where; accepting the same version twice is accepting it once (PRV-01)."""
+    """Record which text was accepted, when, from where; twice the same version is once (PRV-01)."""
     text = charter.text
     acceptance, created = CharterAcceptance.objects.get_or_create(
         account=account,

@@ -1,5 +1,6 @@
 """Reading the environment: every refusal is one clear line, before anything starts."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -8,6 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 SHORTEST_SECRET_KEY = 50
 SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
 DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+
+
+def require(environment: Mapping[str, str], *names: str) -> None:
+    """Raise ImproperlyConfigured naming at once every variable that is missing or empty."""
+    missing = [name for name in names if not environment.get(name, "").strip()]
+    if missing:
+        raise ImproperlyConfigured(f"Set in the environment: {', '.join(missing)} (docs/configuration.md says how).")
 
 
 def checked_secret_key(secret_key: str) -> str:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from accounts.origin import current_origin
+from outbox.mails import shared_context
 
 RETRY_AFTER_SECONDS = 30
 
@@ -43,5 +44,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, status: int, template: str | None = None) -> HttpResponse:
     """The page of a status, with the reference to give to the support."""
     language = "en" if request.path.startswith("/en/") else "fr"
-    context = {"reference": current_origin().request_id, "language": language, "path_language": language}
+    context = {**shared_context(), "reference": current_origin().request_id, "path_language": language}
     return HttpResponse(render_to_string(template or f"{status}.html", context), status=status)

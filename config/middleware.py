@@ -56,7 +56,7 @@ class PortalHeadersMiddleware:
         if not isinstance(exception, LimitReached):
             return None
         minutes = -(-exception.retry_after // 60)
-        context = {"minutes": minutes, "reference": current_origin().request_id}
+        context = {"retry_minutes": minutes, "reference": current_origin().request_id}
         response = render(request, "429.html", context, status=429)
         response["Retry-After"] = str(exception.retry_after)
         return response

@@ -1,5 +1,6 @@
 """All settings, read from the environment; safe for production unless DEBUG=true. docs/configuration.md lists each."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,17 @@ from config.environment import checked_hosts, checked_portal_url, checked_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+require(
+    os.environ,
+    "SECRET_KEY",
+    "PORTAL_URL",
+    "ALLOWED_HOSTS",
+    "UNIVERSITY_NAME",
+    "UNIVERSITY_DOMAINS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "EMAIL_URL",
+)
 
 # Portal
 

@@ -59,7 +59,8 @@ QUEUE_ACTIVATION_MAILS = """
 INSERT INTO outbox_message (
     kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
 )
-SELECT %(kind)s, id, recovery_address, language, %(priority)s, %(status)s, %(now)s, %(now)s, 0, gen_random_uuid(), '', ''
+SELECT
+    %(kind)s, id, recovery_address, language, %(priority)s, %(status)s, %(now)s, %(now)s, 0, gen_random_uuid(), '', ''
 FROM accounts_account
 WHERE id = ANY(%(ids)s) AND coalesce(end_date >= %(today)s, true)
 ORDER BY id

@@ -16,6 +16,7 @@ from accounts.hr_feed.phones import PhoneRefused, canonical_phone
 
 LONGEST_NAME = 100
 YOUNGEST, OLDEST = 14, 100
+CATEGORIES = frozenset(Category.values)
 
 HR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 INE = re.compile(r"[0-9A-Z]{11}")
@@ -73,9 +74,9 @@ def line(raw: str) -> str:
 
 
 def category(raw: str) -> str:
-    """One of `accounts.enums.Category`."""
+    """A category of `accounts.enums`."""
     value = required(raw).lower()
-    return value if value in Category.values else _refuse(BAD_CATEGORY)
+    return value if value in CATEGORIES else _refuse(BAD_CATEGORY)
 
 
 def birth_date(raw: str, today: date) -> date:

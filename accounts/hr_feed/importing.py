@@ -1,4 +1,4 @@
-"""Importing a file: read, check and apply chunk by chunk. Each chunk is all or nothing, and can be done again (AVL-09)."""
+"""Importing a file: read, check, apply; each chunk of rows is all or nothing and can be done again (AVL-09)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -33,7 +33,9 @@ ROWS_IN_A_CHUNK = 5_000
 CHUNK_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '60s'"
 ONE_CHUNK_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('accounts.hr_feed'))"
 
-PROPOSED = _("La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents")
+PROPOSED = _(
+    "La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents"
+)
 LOGIN_KEPT = _("L’identifiant d’une personne ne change pas\N{NO-BREAK SPACE}: cette adresse n’est pas reprise")
 SHARED = _("Quelqu’un d’autre a la même adresse de secours")
 

@@ -23,12 +23,14 @@ APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
 
 #: Names that the mail system (RFC 2142) and Unix systems use themselves.
 RESERVED_NAMES = frozenset(
-    """
-    abuse adm admin administrateur administrator apache bin bounce bounces cron daemon dns dsin ftp games guest
-    hostmaster info kmem ldap list listes localhost lp mail mailer-daemon man marketing mysql news no-reply nobody noc noreply ntp
-    operator postgres postfix postmaster proxy redis root sales security shutdown sshd support sync sys systemd sysadmin
-    test tty usenet uucp webmaster www www-data
-    """.split()
+    [
+        *("abuse", "adm", "admin", "administrateur", "administrator", "apache", "bin", "bounce", "bounces", "cron"),
+        *("daemon", "dns", "dsin", "ftp", "games", "guest", "hostmaster", "info", "kmem", "ldap", "list", "listes"),
+        *("localhost", "lp", "mail", "mailer-daemon", "man", "marketing", "mysql", "news", "no-reply", "nobody", "noc"),
+        *("noreply", "ntp", "operator", "postgres", "postfix", "postmaster", "proxy", "redis", "root", "sales"),
+        *("security", "shutdown", "sshd", "support", "sync", "sys", "systemd", "sysadmin", "test", "tty", "usenet"),
+        *("uucp", "webmaster", "www", "www-data"),
+    ]
 )
 
 

@@ -37,9 +37,7 @@ class Wish:
 def named(people: Sequence[Person]) -> tuple[list[Newcomer], list[Problem]]:
     """The people with their names, in the order of the file; and those who cannot have one."""
     wishes, problems = _wishes(people)
-    uids, addresses = names_in_use(
-        uids=(wish.uid for wish in wishes), logins=(wish.login for wish in wishes)
-    )
+    uids, addresses = names_in_use(uids=(wish.uid for wish in wishes), logins=(wish.login for wish in wishes))
     clerk = _Clerk(uids, addresses)
     # Addresses that HR has given go first: numbering must not take them.
     newcomers = []
