@@ -10,7 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.environment import checked_hosts, checked_portal_url, checked_secret_key, connection_pool, mail_settings
+from config.environment import (
+    checked_hosts,
+    checked_portal_url,
+    checked_secret_key,
+    connection_pool,
+    mail_settings,
+    require,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from local.processes import ScratchDirectory
+
 UNPRIVILEGED = "nobody"
 SHARED = Path("/var/lib/portail-compte")
 NOT_NEEDED = shutil.ignore_patterns("include", "doc", "pgxs", "*.a", "*.py", "__pycache__")
@@ -55,14 +57,14 @@ def lasting_directory(wanted: Path) -> Path:
     return shared_directory() / f"data-{name}"
 
 
-def temporary_directory() -> Path:
-    """A new directory that the server's user can reach; the caller removes it."""
+def scratch_directory() -> ScratchDirectory:
+    """A temporary directory that the server's user can reach."""
     base = Path(tempfile.gettempdir())
     if server_user() and not is_open_to_everyone(base):
         base = shared_directory()
-    directory = Path(tempfile.mkdtemp(prefix="portail-compte-", dir=base))
-    open_to_the_server(directory)
-    return directory
+    scratch = ScratchDirectory(base)
+    open_to_the_server(scratch.path)
+    return scratch
 
 
 def open_to_the_server(directory: Path) -> None:

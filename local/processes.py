@@ -1,18 +1,25 @@
 """Child processes that never outlive us, and the ports and directories they need."""
 
+import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 LEASH = Path(__file__).with_name("leash.py")
 
 LOOPBACK = "127.0.0.1"
+PREFIX = "portail-compte-"
+SECONDS_TO_LOCK = 60.0
 
 
 def leashed(
@@ -68,3 +75,31 @@ def tail(log: Path, lines: int = 20) -> str:
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class ScratchDirectory:
+    """A temporary directory that goes when we end; after `kill -9`, when somebody makes the next one."""
+
+    def __init__(self, base: Path) -> None:
+        """Make a directory in `base`, and remove there what killed processes of ours left."""
+        sweep(base)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        lock = (self.path / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.remove = weakref.finalize(self, discard, self.path, lock)
+
+
+def discard(directory: Path, lock: IO[str]) -> None:
+    """Remove the directory, then let go of it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    lock.close()
+
+
+def sweep(base: Path) -> None:
+    """Remove the scratch directories whose owner has died: nobody holds their lock."""
+    for directory in base.glob(f"{PREFIX}*"):
+        with suppress(OSError), (directory / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A new one may not have been locked yet.
+            if time.time() - directory.stat().st_mtime > SECONDS_TO_LOCK:
+                shutil.rmtree(directory, ignore_errors=True)

@@ -8,14 +8,12 @@ password: every user of the machine can reach a loopback port.
 """
 
 import secrets
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
-import weakref
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import psycopg
 import redis
@@ -24,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from local import postgresql_files as files
-from local.processes import LOOPBACK, free_port, leashed, start, stop, tail
+from local.processes import LOOPBACK, ScratchDirectory, free_port, leashed, start, stop, tail
 
 NAME = "portail"
 SECONDS_TO_START = 30.0
@@ -154,13 +152,11 @@ class PostgreSQL(Server):
     careless = ("fsync=off", "full_page_writes=off")
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.is_temporary = directory is None
-        super().__init__(files.lasting_directory(directory) if directory else files.temporary_directory())
+        self.scratch = None if directory else files.scratch_directory()
+        super().__init__(self.scratch.path if self.scratch else files.lasting_directory(cast(Path, directory)))
         self.runs_as = files.server_user()
         self.data = self.directory / "data"
         self.password_file = self.directory / "password"
-        if self.is_temporary:
-            self._cleaning = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     @property
     def url(self) -> str:
@@ -169,7 +165,7 @@ class PostgreSQL(Server):
 
     def command(self) -> list[str | Path]:
         """No socket file: only the loopback port."""
-        settings = self.settings + (self.careless if self.is_temporary else ())
+        settings = self.settings + (self.careless if self.scratch else ())
         options = [part for setting in settings for part in ("-c", setting)]
         return [files.programs() / "postgres", "-D", self.data, "-p", str(self.port), *options]
 
@@ -191,8 +187,8 @@ class PostgreSQL(Server):
     def close(self) -> None:
         """Stop; remove temporary data."""
         super().close()
-        if self.is_temporary:
-            self._cleaning()
+        if self.scratch:
+            self.scratch.remove()
 
     def _url(self, database: str) -> str:
         return f"postgres://{NAME}:{self.password_file.read_text()}@{LOOPBACK}:{self.port}/{database}"
@@ -239,9 +235,9 @@ class Redis(Server):
     stop_signal = signal.SIGTERM
 
     def __init__(self) -> None:
-        super().__init__(Path(tempfile.mkdtemp(prefix="portail-compte-")))
+        self.scratch = ScratchDirectory(Path(tempfile.gettempdir()))
+        super().__init__(self.scratch.path)
         self.password = secrets.token_hex(16)
-        self._cleaning = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     @property
     def url(self) -> str:
@@ -269,4 +265,4 @@ class Redis(Server):
     def close(self) -> None:
         """Stop and forget."""
         super().close()
-        self._cleaning()
+        self.scratch.remove()

@@ -1,7 +1,6 @@
 """The servers that `make test` and `make run` start, and what is left of them afterwards: nothing."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 import redis
 
 from local import postgresql_files
-from local.processes import leashed
+from local.processes import ScratchDirectory, leashed
 from local.servers import ONCE, PostgreSQL, Redis, ServerStartError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,9 +34,9 @@ def database() -> Iterator[PostgreSQL]:
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
     """A directory that everybody can pass through; pytest's own are closed."""
-    directory = postgresql_files.temporary_directory()
-    yield directory
-    shutil.rmtree(directory)
+    scratch = postgresql_files.scratch_directory()
+    yield scratch.path
+    scratch.remove()
 
 
 def query(server: PostgreSQL, statement: str) -> list[tuple[object, ...]]:
@@ -129,8 +128,8 @@ def test_servers_named_in_the_environment_are_used() -> None:
 @pytest.mark.parametrize(
     ("signal_number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )
-def test_nothing_runs_on_after_a_signal(signal_number: signal.Signals, exit_code: int) -> None:
-    process = with_servers(sys.executable, "-c", SAY_URLS_AND_WAIT)
+def test_nothing_runs_on_after_a_signal(signal_number: signal.Signals, exit_code: int, open_directory: Path) -> None:
+    process = with_servers(sys.executable, "-c", SAY_URLS_AND_WAIT, TMPDIR=str(open_directory))
     urls = urls_of(process)
     assert all(map(is_listening, urls))
     process.send_signal(signal_number)
@@ -138,6 +137,16 @@ def test_nothing_runs_on_after_a_signal(signal_number: signal.Signals, exit_code
     wait_until_gone(urls)
     assert not any(map(is_listening, urls))
     assert process.returncode == exit_code
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.processes.SECONDS_TO_LOCK", -1)
+    left, alive = tmp_path / "portail-compte-left", ScratchDirectory(tmp_path)
+    left.mkdir()
+    (left / "lock").touch()
+    ScratchDirectory(tmp_path).remove()
+    assert list(tmp_path.iterdir()) == [alive.path]
+    alive.remove()
 
 
 @needs_root
