@@ -25,30 +25,26 @@ def identify(*, login: str, password: str) -> Account:
 
     Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
     """
-    client = client_key(current_origin().client_address)
+    address, client = _address_meant(login), client_key(current_origin().client_address)
     FAILED_SIGN_INS_PER_CLIENT.check(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login.strip().lower(), client)
-    account = _account_of(login)
-    if not _password_is_right(account, password):
-        _record_failure(account, login, client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(address, client)
+    account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
+    password_is_right = _password_is_right(account, password)
+    if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
+        _record_failure(account, address, client)
         raise SignInRefused
-    assert account is not None
     if account.state == State.LOCKED:
         raise AccountIsLocked
-    if account.state != State.ACTIVE:
-        _record_failure(account, login, client)
-        raise SignInRefused
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(login.strip().lower(), client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(address, client)
     return account
 
 
-def _account_of(login: str) -> Account | None:
+def _address_meant(login: str) -> str:
+    """The address that is looked for and counted, however it is spelt; nobody has the empty one."""
     try:
-        address = institutional_address_from_login(login)
+        return institutional_address_from_login(login)
     except AddressRefused:
-        return None
-    account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
-    return account
+        return ""
 
 
 def _password_is_right(account: Account | None, typed: str) -> bool:
@@ -63,8 +59,7 @@ def _password_is_right(account: Account | None, typed: str) -> bool:
     return account.check_password(password)
 
 
-def _record_failure(account: Account | None, login: str, client: str) -> None:
-    if account is not None:
-        journal.record(account=account, event=Event.SIGN_IN_FAILED)
+def _record_failure(account: Account | None, address: str, client: str) -> None:
+    journal.record(account=account, event=Event.SIGN_IN_FAILED)
     FAILED_SIGN_INS_PER_CLIENT.hit(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(login.strip().lower(), client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(address, client)

@@ -84,7 +84,7 @@ class JourneyView(View):
         try:
             self.visit = visit.visit_of(request)
             with transaction.atomic():
-                self.account = visit.account_of(self.visit, lock=request.method == "POST")
+                self.account = visit.account_of(self.visit, hold=request.method == "POST")
                 self.journey = Journey(self.account)
                 response = super().dispatch(request, *args, **kwargs)
         except visit.VisitOvertaken as overtaken:
@@ -152,6 +152,7 @@ class WelcomeView(JourneyView):
 class StepView(JourneyView, FormView):
     """Any step: one form, one service, then the first step that is still open."""
 
+    http_method_names = ["get", "head", "post"]
     step: Step
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

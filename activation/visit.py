@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
 from accounts.models import Account
@@ -64,6 +65,8 @@ def open_visit(request: HttpRequest, link: OpenedLink) -> Visit:
     begun = earlier is not None and same and earlier.begun and not earlier.is_over(now)
     if not same:
         request.session.flush()
+        # A form that is still open on somebody else's page must not answer for this person.
+        rotate_token(request)
     visit = Visit(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
     _store(request, visit)
     request.session.cycle_key()
@@ -86,14 +89,15 @@ def visit_of(request: HttpRequest) -> Visit:
     return visit
 
 
-def account_of(visit: Visit, *, lock: bool) -> Account:
+def account_of(visit: Visit, *, hold: bool) -> Account:
     """The account of the journey, with its redirection, as it is now. Raises VisitLost, VisitOvertaken.
 
-    `lock` holds its row until the end of the transaction, so that double clicks and two tabs wait for each other.
+    `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other. What
+    is read after the wait is what the other one left, locks included: hence two queries.
     """
+    if hold:
+        Account.objects.select_for_update(of=("self",)).filter(pk=visit.account_id).first()
     accounts = Account.objects.with_lock().select_related("redirection")
-    if lock:
-        accounts = accounts.select_for_update(of=("self",))
     account: Account | None = accounts.filter(pk=visit.account_id).first()
     if account is None:
         raise VisitLost

@@ -1,9 +1,9 @@
 """What a load balancer asks: is the process alive, and can it work."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
+from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
 
@@ -26,7 +26,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def _redis_note() -> str:
     try:
-        cache.get("sante")
+        get_redis_connection().ping()
     except (RedisError, OSError):
         return " (sans Redis)"
     return ""

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import psycopg
 import redis
@@ -152,8 +152,12 @@ class PostgreSQL(Server):
     careless = ("fsync=off", "full_page_writes=off")
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.scratch = None if directory else files.scratch_directory()
-        super().__init__(self.scratch.path if self.scratch else files.lasting_directory(cast(Path, directory)))
+        self.scratch = None
+        if directory:
+            super().__init__(files.lasting_directory(directory))
+        else:
+            self.scratch = files.scratch_directory()
+            super().__init__(self.scratch.path)
         self.runs_as = files.server_user()
         self.data = self.directory / "data"
         self.password_file = self.directory / "password"

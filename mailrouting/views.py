@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
 from accounts.limits import BAD_LINKS_PER_CLIENT, client_key
 from accounts.origin import current_origin
-from accounts.tokens import LinkExpired, LinkRefused, OpenedLink
+from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkRefused, OpenedLink
 from mailrouting.models import Redirection
 from mailrouting.services import verify_redirection
 from mailrouting.tokens import redirection_link
@@ -32,17 +32,18 @@ class RedirectionLinkView(View):
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Keep the token in the session and go to the page with the button."""
+        """Keep what the token says in the session, never the token (TOK-01), and go to the page with the button."""
         client = client_key(current_origin().client_address)
         BAD_LINKS_PER_CLIENT.check(client)
         try:
-            redirection_link.open(token)
+            claims = redirection_link.read(token)
+            redirection_link.check(claims)
         except LinkExpired:
             pass
         except LinkRefused:
             BAD_LINKS_PER_CLIENT.hit(client)
             return without_referrer(render(request, "mailrouting/not_valid.html", status=NOT_FOUND))
-        request.session[SESSION_ITEM] = token
+        request.session[SESSION_ITEM] = claims
         return without_referrer(redirect("redirection"))
 
 
@@ -51,29 +52,49 @@ class RedirectionView(View):
     """Confirm the address with a button; needs no other session than the link's, and signs nobody in."""
 
     http_method_names = ["get", "head", "post"]
+    link: OpenedLink
+    redirection: Redirection
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Check the link again before anything is shown or done."""
         try:
-            link = redirection_link.open(request.session.get(SESSION_ITEM, ""))
+            claims = self.claims()
+            # Read before the check: what the check vouches for is what was read, or something newer, which `post` sees.
+            redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
+            self.link = redirection_link.check(claims)
         except LinkExpired as expired:
             context = {"expired_at": expired.deadline}
             return render(request, "mailrouting/expired.html", context, status=GONE)
         except LinkRefused:
-            return render(request, "mailrouting/not_valid.html", status=NOT_FOUND)
-        answer = self.post if request.method == "POST" else self.get
-        return answer(request, link)
+            return self.not_valid()
+        if redirection is None:
+            return self.not_valid()
+        self.redirection = redirection
+        return super().dispatch(request, *args, **kwargs)
 
-    def get(self, request: HttpRequest, link: OpenedLink) -> HttpResponse:
+    def claims(self) -> Claims:
+        """What the link that was opened in this session says. Raises LinkNotValid when there was none."""
+        kept = self.request.session.get(SESSION_ITEM)
+        if kept is None:
+            raise LinkNotValid
+        return Claims(*kept)
+
+    def not_valid(self) -> HttpResponse:
+        """Say what to check."""
+        return render(self.request, "mailrouting/not_valid.html", status=NOT_FOUND)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
         """Show which address will be confirmed."""
-        redirection = Redirection.objects.get(pk=link.subject_id)
-        if not redirection.is_waiting:
+        if not self.redirection.is_waiting:
             return render(request, "mailrouting/verified.html", {"already": True})
-        return render(request, "mailrouting/verify.html", {"target": redirection.target, "deadline": link.deadline})
+        context = {"target": self.redirection.target, "deadline": self.link.deadline}
+        return render(request, "mailrouting/verify.html", context)
 
-    def post(self, request: HttpRequest, link: OpenedLink) -> HttpResponse:
-        """Confirm it."""
-        redirection = Redirection.objects.get(pk=link.subject_id)
-        done_now = verify_redirection(redirection_id=redirection.pk, target=redirection.target)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Confirm it, unless another address was chosen this very moment."""
+        try:
+            done_now = verify_redirection(redirection_id=self.redirection.pk, target=self.redirection.target)
+        except Redirection.DoesNotExist:
+            return self.not_valid()
         context = {"already": not done_now, "continues": "activation" in request.session}
         return render(request, "mailrouting/verified.html", context)

@@ -97,7 +97,7 @@ def test_the_sources_are_french_as_the_french_write_it():
     "template",
     [
         "{% load i18n %}{% blocktranslate trimmed with day=when %}\n  Modifié le\n  {{ day }}\n{% endblocktranslate %}",
-        "{% load i18n %}{% blocktranslate trimmed count n=n %}\n lien\n{% plural %}\n{{ n }} liens{% endblocktranslate %}",
+        "{% load i18n %}{% blocktranslate trimmed count n=n %}\n lien{% plural %}{{ n }} liens{% endblocktranslate %}",
         "{% load i18n %}{% translate 'Mon «\u00a0compte\u00a0»' %}",
         '{% load i18n %}{% blocktranslate with rate=n %}{{ rate }} % de "oui" ou d’"autres"{% endblocktranslate %}',
         '{% load i18n %}{{ nothing|default:_("Aucune adresse") }}',

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
@@ -29,7 +29,7 @@ SELECT
     start_date, end_date, coalesce(language, 'fr'), ine, phone,
     '!' || replace(gen_random_uuid()::text, '-', ''), false, false, %(now)s
 FROM hr_feed
-JOIN unnest(%(lines)s::integer[], %(uids)s::text[], %(addresses)s::text[]) AS names(line, uid, address) USING (line)
+JOIN json_to_recordset(%(names)s::json) AS names(line integer, uid text, address text) USING (line)
 ORDER BY line
 RETURNING id
 """
@@ -69,18 +69,9 @@ RECORD = """
 INSERT INTO accounts_journalentry (
     account_id, actor_id, event, at, source, client_address, device, request_id, details
 )
-SELECT account_id, %(actor)s, event, %(now)s, %(source)s, %(client_address)s, %(device)s, %(request_id)s, details::jsonb
-FROM unnest(%(accounts)s::bigint[], %(events)s::text[], %(details)s::text[]) AS entry(account_id, event, details)
+SELECT account_id, %(actor)s, event, %(now)s, %(source)s, %(client_address)s, %(device)s, %(request_id)s, details
+FROM json_to_recordset(%(entries)s::json) AS entry(account_id bigint, event text, details jsonb)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the journal to be written."""
-
-    account_id: int
-    event: Event
-    details: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +120,12 @@ def apply(
 
 
 def _create_accounts(newcomers: Sequence[Newcomer], now: datetime) -> list[int]:
-    names = {
-        "lines": [newcomer.person.line for newcomer in newcomers],
-        "uids": [newcomer.uid for newcomer in newcomers],
-        "addresses": [newcomer.institutional_address for newcomer in newcomers],
-    }
+    names = [
+        {"line": newcomer.person.line, "uid": newcomer.uid, "address": newcomer.institutional_address}
+        for newcomer in newcomers
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(CREATE_ACCOUNTS, {"now": now, **names})
+        cursor.execute(CREATE_ACCOUNTS, {"now": now, "names": json.dumps(names)})
         return [account_id for (account_id,) in cursor.fetchall()]
 
 
@@ -156,17 +146,22 @@ def _queue_activation_mails(ids: Iterable[int], now: datetime, today: date) -> N
         cursor.execute(QUEUE_ACTIVATION_MAILS, {"ids": list(ids), "now": now, "today": today, **parameters})
 
 
-def _entries(created: list[int], changes: Changes, people: dict[int, Person]) -> Iterator[Entry]:
+def _entries(created: list[int], changes: Changes, people: dict[int, Person]) -> Iterator[dict[str, object]]:
     for account_id in created:
-        yield Entry(account_id, Event.USER_CREATED)
+        yield _entry(account_id, Event.USER_CREATED)
     for change in changes.updates:
-        yield Entry(change.account_id, Event.USER_UPDATED, {"fields": change.fields})
+        yield _entry(change.account_id, Event.USER_UPDATED, fields=change.fields)
     for change in changes.corrections:
-        addresses = {"old": change.old_recovery_address, "new": people[change.line].recovery_address}
-        yield Entry(change.account_id, Event.RECOVERY_ADDRESS_CORRECTED, addresses)
+        new = people[change.line].recovery_address
+        old = change.old_recovery_address
+        yield _entry(change.account_id, Event.RECOVERY_ADDRESS_CORRECTED, old=old, new=new)
     proposed = [(change.account_id, people[change.line].recovery_address) for change in changes.proposals]
     for account_id, address in _not_yet_proposed(proposed):
-        yield Entry(account_id, Event.RECOVERY_ADDRESS_PROPOSED, {"proposed": address})
+        yield _entry(account_id, Event.RECOVERY_ADDRESS_PROPOSED, proposed=address)
+
+
+def _entry(account_id: int, event: Event, **details: object) -> dict[str, object]:
+    return {"account_id": account_id, "event": event, "details": details}
 
 
 def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -177,13 +172,10 @@ def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, s
     return (proposal for proposal in proposals if proposal not in known)
 
 
-def _record(entries: Iterable[Entry], now: datetime, actor: Account | None) -> None:
-    listed = list(entries)
+def _record(entries: Iterable[dict[str, object]], now: datetime, actor: Account | None) -> None:
     origin = current_origin()
     parameters = {
-        "accounts": [entry.account_id for entry in listed],
-        "events": [str(entry.event) for entry in listed],
-        "details": [json.dumps(entry.details) for entry in listed],
+        "entries": json.dumps(list(entries)),
         "actor": actor.pk if actor else None,
         "now": now,
         "source": origin.source,

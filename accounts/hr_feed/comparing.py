@@ -1,5 +1,6 @@
 """What the staged rows would change: who is new, and what differs for the others."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -65,10 +66,10 @@ FOR NO KEY UPDATE OF account
 
 # In the order of the "C" collation, which these indexes have, digits and the @ sign come before every letter.
 IN_USE = """
-SELECT uid, NULL FROM unnest(%(uids)s::text[]) AS base
+SELECT uid, NULL FROM json_array_elements_text(%(uids)s::json) AS base
 JOIN accounts_account ON uid ~>=~ base AND uid ~<~ (base || ':')
 UNION ALL
-SELECT NULL, institutional_address FROM unnest(%(logins)s::text[]) AS base
+SELECT NULL, institutional_address FROM json_array_elements_text(%(logins)s::json) AS base
 JOIN accounts_account ON institutional_address ~>=~ base AND institutional_address ~<~ (base || 'A')
 """
 
@@ -127,7 +128,7 @@ def stated(columns: frozenset[str]) -> dict[str, bool]:
 def names_in_use(*, uids: Iterable[str], logins: Iterable[str]) -> tuple[set[str], set[str]]:
     """LDAP names, and institutional addresses, in use that begin with these; whoever they belong to, left or not."""
     with connection.cursor() as cursor:
-        cursor.execute(IN_USE, {"uids": list(set(uids)), "logins": list(set(logins))})
+        cursor.execute(IN_USE, {"uids": json.dumps([*set(uids)]), "logins": json.dumps([*set(logins)])})
         rows = cursor.fetchall()
     return {uid for uid, _address in rows if uid}, {address for _uid, address in rows if address}
 

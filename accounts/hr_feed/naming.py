@@ -6,6 +6,7 @@ What is taken stays taken: accounts of people who left keep their names, and hom
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 #: With the longest number behind it, an address stays below 64 characters before the @ sign.
 LONGEST_GIVEN_NAME = 26
@@ -83,6 +84,7 @@ def uid_base(given_name: str, family_name: str, login: str) -> str:
     return (base or _letters(login.partition("@")[0]) or "u")[:LONGEST_UID_BASE]
 
 
+@lru_cache(maxsize=10_000)
 def hyphenated(name: str) -> str:
     """Plain lower-case letters without accents, a hyphen between words; apostrophes go."""
     plain = unicodedata.normalize("NFKD", name.lower().translate(APOSTROPHES).translate(LETTERS))

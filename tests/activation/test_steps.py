@@ -57,7 +57,10 @@ def first_missing(*, charter: bool, directory: bool, mailbox: str) -> str:
     return {"none": MAILBOX, "waiting": VERIFICATION}.get(mailbox, PASSWORD)
 
 
-@pytest.mark.parametrize(("charter", "directory", "mailbox"), product([True, False], [True, False], MAILBOX_ANSWERS))
+ANSWERED = list(product([True, False], [True, False], MAILBOX_ANSWERS))
+
+
+@pytest.mark.parametrize(("charter", "directory", "mailbox"), ANSWERED)
 def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(visitor, charter, directory, mailbox):
     """SES-02: whatever has been answered, no step after the first missing one can be written."""
     person = pending_person()

@@ -1,0 +1,418 @@
+"""The activation link: what opens it, what kills it, what it tells, and what it never tells."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.enums import LockReason
+from accounts.models import Account
+from accounts.services import lock_account
+from activation.models import Charter, LinkRequest
+from activation.services import dispute_recovery_address
+from activation.tokens import activation_link
+from mailrouting.services import choose_redirection
+from mailrouting.tokens import redirection_link
+from outbox.enums import Kind
+from outbox.models import Message
+from tests.activation.walking import PASSWORD, answer, begun_until, everything_about, link_to
+from tests.hostile import TOKEN, N
+from tests.normalised import normalised_answer
+from tests.people import active_person, pending_person
+
+pytestmark = pytest.mark.django_db
+
+SCANNERS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0; SafeLinks)",
+    "Barracuda Sentinel (EE)",
+    "python-requests/2.32",
+    "curl/8.9.1",
+    "",
+)
+PARIS = ZoneInfo("Europe/Paris")
+# Issued at, last second at which the link opens: the rows of TOK-03 and TOK-04.
+LIVES = [
+    (datetime(2026, 6, 10, 0, 0, 0, tzinfo=PARIS), datetime(2026, 6, 11, 21, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 6, 10, 12, 0, 0, tzinfo=PARIS), datetime(2026, 6, 11, 21, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 6, 10, 23, 59, 59, tzinfo=PARIS), datetime(2026, 6, 11, 21, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 12, 31, 10, 0, tzinfo=UTC), datetime(2027, 1, 1, 22, 59, 59, tzinfo=UTC)),
+    (datetime(2028, 2, 28, 10, 0, tzinfo=UTC), datetime(2028, 2, 29, 22, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 3, 28, 9, 0, tzinfo=UTC), datetime(2026, 3, 29, 21, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 3, 28, 23, 30, tzinfo=UTC), datetime(2026, 3, 30, 21, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 10, 23, 22, 30, tzinfo=UTC), datetime(2026, 10, 25, 22, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 10, 24, 8, 0, tzinfo=UTC), datetime(2026, 10, 25, 22, 59, 59, tzinfo=UTC)),
+    (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), datetime(2026, 10, 26, 22, 59, 59, tzinfo=UTC)),
+]
+
+
+def opens(link: str) -> bool:
+    """Whether a browser that has never been here gets the first page."""
+    page = Client().get(link, follow=True)
+    assert page.status_code in (200, 404, 410)
+    return page.status_code == 200
+
+
+def without_names(page: str, person: Account) -> bool:
+    told = (person.given_name, person.family_name, person.login, person.recovery_address, person.uid)
+    return not any(fact in page for fact in told)
+
+
+@pytest.fixture
+def charter_of_all_times() -> None:
+    """In force on the nights of the clock changes, before the first real one was published."""
+    Charter.objects.create(version="de tout temps", text_fr="# Charte", published_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("charter_of_all_times")
+@pytest.mark.parametrize(("issued", "last_second"), LIVES)
+def test_a_link_opens_until_the_end_of_the_next_day_and_no_longer(time_machine, issued, last_second):
+    """TOK-03, TOK-04."""
+    person = pending_person()
+    link = link_to(person, built_at=issued)
+
+    time_machine.move_to(issued, tick=False)
+    assert opens(link)
+    time_machine.move_to(last_second, tick=False)
+    assert opens(link)
+    time_machine.move_to(last_second + timedelta(seconds=1), tick=False)
+    assert not opens(link)
+
+
+@pytest.mark.usefixtures("charter_of_all_times")
+def test_a_journey_begun_before_the_deadline_may_be_finished_after_it(visitor, time_machine):
+    """TOK-03: within the limit of the visit."""
+    issued = datetime(2026, 6, 10, 12, 0, tzinfo=PARIS)
+    person = pending_person()
+    time_machine.move_to(issued + timedelta(days=1, hours=11, minutes=50), tick=False)
+    deadline = activation_link.deadline(issued)
+    visitor.get(reverse("activation-link", args=[activation_link.token(person, deadline)]))
+    visitor.post(reverse("activation"))
+
+    time_machine.move_to(deadline + timedelta(minutes=5), tick=False)
+    for step in ("activation-charter", "activation-directory", "activation-mailbox", PASSWORD):
+        answer(visitor, step)
+
+    person.refresh_from_db()
+    assert person.is_active
+    assert person.activated_at > deadline
+
+
+def test_scanners_that_open_the_link_leave_it_as_it_was(visitor):
+    """TOK-06: 20 GET, 5 HEAD, 1 OPTIONS, then the person."""
+    person = pending_person()
+    link = link_to(person)
+    before = everything_about(person)
+
+    for number in range(26):
+        scanner = Client(headers={"User-Agent": SCANNERS[number % len(SCANNERS)]})
+        ask = scanner.get if number < 20 else scanner.head if number < 25 else scanner.options
+        assert ask(link, follow=True).status_code in (200, 405)
+
+    assert everything_about(person) == before
+    begun_until(visitor, person, PASSWORD)
+    assert answer(visitor, PASSWORD)["Location"] == reverse("activation-done")
+
+
+def test_a_scanner_may_open_the_link_of_a_forwarding_address_too():
+    """TOK-06: opening does not confirm."""
+    person = active_person()
+    redirection = choose_redirection(account=person, target="ailleurs@exemple.net", keep_copy=True)
+    deadline = redirection_link.deadline(timezone.now())
+    link = reverse("redirection-link", args=[redirection_link.token(person, deadline, redirection.pk)])
+
+    for user_agent in SCANNERS:
+        page = Client(headers={"User-Agent": user_agent}).get(link, follow=True)
+        Client(headers={"User-Agent": user_agent}).head(link, follow=True)
+        assert 'method="post"' in page.content.decode()
+
+    redirection.refresh_from_db()
+    assert redirection.verified_at is None
+
+
+def test_the_secret_leaves_the_address_bar_at_once(visitor):
+    """TOK-09: a redirect without the token, no referrer, nothing cached, nothing repeated.
+
+    The page after it, which has no secret in its address, needs a referrer for the CSRF check of its form.
+    """
+    person = pending_person()
+    link = link_to(person)
+    token = link.split("/")[-2]
+
+    redirected = visitor.get(link)
+    page = visitor.get(redirected["Location"])
+
+    assert redirected.status_code == 302
+    assert redirected["Location"] == reverse("activation")
+    assert redirected["Referrer-Policy"] == "no-referrer"
+    assert page["Referrer-Policy"] == "same-origin"
+    for response in (redirected, page):
+        assert "no-store" in response["Cache-Control"]
+        assert token not in response.content.decode()
+    assert token not in str(visitor.session.items())
+
+
+def test_the_page_of_a_refused_link_keeps_no_secret_either(visitor):
+    """TOK-09."""
+    person = pending_person()
+    link = link_to(person, built_at=timezone.now() - timedelta(days=3))
+
+    redirected = visitor.get(link)
+    page = visitor.get(redirected["Location"])
+
+    assert redirected["Location"] == reverse("activation")
+    assert redirected["Referrer-Policy"] == "no-referrer"
+    assert link.split("/")[-2] not in page.content.decode()
+
+
+def activated_elsewhere(person: Account) -> None:
+    begun_until(browser := Client(), person, PASSWORD)
+    answer(browser, PASSWORD)
+
+
+def locked(person: Account) -> None:
+    lock_account(account=person, reason=LockReason.PHISHING)
+
+
+def locked_and_released(person: Account) -> None:
+    lock = lock_account(account=person, reason=LockReason.PHISHING)
+    lock.released_at = timezone.now()
+    lock.save()
+
+
+def address_corrected(person: Account) -> None:
+    Account.objects.filter(pk=person.pk).update(recovery_address="correcte@exemple.net")
+
+
+def disputed(person: Account) -> None:
+    dispute_recovery_address(account=person)
+
+
+def departed(person: Account) -> None:
+    Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))
+
+
+KILLING_EVENTS = [activated_elsewhere, locked, locked_and_released, address_corrected, disputed, departed]
+
+
+@pytest.mark.parametrize("event", KILLING_EVENTS)
+def test_what_ends_a_link(event):
+    """TOK-07: issue, trigger, open: refused; every link of the person, not only the last."""
+    person = pending_person()
+    links = [link_to(person), link_to(person, built_at=timezone.now() - timedelta(days=1))]
+    assert all(opens(link) for link in links)
+
+    event(person)
+
+    assert not any(opens(link) for link in links)
+
+
+@pytest.mark.parametrize("event", KILLING_EVENTS)
+def test_what_ends_a_link_ends_the_journeys_it_opened(visitor, event):
+    """TOK-07, HLP-01: the next click of an open journey is refused and writes nothing."""
+    person = pending_person()
+    begun_until(visitor, person, PASSWORD)
+    event(person)
+    before = everything_about(person)
+
+    seen, sent = visitor.get(reverse(PASSWORD)), answer(visitor, PASSWORD, {"password": "une-autre-phrase-de-passe"})
+
+    assert (seen.status_code, sent.status_code) == (410, 410)
+    assert without_names(sent.content.decode(), person)
+    assert everything_about(person) == before
+
+
+def test_asking_for_more_links_kills_none(visitor, postman):
+    """TOK-07, D2: five strangers ask for links while the person is at step 4; the person finishes; then all are dead."""
+    person = pending_person()
+    begun_until(visitor, person, "activation-mailbox")
+    links = [link_to(person)]
+    for _ in range(5):
+        Client().post(reverse("first-connection"), {"login": person.login})
+    links += [link_to(person, built_at=message.built_at or timezone.now()) for message in Message.objects.all()]
+    postman.deliver()
+
+    answer(visitor, "activation-mailbox")
+    assert answer(visitor, PASSWORD)["Location"] == reverse("activation-done")
+
+    assert not any(opens(link) for link in links)
+
+
+def test_an_expired_link_says_when_and_offers_another(visitor, postman):
+    """Design §4: one button, no typing; TOK-10: no name, no address."""
+    person = pending_person()
+
+    page = visitor.get(link_to(person, built_at=timezone.now() - timedelta(days=3)), follow=True)
+    answered = visitor.post(reverse("activation-new-link"))
+
+    html = page.content.decode()
+    assert page.status_code == 410
+    assert "Il a expiré le" in html
+    assert reverse("activation-new-link") in html
+    assert without_names(html, person)
+    assert answered["Location"] == reverse("first-connection-answer")
+    assert without_names(visitor.get(answered["Location"]).content.decode(), person)
+    assert postman.last_mail()["To"] == person.recovery_address
+    assert opens(postman.last_link())
+
+
+def test_the_button_for_a_new_link_needs_a_link_opened_before(visitor):
+    response = visitor.post(reverse("activation-new-link"))
+
+    assert response["Location"] == reverse("first-connection")
+    assert not LinkRequest.objects.exists()
+    assert visitor.get(reverse("activation-new-link")).status_code == 405
+
+
+def test_a_used_link_says_so_and_where_to_go(visitor):
+    """Design §4; TOK-10: no name."""
+    person = pending_person()
+    link = link_to(person)
+    activated_elsewhere(person)
+
+    page = visitor.get(link, follow=True)
+
+    html = page.content.decode()
+    assert page.status_code == 410
+    assert "déjà actif" in html
+    assert reverse("login") in html
+    assert without_names(html, person)
+
+
+def test_a_locked_account_is_not_told_apart_from_an_expired_link(visitor, postman):
+    """HLP-02, ENU-01: the page of an expired link; the mail that answers it holds no link that sets a password."""
+    person = pending_person()
+    link = link_to(person)
+    locked(person)
+
+    page = visitor.get(link, follow=True)
+    visitor.post(reverse("activation-new-link"))
+
+    assert page.status_code == 410
+    assert "Il a expiré le" in page.content.decode()
+    mails = postman.deliver()
+    assert [mail["To"] for mail in mails] == [person.recovery_address]
+    assert Message.objects.get().kind == Kind.LOCKED
+    assert "/activation/" not in mails[0].get_body(("plain",)).get_content()
+
+
+def test_every_other_bad_link_gets_one_same_page():
+    """TOK-10: made up, cut, of another purpose, of somebody who left, of an address that was corrected."""
+    gone, corrected = pending_person(), pending_person()
+    gone_link, corrected_link = link_to(gone), link_to(corrected)
+    departed(gone)
+    address_corrected(corrected)
+    with_mailbox = active_person()
+    redirection = choose_redirection(account=with_mailbox, target="ailleurs@exemple.net", keep_copy=True)
+    deadline = redirection_link.deadline(timezone.now())
+    other_purpose = reverse("activation-link", args=[redirection_link.token(with_mailbox, deadline, redirection.pk)])
+    good = link_to(pending_person())
+
+    bad = [gone_link, corrected_link, other_purpose, good[:-3] + "/", "/activation/abc/", good.swapcase().lower()]
+    pages = {normalised_answer(Client().get(link), link) for link in bad}
+
+    assert len(pages) == 1
+    assert pages.pop().status == 404
+
+
+def test_a_link_with_one_character_changed_opens_nothing(monkeypatch):
+    """TOK-02: each place of the token in turn, never a 5xx."""
+    from accounts.limits import Limit
+
+    monkeypatch.setattr("activation.views.BAD_LINKS_PER_CLIENT", Limit("many-bad-links", "10000/minute"))
+    link = link_to(pending_person())
+    token = link.split("/")[-2]
+
+    for place, character in enumerate(token):
+        other = "A" if character != "A" else "B"
+        changed = f"{token[:place]}{other}{token[place + 1 :]}"
+        # The last character of a base64 group carries bits that nobody reads: another spelling of the same bytes.
+        assert Client().get(f"/activation/{changed}/").status_code == 404, place
+
+
+@pytest.mark.parametrize("number", range(len(TOKEN)))
+def test_hostile_tokens_get_a_page_and_change_nothing(visitor, number):
+    """INP-01, F7: the TOKEN pack."""
+    person = pending_person()
+    valid = link_to(person).split("/")[-2]
+    line = TOKEN[number]
+    token = {"VALID[:-1]": valid[:-1], "VALID.swapcase()": valid.swapcase()}.get(line, line.replace("VALID", valid, 1))
+    before = everything_about(person)
+
+    for prefix in ("/activation/", "/redirection/"):
+        response = visitor.get(f"{prefix}{token}/", follow=True)
+        assert response.status_code in {200, 400, 404, 405, 410}, prefix
+
+    assert everything_about(person) == before
+
+
+@pytest.mark.parametrize("name", ["N04", "N05", "N06", "N07", "N08", "N25", "N26", "N36", "N39"])
+def test_hostile_paths_get_a_page(visitor, name):
+    """F7: control characters, traversal and length in the place of the token."""
+    from urllib.parse import quote
+
+    value = N[name]
+    path = value.decode() if isinstance(value, bytes) else quote(value, safe="")
+
+    response = visitor.get(f"/activation/{path}/", follow=True)
+
+    assert response.status_code in {200, 400, 404, 410}
+    assert not Message.objects.exists()
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=120))
+def test_whatever_stands_in_the_place_of_the_token_opens_nothing(text):
+    """TOK-10."""
+    from accounts.tokens import LinkRefused
+
+    with pytest.raises(LinkRefused):
+        activation_link.open(text)
+
+
+def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(visitor):
+    """TOK-10: 30 in a minute, then 429; others still open theirs."""
+    person = pending_person()
+
+    answers = [visitor.get(f"/activation/faux-{number}/").status_code for number in range(31)]
+    slowed = visitor.get(link_to(person))
+    elsewhere = Client(REMOTE_ADDR="198.51.100.7").get(link_to(person))
+
+    assert answers[:30] == [404] * 30
+    assert slowed.status_code == 429
+    assert int(slowed["Retry-After"]) > 0
+    assert "Trop de demandes" in slowed.content.decode()
+    assert elsewhere.status_code == 302
+
+
+@pytest.mark.parametrize("tail", ["?utm_source=x&fbclid=y", "."])
+def test_what_mail_software_adds_to_a_link_never_breaks_the_portal(visitor, tail):
+    """TOK-11."""
+    link = link_to(pending_person())
+
+    response = visitor.get(f"{link}{tail}", follow=True)
+
+    assert response.status_code in {200, 404}
+
+
+def test_the_link_without_its_last_slash_still_opens(visitor):
+    """TOK-11: people lose the end of what they copy."""
+    response = visitor.get(link_to(pending_person()).rstrip("/"), follow=True)
+
+    assert response.status_code == 200
+
+
+def test_keys_rotate_without_breaking_links_in_flight(settings):
+    """TOK-12."""
+    settings.SECRET_KEY = "a" * 60
+    link = link_to(pending_person())
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, ["a" * 60]
+    assert opens(link)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not opens(link)

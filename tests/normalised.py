@@ -1,0 +1,30 @@
+"""What two visitors could compare: an answer without what differs each time anyway (§0 of the security checklist)."""
+
+import re
+from typing import NamedTuple
+
+from django.http import HttpResponse
+
+CHANGING_HEADERS = {"X-Request-Id", "Date", "Expires", "Content-Length"}
+CSRF_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="\w+"')
+REFERENCE = re.compile(r"[0-9a-f]{32}")
+
+
+class Answer(NamedTuple):
+    """Equal when nobody can tell the two answers apart."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    cookies: tuple[str, ...]
+    body: str
+
+
+def normalised_answer(response: HttpResponse, *typed: str) -> Answer:
+    """The answer, with what the visitor typed replaced, since they know it."""
+    body = CSRF_TOKEN.sub("csrf", response.content.decode())
+    body = REFERENCE.sub("reference", body)
+    for text in sorted(typed, key=len, reverse=True):
+        body = body.replace(text, "typed")
+    headers = tuple(sorted((name, value) for name, value in response.items() if name not in CHANGING_HEADERS))
+    cookies = tuple(sorted(f"{name} {morsel['httponly']} {morsel['samesite']}" for name, morsel in response.cookies.items()))
+    return Answer(response.status_code, headers, cookies, body)
