@@ -45,7 +45,8 @@ class CharterForm(forms.Form):
         """Refuse when another version was published while the person was reading."""
         data = super().clean() or {}
         if data.get("version") != self.charter.version:
-            self.data = {**self.data.dict(), "version": self.charter.version}  # type: ignore[attr-defined]
+            # Shown again with the new version, its box as nobody has ticked it yet (PRV-01).
+            self.data = {"version": self.charter.version}
             raise ValidationError(
                 _("La charte a changé pendant votre lecture. Lisez la nouvelle version"), code="changed"
             )
@@ -103,6 +104,7 @@ class MailboxForm(forms.Form):
     conditional_fields = ("target",)
 
     suggestion: str | None = None
+    typed_may_be_kept = False
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,18 +117,20 @@ class MailboxForm(forms.Form):
         data = super().clean() or {}
         if not data.get("forward"):
             self.errors.pop("target", None)
-        elif "target" in data and not data["target"]:
+        elif data.get("target") == "":
             self.add_error("target", gettext("Saisissez l’adresse de redirection, ou décochez la redirection"))
-        elif data.get("target"):
+        else:
             self._ask_about_spelling(data)
         return data
 
     def _ask_about_spelling(self, data: dict[str, Any]) -> None:
-        """Warn but allow: the person says which spelling is right."""
-        suggestion = suggested_correction(data["target"])
+        """Warn but allow: the person says which spelling is right, unless the one typed is no address at all."""
+        self.typed_may_be_kept = "target" in data
+        suggestion = suggested_correction(data["target"] if self.typed_may_be_kept else self.data.get("target", ""))
         spelling = self.data.get("spelling")
-        if suggestion is None or spelling == "kept":
+        if suggestion is None or (spelling == "kept" and self.typed_may_be_kept):
             return
+        self.errors.pop("target", None)
         if spelling == "corrected":
             data["target"] = suggestion
             return

@@ -214,6 +214,16 @@ class StepView(JourneyView, FormView):
 class VerificationView(StepView):
     """Step 5: waiting for the click in the mail; blocks nothing (FWD-03)."""
 
+    def elsewhere(self) -> HttpResponseRedirect | None:
+        """Also: on to the next step, when the person says they have confirmed and they have."""
+        return super().elsewhere() or self.confirmed()
+
+    def confirmed(self) -> HttpResponseRedirect | None:
+        """The way on, once it was asked for and the address is proven."""
+        if "verifie" in self.request.GET and not self.account.redirection.is_waiting:
+            return redirect(self.journey.first_open.url_name)
+        return None
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Where the mail went, when, what became of it."""
         redirection = self.account.redirection

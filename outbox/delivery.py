@@ -3,12 +3,14 @@
 import smtplib
 from dataclasses import dataclass
 
-from anymail.exceptions import AnymailInvalidAddress, AnymailRecipientsRefused
+from anymail.exceptions import AnymailInvalidAddress, AnymailRecipientsRefused, AnymailRequestsAPIError
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 # RFC 5321 §4.2.1: 5yz is a permanent negative reply.
 PERMANENT = range(500, 600)
+# What providers answer over HTTP when it is this mail that they do not want; other errors are about us or about them.
+MAIL_NOT_WANTED = {400, 413, 422}
 LONGEST_ANSWER = 500
 
 
@@ -61,19 +63,24 @@ class Courier:
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             return self._judged(code, text)
-        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
+        except smtplib.SMTPDataError as error:
             return self._judged(error.smtp_code, error.smtp_error)
-        except (AnymailInvalidAddress, AnymailRecipientsRefused, UnicodeError, ValueError) as error:
-            return Refused(_short(error))
+        except AnymailRequestsAPIError as error:
+            wanted = error.status_code not in MAIL_NOT_WANTED
+            return Postponed(_short(error), server_is_down=True) if wanted else Refused(_short(error))
         except (OSError, smtplib.SMTPException) as error:
+            # A refused sender too: that is about us, so no other mail would get through, and none may be lost. Before
+            # the next clause, because a certificate that does not hold is a ValueError as well.
             self._reconnect()
             return Postponed(_short(error), server_is_down=True)
+        except (AnymailInvalidAddress, AnymailRecipientsRefused, ValueError) as error:
+            return Refused(_short(error))
         status = getattr(email, "anymail_status", None)
         return Accepted(provider_id=(status and status.message_id) or "")
 
     def _judged(self, code: int, text: bytes | str) -> Answer:
         said = text.decode(errors="replace") if isinstance(text, bytes) else text
-        answer = f"{code} {said}"[:LONGEST_ANSWER]
+        answer = _storable(f"{code} {said}")
         if code in PERMANENT:
             return Refused(answer)
         self._reconnect()
@@ -85,4 +92,9 @@ class Courier:
 
 
 def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:LONGEST_ANSWER]
+    return _storable(f"{type(error).__name__}: {error}")
+
+
+def _storable(text: str) -> str:
+    """What the column takes: PostgreSQL has no NUL in texts."""
+    return text.replace("\0", "")[:LONGEST_ANSWER]

@@ -22,6 +22,8 @@ BATCH_TIME = LEASE / 2
 GIVE_UP_AFTER = timedelta(days=4)
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(hours=1)
+# After so many doublings the longest delay is reached; days of tries must not make an astronomical number.
+DOUBLINGS = 7
 
 
 def send(*, message_id: int) -> None:
@@ -140,5 +142,5 @@ def _put_back(messages: list[Message], answer: Answer | None) -> None:
 
 def delay_before_retry(attempts: int) -> timedelta:
     """30 s after the first try, then twice as long each time up to one hour, give or take a fifth (AVL-03)."""
-    delay: timedelta = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+    delay: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, DOUBLINGS), LONGEST_DELAY)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 - a jitter is no secret

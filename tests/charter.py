@@ -1,4 +1,4 @@
-"""Puts the first charter back: emptying the tables after a test that really commits takes what migrations had put in."""
+"""Puts the first charter back, which the emptying of tables after a test that really commits takes away."""
 
 from typing import Any
 

@@ -17,6 +17,7 @@ and in each module:
 
 import os
 import signal
+import sys
 import tempfile
 import time
 import urllib.request
@@ -200,5 +201,7 @@ def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
     running_stack.start_all()
     running_stack.forget()
     yield running_stack
+    # pytest shows it with the failures only.
+    sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 40)}\n" for name in ("web", "worker"))
     running_stack.stop("beat")
     running_stack.wait_until_quiet()

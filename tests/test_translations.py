@@ -10,6 +10,7 @@ from django.utils import translation
 from django.utils.translation import trans_real
 
 from config.messages import (
+    ROOT,
     catalogue_of_source,
     messages_of,
     python_of_template,
@@ -27,6 +28,8 @@ PAIRS = [
     for pair in zip([message.id] if isinstance(message.id, str) else message.id, strings_of(message), strict=True)
 ]
 SAME_IN_BOTH = {"Activation", "Confirmation", "Contact", "Cookies", "Date", "date", "journal", "version"}
+SAME_EVERYWHERE = {"ENT", "Moodle", "Français", "English", "oublie"}
+TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.*") if path.suffix in (".html", ".txt"))
 FRENCH = re.compile(
     r"\b(vous|votre|vos|nous|une|des|les|est|sont|avec|pour|sur|dans|compte|adresse|lien|cette|jusqu)\b", re.IGNORECASE
 )
@@ -91,6 +94,23 @@ def test_the_sources_are_french_as_the_french_write_it():
         assert not re.search(r" [:;?!»]|« |\w[?!»]", prose), french
         assert "'" not in prose, french
         assert not re.search(r"\b(courriel|veuillez|cliquez ici|24 heures)\b", prose, re.IGNORECASE), french
+
+
+def words_outside_translations(template: str) -> set[str]:
+    for markup, instead in (
+        (r"{% comment.*?endcomment %}|{% blocktranslate.*?endblocktranslate %}|{% block layout %}\w+", ""),
+        (r"{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->|<style>.*?</style>|<meta [^>]*>", ""),
+        (r'(aria-label|title|alt|placeholder)="([^"]*)"', r">\2<"),
+        (r"<[^>]*>|&#?\w+;", " "),
+        (r"(https://|www\.)\S+|\S+\.fr\b\S*", ""),
+    ):
+        template = re.sub(markup, instead, template, flags=re.DOTALL)
+    return set(re.findall(r"[^\W\d_]{2,}", template))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_template_says_nothing_that_cannot_be_translated(template):
+    assert words_outside_translations(template.read_text(encoding="utf-8")) <= SAME_EVERYWHERE
 
 
 @pytest.mark.parametrize(

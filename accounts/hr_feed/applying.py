@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.enums import Event
 from accounts.hr_feed.comparing import Difference, stated
 from accounts.hr_feed.newcomers import Newcomer
+from accounts.hr_feed.report import Problem
 from accounts.hr_feed.rows import Person
 from accounts.models import Account, JournalEntry
 from accounts.origin import current_origin
@@ -79,6 +80,8 @@ class Changes:
     """What one chunk asks for."""
 
     newcomers: Sequence[Newcomer]
+    #: New people who cannot be given an account.
+    nameless: Sequence[Problem]
     differences: Sequence[Difference]
 
     @property
@@ -129,7 +132,7 @@ def _create_accounts(newcomers: Sequence[Newcomer], now: datetime) -> list[int]:
         return [account_id for (account_id,) in cursor.fetchall()]
 
 
-def _change(statement: str, differences: Sequence[Difference], **parameters: object) -> None:
+def _change(statement: str, differences: Sequence[Difference], **parameters: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, {"ids": _ids(differences), **parameters})
 
@@ -141,9 +144,18 @@ def _cancel_mails_to_old_addresses(ids: list[int]) -> None:
 
 def _queue_activation_mails(ids: Iterable[int], now: datetime, today: date) -> None:
     """One mail each, but for those who have left; a person's own requests go before these."""
-    parameters = {"kind": Kind.ACTIVATION, "priority": Priority.BULK, "status": Status.QUEUED}
     with connection.cursor() as cursor:
-        cursor.execute(QUEUE_ACTIVATION_MAILS, {"ids": list(ids), "now": now, "today": today, **parameters})
+        cursor.execute(
+            QUEUE_ACTIVATION_MAILS,
+            {
+                "ids": list(ids),
+                "now": now,
+                "today": today,
+                "kind": Kind.ACTIVATION.value,
+                "priority": Priority.BULK.value,
+                "status": Status.QUEUED.value,
+            },
+        )
 
 
 def _entries(created: list[int], changes: Changes, people: dict[int, Person]) -> Iterator[dict[str, object]]:
@@ -174,7 +186,7 @@ def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, s
 
 def _record(entries: Iterable[dict[str, object]], now: datetime, actor: Account | None) -> None:
     origin = current_origin()
-    parameters = {
+    parameters: dict[str, str | int | datetime | None] = {
         "entries": json.dumps(list(entries)),
         "actor": actor.pk if actor else None,
         "now": now,

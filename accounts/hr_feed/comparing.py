@@ -96,6 +96,11 @@ class Difference:
     comes_back: bool
 
     @property
+    def is_a_change(self) -> bool:
+        """HR now says something else than the account."""
+        return bool(self.fields) or self.other_recovery_address
+
+    @property
     def is_correction(self) -> bool:
         """The recovery address of the file replaces the one of the account."""
         return self.other_recovery_address and self.hr_may_correct

@@ -1,6 +1,9 @@
 """Importing a file: read, check, apply; each chunk of rows is all or nothing and can be done again (AVL-09)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
@@ -17,7 +20,7 @@ from accounts.hr_feed.comparing import (
     lines_with_a_known_recovery_address,
 )
 from accounts.hr_feed.newcomers import named
-from accounts.hr_feed.reading import FeedFile, Row
+from accounts.hr_feed.reading import FeedFile
 from accounts.hr_feed.report import ImportReport, Problem, Severity
 from accounts.hr_feed.rows import Person, RowChecker
 from accounts.hr_feed.staging import staged
@@ -51,13 +54,46 @@ def import_feed(
     """
     feed = FeedFile(stream)
     run = _Preview(feed.columns) if dry_run else _Import(feed.columns, actor)
-    rows = iter(feed)
-    while chunk := list(islice(rows, ROWS_IN_A_CHUNK)):
+    for chunk in _made_ahead(_checked_chunks(feed)):
         run.take(chunk)
         if progress:
-            progress(feed.lines_read, feed.lines)
+            progress(chunk.lines_read, feed.lines)
     run.finish()
     return run.report
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some thousand rows, checked: how many, the good ones by line, what there is to say, how far the reading is."""
+
+    rows: int
+    people: dict[int, Person]
+    problems: list[Problem]
+    lines_read: int
+
+
+def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
+    checker = RowChecker(timezone.localdate())
+    rows = iter(feed)
+    while some := list(islice(rows, ROWS_IN_A_CHUNK)):
+        checked = [checker.check(row) for row in some]
+        people = {row.person.line: row.person for row in checked if row.person}
+        yield _Chunk(len(some), people, [problem for row in checked for problem in row.problems], feed.lines_read)
+
+
+def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    """The same chunks: each is read and checked in a thread while the database works on the one before."""
+    # The context carries the language of the messages.
+    context = copy_context()
+
+    def make() -> _Chunk | None:
+        return context.run(lambda: next(chunks, None))
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        made = reader.submit(make)
+        while (chunk := made.result()) is not None:
+            made = reader.submit(make)
+            yield chunk
 
 
 class _Preview:
@@ -67,20 +103,19 @@ class _Preview:
         self.report = ImportReport()
         self._columns = columns
         self._today = timezone.localdate()
-        self._checker = RowChecker(self._today)
 
-    def take(self, rows: Sequence[Row]) -> None:
-        """Check the rows, settle the good ones, count everything."""
-        people = {person.line: person for person in self._checked(rows)}
+    def take(self, chunk: _Chunk) -> None:
+        """Settle the good rows in one transaction, count everything."""
+        self._tell(chunk.problems)
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(CHUNK_LIMITS)
                 cursor.execute(ONE_CHUNK_AT_A_TIME)
-            with staged(people.values()):
-                changes = self._changes(people)
-                self._warn_of_known_addresses(changes, people)
-                self._settle(changes, people)
-        self._count(len(rows), len(people), changes)
+            with staged(chunk.people.values()):
+                changes = self._changes(chunk.people)
+                self._warn_of_known_addresses(changes, chunk.people)
+                self._settle(changes, chunk.people)
+        self._count(chunk, changes)
 
     def finish(self) -> None:
         """Everything has been read."""
@@ -88,19 +123,10 @@ class _Preview:
     def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
         """Nothing is changed by looking."""
 
-    def _checked(self, rows: Sequence[Row]) -> Iterator[Person]:
-        for row in rows:
-            checked = self._checker.check(row)
-            self._tell(checked.problems)
-            if checked.person:
-                yield checked.person
-
     def _changes(self, people: dict[int, Person]) -> Changes:
-        newcomers, refusals = named([people[line] for line in lines_of_newcomers()])
-        self._tell(refusals)
-        self.report.refused += len(refusals)
-        self.report.unchanged -= len(refusals)
-        changes = Changes(newcomers, differences(columns=self._columns, today=self._today))
+        newcomers, nameless = named([people[line] for line in lines_of_newcomers()])
+        changes = Changes(newcomers, nameless, differences(columns=self._columns, today=self._today))
+        self._tell(nameless)
         self._warn_of_what_is_kept(changes.differences, people)
         return changes
 
@@ -119,16 +145,16 @@ class _Preview:
         for line in lines_with_a_known_recovery_address(doubtful):
             self._tell([_problem(people[line], "recovery_address", Severity.WARNING, SHARED)])
 
-    def _count(self, rows: int, good: int, changes: Changes) -> None:
+    def _count(self, chunk: _Chunk, changes: Changes) -> None:
         report = self.report
-        touched = sum(1 for difference in changes.differences if difference.fields or difference.other_recovery_address)
-        report.read += rows
-        report.refused += rows - good
+        touched = sum(1 for difference in changes.differences if difference.is_a_change)
+        report.read += chunk.rows
         report.created += len(changes.newcomers)
         report.updated += len(changes.updates)
         report.corrected += len(changes.corrections)
         report.proposed += len(changes.proposals)
-        report.unchanged += good - len(changes.newcomers) - touched
+        report.refused += chunk.rows - len(chunk.people) + len(changes.nameless)
+        report.unchanged += len(chunk.people) - len(changes.nameless) - len(changes.newcomers) - touched
 
     def _tell(self, problems: Iterable[Problem]) -> None:
         for problem in problems:

@@ -77,7 +77,12 @@ def mails_leave_through_smtp(settings) -> None:
 def charter_of_long_ago() -> Charter:
     """In force in every year that these tests visit."""
     return Charter.objects.create(
-        version="long ago", text_fr="## Un", text_en="## One", key_points_fr="Un", key_points_en="One", published_at=utc("2020-01-01")
+        version="long ago",
+        text_fr="## Un",
+        text_en="## One",
+        key_points_fr="Un",
+        key_points_en="One",
+        published_at=utc("2020-01-01"),
     )
 
 
@@ -113,7 +118,9 @@ def redirection_token(person: Account, redirection: Redirection) -> str:
 
 class TestDeadline:
     @pytest.mark.parametrize(("issued", "last_second"), DEADLINES, ids=str)
-    def test_a_link_is_good_through_the_last_second_of_the_next_day(self, time_zone_of_the_process, issued, last_second):
+    def test_a_link_is_good_through_the_last_second_of_the_next_day(
+        self, time_zone_of_the_process, issued, last_second
+    ):
         """TOK-03, TOK-04: to the second, on both nights when clocks change, whatever the server's own zone."""
         person = pending_person()
         with at(issued):
@@ -214,7 +221,7 @@ class TestSecret:
         assert len(url) <= 200
 
     def test_the_secret_is_stored_nowhere(self, postman, django_capture_on_commit_callbacks, caplog):
-        """TOK-01: not in a table, not in Redis, not in a log, before the mail, after it and after its link was opened."""
+        """TOK-01: not in a table, not in Redis, not in a log; before the mail, after it, once its link was opened."""
         broker_starts_afresh()
         person = pending_person()
         with django_capture_on_commit_callbacks(execute=True):
@@ -424,7 +431,9 @@ def hostile_tokens(valid: str) -> Iterator[str]:
     middle = len(valid) // 2
     made = {
         "VALID[:-1]": valid[:-1],
-        "VALID with one character changed": valid[:middle] + ("A" if valid[middle] != "A" else "B") + valid[middle + 1 :],
+        "VALID with one character changed": valid[:middle]
+        + ("A" if valid[middle] != "A" else "B")
+        + valid[middle + 1 :],
         "VALID.swapcase()": valid.swapcase(),
         "token signed with a retired key": "retired" * 14,
     }
@@ -437,7 +446,11 @@ def normalised(response: HttpResponse) -> str:
     body = response.content.decode()
     for changing in (response["X-Request-Id"], r'name="csrfmiddlewaretoken" value="\w+"', r"/activation/[\w-]+/"):
         body = re.sub(changing, "…", body)
-    headers = {name: value for name, value in response.items() if name not in {"X-Request-Id", "Expires", "Date", "Content-Length"}}
+    headers = {
+        name: value
+        for name, value in response.items()
+        if name not in {"X-Request-Id", "Expires", "Date", "Content-Length"}
+    }
     return f"{headers}\n{body}"
 
 
@@ -482,7 +495,9 @@ def rows_as_text(cursor, table: str) -> list[str]:
 
 def everything_in_redis() -> list[bytes]:
     with redis.Redis.from_url(portal.REDIS_URL) as server:
-        return [part for key in server.scan_iter() for part in (key, server.dump(key) or b"", *plain_value(server, key))]
+        return [
+            part for key in server.scan_iter() for part in (key, server.dump(key) or b"", *plain_value(server, key))
+        ]
 
 
 def plain_value(server: redis.Redis, key: bytes) -> list[bytes]:

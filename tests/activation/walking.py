@@ -10,7 +10,10 @@ from django.utils import timezone
 
 from accounts.models import Account
 from activation.models import Charter
+from activation.services import accept_charter
 from activation.tokens import activation_link
+from directory.services import record_directory_consent
+from mailrouting.services import decline_redirection
 from tests.people import A_GOOD_PASSWORD
 
 Answers = dict[str, Any]
@@ -57,6 +60,17 @@ def begun_until(client: Client, person: Account, step: str) -> None:
             answer(client, earlier)
 
 
+def answered_until(person: Account, step: str) -> None:
+    """Everything before `step` answered, without a browser."""
+    before = STEPS[: STEPS.index(step)]
+    if CHARTER in before:
+        accept_charter(account=person, charter=Charter.objects.in_force())
+    if DIRECTORY in before:
+        record_directory_consent(account=person, listed=False, wording="?")
+    if MAILBOX in before:
+        decline_redirection(account=person)
+
+
 def forward_to(target: str, *, keep_copy: bool = True) -> Answers:
     """The answer of somebody who wants their mail elsewhere."""
     return {"forward": "on", "target": target, **({"keep_copy": "on"} if keep_copy else {})}
@@ -68,5 +82,9 @@ def everything_about(person: Account) -> dict[str, Any]:
     related = ("charter_acceptances", "directory_consents", "journal", "messages", "locks")
     rows = {name: list(getattr(person, name).order_by("pk").values()) for name in related}
     fresh = Account.objects.get(pk=person.pk)
-    single = {name: getattr(fresh, name).__dict__ | {"_state": None} for name in ("redirection", "mailbox") if hasattr(fresh, name)}
+    single = {
+        name: getattr(fresh, name).__dict__ | {"_state": None}
+        for name in ("redirection", "mailbox")
+        if hasattr(fresh, name)
+    }
     return {"account": facts, **rows, **single}

@@ -19,7 +19,7 @@ BAR_WIDTH = 40
 class Command(BaseCommand):
     """Exit code 0 when the file could be read, whatever its rows are like; else 1 and one sentence."""
 
-    help = "Importe un export CSV du système RH (colonnes : docs/installation.md)."
+    help = "Met les comptes en accord avec un export CSV du système RH."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One file, and whether to change anything."""

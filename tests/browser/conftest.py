@@ -1,0 +1,58 @@
+"""Browsers that people use in the tests, one context each. Chromium is the machine's own."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from local.browser import find
+from tests.browser.visitor import Visitor
+from tests.stack import Stack, running_stack, stack  # noqa: F401
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium(django_db_setup) -> Iterator[Browser]:
+    """One browser for all the tests of this process."""
+    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
+        # Playwright runs an event loop in this thread; Django would take every query for one made in a coroutine.
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:  # noqa: F811
+    """Somebody else with a browser of their own: `new_visitor(width=390, java_script_enabled=False)`.
+
+    Whatever a test is about, no page may make its browser complain (HDR-02) or ask another host (PRV-06).
+    """
+    visitors = []
+
+    def arrives(*, width: int = 1280, **options: Any) -> Visitor:
+        context = chromium.new_context(
+            base_url=stack.url,
+            viewport={"width": width, "height": 800},
+            # Colours that fade would be measured half-way.
+            reduced_motion="reduce",
+            **{"locale": "fr-FR", "timezone_id": "Europe/Paris", **options},
+        )
+        context.set_default_timeout(10_000)
+        visitors.append(Visitor(context, stack.url, has_scripts=options.get("java_script_enabled", True)))
+        return visitors[-1]
+
+    yield arrives
+    for visitor in visitors:
+        visitor.context.close()
+    assert [trouble for visitor in visitors for trouble in visitor.troubles] == []

@@ -1,0 +1,129 @@
+"""What must hold on every page in every state, whoever made it: looked at in each rendering that people use."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Page
+
+from tests.browser.visitor import COOKIES, Visitor
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN_AXE = """async tags => {
+    const options = {runOnly: {type: "tag", values: tags}, preload: false, resultTypes: ["violations"]};
+    const {violations} = await axe.run(document, options);
+    return violations.map(rule => `${rule.id}: ${rule.nodes.map(node => node.target.join(" ")).join(" | ")}`);
+}"""
+RENDERINGS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+NARROWEST = 320
+OPEN_DETAILS = "document.querySelectorAll('details').forEach(details => { details.open = true; })"
+# WCAG 1.4.12: what a reader may set without losing anything.
+SPACE_OUT = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; "
+        + "word-spacing: .16em !important } p { margin-bottom: 2em !important }");
+    document.adoptedStyleSheets = [sheet];
+}"""
+SPACE_IN = "document.adoptedStyleSheets = []"
+# Elements that stick out, and not into a part of the page that scrolls by itself.
+STICKING_OUT = """() => {
+    const root = document.documentElement;
+    if (root.scrollWidth <= root.clientWidth) return [];
+    const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > root.clientWidth);
+    return wide.map(element => `${element.tagName}.${element.className}`);
+}"""
+FACTS = """() => ({
+    title: document.title,
+    language: document.documentElement.lang,
+    headings: document.querySelectorAll("h1").length,
+    skips: [...document.querySelectorAll("h1, h2, h3, h4")].map(heading => Number(heading.tagName[1]))
+        .filter((level, place, levels) => place && level > levels[place - 1] + 1),
+    stored: localStorage.length + sessionStorage.length,
+    inline: document.querySelectorAll("[style], style, script:not([src])").length,
+})"""
+# Each line of the summary, and whether it leads to an input that is marked and says the same beside itself.
+ERRORS = """() => {
+    const summary = document.getElementById("erreurs");
+    const explained = link => {
+        const input = document.getElementById(link.hash.slice(1));
+        if (!input) return false;
+        const group = input.closest("fieldset.field");
+        const ids = (input.getAttribute("aria-describedby") || group?.getAttribute("aria-describedby") || "").split(" ");
+        const texts = ids.map(id => document.getElementById(id)?.textContent ?? "");
+        return input.getAttribute("aria-invalid") === "true" && texts.some(text => text.includes(link.textContent));
+    };
+    return {
+        focused: document.activeElement === summary,
+        unexplained: [...summary.querySelectorAll("a")].filter(link => !explained(link)).map(link => link.textContent),
+        marked: document.querySelectorAll("[aria-invalid=true]").length > 0 || !summary.querySelector("a"),
+    };
+}"""
+
+
+@dataclass
+class Inspection:
+    """Findings of a walk over several pages; a test ends with `assert not inspection.findings`."""
+
+    language: str = "fr"
+    findings: list[str] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+
+    def look(self, visitor: Visitor, name: str) -> None:
+        """Look at the page as it is now; `name` is the state in which it is."""
+        page = visitor.page
+        page.locator("h1").first.wait_for()
+        found = [*self._facts(visitor, name), *errors_of(page)]
+        page.evaluate(OPEN_DETAILS)
+        found += [*accessibility_of(page), *narrow(page)]
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": RENDERINGS[0][0], "height": 800})
+        self.findings += [f"{name}: {finding}" for finding in found]
+
+    def report(self) -> str:
+        """One finding a line."""
+        return "\n".join(self.findings)
+
+    def _facts(self, visitor: Visitor, name: str) -> list[str]:
+        """One main heading, no level skipped, the right language, its own title; nothing inline or stored (HDR-02)."""
+        facts: dict[str, Any] = visitor.page.evaluate(FACTS)
+        title = facts.pop("title")
+        other = self.titles.setdefault(title, name)
+        expected = {"language": self.language, "headings": 1, "skips": [], "stored": 0, "inline": 0}
+        found = [f"{fact} is {facts[fact]}" for fact in expected if facts[fact] != expected[fact]]
+        found += [f"has the title of {other}: {title}"] if other != name else []
+        strangers = {cookie["name"] for cookie in visitor.context.cookies()} - COOKIES
+        return [*found, *(f"cookie {cookie}" for cookie in strangers)]
+
+
+def accessibility_of(page: Page) -> list[str]:
+    """What axe finds, in each rendering."""
+    page.evaluate(AXE)
+    found = []
+    for width, scheme in RENDERINGS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{violation} ({width} px, {scheme})" for violation in page.evaluate(RUN_AXE, TAGS)]
+    return found
+
+
+def narrow(page: Page) -> list[str]:
+    """What does not fit into the narrowest window, also with the widest spacing of text (A11Y-08)."""
+    page.set_viewport_size({"width": NARROWEST, "height": 800})
+    plain = page.evaluate(STICKING_OUT)
+    page.evaluate(SPACE_OUT)
+    spaced = page.evaluate(STICKING_OUT)
+    page.evaluate(SPACE_IN)
+    return [f"too wide: {element}" for element in [*plain, *spaced]]
+
+
+def errors_of(page: Page) -> list[str]:
+    """What is wrong with the summary of errors, when there is one (A11Y-03)."""
+    if not page.locator("#erreurs").count():
+        return []
+    errors: dict[str, Any] = page.evaluate(ERRORS)
+    found = [f"not explained: {text}" for text in errors["unexplained"]]
+    found += [] if errors["focused"] else ["the summary of errors has no focus"]
+    found += [] if errors["marked"] else ["no input is marked"]
+    return found if page.title().startswith(("Erreur", "Error")) else [*found, f"title without error: {page.title()}"]

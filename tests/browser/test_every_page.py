@@ -1,0 +1,250 @@
+"""Every page in every state, through axe and the checks of `inspection` (A11Y-01, A11Y-03, A11Y-08, HDR-02, PRV-06)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.formats import date_format
+from playwright.sync_api import Route
+
+from accounts.enums import Category
+from mailrouting.models import Redirection
+from mailrouting.services import choose_redirection, verify_redirection
+from mailrouting.tokens import redirection_link
+from outbox.enums import Status
+from outbox.models import Message
+from tests.activation.walking import link_to
+from tests.browser.inspection import Inspection
+from tests.browser.visitor import (
+    NEEDS_BROWSER,
+    Visitor,
+    accept_the_charter,
+    choose_a_password,
+    forward_to,
+    say_no_to_the_directory,
+    sign_in,
+)
+from tests.people import active_person, pending_person
+
+pytestmark = NEEDS_BROWSER
+
+PUBLIC = {
+    "home": "",
+    "help": "aide/",
+    "accessibility": "accessibilite/",
+    "privacy": "donnees-personnelles/",
+    "legal": "mentions-legales/",
+    "site map": "plan-du-site/",
+    "locked account": "compte-bloque/",
+    "first connection": "premiere-connexion/",
+    "answer to a first connection": "premiere-connexion/envoye/",
+    "sign in": "connexion/",
+    "no journey": "activation/",
+    "bad activation link": "activation/abc/",
+    "bad redirection link": "redirection/abc/",
+}
+LINKS_REFUSED_BEFORE_THE_LIMIT = 30
+SIGN_INS_BEFORE_THE_LIMIT = 5
+
+
+@pytest.fixture
+def visitor(new_visitor: Callable[..., Visitor]) -> Visitor:
+    return new_visitor()
+
+
+@pytest.fixture
+def inspection() -> Inspection:
+    return Inspection()
+
+
+@pytest.mark.parametrize(("language", "root"), [("fr", "/"), ("en", "/en/")])
+def test_pages_for_everybody(language: str, root: str, visitor: Visitor):
+    inspection = Inspection(language)
+    for name, address in PUBLIC.items():
+        visitor.open(root + address)
+        inspection.look(visitor, name)
+    assert not inspection.findings, inspection.report()
+
+
+def test_forms_for_everybody(visitor: Visitor, inspection: Inspection):
+    visitor.open("/premiere-connexion/")
+    visitor.press("Recevoir un lien")
+    inspection.look(visitor, "first connection, nothing typed")
+    visitor.type("Votre identifiant", "zoe.petit@exemple.net")
+    visitor.press("Recevoir un lien")
+    inspection.look(visitor, "first connection, no university address")
+    visitor.type("Votre identifiant", "zoe.petit@univ-exemple.fr")
+    visitor.press("Recevoir un lien")
+    visitor.sees("Regardez vos e-mails")
+    inspection.look(visitor, "answer to a first connection")
+    visitor.open("/connexion/")
+    visitor.press("Se connecter")
+    inspection.look(visitor, "sign in, nothing typed")
+    for _time in range(SIGN_INS_BEFORE_THE_LIMIT + 1):
+        visitor.type("Identifiant", "zoe.petit@univ-exemple.fr")
+        visitor.type("Mot de passe", "?")
+        visitor.press("Se connecter")
+    visitor.reads("Trop d’essais")
+    inspection.look(visitor, "sign in, too often")
+    assert not inspection.findings, inspection.report()
+
+
+def test_first_steps(visitor: Visitor, inspection: Inspection):
+    visitor.open(link_to(pending_person()))
+    inspection.look(visitor, "welcome")
+    visitor.follow("Ce n’est pas moi")
+    inspection.look(visitor, "not me")
+    visitor.follow("C’est bien moi, revenir")
+    visitor.press("Commencer l’activation")
+    inspection.look(visitor, "charter")
+    visitor.press("Suivant")
+    inspection.look(visitor, "charter, box not ticked")
+    visitor.follow("Je n’accepte pas la charte")
+    inspection.look(visitor, "charter refused")
+    visitor.follow("Revenir à la charte")
+    accept_the_charter(visitor)
+    inspection.look(visitor, "directory")
+    visitor.press("Suivant")
+    inspection.look(visitor, "directory, no answer")
+    assert not inspection.findings, inspection.report()
+
+
+def test_mailbox_and_verification(visitor: Visitor, inspection: Inspection):
+    person = pending_person()
+    begin_until_the_mailbox(visitor, link_to(person))
+    inspection.look(visitor, "mailbox")
+    visitor.tick("Rediriger mes messages vers une autre adresse")
+    visitor.type("Adresse de redirection", "")
+    visitor.press("Suivant")
+    inspection.look(visitor, "mailbox, no address")
+    visitor.type("Adresse de redirection", "zoe@gmial.com")
+    visitor.press("Suivant")
+    inspection.look(visitor, "mailbox, strange address")
+    visitor.press("Garder l’adresse saisie")
+    visitor.sees("Vérifiez votre adresse de redirection")
+    inspection.look(visitor, "verification")
+    visitor.follow("J’ai cliqué sur le lien, continuer")
+    inspection.look(visitor, "verification, not yet confirmed")
+    an_hour_passes()
+    visitor.page.reload()
+    visitor.press("Renvoyer l’e-mail")
+    visitor.reads("Un nouvel e-mail vient de partir.")
+    inspection.look(visitor, "verification, mailed again")
+    Message.objects.update(status=Status.BOUNCED)
+    visitor.page.reload()
+    inspection.look(visitor, "verification, mail came back")
+    verify_redirection(redirection_id=person.redirection.pk, target="zoe@gmial.com")
+    visitor.open("/activation/verification/")
+    inspection.look(visitor, "verification, confirmed")
+    assert not inspection.findings, inspection.report()
+
+
+def test_password_and_end(visitor: Visitor, inspection: Inspection):
+    link = link_to(pending_person(given_name="Zoé"))
+    begin_until_the_mailbox(visitor, link)
+    visitor.press("Suivant")
+    inspection.look(visitor, "password")
+    visitor.press("Activer mon compte")
+    inspection.look(visitor, "password, nothing typed")
+    visitor.type("Choisissez un mot de passe", "zoé")
+    visitor.press("Afficher le mot de passe")
+    inspection.look(visitor, "password, being typed")
+    visitor.press("Activer mon compte")
+    inspection.look(visitor, "password, too weak")
+    visitor.context.clear_cookies()
+    visitor.open(link)
+    inspection.look(visitor, "welcome back")
+    visitor.press("Reprendre l’activation")
+    choose_a_password(visitor)
+    visitor.sees("Votre compte est activé")
+    inspection.look(visitor, "done")
+    visitor.open(link)
+    inspection.look(visitor, "used link")
+    assert not inspection.findings, inspection.report()
+
+
+def test_links_that_do_not_open_a_journey(visitor: Visitor, inspection: Inspection):
+    person = pending_person()
+    visitor.open(link_to(person, built_at=timezone.now() - timedelta(days=3)))
+    inspection.look(visitor, "expired activation link")
+    visitor.open(link_to(person))
+    visitor.follow("Ce n’est pas moi")
+    visitor.press("Signaler l’erreur")
+    visitor.sees("Merci de nous avoir prévenus")
+    inspection.look(visitor, "reported")
+    visitor.open("/activation/terminee/")
+    inspection.look(visitor, "sign in, after the end")
+    assert not inspection.findings, inspection.report()
+
+
+def test_confirming_an_address(visitor: Visitor, inspection: Inspection):
+    person = active_person()
+    redirection = choose_redirection(account=person, target="zoe@ailleurs.example", keep_copy=False)
+    link = redirection_link.url(person, redirection_link.deadline(timezone.now()), redirection.pk)
+    old = redirection_link.url(person, redirection_link.deadline(timezone.now() - timedelta(days=3)), redirection.pk)
+    visitor.open(path_of(old))
+    inspection.look(visitor, "expired redirection link")
+    visitor.open(path_of(link))
+    inspection.look(visitor, "redirection link")
+    visitor.press("Confirmer cette adresse")
+    visitor.sees("Adresse vérifiée")
+    inspection.look(visitor, "address confirmed")
+    visitor.open(path_of(link))
+    visitor.sees("Cette adresse est déjà vérifiée")
+    inspection.look(visitor, "address confirmed already")
+    assert not inspection.findings, inspection.report()
+
+
+def test_accounts(new_visitor: Callable[..., Visitor]):
+    redirecting = active_person()
+    choose_redirection(account=redirecting, target=f"{'a' * 60}@ailleurs.example", keep_copy=True)
+    people = [redirecting, active_person(category=Category.HOSTED), active_person(given_name="Zoé", family_name="Petit")]
+    for person in people:
+        visitor, inspection = new_visitor(), Inspection()
+        visitor.open("/connexion/")
+        sign_in(visitor, person)
+        visitor.sees("Votre compte informatique")
+        inspection.look(visitor, f"account of {person}")
+        assert not inspection.findings, inspection.report()
+
+
+def test_too_many_requests(visitor: Visitor, inspection: Inspection):
+    for _time in range(LINKS_REFUSED_BEFORE_THE_LIMIT):
+        visitor.context.request.get("/activation/abc/")
+    answer = visitor.open("/activation/abc/")
+    assert answer is not None
+    assert answer.status == 429
+    inspection.look(visitor, "too many requests")
+    assert not inspection.findings, inspection.report()
+
+
+def test_a_form_that_waited_too_long(visitor: Visitor, inspection: Inspection):
+    visitor.open("/connexion/")
+    visitor.context.clear_cookies()
+    visitor.type("Identifiant", "zoe.petit@univ-exemple.fr")
+    visitor.type("Mot de passe", "?")
+    visitor.press("Se connecter")
+    visitor.sees("La page est restée ouverte trop longtemps")
+    inspection.look(visitor, "form without its cookie")
+    assert not inspection.findings, inspection.report()
+
+
+def begin_until_the_mailbox(visitor: Visitor, link: str) -> None:
+    visitor.open(link)
+    visitor.press("Commencer l’activation")
+    accept_the_charter(visitor)
+    say_no_to_the_directory(visitor)
+    visitor.sees("Votre messagerie universitaire")
+
+
+def an_hour_passes() -> None:
+    """For the mails already sent."""
+    for message in Message.objects.all():
+        message.created_at -= timedelta(hours=1)
+        message.save(update_fields=["created_at"])
+
+
+def path_of(url: str) -> str:
+    return "/" + url.split("/", 3)[3]

@@ -1,0 +1,164 @@
+"""The documents say what the code does: what they name exists, and what an operator needs is named."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from accounts import limits
+from accounts.enums import LockReason
+from accounts.hr_feed.columns import COLUMNS
+from outbox.enums import Status
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((PROJECT / "docs").glob("*.md")),
+]
+LARGEST_PICTURE = 200_000
+LONGEST_README = 120
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+# A path of the project: folders and a file, or a folder with its final slash.
+PATH = re.compile(r"[a-z_.][\w.-]*/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yml|html|txt|sh)|[a-z_]\w*/(?:[a-z_]\w*/)*")
+GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z_]+)"')
+COMPOSE_READS = re.compile(r"\$\{([A-Z_]+)")
+MAKE_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+COMMAND_OF_MANAGE = re.compile(r"manage\.py ([a-z_]+)")
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def variables_of_the_settings() -> dict[str, bool]:
+    """Every variable that the settings read, and whether they insist on it."""
+    found = {}
+    for node in ast.walk(ast.parse(read(PROJECT / "config/settings.py"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env."):
+            found[ast.literal_eval(node.args[0])] = all(keyword.arg != "default" for keyword in node.keywords)
+    return found
+
+
+def documented_variables() -> dict[str, str]:
+    """Every variable of the tables of docs/configuration.md, and its default as written there."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", read(PROJECT / "docs/configuration.md"), re.MULTILINE)
+    names = [name for name, _default in rows]
+    assert len(names) == len(set(names))
+    return dict(rows)
+
+
+def anchors(document: Path) -> set[str]:
+    """What links may point to inside a document."""
+    titles = re.findall(r"^#+ (.+)$", read(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def code_of(document: Path) -> list[str]:
+    """What stands in `code` or in a block of code."""
+    text = read(document)
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return blocks + CODE.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+def test_every_variable_of_the_settings_is_documented_and_no_other():
+    gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
+    compose = set(COMPOSE_READS.findall(read(PROJECT / "docker-compose.yml")))
+    example = set(re.findall(r"^([A-Z_]+)=", read(PROJECT / ".env.example"), re.MULTILINE))
+    assert set(documented_variables()) == set(variables_of_the_settings()) | gunicorn | compose | example
+
+
+def test_the_documents_say_which_variables_are_required():
+    documented = documented_variables()
+    for name, is_required in variables_of_the_settings().items():
+        assert (documented[name] == "required") == is_required, name
+
+
+def test_docker_compose_passes_on_nothing_that_nobody_reads():
+    settings = read(PROJECT / "docker-compose.yml").partition("x-settings:")[2].partition("x-portal:")[0]
+    passed_on = set(re.findall(r"^  ([A-Z_]+):", settings, re.MULTILINE))
+    gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
+    assert passed_on <= set(variables_of_the_settings()) | gunicorn
+
+
+@each_document
+def test_links_lead_somewhere(document: Path):
+    for target in LINK.findall(read(document)):
+        if target.startswith(("https://", "mailto:")):
+            continue
+        name, _hash, anchor = target.partition("#")
+        there = document.parent / name if name else document
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@each_document
+def test_files_and_folders_of_the_project_that_are_named_exist(document: Path):
+    ours = {path.name for path in PROJECT.iterdir()}
+    for code in code_of(document):
+        for path in PATH.findall(code):
+            if path.split("/")[0] in ours:
+                assert (PROJECT / path).exists() or (document.parent / path).exists(), path
+
+
+@each_document
+def test_make_commands_that_are_named_exist(document: Path):
+    named = {name for code in code_of(document) for name in re.findall(r"\bmake ([a-z]+)", code)}
+    assert named <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile")))
+
+
+@each_document
+def test_management_commands_that_are_named_exist(document: Path):
+    named = {name for code in code_of(document) for name in COMMAND_OF_MANAGE.findall(code)}
+    assert named <= set(get_commands())
+
+
+@each_document
+def test_documents_name_no_place_of_one_machine(document: Path):
+    assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", read(document))
+
+
+def test_pictures_are_small_and_all_of_them_are_shown():
+    shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in LINK.findall(read(document))}
+    pictures = sorted((PROJECT / "docs/pictures").glob("*.png"))
+    assert pictures
+    for picture in pictures:
+        assert picture in shown, picture.name
+        assert picture.stat().st_size <= LARGEST_PICTURE, picture.name
+
+
+def test_the_readme_can_be_read_in_one_go():
+    readme = read(PROJECT / "README.md")
+    assert len(readme.splitlines()) < LONGEST_README
+    assert "make run" in readme
+    assert "make test" in readme
+
+
+def test_operators_are_told_about_every_state_of_a_mail():
+    rows = re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", read(PROJECT / "docs/operations.md"), re.MULTILINE)
+    assert set(Status.values) <= set(rows)
+
+
+def test_operators_are_told_about_every_column_of_the_feed_and_every_reason_of_a_lock():
+    operations = set(CODE.findall(read(PROJECT / "docs/operations.md")))
+    assert set(COLUMNS) <= operations
+    assert set(LockReason.values) <= operations
+
+
+def test_the_limits_are_told_as_they_are():
+    table = read(PROJECT / "docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
+    rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.Limit)]
+    assert sorted(re.findall(r"\| (\d+/\w+) \|", table)) == sorted(rates)
+
+
+def test_security_is_tested_where_the_document_says():
+    rows = re.findall(r"^\| ([A-Z0-9]+) \| .+? \| (.+) \|$", read(PROJECT / "docs/security.md"), re.MULTILINE)
+    assert rows
+    for group, places in rows:
+        for place in CODE.findall(places):
+            files = sorted((PROJECT / place).rglob("*.py")) if place.endswith("/") else [PROJECT / place]
+            assert any(f"{group}-" in read(file) for file in files), f"{group}: {place}"
