@@ -23,6 +23,7 @@ LATEST_ACTIVITIES = 5
 class SignInView(RedirectURLMixin, FormView):
     """Institutional address and password; one message for every failure (ENU-02)."""
 
+    http_method_names = ["get", "head", "post"]
     form_class = SignInForm
     template_name = "accounts/sign_in.html"
     next_page = "account"

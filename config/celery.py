@@ -23,5 +23,7 @@ class PortalTask(DjangoTask):
 
 app = Celery("portal", task_cls=PortalTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Whoever publishes does not wait for a broker that is down (AVL-01); workers reconnect by a rule of their own.
+app.conf.broker_transport_options = {**app.conf.broker_transport_options, "max_retries": 0}
 app.conf.task_queues = (Queue("urgent"), Queue("bulk"))
 app.autodiscover_tasks()

@@ -1,6 +1,4 @@
-"""The English catalogue, kept in step with the sources:
-
-    python -m config.messages
+"""The English catalogue, kept in step with the sources by `make messages`.
 
 Reads the French of every template and of every Python file of the applications, and rewrites
 locale/en/LC_MESSAGES/django.po: translations are kept, new messages wait for theirs, those that nobody says any more
@@ -34,7 +32,7 @@ KEYWORDS: Final = {
     "npgettext_lazy": (*CONTEXT_FIRST, 3),
 }
 # Without dates and names, which would make every run a difference.
-HEADER: Final = rb"""# English of the portal; `python -m config.messages` keeps it in step with the sources.
+HEADER: Final = rb"""# English of the portal; `make messages` keeps it in step with the sources.
 msgid ""
 msgstr ""
 "Language: en\n"

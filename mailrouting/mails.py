@@ -11,7 +11,7 @@ from outbox.models import Message
 @mail(Kind.REDIRECTION_VERIFICATION)
 def redirection_verification(message: Message) -> Mail | None:
     """Asks whoever reads an address to confirm it; pointless once it is confirmed, changed, or its account locked."""
-    redirection = Redirection.objects.waiting().filter(pk=message.subject_id, target=message.address).first()
+    redirection = Redirection.objects.waiting().filter(account__messages=message.pk, target=message.address).first()
     account: Account | None = Account.objects.with_lock().filter(messages=message.pk).first()
     if redirection is None or account is None or account.is_locked or account.is_closed or message.built_at is None:
         return None

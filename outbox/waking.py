@@ -1,10 +1,13 @@
 """Waking a worker: the tables are the memory, the broker only wakes."""
 
-from functools import partial
+import logging
 from typing import Any
 
 from celery import Task
 from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
 
 
 def wake(task: Task[Any, Any], *keys: int) -> None:
@@ -12,4 +15,12 @@ def wake(task: Task[Any, Any], *keys: int) -> None:
 
     A broker that does not answer is logged, never raised: the change stands, and the sweep finds the row (AVL-01).
     """
-    transaction.on_commit(partial(task.delay, *keys), robust=True)
+
+    # A function with a name: Django logs the name when it fails.
+    def publish() -> None:
+        try:
+            task.delay(*keys)
+        except OperationalError as error:
+            logger.warning("Nobody was woken for %s: %s", task.name, type(error).__name__)
+
+    transaction.on_commit(publish, robust=True)

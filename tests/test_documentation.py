@@ -23,8 +23,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 # A path of the project: folders and a file, or a folder with its final slash.
 PATH = re.compile(r"[a-z_.][\w.-]*/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yml|html|txt|sh)|[a-z_]\w*/(?:[a-z_]\w*/)*")
-GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z_]+)"')
-COMPOSE_READS = re.compile(r"\$\{([A-Z_]+)")
+GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"')
+COMPOSE_READS = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
 MAKE_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 COMMAND_OF_MANAGE = re.compile(r"manage\.py ([a-z_]+)")
 
@@ -46,7 +46,7 @@ def variables_of_the_settings() -> dict[str, bool]:
 
 def documented_variables() -> dict[str, str]:
     """Every variable of the tables of docs/configuration.md, and its default as written there."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", read(PROJECT / "docs/configuration.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", read(PROJECT / "docs/configuration.md"), re.MULTILINE)
     names = [name for name, _default in rows]
     assert len(names) == len(set(names))
     return dict(rows)
@@ -68,7 +68,7 @@ def code_of(document: Path) -> list[str]:
 def test_every_variable_of_the_settings_is_documented_and_no_other():
     gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
     compose = set(COMPOSE_READS.findall(read(PROJECT / "docker-compose.yml")))
-    example = set(re.findall(r"^([A-Z_]+)=", read(PROJECT / ".env.example"), re.MULTILINE))
+    example = set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(PROJECT / ".env.example"), re.MULTILINE))
     assert set(documented_variables()) == set(variables_of_the_settings()) | gunicorn | compose | example
 
 
@@ -80,7 +80,7 @@ def test_the_documents_say_which_variables_are_required():
 
 def test_docker_compose_passes_on_nothing_that_nobody_reads():
     settings = read(PROJECT / "docker-compose.yml").partition("x-settings:")[2].partition("x-portal:")[0]
-    passed_on = set(re.findall(r"^  ([A-Z_]+):", settings, re.MULTILINE))
+    passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", settings, re.MULTILINE))
     gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
     assert passed_on <= set(variables_of_the_settings()) | gunicorn
 
@@ -107,7 +107,7 @@ def test_files_and_folders_of_the_project_that_are_named_exist(document: Path):
 
 @each_document
 def test_make_commands_that_are_named_exist(document: Path):
-    named = {name for code in code_of(document) for name in re.findall(r"\bmake ([a-z]+)", code)}
+    named = {name for code in code_of(document) for name in re.findall(r"^\s*make ([a-z]+)", code, re.MULTILINE)}
     assert named <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile")))
 
 

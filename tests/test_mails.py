@@ -149,6 +149,12 @@ def templates_may_not_name_the_unknown(monkeypatch) -> None:
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", NoUndefinedVariable("%s"))
 
 
+@pytest.fixture(autouse=True)
+def mail_goes_through_smtp(settings) -> None:
+    """pytest-django would keep it in memory."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+
+
 @pytest.fixture
 def arrived(postman) -> Callable[..., EmailMessage]:
     """Brings about the situation of a kind and reads the mail it makes."""

@@ -74,9 +74,12 @@ JOIN accounts_account ON institutional_address ~>=~ base AND institutional_addre
 """
 
 KNOWN_RECOVERY_ADDRESSES = """
-SELECT DISTINCT feed.line FROM hr_feed feed
-JOIN accounts_account account ON account.recovery_address = feed.recovery_address
-WHERE feed.line = ANY(%s) AND account.hr_id IS DISTINCT FROM feed.hr_id
+SELECT line FROM hr_feed feed
+WHERE line = ANY(%s) AND EXISTS (
+    SELECT FROM accounts_account account
+    WHERE account.recovery_address = feed.recovery_address AND account.hr_id IS DISTINCT FROM feed.hr_id
+)
+ORDER BY line
 """
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
@@ -10,6 +9,7 @@ from typing import BinaryIO
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
 
 from accounts.hr_feed.applying import Changes, apply
@@ -83,11 +83,11 @@ def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
 
 def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
     """The same chunks: each is read and checked in a thread while the database works on the one before."""
-    # The context carries the language of the messages.
-    context = copy_context()
+    language = get_language()
 
     def make() -> _Chunk | None:
-        return context.run(lambda: next(chunks, None))
+        with override(language):
+            return next(chunks, None)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         made = reader.submit(make)

@@ -149,7 +149,7 @@ def survey_of(stream: BinaryIO) -> Survey:
     """Look at the whole file once: its size, its lines, its encoding. Raises FeedUnreadable."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = lines = 0
-    is_utf_8 = True
+    is_utf_8, last_block = True, b""
     for block in _blocks(stream):
         if size == 0 and block.startswith(UTF_16_MARKS):
             raise FeedUnreadable(_("Le fichier est en UTF-16. Enregistrez-le au format « CSV UTF-8 »."))
@@ -157,9 +157,12 @@ def survey_of(stream: BinaryIO) -> Survey:
         lines += block.count(b"\n")
         _refuse_too_large(size, lines)
         is_utf_8 = is_utf_8 and _decodes(decoder, block)
+        last_block = block
     if size == 0:
         raise FeedUnreadable(_("Le fichier est vide."))
-    return Survey(lines + 1, "utf-8" if is_utf_8 and _decodes(decoder, b"", final=True) else _encoding_of(stream))
+    is_utf_8 = is_utf_8 and _decodes(decoder, b"", final=True)
+    # The last line may have no end.
+    return Survey(lines if last_block.endswith(b"\n") else lines + 1, "utf-8" if is_utf_8 else _encoding_of(stream))
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -37,6 +37,7 @@ STICKING_OUT = """() => {
 FACTS = """() => ({
     title: document.title,
     language: document.documentElement.lang,
+    heading: document.querySelector("h1").textContent,
     headings: document.querySelectorAll("h1").length,
     skips: [...document.querySelectorAll("h1, h2, h3, h4")].map(heading => Number(heading.tagName[1]))
         .filter((level, place, levels) => place && level > levels[place - 1] + 1),
@@ -88,11 +89,11 @@ class Inspection:
     def _facts(self, visitor: Visitor, name: str) -> list[str]:
         """One main heading, no level skipped, the right language, its own title; nothing inline or stored (HDR-02)."""
         facts: dict[str, Any] = visitor.page.evaluate(FACTS)
-        title = facts.pop("title")
-        other = self.titles.setdefault(title, name)
+        title, heading = facts.pop("title"), facts.pop("heading")
+        other = self.titles.setdefault(title, heading)
         expected = {"language": self.language, "headings": 1, "skips": [], "stored": 0, "inline": 0}
         found = [f"{fact} is {facts[fact]}" for fact in expected if facts[fact] != expected[fact]]
-        found += [f"has the title of {other}: {title}"] if other != name else []
+        found += [f"shares its title with « {other} »: {title}"] if other != heading else []
         strangers = {cookie["name"] for cookie in visitor.context.cookies()} - COOKIES
         return [*found, *(f"cookie {cookie}" for cookie in strangers)]
 

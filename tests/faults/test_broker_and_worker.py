@@ -10,6 +10,7 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from activation.models import LinkRequest
@@ -192,20 +193,24 @@ class TestWorker:
         assert len(stack.catcher.messages) == 1
 
     def test_a_worker_killed_after_the_server_took_the_mail_makes_one_recognisable_copy(self, stack):
-        """AVL-04, D3: the answer 250 never reaches the database; at most one extra, with the same name and link."""
-        received = Event()
+        """AVL-04, D3: the 250 never reaches the database; at most one extra, with the same name and link."""
+        received, go_on = Event(), Event()
 
-        def slow_to_say_yes(stage: Stage, envelope: Envelope) -> str:
+        def waiting_for_us(stage: Stage, envelope: Envelope) -> str:
             if stage == "data":
                 received.set()
-                time.sleep(2)
+                go_on.wait(20)
             return accept(stage, envelope)
 
-        stack.catcher.answer = slow_to_say_yes
-        self.asked_for(stack)
+        stack.catcher.answer = waiting_for_us
+        message = self.asked_for(stack)
         assert received.wait(20)
-        stack.kill("worker")
-        stack.catcher.wait_for(1, timeout=10)
+        with transaction.atomic():
+            # The worker has its 250 and cannot write it down.
+            Message.objects.select_for_update().get(pk=message.pk)
+            go_on.set()
+            stack.catcher.wait_for(1, timeout=10)
+            stack.kill("worker")
         stack.catcher.answer = accept
         self.another_worker_takes_over(stack)
         one, other = stack.catcher.wait_for(2, timeout=30)

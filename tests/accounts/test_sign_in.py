@@ -1,0 +1,420 @@
+"""Signing in: one message for every failure, slowed for whoever guesses and for nobody else, ended by a lock at once."""
+
+import unicodedata
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone, translation
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts import sign_in
+from accounts.enums import Event, LockReason
+from accounts.limits import Limit
+from accounts.models import Account, JournalEntry
+from accounts.services import lock_account
+from tests.hostile import NEXT, N
+from tests.hostile import PASSWORD as PASSWORD_PACK
+from tests.normalised import normalised_answer
+from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+
+pytestmark = pytest.mark.django_db
+
+WRONG = "pas-le-bon-mot-de-passe"
+
+
+@pytest.fixture(autouse=True)
+def in_french():
+    with translation.override("fr"):
+        yield
+
+
+def signed_in(browser: Client) -> bool:
+    return browser.get(reverse("account")).status_code == 200
+
+
+def sign_in_as(browser: Client, person: Account, password: str = A_GOOD_PASSWORD, **fields: str) -> HttpResponse:
+    return browser.post(reverse("login"), {"login": person.login, "password": password, **fields})
+
+
+def locked_person() -> Account:
+    person = active_person()
+    lock_account(account=person, reason=LockReason.PHISHING)
+    return person
+
+
+def departed_person() -> Account:
+    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+
+
+def somebody_unknown() -> Account:
+    return Account(institutional_address="personne.inconnue@univ-exemple.fr")
+
+
+def somebody_to_reactivate() -> Account:
+    person = active_person()
+    person.set_unusable_password()
+    person.save()
+    return person
+
+
+def test_an_active_person_signs_in_and_out(visitor):
+    person = active_person()
+
+    response = sign_in_as(visitor, person)
+
+    assert response["Location"] == reverse("account")
+    page = visitor.get(reverse("account")).content.decode()
+    assert person.login in page
+    assert person.recovery_address in page
+    assert visitor.post(reverse("logout"))["Location"] == reverse("home")
+    assert not signed_in(visitor)
+    events = list(person.journal.order_by("pk").values_list("event", flat=True))
+    assert events[-2:] == [Event.SIGNED_IN, Event.SIGNED_OUT]
+
+
+def test_every_failure_gets_one_same_answer():
+    """ENU-02: unknown, wrong password, pending, locked, departed, to be reactivated."""
+    tries = [
+        (active_person(), WRONG),
+        (locked_person(), WRONG),
+        (pending_person(), WRONG),
+        (pending_person(), A_GOOD_PASSWORD),
+        (departed_person(), WRONG),
+        (departed_person(), A_GOOD_PASSWORD),
+        (somebody_to_reactivate(), A_GOOD_PASSWORD),
+        (somebody_unknown(), A_GOOD_PASSWORD),
+    ]
+
+    answers = {normalised_answer(sign_in_as(Client(), person, password), person.login) for person, password in tries}
+
+    assert len(answers) == 1
+    answer = answers.pop()
+    assert answer.status == 200
+    assert "ne correspond pas" in answer.body
+    assert "Erreur" in answer.body.split("</title>")[0]
+    assert reverse("locked-help") in answer.body
+    assert WRONG not in answer.body
+    assert A_GOOD_PASSWORD not in answer.body
+
+
+@pytest.mark.parametrize("make", [active_person, locked_person, pending_person, departed_person, somebody_unknown])
+def test_every_failure_costs_the_same_work(visitor, monkeypatch, make):
+    """ENU-03: one hash and as many queries, whoever is asked for."""
+    person, hashes = make(), []
+    real = sign_in.make_password
+    monkeypatch.setattr(sign_in, "make_password", lambda password: hashes.append(1) or real(password))
+    real_check = Account.check_password
+    monkeypatch.setattr(Account, "check_password", lambda self, raw: hashes.append(1) or real_check(self, raw))
+
+    with CaptureQueriesContext(connection) as queries:
+        sign_in_as(visitor, person, WRONG)
+
+    assert len(hashes) == 1
+    assert [query["sql"].split(" ")[0] for query in queries] == ["SELECT", "INSERT"]
+
+
+def test_only_the_right_password_is_told_of_the_lock(visitor):
+    """Design §3, HLP-01."""
+    person = locked_person()
+
+    told = sign_in_as(visitor, person)
+
+    assert told["Location"] == reverse("locked-help")
+    assert not signed_in(visitor)
+    assert sign_in_as(visitor, person, WRONG).status_code == 200
+
+
+def test_a_lock_ends_every_session_at_once():
+    """SES-05, HLP-01: the next request of each browser is anonymous."""
+    person = active_person()
+    browsers = [Client(), Client(), Client()]
+    for browser in browsers:
+        sign_in_as(browser, person)
+    assert all(signed_in(browser) for browser in browsers)
+
+    lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY)
+
+    assert not any(signed_in(browser) for browser in browsers)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"end_date": timezone.localdate() - timedelta(days=1)},
+        {"password": make_password("une-autre-phrase-de-passe")},
+        {"password": make_password(None)},
+    ],
+)
+def test_a_departure_or_another_password_ends_every_session(visitor, change):
+    """SES-05."""
+    person = active_person()
+    sign_in_as(visitor, person)
+
+    Account.objects.filter(pk=person.pk).update(**change)
+
+    assert not signed_in(visitor)
+
+
+def test_signing_in_opens_a_new_session(visitor):
+    """SES-01: a planted session stays anonymous and nothing of it is kept."""
+    person = active_person()
+    visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
+    planted = visitor.session.session_key
+
+    sign_in_as(visitor, person)
+
+    assert visitor.session.session_key != planted
+    assert "login_asked" not in visitor.session
+    attacker = Client()
+    attacker.cookies["sessionid"] = planted
+    assert not signed_in(attacker)
+
+
+def test_a_session_that_was_left_cannot_be_replayed(visitor):
+    """SES-05: signing out ends it on the server."""
+    sign_in_as(visitor, active_person())
+    stolen = Client()
+    stolen.cookies["sessionid"] = visitor.cookies["sessionid"].value
+    assert signed_in(stolen)
+
+    visitor.post(reverse("logout"))
+
+    assert not signed_in(stolen)
+
+
+def test_signing_out_needs_a_post(visitor):
+    """SES-07."""
+    sign_in_as(visitor, active_person())
+
+    assert visitor.get(reverse("logout")).status_code == 405
+    assert signed_in(visitor)
+
+
+def test_signing_in_and_out_need_the_token_of_a_form():
+    """SES-07."""
+    browser = Client(enforce_csrf_checks=True)
+
+    assert sign_in_as(browser, active_person()).status_code == 403
+    assert browser.post(reverse("logout")).status_code == 403
+
+
+@pytest.mark.parametrize("typed", ["jean.essai", "JEAN.ESSAI", " Jean.Essai@Univ-Exemple.fr ", "jean.essai@UNIV-EXEMPLE.FR"])
+def test_the_login_may_be_typed_as_people_type(visitor, typed):
+    active_person(given_name="Jean", family_name="Essai")
+
+    visitor.post(reverse("login"), {"login": typed, "password": A_GOOD_PASSWORD})
+
+    assert signed_in(visitor)
+
+
+@pytest.mark.parametrize("twin", ["k\u0131m.essai", "\u212aim.essai", "kim.essai@un\u0131v-exemple.fr", "kim.essai\u200b"])
+def test_a_look_alike_of_a_login_is_nobody(visitor, twin):
+    """INP-03."""
+    active_person(given_name="Kim", family_name="Essai")
+
+    response = visitor.post(reverse("login"), {"login": twin, "password": A_GOOD_PASSWORD})
+
+    assert response.status_code == 200
+    assert not signed_in(visitor)
+
+
+@pytest.mark.parametrize(("chosen", "typed"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_both_spellings_of_an_accent_sign_in(visitor, chosen, typed):
+    """PWD-04: what is stored is NFC, whatever the keyboard sends."""
+    password = "Éléphant-été-violet"
+    person = active_person(password=unicodedata.normalize("NFC", unicodedata.normalize(chosen, password)))
+
+    sign_in_as(visitor, person, unicodedata.normalize(typed, password))
+
+    assert signed_in(visitor)
+
+
+@pytest.mark.parametrize("typed", [f" {A_GOOD_PASSWORD}", f"{A_GOOD_PASSWORD} ", A_GOOD_PASSWORD.upper(), A_GOOD_PASSWORD[:-1]])
+def test_a_password_is_needed_to_the_letter(visitor, typed):
+    """PWD-02, PWD-04: spaces count, nothing is cut."""
+    sign_in_as(visitor, active_person(), typed)
+
+    assert not signed_in(visitor)
+
+
+def test_an_older_hash_is_upgraded_at_sign_in(visitor):
+    """PWD-05."""
+    person = active_person()
+    older = PBKDF2PasswordHasher().encode(A_GOOD_PASSWORD, "salt", iterations=10)
+    Account.objects.filter(pk=person.pk).update(password=older)
+
+    sign_in_as(visitor, person)
+
+    person.refresh_from_db()
+    assert person.password.startswith("argon2$argon2id$")
+    assert signed_in(visitor)
+
+
+@pytest.mark.parametrize("target", [*NEXT, "/\\\\evil.example", "http://evil.example", "/deconnexion/"])
+def test_the_next_page_is_always_one_of_the_portal(visitor, target):
+    """INP-08, the NEXT pack: GET and POST, in the address and in the form."""
+    from urllib.parse import urljoin, urlsplit
+
+    person = active_person()
+    page = visitor.get(reverse("login"), {"next": target})
+
+    response = sign_in_as(visitor, person, next=target)
+
+    assert page.status_code == 200
+    assert response.status_code == 302
+    assert urlsplit(urljoin("http://testserver/connexion/", response["Location"])).netloc == "testserver"
+    assert "\n" not in response["Location"]
+
+
+def test_one_comes_back_to_the_page_one_wanted(visitor):
+    person = active_person()
+    asked = visitor.get(reverse("account"))
+
+    page = visitor.get(asked["Location"]).content.decode()
+    response = sign_in_as(visitor, person, next=reverse("account"))
+
+    assert f'name="next" value="{reverse("account")}"' in page
+    assert response["Location"] == reverse("account")
+
+
+def test_after_five_failures_this_client_waits_and_the_owner_elsewhere_does_not():
+    """ENU-07: guessing is slowed; nobody locks somebody else out; no failure ever locks the account."""
+    person = active_person()
+    guesser, owner = Client(REMOTE_ADDR="203.0.113.5"), Client(REMOTE_ADDR="198.51.100.5")
+
+    answers = [sign_in_as(guesser, person, WRONG).status_code for _ in range(6)]
+    slowed = sign_in_as(guesser, person)
+    sign_in_as(owner, person)
+
+    assert answers == [200] * 5 + [429]
+    assert slowed.status_code == 429
+    assert 0 < int(slowed["Retry-After"]) <= 61
+    assert "Trop d’essais" in slowed.content.decode()
+    assert not signed_in(guesser)
+    assert signed_in(owner)
+    assert not Account.objects.get(pk=person.pk).is_locked
+
+
+def test_an_unknown_login_is_slowed_like_a_known_one():
+    """ENU-02, D7: the wait tells nothing."""
+    answers = []
+    for person in (active_person(), somebody_unknown()):
+        browser = Client(REMOTE_ADDR="203.0.113.6")
+        answers.append([normalised_answer(sign_in_as(browser, person, WRONG), person.login).status for _ in range(7)])
+
+    assert answers[0] == answers[1]
+
+
+def test_every_spelling_of_a_login_shares_one_count():
+    """ENU-07: case, blanks and the domain left out do not give more tries."""
+    person = active_person(given_name="Jean", family_name="Essai")
+    browser = Client(REMOTE_ADDR="203.0.113.7")
+    spellings = ["jean.essai", "JEAN.ESSAI", " jean.essai ", "jean.essai@univ-exemple.fr", "Jean.Essai@UNIV-EXEMPLE.FR"]
+
+    for spelling in spellings:
+        browser.post(reverse("login"), {"login": spelling, "password": WRONG})
+
+    assert sign_in_as(browser, person).status_code == 429
+
+
+def test_a_success_forgets_the_failures_before_it(visitor):
+    person = active_person()
+    for _ in range(4):
+        sign_in_as(visitor, person, WRONG)
+    sign_in_as(visitor, person)
+    visitor.post(reverse("logout"))
+
+    answers = [sign_in_as(visitor, person, WRONG).status_code for _ in range(5)]
+
+    assert answers == [200] * 5
+
+
+def test_one_password_tried_on_many_accounts_is_slowed(monkeypatch):
+    """ENU-07: spraying from one client."""
+    monkeypatch.setattr(sign_in, "FAILED_SIGN_INS_PER_CLIENT", Limit("few-failures", "10/15minute"))
+    browser = Client(REMOTE_ADDR="203.0.113.8")
+
+    answers = [
+        browser.post(reverse("login"), {"login": f"personne{number}", "password": WRONG}).status_code
+        for number in range(11)
+    ]
+
+    assert answers == [200] * 10 + [429]
+
+
+@pytest.mark.parametrize("field", ["login", "password", "next"])
+@pytest.mark.parametrize("name", N)
+def test_the_universal_pack_on_each_field(visitor, field, name):
+    """INP-01: a page, no session, nothing unescaped."""
+    value = N[name]
+    fields = {"login": "jean.essai", "password": WRONG, "next": ""}
+    if isinstance(value, bytes):
+        body = "&".join(f"{key}={value.decode() if key == field else text}" for key, text in fields.items())
+        response = visitor.post(reverse("login"), body, content_type="application/x-www-form-urlencoded")
+    else:
+        response = visitor.post(reverse("login"), {**fields, field: value})
+
+    assert response.status_code == 200
+    if isinstance(value, str) and "<" in value:
+        assert value not in response.content.decode()
+    assert not signed_in(visitor)
+
+
+@pytest.mark.parametrize("number", range(len(PASSWORD_PACK)))
+def test_the_password_pack_signs_nobody_in(visitor, number):
+    """F2, PWD-02."""
+    value = PASSWORD_PACK[number][0]
+    if value == A_GOOD_PASSWORD:
+        value += "!"
+
+    response = sign_in_as(visitor, active_person(), value)
+
+    assert response.status_code in (200, 400)
+    assert not signed_in(visitor)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(login=st.text(max_size=50), password=st.text(max_size=50))
+def test_whatever_is_typed_gets_a_page(no_slowing, login, password):
+    """INP-01."""
+    assert Client().post(reverse("login"), {"login": login, "password": password}).status_code == 200
+
+
+@pytest.fixture
+def no_slowing(monkeypatch) -> None:
+    """Hypothesis is more eager than any robot."""
+    for name in ("FAILED_SIGN_INS_PER_CLIENT", "FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT"):
+        monkeypatch.setattr(sign_in, name, Limit(name.lower(), "100000/hour"))
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch", "trace"])
+def test_other_methods_are_refused(visitor, method):
+    """HDR-05."""
+    assert getattr(visitor, method)(reverse("login")).status_code == 405
+
+
+def test_failures_are_in_the_journal_of_known_and_unknown_alike(visitor):
+    """LOG-01: without what was typed, which is sometimes a password in the wrong field."""
+    person = active_person()
+
+    sign_in_as(visitor, person, WRONG)
+    visitor.post(reverse("login"), {"login": WRONG, "password": person.login})
+
+    failures = JournalEntry.objects.filter(event=Event.SIGN_IN_FAILED).order_by("pk")
+    assert [failure.account_id for failure in failures] == [person.pk, None]
+    assert WRONG not in str(list(failures.values()))
+
+
+def test_personal_pages_are_never_cached(visitor):
+    """HDR-04."""
+    sign_in_as(visitor, active_person())
+
+    for name in ("account", "login"):
+        assert "no-store" in visitor.get(reverse(name))["Cache-Control"]

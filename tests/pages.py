@@ -1,0 +1,457 @@
+"""Every page of the portal in every state that a person can meet, each as the last request that shows it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import Category, LockReason
+from accounts.models import Account
+from accounts.services import lock_account
+from mailrouting.services import choose_redirection
+from mailrouting.tokens import redirection_link
+from outbox.enums import Status
+from outbox.models import Message
+from tests.activation.walking import (
+    CHARTER,
+    DIRECTORY,
+    MAILBOX,
+    PASSWORD,
+    VERIFICATION,
+    Answers,
+    answer,
+    answered_until,
+    begin,
+    charter_answer,
+    forward_to,
+    good_answer,
+    link_to,
+)
+from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+
+ELSEWHERE = "ailleurs@exemple.org"
+
+
+class Ask(NamedTuple):
+    """The request that is looked at: a GET, or a POST when there is something to send."""
+
+    path: str
+    sent: Answers | None = None
+    status: int = 200
+
+    def by(self, browser: Client) -> HttpResponse:
+        return browser.get(self.path) if self.sent is None else browser.post(self.path, self.sent)
+
+
+Page = Callable[[Client], Ask]
+PAGES: dict[str, Page] = {}
+# Pages shown because an answer was refused.
+REFUSALS: dict[str, Page] = {}
+# Answers that are recorded: redirects.
+ACTS: dict[str, Page] = {}
+
+
+def page(function: Page) -> Page:
+    PAGES[function.__name__] = function
+    return function
+
+
+def refusal(function: Page) -> Page:
+    REFUSALS[function.__name__] = function
+    return function
+
+
+def act(function: Page) -> Page:
+    ACTS[function.__name__] = function
+    return function
+
+
+def standing_before(browser: Client, step: str, **facts: object) -> Account:
+    person = pending_person(**facts)
+    answered_until(person, step)
+    begin(browser, person)
+    return person
+
+
+def waiting_for_a_click(browser: Client) -> Account:
+    person = standing_before(browser, MAILBOX)
+    answer(browser, MAILBOX, forward_to(ELSEWHERE))
+    return person
+
+
+def signed_in(browser: Client, **facts: object) -> Account:
+    person = active_person(**facts)
+    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    return person
+
+
+def verification_link(person: Account, *, days_ago: int = 0) -> str:
+    deadline = redirection_link.deadline(timezone.now() - timedelta(days=days_ago))
+    return reverse("redirection-link", args=[redirection_link.token(person, deadline, person.redirection.pk)])
+
+
+def waiting_redirection() -> Account:
+    person = active_person()
+    choose_redirection(account=person, target=ELSEWHERE, keep_copy=False)
+    return Account.objects.get(pk=person.pk)
+
+
+# Public pages
+
+for public in ("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "login", "first-connection"):
+    PAGES[public] = lambda browser, public=public: Ask(reverse(public))
+
+
+@page
+def answer_of_first_connection(browser: Client) -> Ask:
+    browser.post(reverse("first-connection"), {"login": "camille.durand"})
+    return Ask(reverse("first-connection-answer"))
+
+
+@page
+def answer_of_first_connection_opened_by_itself(browser: Client) -> Ask:
+    return Ask(reverse("first-connection-answer"))
+
+
+@page
+def missing_page(browser: Client) -> Ask:
+    return Ask(f"{reverse('home')}nulle-part/", status=404)
+
+
+# The link and the wizard
+
+
+@page
+def link_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("activation-link", args=["abc"]), status=404)
+
+
+@page
+def link_expired(browser: Client) -> Ask:
+    browser.get(link_to(pending_person(), built_at=timezone.now() - timedelta(days=3)))
+    return Ask(reverse("activation"), status=410)
+
+
+@page
+def link_used(browser: Client) -> Ask:
+    browser.get(link_to(active_person()))
+    return Ask(reverse("activation"), status=410)
+
+
+@page
+def journey_lost(browser: Client) -> Ask:
+    return Ask(reverse(CHARTER), status=410)
+
+
+@page
+def journey_of_somebody_locked(browser: Client) -> Ask:
+    lock_account(account=standing_before(browser, DIRECTORY), reason=LockReason.PHISHING)
+    return Ask(reverse(DIRECTORY), status=410)
+
+
+@page
+def welcome(browser: Client) -> Ask:
+    browser.get(link_to(pending_person()))
+    return Ask(reverse("activation"))
+
+
+@page
+def welcome_back(browser: Client) -> Ask:
+    person = pending_person(category=Category.HOSTED)
+    answered_until(person, DIRECTORY)
+    browser.get(link_to(person))
+    return Ask(reverse("activation"))
+
+
+@page
+def not_me(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse("activation-not-me"))
+
+
+@page
+def not_me_done(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse("activation-not-me"), {})
+
+
+@page
+def charter(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse(CHARTER))
+
+
+@page
+def charter_refused(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse("activation-charter-refused"))
+
+
+@page
+def directory(browser: Client) -> Ask:
+    standing_before(browser, DIRECTORY)
+    return Ask(reverse(DIRECTORY))
+
+
+@page
+def directory_again(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    return Ask(reverse(DIRECTORY))
+
+
+@page
+def mailbox(browser: Client) -> Ask:
+    standing_before(browser, MAILBOX)
+    return Ask(reverse(MAILBOX))
+
+
+@page
+def verification(browser: Client) -> Ask:
+    waiting_for_a_click(browser)
+    return Ask(reverse(VERIFICATION))
+
+
+@page
+def verification_too_early(browser: Client) -> Ask:
+    waiting_for_a_click(browser)
+    browser.post(reverse("activation-verification-resend"))
+    return Ask(f"{reverse(VERIFICATION)}?verifie")
+
+
+@page
+def verification_not_delivered(browser: Client) -> Ask:
+    Message.objects.filter(person=waiting_for_a_click(browser)).update(status=Status.BOUNCED)
+    return Ask(reverse(VERIFICATION))
+
+
+@page
+def verification_without_a_mail(browser: Client) -> Ask:
+    Message.objects.filter(person=waiting_for_a_click(browser)).delete()
+    return Ask(reverse(VERIFICATION))
+
+
+@page
+def verification_done(browser: Client) -> Ask:
+    person = waiting_for_a_click(browser)
+    person.redirection.verified_at = timezone.now()
+    person.redirection.save()
+    return Ask(reverse(VERIFICATION))
+
+
+@page
+def password(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    return Ask(reverse(PASSWORD))
+
+
+@page
+def password_of_a_student(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD, category=Category.STUDENT)
+    return Ask(reverse(PASSWORD))
+
+
+@page
+def password_while_an_address_waits(browser: Client) -> Ask:
+    waiting_for_a_click(browser)
+    answer(browser, VERIFICATION)
+    return Ask(reverse(PASSWORD))
+
+
+@page
+def done(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    answer(browser, PASSWORD)
+    return Ask(reverse("activation-done"))
+
+
+@page
+def done_for_a_student(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD, category=Category.STUDENT)
+    answer(browser, PASSWORD)
+    return Ask(reverse("activation-done"))
+
+
+# The proof of a forwarding address
+
+
+@page
+def address_to_confirm(browser: Client) -> Ask:
+    browser.get(verification_link(waiting_redirection()))
+    return Ask(reverse("redirection"))
+
+
+@page
+def address_confirmed(browser: Client) -> Ask:
+    browser.get(verification_link(waiting_redirection()))
+    return Ask(reverse("redirection"), {})
+
+
+@page
+def address_confirmed_before(browser: Client) -> Ask:
+    browser.get(verification_link(waiting_redirection()))
+    browser.post(reverse("redirection"))
+    return Ask(reverse("redirection"))
+
+
+@page
+def address_link_expired(browser: Client) -> Ask:
+    browser.get(verification_link(waiting_redirection(), days_ago=3))
+    return Ask(reverse("redirection"), status=410)
+
+
+@page
+def address_link_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("redirection-link", args=["abc"]), status=404)
+
+
+# The account
+
+
+@page
+def account(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account"))
+
+
+@page
+def account_of_a_student(browser: Client) -> Ask:
+    signed_in(browser, category=Category.STUDENT)
+    return Ask(reverse("account"))
+
+
+@page
+def account_with_an_address_that_waits(browser: Client) -> Ask:
+    choose_redirection(account=signed_in(browser), target=ELSEWHERE, keep_copy=True)
+    return Ask(reverse("account"))
+
+
+# Answers that are refused
+
+
+@refusal
+def sign_in_without_anything(browser: Client) -> Ask:
+    return Ask(reverse("login"), {})
+
+
+@refusal
+def sign_in_refused(browser: Client) -> Ask:
+    return Ask(reverse("login"), {"login": "quelqu.un", "password": "faux"})
+
+
+@refusal
+def sign_in_slowed(browser: Client) -> Ask:
+    for _ in range(5):
+        browser.post(reverse("login"), {"login": "quelqu.un", "password": "faux"})
+    return Ask(reverse("login"), {"login": "quelqu.un", "password": "faux"}, 429)
+
+
+@refusal
+def first_connection_refused(browser: Client) -> Ask:
+    return Ask(reverse("first-connection"), {"login": "a b c"})
+
+
+@refusal
+def charter_not_ticked(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse(CHARTER), {"version": charter_answer()["version"]})
+
+
+@refusal
+def charter_changed(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse(CHARTER), {"version": "ancienne", "accepted": "on"})
+
+
+@refusal
+def directory_without_an_answer(browser: Client) -> Ask:
+    standing_before(browser, DIRECTORY)
+    return Ask(reverse(DIRECTORY), {})
+
+
+@refusal
+def mailbox_without_an_address(browser: Client) -> Ask:
+    standing_before(browser, MAILBOX)
+    return Ask(reverse(MAILBOX), forward_to(""))
+
+
+@refusal
+def mailbox_with_a_slip(browser: Client) -> Ask:
+    standing_before(browser, MAILBOX)
+    return Ask(reverse(MAILBOX), forward_to("camille@gmial.com"))
+
+
+@refusal
+def mailbox_with_an_own_address(browser: Client) -> Ask:
+    standing_before(browser, MAILBOX)
+    return Ask(reverse(MAILBOX), forward_to("camille@univ-exemple.fr"))
+
+
+@refusal
+def password_refused(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    return Ask(reverse(PASSWORD), {"password": "court"})
+
+
+@refusal
+def passwords_that_differ(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    return Ask(reverse(PASSWORD), {"password": A_GOOD_PASSWORD, "password2": "autre"})
+
+
+# Answers that are recorded
+
+
+@act
+def ask_for_a_link(browser: Client) -> Ask:
+    return Ask(reverse("first-connection"), {"login": "quelqu.un"}, 302)
+
+
+@act
+def begin_the_activation(browser: Client) -> Ask:
+    browser.get(link_to(pending_person()))
+    return Ask(reverse("activation"), {}, 302)
+
+
+@act
+def accept_the_charter(browser: Client) -> Ask:
+    standing_before(browser, CHARTER)
+    return Ask(reverse(CHARTER), charter_answer(), 302)
+
+
+@act
+def answer_about_the_directory(browser: Client) -> Ask:
+    standing_before(browser, DIRECTORY)
+    return Ask(reverse(DIRECTORY), good_answer(DIRECTORY), 302)
+
+
+@act
+def forward_the_mail(browser: Client) -> Ask:
+    standing_before(browser, MAILBOX)
+    return Ask(reverse(MAILBOX), forward_to(ELSEWHERE), 302)
+
+
+@act
+def go_on_without_waiting(browser: Client) -> Ask:
+    waiting_for_a_click(browser)
+    return Ask(reverse(VERIFICATION), {}, 302)
+
+
+@act
+def activate(browser: Client) -> Ask:
+    standing_before(browser, PASSWORD)
+    return Ask(reverse(PASSWORD), good_answer(PASSWORD), 302)
+
+
+@act
+def sign_in(browser: Client) -> Ask:
+    return Ask(reverse("login"), {"login": active_person().login, "password": A_GOOD_PASSWORD}, 302)
+
+
+@act
+def sign_out(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("logout"), {}, 302)

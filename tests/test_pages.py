@@ -1,0 +1,195 @@
+"""What holds for every page: language, title, one main heading, no hole in a template, and few queries."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.template import engines
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+
+from tests.pages import ACTS, PAGES, REFUSALS, Page
+
+pytestmark = pytest.mark.django_db
+
+ALL = {**PAGES, **REFUSALS}
+LANGUAGES = ("fr", "en")
+HOLE = "<<no variable %s>>"
+# `default` gives these their usual value; Django's trap comes before it.
+USUAL_VALUE = frozenset({"wait_seconds", "resend_label", "kind", "other_language_url"})
+TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+VOID = frozenset("area base br col embed hr img input link meta source track wbr path circle rect line polyline".split())
+FRENCH = re.compile(r"\b(?:votre|vous|le|la|les|des|une|est|pour|avec)\b", re.IGNORECASE)
+
+
+@pytest.fixture(params=LANGUAGES)
+def language(request) -> Iterator[str]:
+    with translation.override(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def every_variable_must_exist(monkeypatch) -> None:
+    """A template that names what its view does not give shows it."""
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", HOLE)
+
+
+def shown(name: str, browser: Client) -> str:
+    """The page; its status is checked on the way."""
+    ask = ALL[name](browser)
+    response = ask.by(browser)
+    assert response.status_code == ask.status, name
+    return response.content.decode()
+
+
+def title_of(html: str) -> str:
+    found = TITLE.search(html)
+    assert found
+    return unescape(found[1])
+
+
+class Outline(HTMLParser):
+    """Headings, ids and what they are asked to be; fails on a tag that is closed twice or never."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[int] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.labelled: set[str] = set()
+        self.fields: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == [], self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        for name in ("aria-describedby", "aria-labelledby", "aria-controls", "for"):
+            self.references += str(given.get(name) or "").split()
+        if tag == "label":
+            self.labelled.add(str(given.get("for")))
+        if tag in ("input", "select", "textarea") and given.get("type") != "hidden":
+            self.fields.append(str(given.get("id")))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element of an SVG drawing."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag, tag
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.usefixtures("every_variable_must_exist")
+def test_a_page_is_whole_and_in_one_language(name, language):
+    """RGAA 8.1, 8.3, 8.5, 8.6, 9.1, 11.1: what a reader, a screen reader and a browser rely on."""
+    html = shown(name, Client())
+    outline = Outline(html)
+    holes = set(re.findall(r"<<no variable (\w+)", unescape(html))) - USUAL_VALUE
+
+    assert not holes
+    assert html.startswith("<!doctype html>")
+    assert f'<html lang="{language}">' in html
+    assert outline.headings.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in zip(outline.headings, outline.headings[1:], strict=False))
+    assert [one for one, times in Counter(outline.ids).items() if times > 1] == []
+    assert set(outline.references) <= set(outline.ids)
+    assert set(outline.fields) <= outline.labelled
+    assert title_of(html).endswith(f"– {django_settings.UNIVERSITY_NAME}")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_other_language_is_one_click_away(name, language):
+    """Design §6: the same page, not the home page, where the page has an address of its own."""
+    html = shown(name, Client())
+    other = {"fr": "en", "en": "fr"}[language]
+
+    link = re.search(rf'<a href="([^"]+)" lang="{other}" hreflang="{other}">', html)
+
+    assert link
+    assert link[1].startswith("/en/") == (other == "en")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_english_page_holds_no_french_sentence(name):
+    """Design §11: English whole. Two words of French in a row of text are a message that nobody translated."""
+    with translation.override("en"):
+        html = shown(name, Client())
+    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*\blang=\"fr\".*?</[^>]+>|<[^>]+>", " ", html, flags=re.DOTALL)
+
+    untranslated = [line.strip() for line in unescape(text).splitlines() if len(FRENCH.findall(line)) >= 2]
+
+    assert untranslated == []
+
+
+@pytest.mark.parametrize("language_code", LANGUAGES)
+def test_every_page_has_a_title_of_its_own(language_code):
+    """RGAA 8.6: who has ten tabs open finds the right one. Two states of one page may share theirs."""
+    pages_of = defaultdict(set)
+    with translation.override(language_code):
+        for name in PAGES:
+            ask = PAGES[name](browser := Client())
+            pages_of[title_of(ask.by(browser).content.decode())].add(ask.path.split("?")[0])
+
+    links = ("/activation/abc/", "/redirection/abc/", "/redirection/")
+    shared = {title: paths for title, paths in pages_of.items() if len({p for p in paths if not p.endswith(links)}) > 1}
+    assert shared == {}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refused_answer_says_error_first_and_lists_what_to_correct(name, language):
+    """RGAA 11.10, 11.11: in the title, in a list with links to the fields, beside each field."""
+    html = shown(name, Client())
+    error = {"fr": "Erreur – ", "en": "Error – "}[language]
+    summary = html.split('id="erreurs"')[1].split("</div>")[0]
+
+    assert title_of(html).startswith(error)
+    assert summary.count("<li>") >= 1
+    assert set(re.findall(r'href="#([^"]+)"', summary)) <= set(Outline(html).ids)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_that_is_no_error_does_not_say_so(name):
+    assert not title_of(shown(name, Client())).startswith("Erreur")
+
+
+# Queries of each page, session and signed-in account included; savepoints are not counted. They may go down.
+FEWEST = 0
+MOST_FOR_A_PAGE = 5
+MOST_FOR_AN_ANSWER = 10
+
+
+def queries_of(page: Page) -> tuple[int, list[str]]:
+    browser = Client()
+    ask = page(browser)
+    with CaptureQueriesContext(connection) as captured:
+        assert ask.by(browser).status_code == ask.status
+    spoken = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    return len(spoken), spoken
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_costs_few_queries(name):
+    count, spoken = queries_of(PAGES[name])
+    print(f"BUDGET {name} {count}")
+    assert count <= 50, spoken
+
+
+@pytest.mark.parametrize("name", [*REFUSALS, *ACTS])
+def test_an_answer_costs_few_queries(name):
+    count, spoken = queries_of({**REFUSALS, **ACTS}[name])
+    print(f"BUDGET {name} {count}")
+    assert count <= 50, spoken
