@@ -15,14 +15,19 @@ def client_address(request: HttpRequest) -> str | None:
     """The address of the client: the last one that a trusted proxy saw and that is no trusted proxy itself."""
     address = _valid(request.META.get("REMOTE_ADDR", ""))
     hops = [_valid(hop) for hop in request.headers.get("X-Forwarded-For", "").split(",")]
-    while address and is_trusted_proxy(address) and hops:
-        address = hops.pop() or address
+    while hops and is_trusted_proxy(address):
+        hop = hops.pop()
+        if hop is None:
+            # What stands before it was written by who knows whom.
+            break
+        address = hop
     return address
 
 
 def is_trusted_proxy(address: str | None) -> bool:
     """Whether TRUSTED_PROXIES names the address or its network."""
-    return address is not None and any(ipaddress.ip_address(address) in network for network in _trusted_networks())
+    known = _valid(address or "")
+    return known is not None and any(ipaddress.ip_address(known) in network for network in _trusted_networks())
 
 
 def browser_family(request: HttpRequest) -> str:
@@ -32,10 +37,12 @@ def browser_family(request: HttpRequest) -> str:
 
 
 def _valid(text: str) -> str | None:
+    """The address in one spelling: an IPv4 client of an IPv6 socket is an IPv4 client, and no network card is named."""
     try:
-        return str(ipaddress.ip_address(text.strip()))
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
     except ValueError:
         return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _trusted_networks() -> tuple[Network, ...]:

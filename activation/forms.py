@@ -50,7 +50,7 @@ class CharterForm(forms.Form):
             raise ValidationError(
                 _("La charte a changé pendant votre lecture. Lisez la nouvelle version"), code="changed"
             )
-        return data
+        return {**data, "charter": self.charter}
 
 
 class DirectoryForm(forms.Form):

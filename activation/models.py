@@ -11,9 +11,13 @@ from accounts.models import Account
 class CharterQuerySet(models.QuerySet["Charter"]):
     """Words of the charter."""
 
+    def published(self) -> "CharterQuerySet":
+        """Published by now, the version in force first."""
+        return self.filter(published_at__lte=timezone.now()).order_by("-published_at", "-pk")
+
     def in_force(self) -> "Charter":
         """The version published last. Raises Charter.DoesNotExist when none is."""
-        return self.filter(published_at__lte=timezone.now()).latest("published_at", "pk")
+        return self.published()[:1].get()
 
 
 class Charter(models.Model):
@@ -47,6 +51,14 @@ class Charter(models.Model):
         return [line.strip() for line in points.splitlines() if line.strip()]
 
 
+class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
+    """Words of the acceptances."""
+
+    def of_the_charter_in_force(self) -> "CharterAcceptanceQuerySet":
+        """Of the version published last, whichever that is."""
+        return self.filter(charter=models.Subquery(Charter.objects.published().values("pk")[:1]))
+
+
 class CharterAcceptance(models.Model):
     """The dated proof of who accepted which text; the database refuses to change it (PRV-01)."""
 
@@ -58,6 +70,8 @@ class CharterAcceptance(models.Model):
     text_sha256 = models.CharField(_("empreinte du texte lu"), max_length=64)
     accepted_at = models.DateTimeField(_("acceptée le"), default=timezone.now)
     client_address = models.GenericIPAddressField(_("adresse réseau"), null=True)
+
+    objects = CharterAcceptanceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("acceptation de la charte")

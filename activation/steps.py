@@ -64,23 +64,15 @@ class CharterStep(Step):
 
     def is_done(self, account: Account) -> bool:
         """Whether the version in force has been accepted."""
-        return CharterAcceptance.objects.filter(account=account, charter=self._charter).exists()
-
-    def context(self, account: Account) -> dict[str, Any]:
-        """The text to read."""
-        return {"charter": self._charter}
+        return CharterAcceptance.objects.of_the_charter_in_force().filter(account=account).exists()
 
     def form_arguments(self, account: Account) -> dict[str, Any]:
-        """The version that was on the page, so that nobody accepts another one than they read."""
-        return {"charter": self._charter}
+        """The version in force, to be compared with the one that was on the page: nobody accepts what they did not read."""
+        return {"charter": Charter.objects.in_force()}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:
         """Record the acceptance."""
-        accept_charter(account=account, charter=self._charter)
-
-    @property
-    def _charter(self) -> Charter:
-        return Charter.objects.in_force()
+        accept_charter(account=account, charter=data["charter"])
 
 
 class DirectoryStep(Step):

@@ -17,7 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView, View
 
-from accounts.limits import BAD_LINKS_PER_CLIENT, LINK_REQUESTS_IN_ALL, LINK_REQUESTS_PER_CLIENT, client_key
+from accounts.limits import (
+    BAD_LINKS_PER_CLIENT,
+    LINK_REQUESTS_IN_ALL,
+    LINK_REQUESTS_PER_CLIENT,
+    SHORTEST_TIME_BETWEEN_MAILS,
+    client_key,
+)
 from accounts.models import Account
 from accounts.origin import current_origin
 from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed
@@ -32,6 +38,7 @@ from mailrouting.services import (
     last_verification_mail,
 )
 from outbox.deadlines import end_of_next_day
+from outbox.models import Message
 from outbox.templatetags.moments import hour
 
 GONE, NOT_FOUND = 410, 404
@@ -47,6 +54,14 @@ def without_referrer(response: HttpResponse) -> HttpResponse:
     `no-referrer` browsers send `Origin: null` with their forms, which the CSRF check rightly refuses."""
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def seconds_to_wait_after(mail: Message | None) -> int:
+    """How long before another mail may be asked for."""
+    if mail is None:
+        return 0
+    age = timezone.now() - mail.created_at
+    return max(0, int((SHORTEST_TIME_BETWEEN_MAILS - age).total_seconds()))
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -235,15 +250,9 @@ class VerificationView(StepView):
             mail=mail,
             mail_deadline=deadline,
             undelivered=could_not_be_delivered(mail),
-            wait_seconds=self.seconds_to_wait(),
+            wait_seconds=seconds_to_wait_after(mail),
             asked="verifie" in self.request.GET,
         )
-
-    def seconds_to_wait(self) -> int:
-        """How long before another mail may be asked for."""
-        mail = last_verification_mail(self.account.redirection)
-        age = (timezone.now() - mail.created_at).total_seconds() if mail else 60
-        return max(0, 60 - int(age))
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -355,6 +364,7 @@ class NewLinkView(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Ask for a link for whoever the expired link named, and answer as "1ère connexion" does."""
         LINK_REQUESTS_PER_CLIENT.hit(this_client())
+        LINK_REQUESTS_IN_ALL.hit()
         refusal = visit.refusal(request)
         account = (
             Account.objects.filter(pk=refusal["account_id"]).first() if refusal and "account_id" in refusal else None
@@ -370,6 +380,7 @@ class NewLinkView(View):
 class FirstConnectionView(FormView):
     """ "1ère connexion": type the institutional address, get a link at the recovery address."""
 
+    http_method_names = ["get", "head", "post"]
     form_class = FirstConnectionForm
     template_name = "activation/first_connection.html"
 

@@ -73,18 +73,18 @@ def _take(*, now: datetime, size: int, only: int | None = None) -> list[Message]
 def _send_one(message: Message, courier: Courier) -> Answer | None:
     """Make one mail, hand it over, record the answer; None when there was nothing to say any more."""
     message.built_at = timezone.now()
+    answer: Answer | None
     try:
         email = _made(message)
+        answer = courier.hand_over(email) if email else None
     except Exception as error:
-        # One mail that cannot be made must not hold up the others; it is tried again like any other (AVL-03).
+        # One mail that cannot be made or sent must not hold up the others; it is tried again like any other (AVL-03).
         logger.exception("Mail %s could not be made", message.pk)
-        answer: Answer = Postponed(type(error).__name__, server_is_down=False)
+        answer = Postponed(type(error).__name__, server_is_down=False)
+    if answer is None:
+        _finish(message, Status.CANCELLED)
     else:
-        if email is None:
-            _finish(message, Status.CANCELLED)
-            return None
-        answer = courier.hand_over(email)
-    _record_answer(message, answer)
+        _record_answer(message, answer)
     return answer
 
 

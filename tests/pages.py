@@ -102,7 +102,17 @@ def waiting_redirection() -> Account:
 
 # Public pages
 
-for public in ("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "login", "first-connection"):
+for public in (
+    "home",
+    "help",
+    "accessibility",
+    "privacy",
+    "legal",
+    "sitemap",
+    "locked-help",
+    "login",
+    "first-connection",
+):
     PAGES[public] = lambda browser, public=public: Ask(reverse(public))
 
 

@@ -38,7 +38,7 @@ from local.processes import LOOPBACK, listen, start, stop, tail
 from local.servers import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
-SECONDS_TO_START = 60.0
+SECONDS_TO_START = 120.0
 NEEDS_STACK = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.django_db(transaction=True)]
 
 

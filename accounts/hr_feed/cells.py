@@ -27,7 +27,7 @@ INSTITUTIONAL_LOCAL_PART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 IN_NAMES = dict.fromkeys([*map(ord, " -'.·\u2019\u02bc\u2010\u2011"), *range(0x300, 0x370)])
 
 REQUIRED = _("Valeur obligatoire")
-BAD_HR_ID = _("64 caractères au plus : lettres, chiffres, point, tiret, barre oblique")
+BAD_HR_ID = _("64 caractères au plus\N{NO-BREAK SPACE}: lettres, chiffres, point, tiret, barre oblique")
 BAD_NAME = _("Un nom a des lettres, des espaces, des tirets et des apostrophes")
 NAME_TOO_LONG = _("100 caractères au plus")
 BAD_CATEGORY = _("Écrivez staff, hosted ou student")

@@ -75,10 +75,11 @@ class _Chunk:
 def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
     checker = RowChecker(timezone.localdate())
     rows = iter(feed)
-    while some := list(islice(rows, ROWS_IN_A_CHUNK)):
-        checked = [checker.check(row) for row in some]
+    # Only what has been checked is kept: a hostile text is long.
+    while checked := [checker.check(row) for row in islice(rows, ROWS_IN_A_CHUNK)]:
         people = {row.person.line: row.person for row in checked if row.person}
-        yield _Chunk(len(some), people, [problem for row in checked for problem in row.problems], feed.lines_read)
+        problems = [problem for row in checked for problem in row.problems]
+        yield _Chunk(len(checked), people, problems, feed.lines_read)
 
 
 def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:

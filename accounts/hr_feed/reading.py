@@ -152,7 +152,9 @@ def survey_of(stream: BinaryIO) -> Survey:
     is_utf_8, last_block = True, b""
     for block in _blocks(stream):
         if size == 0 and block.startswith(UTF_16_MARKS):
-            raise FeedUnreadable(_("Le fichier est en UTF-16. Enregistrez-le au format « CSV UTF-8 »."))
+            raise FeedUnreadable(
+                _("Le fichier est en UTF-16. Enregistrez-le au format «\N{NO-BREAK SPACE}CSV UTF-8\N{NO-BREAK SPACE}».")
+            )
         size += len(block)
         lines += block.count(b"\n")
         _refuse_too_large(size, lines)
@@ -175,7 +177,7 @@ def _refuse_too_large(size: int, lines: int) -> None:
     if size > LARGEST_FILE:
         raise FeedUnreadable(_("Le fichier dépasse 200\N{NO-BREAK SPACE}Mo. Coupez-le en plusieurs fichiers."))
     if lines > MOST_LINES:
-        raise FeedUnreadable(_("Le fichier dépasse 300 000 lignes. Coupez-le en plusieurs fichiers."))
+        raise FeedUnreadable(_("Le fichier dépasse 300\N{NO-BREAK SPACE}000 lignes. Coupez-le en plusieurs fichiers."))
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:

@@ -1,12 +1,11 @@
 """From a row of text to a person HR knows, or to the reasons why not. Checks everything, stops at nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -81,10 +80,10 @@ class RowChecker:
         faults += [] if faults else self._clashes(values)
         if faults:
             return CheckedRow(None, _problems(row.line, values.get("hr_id", ""), Severity.ERROR, faults))
-        warnings = list(self._doubts(values))
+        warnings = _problems(row.line, values["hr_id"], Severity.WARNING, self._doubts(values))
         person = Person(line=row.line, shares_recovery_address=self._is_shared(values), **values)
         self._remember(person)
-        return CheckedRow(person, _problems(row.line, person.hr_id, Severity.WARNING, warnings))
+        return CheckedRow(person, warnings)
 
     def _values(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         values: dict[str, Any] = {}
@@ -155,7 +154,5 @@ def _domain(address: str) -> str:
     return address.partition("@")[2]
 
 
-def _problems(
-    line: int, hr_id: str, severity: Severity, found: list[tuple[str, str | Promise]] | list[tuple[str, str]]
-) -> list[Problem]:
-    return [Problem(line, hr_id, column, severity, str(reason)) for column, reason in found]
+def _problems(line: int, hr_id: str, severity: Severity, found: Iterable[tuple[str, str]]) -> list[Problem]:
+    return [Problem(line, hr_id, column, severity, reason) for column, reason in found]

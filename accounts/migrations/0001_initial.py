@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('device', models.CharField(blank=True, max_length=100, verbose_name='appareil')),
                 ('request_id', models.CharField(blank=True, max_length=36, verbose_name='référence de la requête')),
                 ('details', models.JSONField(default=dict, verbose_name='détails')),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='journal', to=settings.AUTH_USER_MODEL, verbose_name='compte')),
+                ('account', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='journal', to=settings.AUTH_USER_MODEL, verbose_name='compte')),
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='par')),
             ],
             options={

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('reference', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='référence')),
                 ('provider_id', models.CharField(blank=True, max_length=200, verbose_name='identifiant chez le prestataire')),
                 ('answer', models.CharField(blank=True, max_length=500, verbose_name='réponse du serveur')),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to=settings.AUTH_USER_MODEL, verbose_name='personne')),
+                ('person', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to=settings.AUTH_USER_MODEL, verbose_name='personne')),
             ],
             options={
                 'verbose_name': 'envoi',

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 EDGE = f"{CHROME} Edg/126.0"
-SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+SAFARI = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +61,15 @@ def test_the_reference_of_an_entry_is_the_one_of_the_answer():
 
 @pytest.mark.parametrize(
     ("user_agent", "family"),
-    [(FIREFOX, "Firefox"), (CHROME, "Chrome"), (EDGE, "Edge"), (SAFARI, "Safari"), ("x" * 5000, ""), ("", ""), ("\x00<b>", "")],
+    [
+        (FIREFOX, "Firefox"),
+        (CHROME, "Chrome"),
+        (EDGE, "Edge"),
+        (SAFARI, "Safari"),
+        ("x" * 5000, ""),
+        ("", ""),
+        ("\x00<b>", ""),
+    ],
 )
 def test_a_browser_is_noted_by_its_family_only(user_agent, family):
     """LOG-02: enough to recognise one's device, nothing to follow somebody with."""
@@ -88,7 +98,10 @@ def test_what_the_worker_and_the_command_line_do_is_noted_as_such():
     with acting_from(Origin(source="worker")):
         journal.record(account=person, event=Event.LINK_REQUESTED)
 
-    assert list(person.journal.order_by("pk").values_list("source", "client_address")) == [("command", None), ("worker", None)]
+    assert list(person.journal.order_by("pk").values_list("source", "client_address")) == [
+        ("command", None),
+        ("worker", None),
+    ]
 
 
 def test_an_agents_act_names_the_agent():

@@ -205,7 +205,9 @@ def test_signing_in_and_out_need_the_token_of_a_form():
     assert browser.post(reverse("logout")).status_code == 403
 
 
-@pytest.mark.parametrize("typed", ["jean.essai", "JEAN.ESSAI", " Jean.Essai@Univ-Exemple.fr ", "jean.essai@UNIV-EXEMPLE.FR"])
+@pytest.mark.parametrize(
+    "typed", ["jean.essai", "JEAN.ESSAI", " Jean.Essai@Univ-Exemple.fr ", "jean.essai@UNIV-EXEMPLE.FR"]
+)
 def test_the_login_may_be_typed_as_people_type(visitor, typed):
     active_person(given_name="Jean", family_name="Essai")
 
@@ -214,7 +216,9 @@ def test_the_login_may_be_typed_as_people_type(visitor, typed):
     assert signed_in(visitor)
 
 
-@pytest.mark.parametrize("twin", ["k\u0131m.essai", "\u212aim.essai", "kim.essai@un\u0131v-exemple.fr", "kim.essai\u200b"])
+@pytest.mark.parametrize(
+    "twin", ["k\u0131m.essai", "\u212aim.essai", "kim.essai@un\u0131v-exemple.fr", "kim.essai\u200b"]
+)
 def test_a_look_alike_of_a_login_is_nobody(visitor, twin):
     """INP-03."""
     active_person(given_name="Kim", family_name="Essai")
@@ -236,7 +240,9 @@ def test_both_spellings_of_an_accent_sign_in(visitor, chosen, typed):
     assert signed_in(visitor)
 
 
-@pytest.mark.parametrize("typed", [f" {A_GOOD_PASSWORD}", f"{A_GOOD_PASSWORD} ", A_GOOD_PASSWORD.upper(), A_GOOD_PASSWORD[:-1]])
+@pytest.mark.parametrize(
+    "typed", [f" {A_GOOD_PASSWORD}", f"{A_GOOD_PASSWORD} ", A_GOOD_PASSWORD.upper(), A_GOOD_PASSWORD[:-1]]
+)
 def test_a_password_is_needed_to_the_letter(visitor, typed):
     """PWD-02, PWD-04: spaces count, nothing is cut."""
     sign_in_as(visitor, active_person(), typed)

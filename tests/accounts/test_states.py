@@ -74,7 +74,9 @@ def test_the_sets_of_accounts_agree_with_the_states(name, state):
 def test_the_sets_of_locked_and_closed_accounts():
     kinds = every_kind_of_account()
 
-    assert set(Account.objects.locked()) == {kinds[k][0] for k in ("locked", "locked before activation", "left, locked")}
+    assert set(Account.objects.locked()) == {
+        kinds[k][0] for k in ("locked", "locked before activation", "left, locked")
+    }
     assert set(Account.objects.closed()) == {kinds[k][0] for k in kinds if k.startswith("left")}
 
 
@@ -125,7 +127,9 @@ def test_the_database_refuses_a_second_open_lock():
     assert person.locks.count() == 2
 
 
-@pytest.mark.parametrize("spelling", ["jean.essai@univ-exemple.fr", "Jean.Essai@univ-exemple.fr", "JEAN.ESSAI@UNIV-EXEMPLE.FR"])
+@pytest.mark.parametrize(
+    "spelling", ["jean.essai@univ-exemple.fr", "Jean.Essai@univ-exemple.fr", "JEAN.ESSAI@UNIV-EXEMPLE.FR"]
+)
 def test_the_database_refuses_one_address_for_two_people_whatever_its_case(spelling):
     """Design §3, INP-03."""
     pending_person(institutional_address="jean.essai@univ-exemple.fr")

@@ -114,7 +114,9 @@ def test_nobody_can_tell_who_has_an_account():
 def test_the_same_work_is_done_for_everybody(visitor, make):
     """ENU-03: as many queries, one row; whether the person exists is the worker's business."""
     person = make()
-    with CaptureQueriesContext(connection, ) as of_this_person:
+    with CaptureQueriesContext(
+        connection,
+    ) as of_this_person:
         visitor.post(reverse(PAGE), {"login": person.login})
     with CaptureQueriesContext(connection) as of_nobody:
         Client().post(reverse(PAGE), {"login": "personne.du.tout@univ-exemple.fr"})
@@ -133,7 +135,9 @@ def test_who_gets_which_mail(visitor, postman, make):
     visitor.post(reverse(PAGE), {"login": person.login})
     mails = postman.deliver()
 
-    assert [message.kind for message in Message.objects.filter(person_id=person.pk)] == ([MAILED[make]] if make in MAILED else [])
+    assert [message.kind for message in Message.objects.filter(person_id=person.pk)] == (
+        [MAILED[make]] if make in MAILED else []
+    )
     assert [mail["To"] for mail in mails] == ([person.recovery_address] if make in MAILED else [])
     if make in (locked, locked_before_activation, active):
         assert "/activation/" not in text_of(mails[0])
@@ -216,7 +220,9 @@ def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkey
     monkeypatch.setattr("activation.views.LINK_REQUESTS_PER_CLIENT", Limit("few-by-address", "2/hour"))
 
     answers = [
-        visitor.post(reverse(PAGE), {"login": "quelqu.un"}, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+        visitor.post(
+            reverse(PAGE), {"login": "quelqu.un"}, headers={"X-Forwarded-For": f"203.0.113.{number}"}
+        ).status_code
         for number in range(3)
     ]
 
@@ -229,7 +235,9 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(post
     page = Client().get(reverse(PAGE)).content.decode()
     trap = page.split('class="trap"')[1].split("</div>")[0]
 
-    assert asked_by_a_stranger(person.login, website="https://robot.example") == asked_by_a_stranger("inconnu@univ-exemple.fr")
+    assert asked_by_a_stranger(person.login, website="https://robot.example") == asked_by_a_stranger(
+        "inconnu@univ-exemple.fr"
+    )
     assert postman.deliver() == []
     assert 'aria-hidden="true"' in trap
     assert 'tabindex="-1"' in trap
@@ -241,7 +249,9 @@ def test_the_universal_pack_on_the_field(visitor, postman, name):
     """INP-01: a page, no mail, nothing unescaped, in French."""
     value = N[name]
     if isinstance(value, bytes):
-        response = visitor.post(reverse(PAGE), f"login={value.decode()}", content_type="application/x-www-form-urlencoded", follow=True)
+        response = visitor.post(
+            reverse(PAGE), f"login={value.decode()}", content_type="application/x-www-form-urlencoded", follow=True
+        )
     else:
         response = visitor.post(reverse(PAGE), {"login": value}, follow=True)
 

@@ -81,7 +81,9 @@ def test_the_form_offers_the_recovery_address_and_a_copy_and_chooses_nothing(bro
     assert form.initial == {"forward": False, "target": person.recovery_address, "keep_copy": True}
 
 
-@pytest.mark.parametrize("spelling", ["camille.durand@exemple.net", "camille.durand@EXEMPLE.NET", " camille.durand@exemple.net "])
+@pytest.mark.parametrize(
+    "spelling", ["camille.durand@exemple.net", "camille.durand@EXEMPLE.NET", " camille.durand@exemple.net "]
+)
 def test_forwarding_to_the_recovery_address_needs_no_mail(browser, person, spelling):
     """FWD-01: it is proven by the link itself; step 5 is left out."""
     response = answer(browser, MAILBOX, forward_to(spelling))

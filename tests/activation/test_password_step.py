@@ -14,8 +14,8 @@ from accounts.models import Account
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.walking import PASSWORD, answer, answered_until, begin
-from tests.hostile import N
 from tests.hostile import PASSWORD as PASSWORD_PACK
+from tests.hostile import N
 from tests.people import A_GOOD_PASSWORD, pending_person
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,9 @@ CANARY = "CANARI-jaune-7f3a-en-cage"
 
 @pytest.fixture
 def person() -> Account:
-    person = pending_person(institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr")
+    person = pending_person(
+        institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
+    )
     answered_until(person, PASSWORD)
     return person
 
@@ -90,7 +92,9 @@ def test_an_error_page_of_a_developer_hides_the_password(person, browser, monkey
     assert CANARY not in str(cleansed)
 
 
-@pytest.mark.parametrize("answers", [{"password": "trop-court"}, {"password": ""}, {}, {"password": A_GOOD_PASSWORD, "password2": ""}])
+@pytest.mark.parametrize(
+    "answers", [{"password": "trop-court"}, {"password": ""}, {}, {"password": A_GOOD_PASSWORD, "password2": ""}]
+)
 def test_a_refused_password_is_not_shown_again_and_nothing_else_is_lost(browser, person, answers):
     """PWD-08, F5: the field comes back empty, the account as it was."""
     page = browser.post(reverse(PASSWORD), answers)
@@ -106,7 +110,9 @@ def test_a_refused_password_is_not_shown_again_and_nothing_else_is_lost(browser,
     assert again(person).directory_consents.count() == 1
 
 
-@pytest.mark.parametrize(("password", "wanted"), [(value, wanted) for value, wanted in PASSWORD_PACK if len(value) < 9999])
+@pytest.mark.parametrize(
+    ("password", "wanted"), [(value, wanted) for value, wanted in PASSWORD_PACK if len(value) < 9999]
+)
 def test_the_password_pack(browser, person, password, wanted):
     """PWD-03, F5: refused values leave no hash; accepted ones open the account, whole."""
     response = browser.post(reverse(PASSWORD), {"password": password})

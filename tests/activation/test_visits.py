@@ -214,8 +214,17 @@ def test_every_form_of_the_journey_checks_where_it_comes_from():
     browser.get(link_to(person))
     before = everything_about(person)
 
-    for name in ("activation", *STEPS, "activation-not-me", "activation-new-link", "activation-verification-resend",
-                 "first-connection", "login", "logout", "redirection"):
+    for name in (
+        "activation",
+        *STEPS,
+        "activation-not-me",
+        "activation-new-link",
+        "activation-verification-resend",
+        "first-connection",
+        "login",
+        "logout",
+        "redirection",
+    ):
         response = browser.post(reverse(name), {})
         assert response.status_code == 403, name
         assert "csrf" not in response.content.decode().lower(), name

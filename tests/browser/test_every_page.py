@@ -4,19 +4,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.test import Client
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.test import RequestFactory
 from django.utils import timezone
-from django.utils.formats import date_format
-from playwright.sync_api import Route
 
 from accounts.enums import Category
-from mailrouting.models import Redirection
+from config import errors
 from mailrouting.services import choose_redirection, verify_redirection
 from mailrouting.tokens import redirection_link
 from outbox.enums import Status
 from outbox.models import Message
 from tests.activation.walking import link_to
-from tests.browser.inspection import Inspection
+from tests.browser.inspection import RENDERINGS, Inspection
 from tests.browser.visitor import (
     NEEDS_BROWSER,
     Visitor,
@@ -46,6 +46,7 @@ PUBLIC = {
     "bad redirection link": "redirection/abc/",
 }
 LINKS_REFUSED_BEFORE_THE_LIMIT = 30
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 SIGN_INS_BEFORE_THE_LIMIT = 5
 
 
@@ -59,12 +60,24 @@ def inspection() -> Inspection:
     return Inspection()
 
 
-@pytest.mark.parametrize(("language", "root"), [("fr", "/"), ("en", "/en/")])
-def test_pages_for_everybody(language: str, root: str, visitor: Visitor):
-    inspection = Inspection(language)
-    for name, address in PUBLIC.items():
-        visitor.open(root + address)
-        inspection.look(visitor, name)
+def test_pages_for_everybody(visitor: Visitor, inspection: Inspection):
+    look_at_public_pages(visitor, inspection, root="/")
+    assert not inspection.findings, inspection.report()
+
+
+def test_pages_for_everybody_in_english(visitor: Visitor):
+    """Same colours, other lengths."""
+    inspection = Inspection("en", renderings=RENDERINGS[-1:])
+    look_at_public_pages(visitor, inspection, root="/en/")
+    assert not inspection.findings, inspection.report()
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
+def test_error_pages(status: int, visitor: Visitor, inspection: Inspection):
+    answer = error_page(status)
+    visitor.page.route("**/erreur/", lambda route: route.fulfill(status=status, body=answer.content, headers=HTML))
+    visitor.open("/erreur/")
+    inspection.look(visitor, f"error {status}")
     assert not inspection.findings, inspection.report()
 
 
@@ -230,6 +243,26 @@ def test_a_form_that_waited_too_long(visitor: Visitor, inspection: Inspection):
     visitor.sees("La page est restée ouverte trop longtemps")
     inspection.look(visitor, "form without its cookie")
     assert not inspection.findings, inspection.report()
+
+
+def look_at_public_pages(visitor: Visitor, inspection: Inspection, *, root: str) -> None:
+    for name, address in PUBLIC.items():
+        visitor.open(root + address)
+        inspection.look(visitor, name)
+
+
+def error_page(status: int) -> HttpResponse:
+    """What production answers; with DEBUG the stack would show Django's own pages."""
+    request, cause = RequestFactory().get("/erreur/"), Exception()
+    if status == 503:
+        try:
+            raise OperationalError
+        except OperationalError:
+            return errors.server_error(request)
+    if status == 500:
+        return errors.server_error(request)
+    handlers = {400: errors.bad_request, 403: errors.permission_denied, 404: errors.page_not_found}
+    return handlers[status](request, cause)
 
 
 def begin_until_the_mailbox(visitor: Visitor, link: str) -> None:

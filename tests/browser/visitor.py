@@ -18,7 +18,7 @@ NEEDS_BROWSER = [
     pytest.mark.skipif(find() is None, reason="NO CHROMIUM ON THIS MACHINE: the pages are not tested in a browser"),
 ]
 # What Chromium writes for any page whose status is an error, however well it is answered.
-STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of 4"
+STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of "
 COOKIES = {"sessionid", "csrftoken"}
 
 
@@ -47,6 +47,10 @@ class Visitor:
         """See this text somewhere on the page; waits for it."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
+    def reads_aloud(self, text: str) -> None:
+        """Hear this from a screen reader; waits for it."""
+        expect(self.page.get_by_role("status").filter(has_text=text)).to_have_count(1)
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
@@ -68,8 +72,10 @@ class Visitor:
         return self.page.get_by_label(re.compile(f"^{re.escape(label)}"))
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(STATUS_OF_A_PAGE):
-            self.troubles.append(f"{message.text} ({message.location['url']})")
+        source = message.location["url"]
+        expected = message.text.startswith(STATUS_OF_A_PAGE) and "/static/" not in source
+        if message.type in ("error", "warning") and not expected:
+            self.troubles.append(f"{message.text} ({source})")
 
     def _note_foreign_request(self, request: Request) -> None:
         if not request.url.startswith((self.portal, "data:")):

@@ -1,0 +1,102 @@
+"""The activation by somebody who has no mouse (A11Y-07)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator
+
+from tests.activation.walking import link_to
+from tests.browser.visitor import NEEDS_BROWSER, Visitor
+from tests.people import A_GOOD_PASSWORD, pending_person
+
+pytestmark = NEEDS_BROWSER
+
+MOST_TABS = 40
+IS_FOCUSED = "element => element === document.activeElement"
+# What has the focus: its name, whether a ring of two pixels is drawn around it, and whether all of it is covered.
+FOCUS = """() => {
+    const element = document.activeElement;
+    const {outlineStyle, outlineWidth} = getComputedStyle(element);
+    const {left, right, top, bottom} = element.getBoundingClientRect();
+    const places = [[left + 2, top + 2], [(left + right) / 2, (top + bottom) / 2], [right - 2, bottom - 2]];
+    const seen = ([x, y]) => element.contains(document.elementFromPoint(x, y));
+    return {
+        name: element.outerHTML.slice(0, 120),
+        ringed: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
+        seen: element.tagName === "BODY" || places.some(seen),
+    };
+}"""
+
+
+class Keyboard:
+    """Moves with Tab and looks at the focus at every stop."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.page = visitor.page
+
+    def tab(self) -> None:
+        self.page.keyboard.press("Tab")
+        focus: dict[str, Any] = self.page.evaluate(FOCUS)
+        if not focus["name"].startswith("<body"):
+            assert focus["ringed"], f"no focus to be seen on {focus['name']}"
+            assert focus["seen"], f"covered: {focus['name']}"
+
+    def reach(self, target: Locator) -> None:
+        target.wait_for()
+        for _stop in range(MOST_TABS):
+            if target.evaluate(IS_FOCUSED):
+                return
+            self.tab()
+        raise AssertionError(f"{target} is not reached with Tab")
+
+    def press(self, target: Locator, key: str = "Enter") -> None:
+        self.reach(target)
+        self.page.keyboard.press(key)
+
+    def type(self, target: Locator, text: str) -> None:
+        """Over what is there: Tab selects the content of a field."""
+        self.reach(target)
+        self.page.keyboard.type(text)
+
+
+def test_the_first_tab_of_a_page_offers_to_skip_to_its_content(new_visitor: Callable[..., Visitor]):
+    visitor = new_visitor()
+    visitor.open("/aide/")
+    Keyboard(visitor).tab()
+    visitor.page.keyboard.press("Enter")
+    assert visitor.page.locator("main").evaluate(IS_FOCUSED)
+
+
+def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor: Callable[..., Visitor]):
+    person = pending_person()
+    visitor = new_visitor()
+    keyboard, page = Keyboard(visitor), visitor.page
+    visitor.open(link_to(person))
+    keyboard.press(visitor.button("Commencer l’activation"))
+    visitor.sees("La charte informatique")
+    keyboard.press(page.get_by_label("J’ai lu la charte"), "Space")
+    keyboard.press(visitor.button("Suivant"))
+    visitor.sees("L’annuaire public")
+    keyboard.press(page.get_by_label("Oui, afficher ma fiche"), "ArrowDown")
+    keyboard.press(page.get_by_label("Je confirme mon choix"), "Space")
+    keyboard.press(visitor.button("Suivant"))
+    visitor.sees("Votre messagerie universitaire")
+    keyboard.press(page.get_by_label("Rediriger mes messages"), "Space")
+    keyboard.type(visitor.field("Adresse de redirection"), "zoe@ailleurs.example")
+    keyboard.press(visitor.button("Suivant"))
+    visitor.sees("Vérifiez votre adresse de redirection")
+    keyboard.press(visitor.button("Continuer sans attendre"))
+    visitor.sees("Votre mot de passe")
+    keyboard.type(visitor.field("Choisissez un mot de passe"), A_GOOD_PASSWORD)
+    keyboard.press(visitor.button("Afficher le mot de passe"), "Space")
+    keyboard.press(visitor.button("Activer mon compte"))
+    visitor.sees("Votre compte est activé")
+    keyboard.press(page.get_by_role("link", name="Se connecter", exact=True))
+    visitor.sees("Se connecter")
+    keyboard.type(visitor.field("Identifiant"), person.login)
+    keyboard.type(visitor.field("Mot de passe"), A_GOOD_PASSWORD)
+    page.keyboard.press("Enter")
+    visitor.sees("Votre compte informatique")
+    person.refresh_from_db()
+    assert not person.directory_consents.get().listed
+    assert person.redirection.target == "zoe@ailleurs.example"
