@@ -67,7 +67,7 @@ class CharterStep(Step):
         return CharterAcceptance.objects.of_the_charter_in_force().filter(account=account).exists()
 
     def form_arguments(self, account: Account) -> dict[str, Any]:
-        """The version in force, to be compared with the one that was on the page: nobody accepts what they did not read."""
+        """The version in force, compared with the one that was on the page: nobody accepts what they did not read."""
         return {"charter": Charter.objects.in_force()}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:

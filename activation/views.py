@@ -107,12 +107,18 @@ class JourneyView(View):
             return self.overtaken(request, overtaken.account)
         except visit.VisitLost:
             visit.leave_session_alone(request)
-            return render(request, "activation/lost.html", status=GONE)
+            return self.lost(request)
         return cast(HttpResponse, response)
 
     def overtaken(self, request: HttpRequest, account: Account) -> HttpResponse:
         """The account has changed meanwhile: activated elsewhere, or the link has died."""
         template = "activation/used.html" if account.activated_at and not account.is_locked else "activation/lost.html"
+        return render(request, template, status=GONE)
+
+    def lost(self, request: HttpRequest) -> HttpResponse:
+        """Nobody's journey: how to take it up again; right after its end, that it has ended."""
+        has_finished = visit.finished_account_id(request) is not None
+        template = "activation/used.html" if has_finished else "activation/lost.html"
         return render(request, template, status=GONE)
 
     def wizard_context(self, number: int) -> dict[str, Any]:

@@ -74,9 +74,8 @@ def open_visit(request: HttpRequest, link: OpenedLink) -> Visit:
 
 
 def begin(request: HttpRequest, visit: Visit) -> None:
-    """Note that the person has pressed the button of the first page."""
+    """Note that the person has pressed the button of the first page; pressing it twice finds the same session."""
     _store(request, Visit(**{**asdict(visit), "begun": True}))
-    request.session.cycle_key()
 
 
 def visit_of(request: HttpRequest) -> Visit:

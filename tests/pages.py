@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason
+from accounts.limits import BAD_LINKS_PER_CLIENT
 from accounts.models import Account
 from accounts.services import lock_account
 from mailrouting.services import choose_redirection
@@ -130,6 +131,24 @@ def answer_of_first_connection_opened_by_itself(browser: Client) -> Ask:
 @page
 def missing_page(browser: Client) -> Ask:
     return Ask(f"{reverse('home')}nulle-part/", status=404)
+
+
+@page
+def too_many_requests(browser: Client) -> Ask:
+    for _ in range(30):
+        BAD_LINKS_PER_CLIENT.hit("127.0.0.1")
+    return Ask(reverse("activation-link", args=["abc"]), status=429)
+
+
+@page
+def form_open_for_too_long(browser: Client) -> Ask:
+    browser.handler.enforce_csrf_checks = True
+    return Ask(reverse("first-connection"), {"login": "quelqu.un"}, 403)
+
+
+@page
+def unreadable_request(browser: Client) -> Ask:
+    return Ask(reverse("first-connection"), {f"field{number}": "x" for number in range(300)}, 400)
 
 
 # The link and the wizard

@@ -64,6 +64,8 @@ class Stack:
             "EMAIL_URL": self.catcher.url,
             "PORTAL_URL": self.url,
             "LOG_LEVEL": "INFO",
+            # As in production; all of it ends before the test database does.
+            "DATABASE_POOL_SIZE": "4",
             "WEB_CONCURRENCY": "1",
             "WEB_THREADS": "8",
             "PYTHONUNBUFFERED": "1",
@@ -202,6 +204,6 @@ def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
     running_stack.forget()
     yield running_stack
     # pytest shows it with the failures only.
-    sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 400)}\n" for name in ("web", "worker"))
+    sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 6000)}\n" for name in ("web", "worker"))
     running_stack.stop("beat")
     running_stack.wait_until_quiet()

@@ -122,6 +122,14 @@ def test_documents_name_no_place_of_one_machine(document: Path):
     assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", read(document))
 
 
+def test_documents_that_the_code_names_exist():
+    apps = ("accounts", "activation", "config", "deploy", "directory", "local", "mailrouting", "outbox")
+    sources = [path for app in apps for path in (PROJECT / app).rglob("*.py")]
+    for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
+        for name in re.findall(r"docs/[\w-]+\.md", read(source)):
+            assert (PROJECT / name).exists(), f"{source.name}: {name}"
+
+
 def test_pictures_are_small_and_all_of_them_are_shown():
     shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in LINK.findall(read(document))}
     pictures = sorted((PROJECT / "docs/pictures").glob("*.png"))

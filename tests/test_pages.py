@@ -8,13 +8,15 @@ from html.parser import HTMLParser
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import cache
 from django.db import connection
+from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from tests.pages import ACTS, PAGES, REFUSALS, Page
+from tests.pages import ACTS, PAGES, REFUSALS, Ask, Page
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +25,9 @@ LANGUAGES = ("fr", "en")
 HOLE = "<<no variable %s>>"
 # `default` gives these their usual value; Django's trap comes before it.
 USUAL_VALUE = frozenset({"wait_seconds", "resend_label", "kind", "other_language_url"})
+# Of errors that no request here provokes; `tests/config` looks at them.
+PROVOKED_ELSEWHERE = frozenset({"403.html", "500.html", "503.html"})
+FOR_LATER_PAGES = frozenset({"partials/note.html", "partials/summary_row.html", "partials/tag.html"})
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 FRENCH = re.compile(r"\b(?:votre|vous|le|la|les|des|une|est|pour|avec)\b", re.IGNORECASE)
@@ -40,12 +45,18 @@ def every_variable_must_exist(monkeypatch) -> None:
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", HOLE)
 
 
-def shown(name: str, browser: Client) -> str:
-    """The page; its status is checked on the way."""
-    ask = ALL[name](browser)
+def seen(page: Page) -> tuple[Ask, HttpResponse]:
+    """The page as somebody new sees it; its status is checked on the way."""
+    cache.clear()
+    browser = Client()
+    ask = page(browser)
     response = ask.by(browser)
-    assert response.status_code == ask.status, name
-    return response.content.decode()
+    assert response.status_code == ask.status, ask
+    return ask, response
+
+
+def shown(name: str) -> str:
+    return seen(ALL[name])[1].content.decode()
 
 
 def title_of(html: str) -> str:
@@ -96,7 +107,7 @@ class Outline(HTMLParser):
 @pytest.mark.usefixtures("every_variable_must_exist")
 def test_a_page_is_whole_and_in_one_language(name, language):
     """RGAA 8.1, 8.3, 8.5, 8.6, 9.1, 11.1: what a reader, a screen reader and a browser rely on."""
-    html = shown(name, Client())
+    html = shown(name)
     outline = Outline(html)
     holes = set(re.findall(r"<<no variable (\w+)", unescape(html))) - USUAL_VALUE
 
@@ -114,7 +125,7 @@ def test_a_page_is_whole_and_in_one_language(name, language):
 @pytest.mark.parametrize("name", ALL)
 def test_the_other_language_is_one_click_away(name, language):
     """Design §6: the same page, not the home page, where the page has an address of its own."""
-    html = shown(name, Client())
+    html = shown(name)
     other = {"fr": "en", "en": "fr"}[language]
 
     link = re.search(rf'<a href="([^"]+)" lang="{other}" hreflang="{other}">', html)
@@ -127,7 +138,7 @@ def test_the_other_language_is_one_click_away(name, language):
 def test_an_english_page_holds_no_french_sentence(name):
     """Design §11: English whole. Two words of French in a row of text are a message that nobody translated."""
     with translation.override("en"):
-        html = shown(name, Client())
+        html = shown(name)
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*\blang=\"fr\".*?</[^>]+>|<[^>]+>", " ", html, flags=re.DOTALL)
 
     untranslated = [line.strip() for line in unescape(text).splitlines() if len(FRENCH.findall(line)) >= 2]
@@ -141,9 +152,9 @@ def test_every_page_has_a_title_of_its_own(language_code):
     pages_of = defaultdict(set)
     with translation.override(language_code):
         for name in PAGES:
-            ask = PAGES[name](browser := Client())
-            if ask.status == 200:
-                pages_of[title_of(ask.by(browser).content.decode())].add(ask.path.split("?")[0])
+            ask, response = seen(PAGES[name])
+            if response.status_code == 200:
+                pages_of[title_of(response.content.decode())].add(ask.path.split("?")[0])
 
     assert {title: paths for title, paths in pages_of.items() if len(paths) > 1} == {}
 
@@ -151,7 +162,7 @@ def test_every_page_has_a_title_of_its_own(language_code):
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_refused_answer_says_error_first_and_lists_what_to_correct(name, language):
     """RGAA 11.10, 11.11: in the title, in a list with links to the fields, beside each field."""
-    html = shown(name, Client())
+    html = shown(name)
     error = {"fr": "Erreur – ", "en": "Error – "}[language]
     summary = html.split('id="erreurs"')[1].split("</div>")[0]
 
@@ -162,7 +173,7 @@ def test_a_refused_answer_says_error_first_and_lists_what_to_correct(name, langu
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_that_is_no_error_does_not_say_so(name):
-    assert not title_of(shown(name, Client())).startswith("Erreur")
+    assert not title_of(shown(name)).startswith("Erreur")
 
 
 # Queries of each page, session and signed-in account included; savepoints are not counted; what is not named costs none.
@@ -238,6 +249,19 @@ def test_an_answer_costs_few_queries(name):
     spoken = queries_of({**REFUSALS, **ACTS}[name])
 
     assert len(spoken) <= ANSWER_BUDGETS.get(name, 0), spoken
+
+
+def test_every_template_of_a_page_is_looked_at():
+    """A page that no test shows is a page that nobody reads before the people do."""
+    shown_templates = set()
+    for make in ALL.values():
+        _ask, response = seen(make)
+        shown_templates |= {str(template.name) for template in response.templates}
+    folder = django_settings.BASE_DIR / "templates"
+    existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
+    of_mails = {name for name in existing if name.startswith("mails/") or "/mails/" in name}
+
+    assert existing - of_mails - PROVOKED_ELSEWHERE - FOR_LATER_PAGES - shown_templates == set()
 
 
 def test_the_trap_for_missing_variables_works(every_variable_must_exist):

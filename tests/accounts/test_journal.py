@@ -148,10 +148,13 @@ def test_neither_entry_nor_change_when_something_fails_afterwards():
     answered_until(person, PASSWORD)
     before = person.journal.count()
 
-    with pytest.raises(RuntimeError), transaction.atomic():
+    def activate_and_fail() -> None:
         complete_activation(account=person, password=A_GOOD_PASSWORD)
         assert person.journal.count() > before
-        raise RuntimeError
+        raise RuntimeError("afterwards")
+
+    with pytest.raises(RuntimeError, match="afterwards"), transaction.atomic():
+        activate_and_fail()
 
     assert person.journal.count() == before
     assert Account.objects.get(pk=person.pk).activated_at is None

@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import timedelta
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
@@ -266,8 +267,6 @@ def test_an_older_hash_is_upgraded_at_sign_in(visitor):
 @pytest.mark.parametrize("target", [*NEXT, "/\\\\evil.example", "http://evil.example", "/deconnexion/"])
 def test_the_next_page_is_always_one_of_the_portal(visitor, target):
     """INP-08, the NEXT pack: GET and POST, in the address and in the form."""
-    from urllib.parse import urljoin, urlsplit
-
     person = active_person()
     page = visitor.get(reverse("login"), {"next": target})
 

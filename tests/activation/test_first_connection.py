@@ -15,6 +15,7 @@ from accounts.enums import Event, LockReason, State
 from accounts.limits import Limit
 from accounts.models import Account
 from accounts.services import lock_account
+from activation.answers import answer_waiting_requests
 from activation.models import LinkRequest
 from outbox.enums import Kind
 from outbox.models import Message
@@ -324,8 +325,6 @@ def test_the_answer_comes_in_the_language_of_the_account(visitor, postman):
 
 def test_a_lost_broker_loses_no_request(visitor):
     """AVL-01: what the worker was not woken for is found by the sweep."""
-    from activation.answers import answer_waiting_requests
-
     person = pending_person()
     visitor.post(reverse(PAGE), {"login": person.login})
     LinkRequest.objects.update(requested_at=timezone.now() - timedelta(minutes=1))

@@ -7,10 +7,12 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.views.debug import SafeExceptionReporterFilter
 from redis import Redis
 
 from accounts.enums import Event
 from accounts.models import Account
+from activation import services
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.walking import PASSWORD, answer, answered_until, begin
@@ -75,7 +77,6 @@ def test_the_password_is_nowhere_but_in_its_hash(browser, person, postman, caplo
 
 def test_an_error_page_of_a_developer_hides_the_password(person, browser, monkeypatch):
     """PWD-08: `sensitive_post_parameters`; the report of a failure names the field and not its value."""
-    from django.views.debug import SafeExceptionReporterFilter
 
     def fail(**kwargs: object) -> None:
         raise RuntimeError("broken")
@@ -219,7 +220,6 @@ def test_the_fields_let_password_managers_do_their_work(browser, person):
 
 def test_everything_happens_at_the_end_or_nothing(browser, person, monkeypatch):
     """AVL-02: the mail cannot be asked for: no password, no mailbox, no event either."""
-    from activation import services
 
     def fail(**kwargs: object) -> None:
         raise RuntimeError("broken")

@@ -48,7 +48,7 @@ def named_pages() -> set[str]:
     return found
 
 
-def test_the_session_key_changes_when_a_link_is_opened_begun_and_finished(visitor):
+def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends(visitor):
     """SES-01."""
     person = pending_person()
     keys = []
@@ -58,12 +58,36 @@ def test_the_session_key_changes_when_a_link_is_opened_begun_and_finished(visito
     visitor.get(link_to(person))
     keys.append(visitor.session.session_key)
     visitor.post(reverse("activation"))
-    keys.append(visitor.session.session_key)
     for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
         answer(visitor, step)
     keys.append(visitor.session.session_key)
 
-    assert len(set(keys)) == 4
+    assert len(set(keys)) == len(keys) == 3
+
+
+def test_opening_the_same_link_again_changes_the_session_key_too(visitor):
+    """SES-01."""
+    person = pending_person()
+    begin(visitor, person)
+    before = visitor.session.session_key
+
+    visitor.get(link_to(person))
+
+    assert visitor.session.session_key != before
+
+
+def test_a_double_click_on_the_first_button_begins_once(visitor):
+    """SES-02: the second click still carries the cookie of the first."""
+    person = pending_person()
+    visitor.get(link_to(person))
+    second = Client()
+    second.cookies = visitor.cookies.copy()
+
+    answers = [browser.post(reverse("activation")) for browser in (visitor, second)]
+
+    assert [response["Location"] for response in answers] == [reverse(CHARTER)] * 2
+    assert visitor.get(reverse(CHARTER)).status_code == second.get(reverse(CHARTER)).status_code == 200
+    assert person.journal.count() == 1
 
 
 def test_a_session_planted_beforehand_learns_nothing(visitor):

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from activation.models import LinkRequest
 from local.browser import find
+from outbox.models import Message
+from outbox.tasks import send_due_messages
 from tests.browser.visitor import Visitor
-from tests.stack import Stack, running_stack, stack  # noqa: F401
+from tests.stack import Stack, running_stack, stack, wait_until  # noqa: F401
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -55,4 +58,11 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visit
     yield arrives
     for visitor in visitors:
         visitor.context.close()
+    let_the_worker_finish(stack)
     assert [trouble for visitor in visitors for trouble in visitor.troubles] == []
+
+
+def let_the_worker_finish(stack: Stack) -> None:  # noqa: F811
+    """No mail of one test may arrive in the next."""
+    stack.send(send_due_messages)
+    wait_until(lambda: not (LinkRequest.objects.waiting() or Message.objects.unfinished()), stack.log("worker"))

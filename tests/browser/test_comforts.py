@@ -5,9 +5,8 @@ from collections.abc import Callable
 from django.conf import settings
 from playwright.sync_api import expect
 
-from tests.activation.walking import link_to
-from tests.browser.visitor import NEEDS_BROWSER, Visitor, forward_to
-from tests.browser.test_detours import begin_until_the_mailbox
+from tests.browser.inspection import Inspection
+from tests.browser.visitor import NEEDS_BROWSER, Visitor, begin_until_the_mailbox, forward_to
 from tests.people import A_GOOD_PASSWORD, pending_person
 
 pytestmark = NEEDS_BROWSER
@@ -65,7 +64,7 @@ def test_the_address_is_asked_for_only_when_messages_are_forwarded(new_visitor: 
 
 def test_whoever_reads_for_long_is_asked_before_the_session_ends(new_visitor: Callable[..., Visitor]):
     """A11Y-06."""
-    visitor = new_visitor()
+    visitor, inspection = new_visitor(), Inspection()
     visitor.page.clock.install()
     until_the_password(visitor)
     question, clock = visitor.page.get_by_text("Êtes-vous toujours là ?"), visitor.page.clock
@@ -73,6 +72,8 @@ def test_whoever_reads_for_long_is_asked_before_the_session_ends(new_visitor: Ca
     expect(question).to_be_hidden()
     clock.fast_forward(15_000)
     expect(question).to_be_visible()
+    inspection.look(visitor, "are you still there?")
+    assert not inspection.findings, inspection.report()
     with visitor.page.expect_response("**/activation/continuer/") as answer:
         visitor.press("Continuer")
     assert answer.value.status == 204

@@ -21,9 +21,8 @@ from tests.browser.visitor import (
     NEEDS_BROWSER,
     Visitor,
     accept_the_charter,
+    begin_until_the_mailbox,
     choose_a_password,
-    forward_to,
-    say_no_to_the_directory,
     sign_in,
 )
 from tests.people import active_person, pending_person
@@ -126,7 +125,7 @@ def test_first_steps(visitor: Visitor, inspection: Inspection):
 
 def test_mailbox_and_verification(visitor: Visitor, inspection: Inspection):
     person = pending_person()
-    begin_until_the_mailbox(visitor, link_to(person))
+    begin_until_the_mailbox(visitor, person)
     inspection.look(visitor, "mailbox")
     visitor.tick("Rediriger mes messages vers une autre adresse")
     visitor.type("Adresse de redirection", "")
@@ -155,8 +154,8 @@ def test_mailbox_and_verification(visitor: Visitor, inspection: Inspection):
 
 
 def test_password_and_end(visitor: Visitor, inspection: Inspection):
-    link = link_to(pending_person())
-    begin_until_the_mailbox(visitor, link)
+    person = pending_person()
+    begin_until_the_mailbox(visitor, person)
     visitor.press("Suivant")
     inspection.look(visitor, "password")
     visitor.press("Activer mon compte")
@@ -168,13 +167,13 @@ def test_password_and_end(visitor: Visitor, inspection: Inspection):
     visitor.press("Activer mon compte")
     inspection.look(visitor, "password, too weak")
     visitor.context.clear_cookies()
-    visitor.open(link)
+    visitor.open(link_to(person))
     inspection.look(visitor, "welcome back")
     visitor.press("Reprendre l’activation")
     choose_a_password(visitor)
     visitor.sees("Votre compte est activé")
     inspection.look(visitor, "done")
-    visitor.open(link)
+    visitor.open(link_to(person))
     inspection.look(visitor, "used link")
     assert not inspection.findings, inspection.report()
 
@@ -263,14 +262,6 @@ def error_page(status: int) -> HttpResponse:
         return errors.server_error(request)
     handlers = {400: errors.bad_request, 403: errors.permission_denied, 404: errors.page_not_found}
     return handlers[status](request, cause)
-
-
-def begin_until_the_mailbox(visitor: Visitor, link: str) -> None:
-    visitor.open(link)
-    visitor.press("Commencer l’activation")
-    accept_the_charter(visitor)
-    say_no_to_the_directory(visitor)
-    visitor.sees("Votre messagerie universitaire")
 
 
 def an_hour_passes() -> None:

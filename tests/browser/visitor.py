@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 from accounts.models import Account
 from local.browser import find
 from local.mailcatcher import CaughtMessage
+from tests.activation.walking import link_to
 from tests.people import A_GOOD_PASSWORD
 
 NEEDS_BROWSER = [
@@ -100,6 +101,15 @@ def say_no_to_the_directory(visitor: Visitor) -> None:
     visitor.tick(_("Non, ne pas afficher ma fiche"))
     visitor.tick(_("Je confirme mon choix"))
     visitor.press(_("Suivant"))
+
+
+def begin_until_the_mailbox(visitor: Visitor, person: Account) -> None:
+    """Open the person's link and answer what comes before the mailbox."""
+    visitor.open(link_to(person))
+    visitor.press(_("Commencer l’activation"))
+    accept_the_charter(visitor)
+    say_no_to_the_directory(visitor)
+    visitor.sees(_("Votre messagerie universitaire"))
 
 
 def forward_to(visitor: Visitor, target: str) -> None:

@@ -211,7 +211,7 @@ class TestWorker:
             go_on.set()
             stack.catcher.wait_for(1, timeout=10)
             stack.kill("worker")
-            forget_what_the_dead_asked_for()
+            end_every_other_connection()
         stack.catcher.answer = accept
         self.another_worker_takes_over(stack)
         one, other = stack.catcher.wait_for(2, timeout=30)
@@ -252,8 +252,22 @@ class TestWorker:
         stack.send(send_due_messages)
 
 
-def forget_what_the_dead_asked_for() -> None:
-    """PostgreSQL would go on with a statement whose client was killed, once it gets its lock."""
+class TestDatabase:
+    def test_connections_that_break_are_made_anew(self, stack, visitor):
+        """AVL-06: web and worker hold pools of connections; after a restart of PostgreSQL nobody has to help them."""
+        first, second = pending_person(), pending_person()
+        visitor.asks_for_a_link(first.login)
+        stack.catcher.wait_for(1, timeout=30)
+        stack.wait_until_quiet()
+        end_every_other_connection()
+        visitor.asks_for_a_link(second.login)
+        mails = stack.catcher.wait_for(2, timeout=30)
+        assert [mail["To"] for mail in mails] == [first.recovery_address, second.recovery_address]
+        all_sent(stack, 2)
+
+
+def end_every_other_connection() -> None:
+    """As a restart does. Also of the dead: PostgreSQL would go on with their statement once it gets its lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

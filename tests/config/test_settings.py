@@ -1,0 +1,194 @@
+"""The settings: safe without a word, and loud when something is missing or loose."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import mail_settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "SECRET_KEY": "a-key-for-tests-" + "0123456789abcdef" * 4,
+    "PORTAL_URL": "https://compte.univ-exemple.fr",
+    "ALLOWED_HOSTS": "compte.univ-exemple.fr",
+    "UNIVERSITY_NAME": "Université Exemple",
+    "UNIVERSITY_DOMAINS": "univ-exemple.fr",
+    "DATABASE_URL": "postgres://portail:secret@database:5432/portail",
+    "REDIS_URL": "redis://:secret@redis:6379/0",
+    "EMAIL_URL": "smtp+tls://portail:s%40cret@smtp.univ-exemple.fr",
+}
+
+
+@pytest.fixture
+def settings_from(monkeypatch):
+    """Settings as they would be with these variables and no others of ours."""
+
+    def read(**variables: str | None) -> dict[str, object]:
+        for name in (*PRODUCTION, "DEBUG", "DATABASE_POOL_SIZE", "LOG_LEVEL", "TRUSTED_PROXIES"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {**PRODUCTION, **variables}.items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        return runpy.run_path(str(PROJECT / "config" / "settings.py"))
+
+    return read
+
+
+def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], **PRODUCTION, **variables}
+    line = [sys.executable, *command]
+    return subprocess.run(line, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", PRODUCTION)
+    @pytest.mark.parametrize("value", [None, "", "   "])
+    def test_a_missing_or_empty_variable_is_named(self, settings_from, name, value):
+        """SUP-02, design §10"""
+        with pytest.raises(ImproperlyConfigured, match=name):
+            settings_from(**{name: value})
+
+    def test_all_that_is_missing_is_named_at_once(self, settings_from):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            settings_from(**dict.fromkeys(PRODUCTION))
+        assert all(name in str(refused.value) for name in PRODUCTION)
+        assert "\n" not in str(refused.value)
+
+    @pytest.mark.parametrize("key", ["short", "k" * 49, "django-insecure-" + "k" * 60])
+    def test_a_weak_key_is_refused_without_being_told(self, settings_from, key):
+        """SUP-02: whatever DEBUG says."""
+        for debug in ("true", "false"):
+            with pytest.raises(ImproperlyConfigured, match="SECRET_KEY") as refused:
+                settings_from(SECRET_KEY=key, DEBUG=debug)
+            assert key not in str(refused.value).replace("django-insecure", "")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://compte.univ-exemple.fr",
+            "compte.univ-exemple.fr",
+            "ftp://compte.univ-exemple.fr",
+            "https://",
+            "https:///chemin",
+            "https://compte.univ-exemple.fr/?a=b",
+            "javascript:alert(1)",
+        ],
+    )
+    def test_an_address_that_is_not_https_is_refused(self, settings_from, url):
+        """TOK-08: every mailed link starts with it."""
+        with pytest.raises(ImproperlyConfigured, match="PORTAL_URL"):
+            settings_from(PORTAL_URL=url)
+
+    def test_plain_http_needs_debug(self, settings_from):
+        assert settings_from(PORTAL_URL="http://127.0.0.1:8000/", DEBUG="true")["PORTAL_URL"] == "http://127.0.0.1:8000"
+
+    @pytest.mark.parametrize(
+        "hosts", ["*", ".univ-exemple.fr", "compte.univ-exemple.fr,*", "compte.univ-exemple.fr,.fr"]
+    )
+    def test_loose_hosts_are_refused(self, settings_from, hosts):
+        """HDR-01, HDR-05, TOK-08: a wildcard lets a stranger choose the host."""
+        with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS"):
+            settings_from(ALLOWED_HOSTS=hosts)
+
+    @pytest.mark.parametrize(
+        "url", ["smtp.univ-exemple.fr", "http://smtp", "smtp://", "consolemail://", "smtp+starttls://x"]
+    )
+    def test_an_unknown_way_of_mailing_is_refused(self, settings_from, url):
+        with pytest.raises(ImproperlyConfigured, match="EMAIL_URL"):
+            settings_from(EMAIL_URL=url)
+
+    def test_the_process_ends_with_one_clear_line(self):
+        """SUP-02: the last line says what to do, and no secret is told."""
+        done = run(["manage.py", "check"], SECRET_KEY="too-short")
+        assert done.returncode != 0
+        assert "SECRET_KEY must have at least 50 random characters" in done.stderr.splitlines()[-1]
+        assert "too-short" not in done.stderr
+
+
+class TestProduction:
+    def test_the_checks_of_django_find_nothing(self):
+        """HDR-01"""
+        done = run(["-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"])
+        assert done.returncode == 0, done.stderr
+        assert "no issues" in done.stdout + done.stderr
+
+    def test_what_those_checks_do_not_look_at(self, settings_from):
+        """HDR-01, AVL-08"""
+        production = settings_from()
+        assert production["DEBUG"] is False
+        assert "django.contrib.auth.middleware.LoginRequiredMiddleware" in production["MIDDLEWARE"]
+        assert "Argon2" in production["PASSWORD_HASHERS"][0]
+        assert len(production["AUTH_PASSWORD_VALIDATORS"]) >= 6
+        assert production["ALLOWED_HOSTS"] == ["compte.univ-exemple.fr"]
+        assert not production.get("USE_X_FORWARDED_HOST", False)
+        assert production["TRUSTED_PROXIES"] == []
+        assert "SESSION_SERIALIZER" not in production, "Django's own is JSON"
+        assert 0 < production["EMAIL_TIMEOUT"] <= 30
+        assert production["SESSION_COOKIE_AGE"] <= 8 * 60 * 60
+        assert (production["TIME_ZONE"], production["USE_TZ"]) == ("Europe/Paris", True)
+        assert production["SECURE_SSL_REDIRECT"] is True
+        assert not any("cache" in name.lower() for name in production["MIDDLEWARE"])
+
+    def test_every_wait_for_the_database_is_bounded(self, settings_from):
+        """AVL-06, AVL-08"""
+        database = settings_from()["DATABASES"]["default"]
+        assert database["CONN_HEALTH_CHECKS"] is True
+        assert database["OPTIONS"]["connect_timeout"] <= 5
+        assert "statement_timeout" in database["OPTIONS"]["options"]
+        assert "lock_timeout" in database["OPTIONS"]["options"]
+        assert database["OPTIONS"]["pool"]["timeout"] <= 10
+
+    def test_cookies_are_bound_to_this_host_and_to_https(self, settings_from):
+        """SES-06"""
+        production = settings_from()
+        for cookie in ("SESSION", "CSRF"):
+            assert production[f"{cookie}_COOKIE_NAME"].startswith("__Host-")
+            assert production[f"{cookie}_COOKIE_SECURE"] is True
+            assert production[f"{cookie}_COOKIE_HTTPONLY"] is True
+            assert production[f"{cookie}_COOKIE_SAMESITE"] == "Lax"
+            assert production.get(f"{cookie}_COOKIE_DOMAIN") is None
+            assert production.get(f"{cookie}_COOKIE_PATH", "/") == "/"
+
+    def test_workers_take_nothing_but_json(self, settings_from):
+        """SUP-03"""
+        production = settings_from()
+        assert production["CELERY_ACCEPT_CONTENT"] == ["json"]
+        assert production["CELERY_TASK_ACKS_LATE"] is True
+
+    def test_nobody_follows_the_reader_of_a_mail(self, settings_from):
+        """EML-02"""
+        assert settings_from()["ANYMAIL"]["SEND_DEFAULTS"] == {"track_opens": False, "track_clicks": False}
+
+
+class TestMailServer:
+    @pytest.mark.parametrize(
+        ("url", "wanted"),
+        [
+            ("smtp://mail.fr", {"EMAIL_HOST": "mail.fr", "EMAIL_PORT": 25}),
+            ("smtp://mail.fr:2525", {"EMAIL_PORT": 2525}),
+            ("smtp+tls://mail.fr", {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True}),
+            ("smtp+ssl://mail.fr", {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True}),
+            ("smtp+tls://a%40b:p%3A%2F%40@mail.fr", {"EMAIL_HOST_USER": "a@b", "EMAIL_HOST_PASSWORD": "p:/@"}),
+            (
+                "anymail+postmark:?server_token=T-1",
+                {
+                    "EMAIL_BACKEND": "anymail.backends.postmark.EmailBackend",
+                    "ANYMAIL": {"POSTMARK_SERVER_TOKEN": "T-1"},
+                },
+            ),
+        ],
+    )
+    def test_what_an_address_means(self, url, wanted):
+        """EML-05: `+tls` requires STARTTLS, it does not merely try it."""
+        assert wanted.items() <= mail_settings(url).items()
+
+    def test_a_provider_keeps_the_defaults(self, settings_from):
+        anymail = settings_from(EMAIL_URL="anymail+postmark:?server_token=T-1")["ANYMAIL"]
+        assert anymail["POSTMARK_SERVER_TOKEN"] == "T-1"
+        assert anymail["SEND_DEFAULTS"]["track_clicks"] is False
+        assert anymail["REQUESTS_TIMEOUT"] == (3, 10)

@@ -1,0 +1,40 @@
+"""The headers of every answer."""
+
+import re
+
+from django.http import HttpResponse
+
+CSP = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+    "object-src": "'none'",
+}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+def assert_headers(response: HttpResponse) -> None:
+    """HDR-02, HDR-03, HDR-04 on one answer."""
+    told = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";") if part.strip())
+    assert CSP.items() <= told.items()
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert {name: response.get(name) for name in HEADERS} == HEADERS
+    assert response["Referrer-Policy"] in {"same-origin", "no-referrer"}
+    assert all(f"{feature}=()" in response["Permissions-Policy"] for feature in ("camera", "microphone", "geolocation"))
+    assert "no-store" in response["Cache-Control"]
+    assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-Id"])
+    assert "Server" not in response.headers
+    assert "X-Powered-By" not in response.headers
+    if response.content:
+        assert "charset=utf-8" in response["Content-Type"] or response["Content-Type"] == "application/json"
