@@ -138,6 +138,19 @@ def test_the_last_page_can_be_read_again_but_not_for_ever(visitor, time_machine)
     assert later["Location"] == reverse("login")
 
 
+def test_going_back_from_the_last_page_finds_that_it_is_over(visitor):
+    """The back button of the browser: no form that could do anything, and where to go now."""
+    person = pending_person()
+    begun_until(visitor, person, PASSWORD)
+    answer(visitor, PASSWORD)
+
+    back = visitor.get(reverse(DIRECTORY))
+
+    assert back.status_code == 410
+    assert "Votre compte est déjà actif" in back.content.decode()
+    assert reverse("login") in back.content.decode()
+
+
 def test_activating_signs_nobody_in(visitor):
     """D11, design §4: the end of the journey is « Se connecter »."""
     person = pending_person()

@@ -1,15 +1,18 @@
 """SES-02: the steps come one after the other, and the same answers given twice, or in two places, make one state."""
 
+from datetime import timedelta
 from itertools import product
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.enums import Event
+from accounts.enums import Event, LockReason
 from accounts.models import Account
+from accounts.services import lock_account
 from activation.models import Charter, CharterAcceptance
-from activation.services import ActivationIncomplete, accept_charter, complete_activation
+from activation.services import ActivationIncomplete, AlreadyActivated, accept_charter, complete_activation
 from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
 from mailrouting.models import Redirection
@@ -24,6 +27,7 @@ from tests.activation.walking import (
     STEPS,
     VERIFICATION,
     answer,
+    answered_until,
     begin,
     begun_until,
     everything_about,
@@ -116,6 +120,25 @@ def test_the_service_itself_refuses_an_incomplete_activation(missing):
     before = everything_about(person)
 
     with pytest.raises(ActivationIncomplete):
+        complete_activation(account=person, password=A_GOOD_PASSWORD)
+
+    assert everything_about(person) == before
+
+
+@pytest.mark.parametrize(
+    "facts", [{"activated_at": timezone.now()}, {"end_date": timezone.localdate() - timedelta(days=1)}, "locked"]
+)
+def test_the_service_itself_activates_only_who_is_waiting_for_it(facts):
+    """TOK-07, HLP-01: not twice, not locked, not departed, whatever page called it."""
+    person = pending_person()
+    answered_until(person, PASSWORD)
+    if facts == "locked":
+        lock_account(account=person, reason=LockReason.PHISHING)
+    else:
+        Account.objects.filter(pk=person.pk).update(**facts)
+    before = everything_about(person)
+
+    with pytest.raises(AlreadyActivated):
         complete_activation(account=person, password=A_GOOD_PASSWORD)
 
     assert everything_about(person) == before
