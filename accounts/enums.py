@@ -28,7 +28,7 @@ class LockReason(models.TextChoices):
     PHISHING = "phishing", _("Un e-mail d’hameçonnage a pu capter votre mot de passe")
     FRAUDULENT_SITE = "fraudulent-site", _("Votre mot de passe a été saisi sur un faux site")
     SUSPICIOUS_ACTIVITY = "suspicious-activity", _("Activité inhabituelle")
-    OTHER = "other", _("Autre raison : contactez la DSIN")
+    OTHER = "other", _("Autre raison : contactez la DSIN")
 
 
 class Event(models.TextChoices):

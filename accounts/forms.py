@@ -67,10 +67,7 @@ class SignInForm(forms.Form):
 
     def _refusal(self) -> ValidationError:
         return ValidationError(
-            _(
-                "L’identifiant ou le mot de passe ne correspond pas. Vérifiez les majuscules et le clavier, "
-                "ou choisissez un nouveau mot de passe"
-            ),
+            _("L’identifiant ou le mot de passe ne correspond pas. Vérifiez les majuscules et le clavier"),
             code="refused",
         )
 

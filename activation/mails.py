@@ -1,7 +1,7 @@
 """The mails of the activation."""
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import reverse, translate_url
 
 from accounts.enums import State
 from accounts.models import Account
@@ -9,6 +9,8 @@ from activation.tokens import activation_link
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
 from outbox.models import Message
+
+OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 
 
 @mail(Kind.ACTIVATION)
@@ -47,7 +49,8 @@ def _with_link(message: Message, template: str) -> Mail | None:
         return None
     deadline = activation_link.deadline(message.built_at)
     link = activation_link.url(account, deadline)
-    return Mail(template, {"account": account, "link": link, **_pages()}, deadline)
+    other_link = translate_url(link, OTHER_LANGUAGE[message.language])
+    return Mail(template, {"account": account, "link": link, "other_link": other_link, **_pages()}, deadline)
 
 
 def _about(message: Message, template: str, state: State) -> Mail | None:

@@ -50,7 +50,7 @@ def checked_hosts(hosts: list[str]) -> list[str]:
 
 def connection_pool(*, size: int) -> dict[str, int] | bool:
     """Connections kept by one process and how long to wait for one, in seconds; 0 keeps none."""
-    return {"min_size": 1, "max_size": size, "timeout": 5} if size else False
+    return {"min_size": 1, "max_size": size, "timeout": 3} if size else False
 
 
 def mail_settings(email_url: str) -> dict[str, Any]:

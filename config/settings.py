@@ -165,6 +165,7 @@ CELERY_TASK_DEFAULT_QUEUE = "urgent"
 CELERY_TASK_ROUTES = {"outbox.tasks.send_due_messages": {"queue": "bulk"}}
 CELERY_TIMEZONE = "Europe/Paris"
 CELERY_BEAT_SCHEDULE = {
+    "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
     "outbox-sweep": {
         "task": "outbox.tasks.send_due_messages",
         "schedule": timedelta(seconds=20),

@@ -6,7 +6,9 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
+import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
 from local.mailcatcher import MailCatcher, accept
 from tests.postman import Postman
 
@@ -22,13 +24,22 @@ def mail_server() -> Iterator[MailCatcher]:
 
 @pytest.fixture(autouse=True)
 def mail_goes_to_our_server(settings, mail_server) -> None:
+    """The test runner would keep mails in memory."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mail_server.port
     mail_server.messages.clear()
     mail_server.answer = accept
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered(request) -> None:
+def in_french() -> Iterator[None]:
+    """The language of the last page would otherwise be that of the next `reverse`."""
+    with translation.override("fr"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
     """Sessions, limits and cache start empty."""
     cache.clear()
 

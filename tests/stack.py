@@ -204,6 +204,6 @@ def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
     running_stack.forget()
     yield running_stack
     # pytest shows it with the failures only.
-    sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 6000)}\n" for name in ("web", "worker"))
+    sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 60)}\n" for name in ("web", "worker"))
     running_stack.stop("beat")
     running_stack.wait_until_quiet()

@@ -27,7 +27,6 @@ HOLE = "<<no variable %s>>"
 USUAL_VALUE = frozenset({"wait_seconds", "resend_label", "kind", "other_language_url"})
 # Of errors that no request here provokes; `tests/config` looks at them.
 PROVOKED_ELSEWHERE = frozenset({"403.html", "500.html", "503.html"})
-FOR_LATER_PAGES = frozenset({"partials/note.html", "partials/summary_row.html", "partials/tag.html"})
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 FRENCH = re.compile(r"\b(?:votre|vous|le|la|les|des|une|est|pour|avec)\b", re.IGNORECASE)
@@ -261,7 +260,7 @@ def test_every_template_of_a_page_is_looked_at():
     existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
     of_mails = {name for name in existing if name.startswith("mails/") or "/mails/" in name}
 
-    assert existing - of_mails - PROVOKED_ELSEWHERE - FOR_LATER_PAGES - shown_templates == set()
+    assert existing - of_mails - PROVOKED_ELSEWHERE - shown_templates == set()
 
 
 def test_the_trap_for_missing_variables_works(every_variable_must_exist):

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             name='Lock',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('phishing', 'Un e-mail d’hameçonnage a pu capter votre mot de passe'), ('fraudulent-site', 'Votre mot de passe a été saisi sur un faux site'), ('suspicious-activity', 'Activité inhabituelle'), ('other', 'Autre raison : contactez la DSIN')], max_length=30, verbose_name='raison')),
+                ('reason', models.CharField(choices=[('phishing', 'Un e-mail d’hameçonnage a pu capter votre mot de passe'), ('fraudulent-site', 'Votre mot de passe a été saisi sur un faux site'), ('suspicious-activity', 'Activité inhabituelle'), ('other', 'Autre raison : contactez la DSIN')], max_length=30, verbose_name='raison')),
                 ('locked_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='bloqué le')),
                 ('released_at', models.DateTimeField(null=True, verbose_name='débloqué le')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='locks', to=settings.AUTH_USER_MODEL, verbose_name='compte')),

@@ -68,12 +68,17 @@ def visitor(stack: Stack) -> Visitor:
 
 
 @pytest.fixture
-def without_broker(stack: Stack):
-    """Redis is down; give it back with `stack.redis.start()`."""
-    stack.redis.kill()
+def broker_given_back(stack: Stack):
+    """Whatever the test does to Redis, the next one finds it there."""
     yield
     if not stack.redis.answers():
         stack.redis.start()
+
+
+@pytest.fixture
+def without_broker(stack: Stack, broker_given_back: None) -> None:
+    """Redis is down; it comes back with `stack.redis.start()`."""
+    stack.redis.kill()
 
 
 def beat_ticks(stack: Stack) -> None:
@@ -122,6 +127,34 @@ class TestBroker:
         visitor.asks_for_a_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=30)
         assert mail["To"] == person.recovery_address
+
+    def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, broker_given_back):
+        """AVL-06: the process goes on, the mail in its hands arrives once, the next one too."""
+        received, go_on = Event(), Event()
+
+        def waiting_for_us(stage: Stage, envelope: Envelope) -> str:
+            if stage == "data":
+                received.set()
+                go_on.wait(20)
+            return accept(stage, envelope)
+
+        stack.catcher.answer = waiting_for_us
+        first, second = pending_person(), pending_person()
+        worker = stack.processes["worker"]
+        queue(kind=Kind.ACTIVATION, person=first, address=first.recovery_address, language="fr")
+        stack.send(send_due_messages)
+        assert received.wait(20)
+        stack.redis.kill()
+        time.sleep(1)
+        go_on.set()
+        all_sent(stack, 1)
+        stack.redis.start()
+        queue(kind=Kind.ACTIVATION, person=second, address=second.recovery_address, language="fr")
+        wait_until(lambda: broker_has_a_reader(stack) or worker.poll() is not None, stack.log("worker"), seconds=60)
+        assert worker.poll() is None
+        stack.send(send_due_messages)
+        all_sent(stack, 2)
+        assert [mail["To"] for mail in stack.catcher.messages] == [first.recovery_address, second.recovery_address]
 
     @pytest.mark.parametrize("trouble", ["broker down", "mail refused", "mail server hangs"])
     def test_trouble_behind_the_page_is_not_seen_on_it(self, stack, visitor, trouble):

@@ -1,0 +1,49 @@
+"""Where the secret of a link is not, with the processes as they run."""
+
+import re
+import urllib.error
+import urllib.request
+from contextlib import suppress
+
+import redis
+
+from activation.services import request_link
+from activation.tasks import answer_link_request
+from tests.people import pending_person
+from tests.postman import text_of
+from tests.stack import NEEDS_STACK, Stack, wait_until
+
+pytestmark = NEEDS_STACK
+
+
+def opened(address: str) -> None:
+    with suppress(urllib.error.HTTPError), urllib.request.urlopen(address, timeout=20) as response:
+        response.read()
+
+
+def test_no_log_and_no_key_holds_the_secret_of_a_link(stack: Stack):
+    """TOK-01, TOK-09: mailed, opened, opened where it does not belong, and refused as one try too many."""
+    person = pending_person()
+    stack.send(answer_link_request, request_link(login=person.login).pk)
+    [mail] = stack.catcher.wait_for(1, timeout=30)
+    found = re.search(rf"^{re.escape(stack.url)}/activation/([\w-]{{97}})/\s*$", text_of(mail), re.MULTILINE)
+    assert found
+    secret = found[1]
+    opened(f"{stack.url}/activation/{secret}/")
+    for _ in range(31):
+        opened(f"{stack.url}/redirection/{secret}/")
+    opened(f"{stack.url}/redirection/{secret}/?again={secret}")
+    web, worker = stack.log("web"), stack.log("worker")
+    wait_until(lambda: web.read_text().count('"status": 429') >= 2, web, seconds=10)
+    assert '"path": "/activation/' in web.read_text()
+    for log in (web, worker):
+        # Django's own console, which DEBUG opens, is not the log of a portal at work.
+        lines = [
+            line for line in log.read_text().splitlines() if not line.startswith(("Not Found: ", "Too Many Requests: "))
+        ]
+        assert not any(secret[:54] in line or secret[54:] in line for line in lines)
+    with redis.Redis.from_url(stack.redis.url) as server:
+        keys = list(server.scan_iter())
+        texts = [server.get(key) or b"" for key in keys if server.type(key) == b"string"]
+    assert keys
+    assert not any(secret.encode() in text for text in (*keys, *texts))
