@@ -5,11 +5,11 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 import time_machine
+import trustme
 from aiosmtpd.controller import Controller
 from django.conf import settings as portal
 from django.db import connection, transaction
@@ -518,11 +518,11 @@ class TestTransport:
 
 
 class secured_server:  # noqa: N801 (used as a function)
-    """An SMTP server with a self-signed certificate; gives its port."""
+    """An SMTP server whose certificate nobody vouches for; gives its port."""
 
     def __init__(self, caught: list[object], *, implicit: bool) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+        trustme.CA().issue_cert("localhost").configure_cert(context)
         keep = type("Keep", (), {"handle_DATA": lambda *facts: caught.append(facts)})()
         tls = {"ssl_context": context} if implicit else {"tls_context": context}
         self.controller = QuietController(keep, hostname="127.0.0.1", port=free_port(), **tls)
