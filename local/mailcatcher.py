@@ -120,21 +120,19 @@ class MailCatcher:
     def start(self) -> None:
         """Listen; mails are caught once this returns. Raises OSError when the port is taken."""
         self._loop = asyncio.new_event_loop()
-        listening = self._loop.create_server(lambda: ScriptedSMTP(self, self._loop), self.host, self.port)
-        try:
-            self._server = self._loop.run_until_complete(listening)
-        except OSError:
-            self._loop.close()
-            raise
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+        try:
+            # In its own thread from the beginning: the caller's may have a loop running already, a browser's say.
+            self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        except OSError:
+            self._end_loop()
+            raise
 
     def stop(self) -> None:
         """Stop listening and break every connection, as a server does that goes down."""
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._end_loop()
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[CaughtMessage]:
         """The messages, once there are `count` of them. Raises TimeoutError after `timeout` seconds."""
@@ -170,6 +168,14 @@ class MailCatcher:
 
         threading.Thread(target=work, daemon=True).start()
         return await given
+
+    async def _listen(self) -> asyncio.Server:
+        return await self._loop.create_server(lambda: ScriptedSMTP(self, self._loop), self.host, self.port)
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     async def _hang_up(self) -> None:
         self._server.close()
