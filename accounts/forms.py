@@ -91,6 +91,7 @@ class NewPasswordForm(forms.Form):
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.account = account
+        # Shown under the field by its template (`config.forms`).
         self.fields["password"].rules = RULES  # type: ignore[attr-defined]
 
     def clean_password(self) -> str:

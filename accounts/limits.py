@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from limits import RateLimitItem, parse
@@ -82,8 +83,8 @@ def client_key(address: str | None) -> str:
 
 @cache
 def _shared() -> FixedWindowRateLimiter:
-    waits = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
-    return FixedWindowRateLimiter(RedisStorage(settings.REDIS_URL, **waits))  # type: ignore[arg-type]
+    waits: dict[str, Any] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+    return FixedWindowRateLimiter(RedisStorage(settings.REDIS_URL, **waits))
 
 
 @cache
@@ -91,7 +92,7 @@ def _in_this_process() -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(MemoryStorage())
 
 
-def _ask(question: str, *args: object):  # type: ignore[no-untyped-def]
+def _ask(question: str, *args: object) -> Any:
     try:
         return getattr(_shared(), question)(*args)
     except (RedisError, StorageError, OSError) as error:
