@@ -30,6 +30,11 @@ def is_trusted_proxy(address: str | None) -> bool:
     return known is not None and any(ipaddress.ip_address(known) in network for network in _trusted_networks())
 
 
+def is_on_campus(address: str) -> bool:
+    """Whether CAMPUS_NETWORKS names the address: many people reach the portal from it (ENU-06)."""
+    return any(ipaddress.ip_address(address) in network for network in _networks(tuple(settings.CAMPUS_NETWORKS)))
+
+
 def browser_family(request: HttpRequest) -> str:
     """ "Firefox", "Chrome"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
     user_agent = request.headers.get("User-Agent", "")

@@ -19,12 +19,16 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
+from accounts.client import is_on_campus
+
 logger = logging.getLogger(__name__)
 
 # Mails to one person or one destination, for one purpose (ENU-05); counted in the outbox.
 MAILS_PER_HOUR = 3
 MAIL_WINDOW = timedelta(hours=1)
 SHORTEST_TIME_BETWEEN_MAILS = timedelta(minutes=1)
+
+CAMPUS = "campus "
 
 
 class LimitReached(Exception):
@@ -41,42 +45,49 @@ class Limit:
 
     name: str
     rate: str
+    #: For a client that is a whole campus behind one address; raised, never without end (ENU-06).
+    campus_rate: str = ""
 
     def hit(self, *key: str) -> None:
         """Count one more; raises LimitReached when it is one too many."""
-        if not _ask("hit", self._item, self.name, *key):
+        if not _ask("hit", self._item(*key), self.name, *key):
             raise self._reached(*key)
 
     def check(self, *key: str) -> None:
         """Raise LimitReached when the limit has been reached, without counting."""
-        if not _ask("test", self._item, self.name, *key):
+        if not _ask("test", self._item(*key), self.name, *key):
             raise self._reached(*key)
 
     def forget(self, *key: str) -> None:
         """Start counting again from nothing."""
-        _ask("clear", self._item, self.name, *key)
+        _ask("clear", self._item(*key), self.name, *key)
 
-    @property
-    def _item(self) -> RateLimitItem:
-        return parse(self.rate)
+    def _item(self, *key: str) -> RateLimitItem:
+        is_campus = bool(key) and key[-1].startswith(CAMPUS)
+        return parse(self.campus_rate if is_campus and self.campus_rate else self.rate)
 
     def _reached(self, *key: str) -> LimitReached:
-        stats = _ask("get_window_stats", self._item, self.name, *key)
+        stats = _ask("get_window_stats", self._item(*key), self.name, *key)
         logger.warning("excess_rate_limit_exceeded: %s", self.name)
         return LimitReached(max(1, int(stats.reset_time - time.time()) + 1))
 
 
-LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour")
+LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour", campus_rate="2000/hour")
 LINK_REQUESTS_IN_ALL = Limit("link-requests-in-all", "5000/hour")
-BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute")
-FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute")
+BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute", campus_rate="300/minute")
+FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
 FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/minute")
 
 
 def client_key(address: str | None) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 /64, which one household has whole (ENU-06)."""
+    """What counts as one client: an IPv4 address, or an IPv6 /64, which one household has whole (ENU-06).
+
+    The address of a campus is marked, so that limits know the crowd behind it.
+    """
     if address is None:
         return "unknown"
+    if is_on_campus(address):
+        return f"{CAMPUS}{address}"
     parsed = ipaddress.ip_address(address)
     return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else str(parsed)
 

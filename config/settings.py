@@ -41,6 +41,7 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 PORTAL_URL = checked_portal_url(env.str("PORTAL_URL"), debug=DEBUG)
 ALLOWED_HOSTS = checked_hosts(env.list("ALLOWED_HOSTS"))
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+CAMPUS_NETWORKS = env.list("CAMPUS_NETWORKS", default=[])
 
 UNIVERSITY_NAME = env.str("UNIVERSITY_NAME")
 UNIVERSITY_DOMAINS = env.list("UNIVERSITY_DOMAINS")
