@@ -20,6 +20,7 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
 from accounts.client import is_on_campus
+from accounts.origin import current_origin
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,11 @@ def client_key(address: str | None) -> str:
         return f"{CAMPUS}{address}"
     parsed = ipaddress.ip_address(address)
     return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+def this_client() -> str:
+    """The key under which whoever is asking now is counted."""
+    return client_key(current_origin().client_address)
 
 
 @cache

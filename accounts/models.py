@@ -143,6 +143,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
             return State.PENDING
         return State.ACTIVE if self.has_usable_password() else State.TO_REACTIVATE
 
+    # Django has a column here; ours is read from the facts.
     @property
     def is_active(self) -> bool:  # type: ignore[override]
         """Django's word for "may sign in"."""

@@ -6,9 +6,8 @@ from django.core.exceptions import ValidationError
 from accounts import journal
 from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
-from accounts.limits import FAILED_SIGN_INS_PER_CLIENT, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, client_key
+from accounts.limits import FAILED_SIGN_INS_PER_CLIENT, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
 from accounts.models import Account
-from accounts.origin import current_origin
 from accounts.passwords import normalise_password
 
 
@@ -25,7 +24,7 @@ def identify(*, login: str, password: str) -> Account:
 
     Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
     """
-    address, client = _address_meant(login), client_key(current_origin().client_address)
+    address, client = _address_meant(login), this_client()
     FAILED_SIGN_INS_PER_CLIENT.check(client)
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(address, client)
     account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()

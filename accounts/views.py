@@ -19,6 +19,13 @@ TOO_MANY_REQUESTS = 429
 LATEST_ACTIVITIES = 5
 
 
+def without_referrer(response: HttpResponse) -> HttpResponse:
+    """Let the address that holds the token travel nowhere (TOK-09). The pages after it keep `same-origin`: under
+    `no-referrer` browsers send `Origin: null` with their forms, which the CSRF check rightly refuses."""
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 @method_decorator([login_not_required, sensitive_post_parameters("password")], name="dispatch")
 class SignInView(RedirectURLMixin, FormView):
     """Institutional address and password; one message for every failure (ENU-02)."""

@@ -22,38 +22,21 @@ from accounts.limits import (
     LINK_REQUESTS_IN_ALL,
     LINK_REQUESTS_PER_CLIENT,
     SHORTEST_TIME_BETWEEN_MAILS,
-    client_key,
+    this_client,
 )
 from accounts.models import Account
-from accounts.origin import current_origin
 from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed
+from accounts.views import without_referrer
 from activation import services, visit
 from activation.forms import FirstConnectionForm
 from activation.steps import STEPS, Journey, Step
 from activation.tokens import activation_link
-from mailrouting.services import (
-    MailLimitReached,
-    ask_for_verification_again,
-    could_not_be_delivered,
-    last_verification_mail,
-)
+from mailrouting.services import could_not_be_delivered, last_verification_mail
+from mailrouting.views import request_verification
 from outbox.deadlines import end_of_next_day
 from outbox.models import Message
-from outbox.templatetags.moments import hour
 
 GONE, NOT_FOUND = 410, 404
-
-
-def this_client() -> str:
-    """The key under which this client's requests are counted."""
-    return client_key(current_origin().client_address)
-
-
-def without_referrer(response: HttpResponse) -> HttpResponse:
-    """Let the address that holds the token travel nowhere (TOK-09). The pages after it keep `same-origin`: under
-    `no-referrer` browsers send `Origin: null` with their forms, which the CSRF check rightly refuses."""
-    response["Referrer-Policy"] = "no-referrer"
-    return response
 
 
 def seconds_to_wait_after(mail: Message | None) -> int:
@@ -272,13 +255,7 @@ class VerificationResendView(JourneyView):
         redirection = getattr(self.account, "redirection", None)
         if redirection is None or not redirection.is_waiting:
             return redirect(self.journey.first_open.url_name)
-        try:
-            ask_for_verification_again(account=self.account)
-        except MailLimitReached as too_early:
-            text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
-            messages.warning(request, text % {"hour": hour(too_early.retry_at)})
-        else:
-            messages.success(request, _("Un nouvel e-mail vient de partir."))
+        request_verification(request, self.account)
         return redirect("activation-verification")
 
 

@@ -1,28 +1,50 @@
 """Pages of the link that proves a forwarding address. They show no account data: the mailbox may be somebody else's."""
 
-from typing import Any
+from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.generic import View
 
-from accounts.limits import BAD_LINKS_PER_CLIENT, client_key
-from accounts.origin import current_origin
+from accounts.limits import BAD_LINKS_PER_CLIENT, this_client
+from accounts.models import Account
 from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkRefused, OpenedLink
+from accounts.views import without_referrer
 from mailrouting.models import Redirection
-from mailrouting.services import verify_redirection
+from mailrouting.services import MailLimitReached, ask_for_verification_again, verify_redirection
 from mailrouting.tokens import redirection_link
+from outbox.templatetags.moments import hour
 
 SESSION_ITEM = "redirection_link"
 GONE, NOT_FOUND = 410, 404
 
 
-def without_referrer(response: HttpResponse) -> HttpResponse:
-    """Let no address of a page behind a mailed link travel (TOK-09)."""
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+def request_verification(request: HttpRequest, account: Account) -> None:
+    """Have the verification mailed again, and say so, or from when it can be asked for."""
+    try:
+        ask_for_verification_again(account=account)
+    except MailLimitReached as too_early:
+        text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
+        messages.warning(request, text % {"hour": hour(too_early.retry_at)})
+    except Redirection.DoesNotExist:
+        messages.info(request, _("Aucune adresse n’attend de vérification."))
+    else:
+        messages.success(request, _("Un nouvel e-mail vient de partir."))
+
+
+class VerificationRequestView(View):
+    """From the account's own page: send the verification again."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Ask for the mail and go back."""
+        request_verification(request, cast(Account, request.user))
+        return redirect("account")
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -33,7 +55,7 @@ class RedirectionLinkView(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Keep what the token says in the session, never the token (TOK-01), and go to the page with the button."""
-        client = client_key(current_origin().client_address)
+        client = this_client()
         BAD_LINKS_PER_CLIENT.check(client)
         try:
             claims = redirection_link.read(token)
