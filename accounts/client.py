@@ -9,6 +9,15 @@ from django.http import HttpRequest
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -35,10 +44,15 @@ def is_on_campus(address: str) -> bool:
     return any(ipaddress.ip_address(address) in network for network in _networks(tuple(settings.CAMPUS_NETWORKS)))
 
 
-def browser_family(request: HttpRequest) -> str:
-    """ "Firefox", "Chrome"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
+def device_name(request: HttpRequest) -> str:
+    """ "Firefox (Android)"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
     user_agent = request.headers.get("User-Agent", "")
-    return next((name for mark, name in BROWSERS if mark in user_agent), "")
+    browser, system = _first_named(BROWSERS, user_agent), _first_named(SYSTEMS, user_agent)
+    return f"{browser} ({system})" if browser and system else browser or system
+
+
+def _first_named(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((name for mark, name in names if mark in user_agent), "")
 
 
 def _valid(text: str) -> str | None:

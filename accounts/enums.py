@@ -38,6 +38,10 @@ class Event(models.TextChoices):
     USER_UPDATED = "user_updated", _("Fiche mise à jour depuis le fichier RH")
     RECOVERY_ADDRESS_CORRECTED = "recovery_address_corrected", _("Adresse de secours corrigée par les RH")
     RECOVERY_ADDRESS_PROPOSED = "recovery_address_proposed", _("Autre adresse de secours proposée par les RH")
+    RECOVERY_CHANGE_REQUESTED = "recovery_address_change_requested", _("Changement d’adresse de secours demandé")
+    RECOVERY_CHANGE_CANCELLED = "recovery_address_change_cancelled", _("Changement d’adresse de secours abandonné")
+    RECOVERY_ADDRESS_CHANGED = "recovery_address_changed", _("Adresse de secours changée")
+    RECOVERY_ADDRESS_RESTORED = "recovery_address_restored", _("Ancienne adresse de secours rétablie")
     RECOVERY_ADDRESS_DISPUTED = "recovery_address_disputed", _("Adresse de secours signalée comme erronée")
     LINK_REQUESTED = "link_requested", _("Nouveau lien demandé")
     ACTIVATION_STARTED = "activation_started", _("Activation commencée")
@@ -51,10 +55,21 @@ class Event(models.TextChoices):
         _("Vérification demandée pour la redirection"),
     )
     REDIRECTION_VERIFIED = "redirection_verified", _("Adresse de redirection vérifiée")
+    REDIRECTION_STOPPED = "redirection_stopped", _("Redirection supprimée")
     MAILBOX_CREATED = "mailbox_created", _("Boîte universitaire créée")
     PASSWORD_SET = "authn_password_change", _("Mot de passe choisi")
+    PASSWORD_CHANGED = "authn_password_change_self", _("Mot de passe changé")
+    PASSWORD_RESET = "authn_password_reset", _("Mot de passe oublié\N{NO-BREAK SPACE}: nouveau mot de passe choisi")
     USER_ACTIVATED = "user_activated", _("Compte activé")
     SIGNED_IN = "authn_login_success", _("Connexion")
     SIGN_IN_FAILED = "authn_login_fail", _("Échec de connexion")
     SIGNED_OUT = "session_ended", _("Déconnexion")
+    SESSION_ENDED = "session_ended_by_owner", _("Session fermée à distance")
+    SESSIONS_ENDED = "sessions_ended_by_owner", _("Sessions fermées à distance")
+    LANGUAGE_CHOSEN = "language_chosen", _("Langue choisie")
+    DATA_EXPORTED = "sensitive_read", _("Copie des données téléchargée")
+    CHANGE_DISOWNED = (
+        "change_disowned",
+        _("Signalement\N{NO-BREAK SPACE}: «\N{NO-BREAK SPACE}ce n’était pas moi\N{NO-BREAK SPACE}»"),
+    )
     LOCKED = "authn_login_lock", _("Compte bloqué")

@@ -1,20 +1,31 @@
 """Forms of an account: sign in, choose a new password."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
-from accounts.fields import ADDRESS_ATTRIBUTES
+from accounts.addresses import same_address
+from accounts.fields import ADDRESS_ATTRIBUTES, OutsideAddressField
 from accounts.limits import LimitReached
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, normalise_password
 from accounts.sign_in import AccountIsLocked, SignInRefused, identify
+from outbox.templatetags.moments import past_moment
 
 PASSWORD_ATTRIBUTES = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
+
+
+def too_many_tries(reached: LimitReached) -> ValidationError:
+    """What a form says after too many failures: until when, and the way that needs no password."""
+    # Shown to the minute: the one in which it will surely work.
+    again = timezone.now() + timedelta(seconds=reached.retry_after + 59)
+    message = _("Trop d’essais. Vous pourrez réessayer le %(moment)s, ou choisir un nouveau mot de passe par e-mail")
+    return ValidationError(message, code="too-many", params={"moment": past_moment(again)})
 
 
 class SignInForm(forms.Form):
@@ -54,16 +65,7 @@ class SignInForm(forms.Form):
             raise self._refusal() from None
         except LimitReached as reached:
             self.retry_after = reached.retry_after
-            raise self._too_many() from None
-
-    def _too_many(self) -> ValidationError:
-        minutes = -(-self.retry_after // 60)
-        message = ngettext_lazy(
-            "Trop d’essais. Réessayez dans %(minutes)s minute",
-            "Trop d’essais. Réessayez dans %(minutes)s minutes",
-            minutes,
-        )
-        return ValidationError(message, code="too-many", params={"minutes": minutes})
+            raise too_many_tries(reached) from None
 
     def _refusal(self) -> ValidationError:
         return ValidationError(
@@ -72,7 +74,53 @@ class SignInForm(forms.Form):
         )
 
 
-class NewPasswordForm(forms.Form):
+class AccountForm(forms.Form):
+    """A form of one person about their own account."""
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account = account
+
+
+class ConfirmedForm(AccountForm):
+    """A form about something sensitive: asks for the present password unless it was given a moment ago (SES-08).
+
+    The field is part of the form, so that nothing typed is lost when the confirmation has become old meanwhile.
+    """
+
+    current_password = forms.CharField(
+        label=_("Mot de passe actuel"),
+        help_text=_("Pour vérifier que c’est bien vous."),
+        strip=False,
+        widget=forms.PasswordInput(attrs={**PASSWORD_ATTRIBUTES, "autocomplete": "current-password"}),
+        error_messages={"required": _("Saisissez votre mot de passe actuel")},
+    )
+
+    retry_after = 0
+
+    def __init__(self, *args: Any, confirmed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Named to the person when a form has two passwords (`config.forms`).
+        self.fields["current_password"].spoken_name = _("le mot de passe actuel")  # type: ignore[attr-defined]
+        if confirmed:
+            del self.fields["current_password"]
+        else:
+            self.order_fields([name for name in self.fields if name != "current_password"])
+
+    def clean_current_password(self) -> str:
+        """Wrong ones are counted with those of the sign-in page, and slowed with them (ENU-07)."""
+        password: str = self.cleaned_data["current_password"]
+        try:
+            identify(login=self.account.login, password=password)
+        except SignInRefused:
+            raise ValidationError(_("Le mot de passe actuel ne correspond pas"), code="refused") from None
+        except LimitReached as reached:
+            self.retry_after = reached.retry_after
+            raise too_many_tries(reached) from None
+        return password
+
+
+class NewPasswordForm(AccountForm):
     """A new password under the rules; the second field exists without JavaScript only."""
 
     password = forms.CharField(
@@ -88,9 +136,8 @@ class NewPasswordForm(forms.Form):
         error_messages={"required": _("Choisissez un mot de passe")},
     )
 
-    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.account = account
         # Shown under the field by its template (`config.forms`).
         self.fields["password"].rules = RULES  # type: ignore[attr-defined]
 
@@ -102,3 +149,54 @@ class NewPasswordForm(forms.Form):
         if again is not None and normalise_password(again) != password:
             raise ValidationError(_("Les deux saisies sont différentes"), code="different")
         return password
+
+
+class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
+    """Another password; the present one is asked for each time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, confirmed=False, **kwargs)
+        self.order_fields(["current_password", "password"])
+        self.fields["password"].label = _("Nouveau mot de passe")
+        self.fields["password"].spoken_name = _("le nouveau mot de passe")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse the password that is there already."""
+        data = super().clean() or {}
+        if "password" in data and data["password"] == normalise_password(data.get("current_password", "")):
+            self.add_error("password", _("Le nouveau mot de passe doit être différent de l’actuel"))
+        return data
+
+
+class RecoveryAddressForm(ConfirmedForm):
+    """Another recovery address."""
+
+    address = OutsideAddressField(
+        label=_("Nouvelle adresse de secours"),
+        help_text=_("Une adresse personnelle, extérieure à l’université. Nous y enverrons un lien à confirmer."),
+        error_messages={
+            "required": _("Saisissez la nouvelle adresse de secours"),
+            "university": _("L’adresse de secours doit être une adresse extérieure à l’université"),
+        },
+    )
+
+    def clean_address(self) -> str:
+        """An address that is not there already."""
+        address: str = self.cleaned_data["address"]
+        if same_address(address, self.account.recovery_address):
+            raise ValidationError(_("C’est déjà votre adresse de secours"), code="same")
+        return address
+
+
+class LanguageForm(forms.Form):
+    """French or English, for pages and mails."""
+
+    language = forms.ChoiceField(
+        label=_("Dans quelle langue voulez-vous lire nos pages et nos e-mails\N{NO-BREAK SPACE}?"),
+        choices=[("fr", "Français"), ("en", "English")],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Choisissez une langue"),
+            "invalid_choice": _("Choisissez une langue"),
+        },
+    )

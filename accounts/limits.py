@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -42,7 +42,8 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A rate such as "60/hour" for one thing, counted apart for each key given to it."""
+    """A rate such as "60/hour" for one thing, counted apart for each key given to it; several, "5/minute;20/hour", make
+    a wait that grows."""
 
     name: str
     rate: str
@@ -51,33 +52,45 @@ class Limit:
 
     def hit(self, *key: str) -> None:
         """Count one more; raises LimitReached when it is one too many."""
-        if not _ask("hit", self._item(*key), self.name, *key):
+        if not self.count(*key):
             raise self._reached(*key)
+
+    def count(self, *key: str) -> bool:
+        """Count one more of what has happened anyway; False when it was one too many."""
+        allowed = [_ask("hit", item, self.name, *key) for item in self._items(*key)]
+        return all(allowed)
 
     def check(self, *key: str) -> None:
         """Raise LimitReached when the limit has been reached, without counting."""
-        if not _ask("test", self._item(*key), self.name, *key):
+        if not all(_ask("test", item, self.name, *key) for item in self._items(*key)):
             raise self._reached(*key)
 
     def forget(self, *key: str) -> None:
         """Start counting again from nothing."""
-        _ask("clear", self._item(*key), self.name, *key)
+        for item in self._items(*key):
+            _ask("clear", item, self.name, *key)
 
-    def _item(self, *key: str) -> RateLimitItem:
+    def _items(self, *key: str) -> list[RateLimitItem]:
         is_campus = bool(key) and key[-1].startswith(CAMPUS)
-        return parse(self.campus_rate if is_campus and self.campus_rate else self.rate)
+        return parse_many(self.campus_rate if is_campus and self.campus_rate else self.rate)
 
     def _reached(self, *key: str) -> LimitReached:
-        stats = _ask("get_window_stats", self._item(*key), self.name, *key)
         logger.warning("excess_rate_limit_exceeded: %s", self.name)
-        return LimitReached(max(1, int(stats.reset_time - time.time()) + 1))
+        windows = [_ask("get_window_stats", item, self.name, *key) for item in self._items(*key)]
+        until = max(window.reset_time for window in windows if window.remaining == 0)
+        return LimitReached(max(1, int(until - time.time()) + 1))
 
 
 LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour", campus_rate="2000/hour")
 LINK_REQUESTS_IN_ALL = Limit("link-requests-in-all", "5000/hour")
 BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute", campus_rate="300/minute")
+DIRECTORY_SEARCHES_PER_CLIENT = Limit("directory-searches", "100/hour", campus_rate="2000/hour")
 FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
-FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/minute")
+#: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07).
+FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/2minute;8/15minute;12/hour;20/day")
+#: From everywhere together; beyond it, clients that the person has not used lately share a slow lane.
+FAILED_SIGN_INS_PER_LOGIN = Limit("failed-sign-ins-of-login-in-all", "100/day")
+SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")
 
 
 def client_key(address: str | None) -> str:

@@ -1,9 +1,13 @@
 """Who someone is: the account, what locks it, and the journal of everything that happened to it."""
 
+import hashlib
+
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -225,3 +229,80 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return self.get_event_display()
+
+
+class RecoveryAddressChangeQuerySet(models.QuerySet["RecoveryAddressChange"]):
+    """Words of the changes of a recovery address."""
+
+    def waiting(self) -> "RecoveryAddressChangeQuerySet":
+        """Asked for, neither confirmed nor given up."""
+        return self.filter(confirmed_at__isnull=True, cancelled_at__isnull=True)
+
+
+class RecoveryAddressChange(models.Model):
+    """A person's wish for another recovery address: in force once whoever reads it has confirmed it (HLP-07)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="recovery_address_changes", verbose_name=_("compte")
+    )
+    previous_address = models.CharField(_("ancienne adresse"), max_length=254, blank=True)
+    new_address = models.CharField(_("nouvelle adresse"), max_length=254)
+    asked_at = models.DateTimeField(_("demandé le"), default=timezone.now)
+    confirmed_at = models.DateTimeField(_("confirmé le"), null=True)
+    cancelled_at = models.DateTimeField(_("abandonné le"), null=True)
+    undone_at = models.DateTimeField(_("annulé le"), null=True)
+
+    objects = RecoveryAddressChangeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("changement d’adresse de secours")
+        verbose_name_plural = _("changements d’adresse de secours")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(confirmed_at__isnull=True, cancelled_at__isnull=True),
+                name="recovery_address_change_one_waiting",
+            ),
+            models.CheckConstraint(
+                name="recovery_address_change_undone_was_confirmed",
+                condition=Q(undone_at__isnull=True) | Q(confirmed_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.new_address
+
+
+class SessionManager(BaseSessionManager.from_queryset(models.QuerySet["Session"])):  # type: ignore[misc]
+    """Finds sessions; saves them as Django does."""
+
+
+class Session(AbstractBaseSession):
+    """A browser's session. One row holds it, so that deleting the row ends it at once, whatever Redis remembers."""
+
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.CASCADE, related_name="sessions", verbose_name=_("compte")
+    )
+    device = models.CharField(_("appareil"), max_length=100, blank=True)
+    client_address = models.GenericIPAddressField(_("adresse réseau"), null=True)
+    signed_in_at = models.DateTimeField(_("ouverte le"), null=True)
+    last_seen_at = models.DateTimeField(_("utilisée le"), null=True)
+
+    objects = SessionManager()
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        """The store that `SESSION_ENGINE` names."""
+        from accounts.session_store import SessionStore
+
+        return SessionStore
+
+    @property
+    def handle(self) -> str:
+        """What a page calls this session by: the key itself opens it, so it is shown to nobody."""
+        return hashlib.sha256(self.session_key.encode()).hexdigest()[:32]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`source` is "web", "worker" or "command"; `device` a browser family, never a whole user agent."""
+    """`source` is "web", "worker" or "command"; `device` a browser and a system by name, never a whole user agent."""
 
     source: str = "command"
     client_address: str | None = None

@@ -1,22 +1,64 @@
 """Acts on accounts."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import journal
-from accounts.enums import Event, LockReason
-from accounts.models import Account, Lock
+from accounts.enums import Event, LockReason, State
+from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
+from accounts.models import Account, Lock, Session
+from accounts.notices import tell_of_change
+from outbox.enums import Kind
+
+
+class NotActive(Exception):
+    """The account was locked, or closed, a moment ago."""
+
+
+class PasswordChangedMeanwhile(Exception):
+    """The password that was given has just been replaced, from another tab or by a mailed link."""
 
 
 @transaction.atomic
-def note_sign_in(*, account: Account) -> None:
-    """Record that the person signed in."""
-    journal.record(account=account, actor=account, event=Event.SIGNED_IN)
+def note_sign_in(*, account: Account, **how: str) -> None:
+    """Record that the person signed in; `how`, when it was not with the portal's own form."""
+    journal.record(account=account, actor=account, event=Event.SIGNED_IN, **how)
 
 
 @transaction.atomic
 def note_sign_out(*, account: Account) -> None:
     """Record that the person signed out."""
     journal.record(account=account, actor=account, event=Event.SIGNED_OUT)
+
+
+@transaction.atomic
+def change_password(*, account: Account, password: str) -> Account:
+    """Give the account another password; every session ends, this one goes on with a new key (`accounts.sessions`).
+
+    `password` has passed the validators and is normalised; the present one has just been given (SES-08). Both addresses
+    are told (PWD-06). Raises NotActive, PasswordChangedMeanwhile.
+    """
+    return _set_password(account, password, Event.PASSWORD_CHANGED)
+
+
+@transaction.atomic
+def reset_password(*, account: Account, password: str) -> Account:
+    """Give the account another password for somebody who opened a link that says so. Signs nobody in (PWD-06).
+
+    Tries that failed before count no more against the person here. Raises NotActive, PasswordChangedMeanwhile.
+    """
+    account = _set_password(account, password, Event.PASSWORD_RESET)
+    FAILED_SIGN_INS_PER_LOGIN.forget(account.login)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, this_client())
+    return account
+
+
+@transaction.atomic
+def choose_language(*, account: Account, language: str) -> None:
+    """Write to the person, and show pages after signing in, in `language`."""
+    changed = Account.objects.filter(pk=account.pk).exclude(language=language).update(language=language)
+    if changed:
+        journal.record(account=account, actor=account, event=Event.LANGUAGE_CHOSEN, language=language)
 
 
 @transaction.atomic
@@ -29,5 +71,32 @@ def lock_account(*, account: Account, reason: LockReason, actor: Account | None 
         account=account, released_at=None, defaults={"reason": reason, "locked_by": actor}
     )
     if created:
+        Session.objects.filter(account=account).delete()
         journal.record(account=account, actor=actor, event=Event.LOCKED, reason=reason)
     return lock
+
+
+def held(account: Account) -> Account:
+    """The account as it is now, its row held until the end of the transaction.
+
+    Two queries, so that what is read after the wait is what the other one left. Raises NotActive.
+    """
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    now: Account = Account.objects.with_lock().get(pk=account.pk)
+    if now.state != State.ACTIVE:
+        raise NotActive
+    return now
+
+
+def _set_password(account: Account, password: str, event: Event) -> Account:
+    known_since = account.password_changed_at
+    account = held(account)
+    if account.password_changed_at != known_since:
+        raise PasswordChangedMeanwhile
+    account.set_password(password)
+    account.password_changed_at = timezone.now()
+    account.save(update_fields=["password", "password_changed_at"])
+    Session.objects.filter(account=account).delete()
+    entry = journal.record(account=account, actor=account, event=event)
+    tell_of_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
+    return account

@@ -1,14 +1,28 @@
 """Signing in: one answer for every failure (ENU-02), slowed without locking anybody out (ENU-07)."""
 
+from datetime import timedelta
+
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from accounts import journal
 from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
-from accounts.limits import FAILED_SIGN_INS_PER_CLIENT, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
-from accounts.models import Account
+from accounts.limits import (
+    FAILED_SIGN_INS_PER_CLIENT,
+    FAILED_SIGN_INS_PER_LOGIN,
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT,
+    SLOW_SIGN_INS_PER_LOGIN,
+    LimitReached,
+    client_key,
+    this_client,
+)
+from accounts.models import Account, JournalEntry
 from accounts.passwords import normalise_password
+
+#: How long a client from which the person signed in is theirs, when others try to guess the password.
+CLIENT_IS_FAMILIAR_FOR = timedelta(days=30)
 
 
 class SignInRefused(Exception):
@@ -25,8 +39,7 @@ def identify(*, login: str, password: str) -> Account:
     Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
     """
     address, client = _address_meant(login), this_client()
-    FAILED_SIGN_INS_PER_CLIENT.check(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(address, client)
+    _slow_down(address, client)
     account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
     password_is_right = _password_is_right(account, password)
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
@@ -36,6 +49,28 @@ def identify(*, login: str, password: str) -> Account:
         raise AccountIsLocked
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(address, client)
     return account
+
+
+def _slow_down(address: str, client: str) -> None:
+    """Raise LimitReached when this client, or everybody together, has failed too often on this login.
+
+    A guessing crowd cannot keep the owner out: a client of theirs does not wait for the crowd (ENU-07).
+    """
+    FAILED_SIGN_INS_PER_CLIENT.check(client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(address, client)
+    try:
+        FAILED_SIGN_INS_PER_LOGIN.check(address)
+    except LimitReached:
+        if not _is_familiar(address, client):
+            SLOW_SIGN_INS_PER_LOGIN.hit(address)
+
+
+def _is_familiar(address: str, client: str) -> bool:
+    """Whether the person signed in from this client lately."""
+    since = timezone.now() - CLIENT_IS_FAMILIAR_FOR
+    entries = JournalEntry.objects.filter(account__institutional_address=address, event=Event.SIGNED_IN, at__gte=since)
+    addresses = entries.order_by().values_list("client_address", flat=True).distinct()
+    return client in {client_key(known) for known in addresses if known}
 
 
 def _address_meant(login: str) -> str:
@@ -60,5 +95,6 @@ def _password_is_right(account: Account | None, typed: str) -> bool:
 
 def _record_failure(account: Account | None, address: str, client: str) -> None:
     journal.record(account=account, event=Event.SIGN_IN_FAILED)
-    FAILED_SIGN_INS_PER_CLIENT.hit(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(address, client)
+    FAILED_SIGN_INS_PER_CLIENT.count(client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.count(address, client)
+    FAILED_SIGN_INS_PER_LOGIN.count(address)

@@ -1,11 +1,41 @@
 """Addresses of the account (design §6)."""
 
-from django.urls import path
+from django.urls import include, path
 
-from accounts import views
+from accounts.views import account, password, recovery, sign_in
 
 urlpatterns = [
-    path("connexion/", views.SignInView.as_view(), name="login"),
-    path("deconnexion/", views.SignOutView.as_view(), name="logout"),
-    path("compte/", views.AccountView.as_view(), name="account"),
+    path("connexion/", sign_in.SignInView.as_view(), name="login"),
+    path("", include("accounts.single_sign_on.urls")),
+    path("deconnexion/", sign_in.SignOutView.as_view(), name="logout"),
+    path("reinitialisation/", password.PasswordResetView.as_view(), name="password-reset"),
+    path("reinitialisation/terminee/", password.PasswordResetDoneView.as_view(), name="password-reset-done"),
+    path("reinitialisation/<str:token>/", password.PasswordResetLinkView.as_view(), name="password-reset-link"),
+    path("adresse-de-secours/", recovery.RecoveryAddressConfirmView.as_view(), name="recovery-address"),
+    path("adresse-de-secours/<str:token>/", recovery.RecoveryAddressLinkView.as_view(), name="recovery-address-link"),
+    path("ce-n-est-pas-moi/", recovery.NotMeView.as_view(), name="not-me"),
+    path("ce-n-est-pas-moi/termine/", recovery.NotMeDoneView.as_view(), name="not-me-done"),
+    path("ce-n-est-pas-moi/<str:token>/", recovery.NotMeLinkView.as_view(), name="not-me-link"),
+    path("compte/", account.AccountView.as_view(), name="account"),
+    path("compte/continuer/", sign_in.KeepAliveView.as_view(), name="account-keep-alive"),
+    path("compte/mot-de-passe/", password.ChangePasswordView.as_view(), name="account-password"),
+    path("compte/adresse-de-secours/", recovery.RecoveryAddressView.as_view(), name="account-recovery"),
+    path(
+        "compte/adresse-de-secours/renvoi/",
+        recovery.RecoveryVerificationRequestView.as_view(),
+        name="account-recovery-resend",
+    ),
+    path(
+        "compte/adresse-de-secours/abandon/",
+        recovery.RecoveryChangeCancelView.as_view(),
+        name="account-recovery-cancel",
+    ),
+    path("compte/historique/", account.HistoryView.as_view(), name="account-history"),
+    path("compte/sessions/", account.SessionsView.as_view(), name="account-sessions"),
+    path("compte/sessions/autres/", account.OtherSessionsEndView.as_view(), name="account-sessions-end-others"),
+    path("compte/sessions/toutes/", account.AllSessionsEndView.as_view(), name="account-sessions-end-all"),
+    path("compte/sessions/<str:handle>/", account.SessionEndView.as_view(), name="account-session-end"),
+    path("compte/donnees/", account.DataView.as_view(), name="account-data"),
+    path("compte/donnees/copie/", account.DataExportView.as_view(), name="account-data-copy"),
+    path("compte/langue/", account.LanguageView.as_view(), name="account-language"),
 ]

@@ -1,5 +1,6 @@
-"""Answering the requests for a new link: the part of "1ère connexion" that nobody watches, done by the worker."""
+"""Answering the requests for a link: the part of "1ère connexion" and "mot de passe oublié" that nobody watches."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,12 +11,22 @@ from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
 from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR
 from accounts.models import Account
+from activation.enums import Wish
 from activation.models import LinkRequest
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue
 
-ANSWERS = {State.PENDING: Kind.NEW_LINK, State.ACTIVE: Kind.ALREADY_ACTIVE, State.LOCKED: Kind.LOCKED}
+#: What helps whom. Somebody who never activated gets the activation link whatever they asked for; a locked account gets
+#: no link that sets a password (HLP-02).
+ANSWERS = {
+    Wish.FIRST_CONNECTION: {
+        State.PENDING: Kind.NEW_LINK,
+        State.ACTIVE: Kind.ALREADY_ACTIVE,
+        State.LOCKED: Kind.LOCKED,
+    },
+    Wish.FORGOTTEN_PASSWORD: {State.PENDING: Kind.NEW_LINK, State.ACTIVE: Kind.PASSWORD_RESET},
+}
 BATCH = 500
 # Younger requests are in the hands of the worker that was woken for them.
 LATE_AFTER = timedelta(seconds=5)
@@ -36,8 +47,9 @@ def answer_link_request(*, request_id: int) -> Message | None:
     account = _account_named(request.login)
     if account is None or not account.can_be_mailed:
         return None
-    kind = ANSWERS.get(account.state)
-    if kind is None or _was_mailed_enough(account):
+    answers = ANSWERS[Wish(request.wish)]
+    kind = answers.get(account.state)
+    if kind is None or _was_mailed_enough(account, answers.values()):
         return None
     journal.record(account=account, event=Event.LINK_REQUESTED)
     return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
@@ -62,6 +74,6 @@ def _account_named(login: str) -> Account | None:
     return account
 
 
-def _was_mailed_enough(account: Account) -> bool:
-    recent = Message.objects.filter(person=account, kind__in=ANSWERS.values())
+def _was_mailed_enough(account: Account, kinds: Collection[Kind]) -> bool:
+    recent = Message.objects.filter(person=account, kind__in=list(kinds))
     return recent.asked_since(timezone.now() - MAIL_WINDOW).count() >= MAILS_PER_HOUR

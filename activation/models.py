@@ -6,6 +6,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
+from activation.enums import Wish
 
 
 class CharterQuerySet(models.QuerySet["Charter"]):
@@ -18,6 +19,12 @@ class CharterQuerySet(models.QuerySet["Charter"]):
     def in_force(self) -> "Charter":
         """The version published last. Raises Charter.DoesNotExist when none is."""
         return self.published()[:1].get()
+
+    def is_due_from(self, account: Account) -> bool:
+        """Whether a version is in force that the person has not accepted; one query, and no text is read."""
+        acceptances = CharterAcceptance.objects.filter(charter=models.OuterRef("pk"), account=account)
+        is_accepted = self.published().values_list(models.Exists(acceptances), flat=True).first()
+        return is_accepted is False
 
 
 class Charter(models.Model):
@@ -42,12 +49,20 @@ class Charter(models.Model):
     @property
     def text(self) -> str:
         """The text in the language of the page."""
-        return self.text_en if translation.get_language() == "en" else self.text_fr
+        return self.text_in(translation.get_language())
 
     @property
     def key_points(self) -> list[str]:
         """Its essential points in the language of the page, one sentence each."""
-        points = self.key_points_en if translation.get_language() == "en" else self.key_points_fr
+        return self.key_points_in(translation.get_language())
+
+    def text_in(self, language: str | None) -> str:
+        """The text in that language, in French when there is none in it."""
+        return self.text_en if language == "en" else self.text_fr
+
+    def key_points_in(self, language: str | None) -> list[str]:
+        """Its essential points in that language."""
+        points = self.key_points_en if language == "en" else self.key_points_fr
         return [line.strip() for line in points.splitlines() if line.strip()]
 
 
@@ -57,6 +72,10 @@ class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
     def of_the_charter_in_force(self) -> "CharterAcceptanceQuerySet":
         """Of the version published last, whichever that is."""
         return self.filter(charter=models.Subquery(Charter.objects.published().values("pk")[:1]))
+
+    def latest_first(self) -> "CharterAcceptanceQuerySet":
+        """With the charters, the acceptance given last before the others."""
+        return self.select_related("charter").order_by("-accepted_at", "-pk")
 
 
 class CharterAcceptance(models.Model):
@@ -83,6 +102,16 @@ class CharterAcceptance(models.Model):
     def __str__(self) -> str:
         return f"{self.account} · {self.charter}"
 
+    @property
+    def text(self) -> str:
+        """The text that was accepted, in the language in which it was read."""
+        return self.charter.text_in(self.language)
+
+    @property
+    def key_points(self) -> list[str]:
+        """The essential points as they were read."""
+        return self.charter.key_points_in(self.language)
+
 
 class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
     """Words of the requests."""
@@ -95,6 +124,7 @@ class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
 class LinkRequest(models.Model):
     """Somebody asked for a new link. Known or not, the row is the same; the worker answers (ENU-01, ENU-03)."""
 
+    wish = models.CharField(_("demande"), max_length=20, choices=Wish, default=Wish.FIRST_CONNECTION)
     login = models.CharField(_("identifiant demandé"), max_length=254)
     language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES)
     requested_at = models.DateTimeField(_("demandé le"), default=timezone.now)

@@ -9,6 +9,7 @@ from accounts import journal
 from accounts.enums import Event, State
 from accounts.models import Account
 from accounts.origin import current_origin
+from activation.enums import Wish
 from activation.models import Charter, CharterAcceptance, LinkRequest
 from activation.tasks import answer_link_request
 from directory.models import DirectoryConsent
@@ -87,10 +88,13 @@ def dispute_recovery_address(*, account: Account) -> None:
 
 
 @transaction.atomic
-def request_link(*, login: str) -> LinkRequest:
-    """Ask for a new link. Whether the account exists is not looked up here: the worker answers (ENU-01, ENU-03)."""
+def request_link(*, login: str, wish: Wish) -> LinkRequest:
+    """Ask for a link. Whether the account exists is not looked up here: the worker answers (ENU-01, ENU-03)."""
     request = LinkRequest.objects.create(
-        login=login, language=translation.get_language() or "fr", client_address=current_origin().client_address
+        wish=wish,
+        login=login,
+        language=translation.get_language() or "fr",
+        client_address=current_origin().client_address,
     )
     wake(answer_link_request, request.pk)
     return request

@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import NewPasswordForm
 from accounts.models import Account
-from activation.forms import CharterForm, DirectoryForm, MailboxForm
+from activation.forms import CharterForm
 from activation.models import Charter, CharterAcceptance
 from activation.services import accept_charter, complete_activation
+from directory.forms import DirectoryForm
 from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
+from mailrouting.forms import MailboxForm, answer_of
 from mailrouting.models import Redirection
 from mailrouting.services import choose_redirection, decline_redirection, postpone_verification
 
@@ -116,9 +118,7 @@ class MailboxStep(Step):
     def initial(self, account: Account) -> dict[str, Any]:
         """The decision already taken, else no forwarding, with the recovery address ready in the field."""
         current = _redirection(account)
-        if current is None or not current.is_wanted:
-            return {"forward": False, "target": account.recovery_address, "keep_copy": True}
-        return {"forward": True, "target": current.target, "keep_copy": current.keep_copy}
+        return {"forward": current is not None and current.is_wanted, **answer_of(account, current)}
 
     def form_arguments(self, account: Account) -> dict[str, Any]:
         """Whose mailbox it is."""

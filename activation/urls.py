@@ -2,17 +2,28 @@
 
 from django.urls import path
 
-from activation import views
+from activation import charter_views, views
 from activation.steps import STEPS
 
 STEP_VIEWS = {"verification": views.VerificationView}
 
 urlpatterns = [
     path("premiere-connexion/", views.FirstConnectionView.as_view(), name="first-connection"),
-    path("premiere-connexion/envoye/", views.FirstConnectionAnswerView.as_view(), name="first-connection-answer"),
+    path(
+        "premiere-connexion/envoye/",
+        views.LinkRequestAnswerView.as_view(form_page="first-connection"),
+        name="first-connection-answer",
+    ),
+    path("mot-de-passe-oublie/", views.ForgottenPasswordView.as_view(), name="forgotten-password"),
+    path(
+        "mot-de-passe-oublie/envoye/",
+        views.LinkRequestAnswerView.as_view(form_page="forgotten-password"),
+        name="forgotten-password-answer",
+    ),
+    path("mot-de-passe-oublie/nouveau-lien/", views.NewPasswordResetLinkView.as_view(), name="password-reset-new-link"),
     path("activation/", views.WelcomeView.as_view(), name="activation"),
     path("activation/ce-n-est-pas-moi/", views.NotMeView.as_view(), name="activation-not-me"),
-    path("activation/nouveau-lien/", views.NewLinkView.as_view(), name="activation-new-link"),
+    path("activation/nouveau-lien/", views.NewActivationLinkView.as_view(), name="activation-new-link"),
     path("activation/continuer/", views.KeepAliveView.as_view(), name="activation-keep-alive"),
     path("activation/charte/refus/", views.CharterRefusedView.as_view(), name="activation-charter-refused"),
     path("activation/verification/etat/", views.VerificationStateView.as_view(), name="activation-verification-state"),
@@ -29,5 +40,8 @@ urlpatterns = [
         )
         for step in STEPS
     ),
+    path("compte/charte/", charter_views.AccountCharterView.as_view(), name="account-charter"),
+    path("compte/charte/refus/", charter_views.CharterNotAcceptedView.as_view(), name="account-charter-refused"),
+    path("compte/charte/<path:version>/", charter_views.AcceptedCharterView.as_view(), name="account-charter-version"),
     path("activation/<str:token>/", views.ActivationLinkView.as_view(), name="activation-link"),
 ]

@@ -11,7 +11,6 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -21,30 +20,20 @@ from accounts.limits import (
     BAD_LINKS_PER_CLIENT,
     LINK_REQUESTS_IN_ALL,
     LINK_REQUESTS_PER_CLIENT,
-    SHORTEST_TIME_BETWEEN_MAILS,
     this_client,
 )
+from accounts.links import password_reset_link
 from accounts.models import Account
-from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed
-from accounts.views import without_referrer
+from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed
+from accounts.views.links import session_item, without_referrer
 from activation import services, visit
+from activation.enums import Wish
 from activation.forms import FirstConnectionForm
 from activation.steps import STEPS, Journey, Step
 from activation.tokens import activation_link
-from mailrouting.services import could_not_be_delivered, last_verification_mail
-from mailrouting.views import request_verification
-from outbox.deadlines import end_of_next_day
-from outbox.models import Message
+from mailrouting.views import proof_of, request_verification
 
 GONE, NOT_FOUND = 410, 404
-
-
-def seconds_to_wait_after(mail: Message | None) -> int:
-    """How long before another mail may be asked for."""
-    if mail is None:
-        return 0
-    age = timezone.now() - mail.created_at
-    return max(0, int((SHORTEST_TIME_BETWEEN_MAILS - age).total_seconds()))
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -231,15 +220,10 @@ class VerificationView(StepView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Where the mail went, when, what became of it."""
         redirection = self.account.redirection
-        mail = last_verification_mail(redirection)
-        deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
         return super().get_context_data(
             **kwargs,
+            **proof_of(redirection),
             redirection=redirection,
-            mail=mail,
-            mail_deadline=deadline,
-            undelivered=could_not_be_delivered(mail),
-            wait_seconds=seconds_to_wait_after(mail),
             asked="verifie" in self.request.GET,
         )
 
@@ -343,46 +327,92 @@ class NewLinkView(View):
     """One button on the page of an expired link: no typing, and the mail goes to the address on file only."""
 
     http_method_names = ["post"]
+    wish: Wish
+    form_page: str
+    answer_page: str
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask for a link for whoever the expired link named, and answer as "1ère connexion" does."""
+        """Ask for a link for whoever the expired link named, and answer as the form does."""
         LINK_REQUESTS_PER_CLIENT.hit(this_client())
         LINK_REQUESTS_IN_ALL.hit()
-        refusal = visit.refusal(request)
-        account = (
-            Account.objects.filter(pk=refusal["account_id"]).first() if refusal and "account_id" in refusal else None
-        )
+        account = Account.objects.filter(pk=self.account_id(request)).first()
         if account is None:
-            return redirect("first-connection")
-        services.request_link(login=account.login)
+            return redirect(self.form_page)
+        services.request_link(login=account.login, wish=self.wish)
         request.session.flush()
-        return redirect("first-connection-answer")
+        return redirect(self.answer_page)
+
+    def account_id(self, request: HttpRequest) -> object:
+        """Whom the link that was opened here named; None when there was none."""
+        raise NotImplementedError
+
+
+class NewActivationLinkView(NewLinkView):
+    """Another activation link."""
+
+    wish = Wish.FIRST_CONNECTION
+    form_page, answer_page = "first-connection", "first-connection-answer"
+
+    def account_id(self, request: HttpRequest) -> object:
+        """Kept when the link was refused."""
+        return (visit.refusal(request) or {}).get("account_id")
+
+
+class NewPasswordResetLinkView(NewLinkView):
+    """Another link to choose a password."""
+
+    wish = Wish.FORGOTTEN_PASSWORD
+    form_page, answer_page = "forgotten-password", "forgotten-password-answer"
+
+    def account_id(self, request: HttpRequest) -> object:
+        """Kept since the link was opened; we had signed it."""
+        claims = request.session.get(session_item(password_reset_link))
+        return Claims(*claims).account_id if claims else None
 
 
 @method_decorator(login_not_required, name="dispatch")
-class FirstConnectionView(FormView):
-    """ "1ère connexion": type the institutional address, get a link at the recovery address."""
+class LinkRequestView(FormView):
+    """Type the institutional address, get a link at the recovery address; the same answer for everybody (ENU-01)."""
 
     http_method_names = ["get", "head", "post"]
     form_class = FirstConnectionForm
-    template_name = "activation/first_connection.html"
+    wish: Wish
+    answer_page: str
 
     def form_valid(self, form: FirstConnectionForm) -> HttpResponse:
-        """Ask for a link; the answer is the same for everybody (ENU-01)."""
+        """Ask for a link, unless a robot filled in the field that nobody sees (ENU-08)."""
         LINK_REQUESTS_PER_CLIENT.hit(this_client())
         LINK_REQUESTS_IN_ALL.hit()
         if not self.request.POST.get("website"):
-            services.request_link(login=form.cleaned_data["login"])
+            services.request_link(login=form.cleaned_data["login"], wish=self.wish)
         self.request.session["login_asked"] = form.cleaned_data["login"]
-        return redirect("first-connection-answer")
+        return redirect(self.answer_page)
+
+
+class FirstConnectionView(LinkRequestView):
+    """ "1ère connexion"."""
+
+    template_name = "activation/first_connection.html"
+    wish = Wish.FIRST_CONNECTION
+    answer_page = "first-connection-answer"
+
+
+class ForgottenPasswordView(LinkRequestView):
+    """ "Mot de passe oublié"."""
+
+    template_name = "activation/forgotten_password.html"
+    wish = Wish.FORGOTTEN_PASSWORD
+    answer_page = "forgotten-password-answer"
 
 
 @method_decorator(login_not_required, name="dispatch")
-class FirstConnectionAnswerView(TemplateView):
+class LinkRequestAnswerView(TemplateView):
     """ "Regardez vos e-mails": the one answer."""
 
-    template_name = "activation/first_connection_answer.html"
+    template_name = "activation/link_request_answer.html"
+    form_page = ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """What was typed, to be checked by its author."""
-        return super().get_context_data(**kwargs, login=self.request.session.get("login_asked"))
+        login = self.request.session.get("login_asked")
+        return super().get_context_data(**kwargs, login=login, form_page=self.form_page)

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
-from django.urls import translate_url
+from django.urls import reverse, translate_url
 from django.utils import translation
 
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
@@ -11,6 +11,7 @@ OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 
 def portal(request: HttpRequest) -> dict[str, object]:
     """The university, where to get help, and this page in the other language; without a query."""
+    signed_in = SESSION_KEY in request.session if hasattr(request, "session") else False
     other_language = OTHER_LANGUAGE[translation.get_language() or "fr"]
     return {
         "university_name": settings.UNIVERSITY_NAME,
@@ -22,5 +23,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "moodle_url": settings.MOODLE_URL,
         "other_language": other_language,
         "other_language_url": translate_url(request.path, other_language),
-        "signed_in": SESSION_KEY in request.session if hasattr(request, "session") else False,
+        "signed_in": signed_in,
+        "idle_seconds": settings.SESSION_IDLE_SECONDS if signed_in else None,
+        "idle_url": reverse("account-keep-alive"),
     }

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import idna
 from django.core.exceptions import ImproperlyConfigured
 
 SHORTEST_SECRET_KEY = 50
 SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
+#: Each way of signing in, and what it has to be told.
+SIGN_IN_NEEDS = {
+    "portal": (),
+    "cas": ("CAS_URL",),
+    "oidc": ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
+}
 DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 
 
@@ -46,6 +53,38 @@ def checked_hosts(hosts: list[str]) -> list[str]:
     if loose or not hosts:
         raise ImproperlyConfigured("ALLOWED_HOSTS must list exact host names, without '*' or a leading dot.")
     return hosts
+
+
+def checked_sign_in(environment: Mapping[str, str], sign_in: str) -> str:
+    """SIGN_IN, when all that it needs is there; ImproperlyConfigured otherwise."""
+    if sign_in not in SIGN_IN_NEEDS:
+        raise ImproperlyConfigured(f"SIGN_IN must be one of: {', '.join(SIGN_IN_NEEDS)}.")
+    require(environment, *SIGN_IN_NEEDS[sign_in])
+    return sign_in
+
+
+def checked_provider_url(name: str, url: str, *, debug: bool) -> str:
+    """The address of a sign-in provider, or "" where there is none; https unless DEBUG is on: we believe its word."""
+    parts = urlsplit(url)
+    schemes = ("https", "http") if debug else ("https",)
+    if url and (parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment):
+        raise ImproperlyConfigured(
+            f"{name} must be the https:// address of the provider (plain http is accepted with DEBUG=true only)."
+        )
+    return url
+
+
+def checked_domains(name: str, domains: list[str]) -> list[str]:
+    """Domain names in the spelling in which addresses are compared, lower-case punycode; they stand for what is below.
+
+    ImproperlyConfigured for anything else: "*", "@", a leading dot or a URL would match nothing, silently.
+    """
+    try:
+        return [
+            idna.encode(domain.strip().removesuffix("."), uts46=True, std3_rules=True).decode() for domain in domains
+        ]
+    except idna.IDNAError as error:
+        raise ImproperlyConfigured(f"{name} must list domain names such as exemple.org ({error}).") from error
 
 
 def connection_pool(*, size: int) -> dict[str, int] | bool:

@@ -1,9 +1,10 @@
 """What a load balancer asks: is the process alive, and can it work."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
-from django_redis import get_redis_connection
+from redis import Redis
 from redis.exceptions import RedisError
 
 
@@ -26,7 +27,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def _redis_note() -> str:
     try:
-        get_redis_connection().ping()
+        with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
+            redis.ping()
     except (RedisError, OSError):
         return " (sans Redis)"
     return ""

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers, patch_cache_control
 
-from accounts.client import browser_family, client_address, is_trusted_proxy
+from accounts.client import client_address, device_name, is_trusted_proxy
 from accounts.limits import LimitReached
 from accounts.origin import Origin, acting_from, current_origin
 
@@ -37,7 +37,7 @@ class RequestOriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with everything recorded as coming from this request."""
-        origin = Origin("web", client_address(request), browser_family(request), uuid.uuid4().hex)
+        origin = Origin("web", client_address(request), device_name(request), uuid.uuid4().hex)
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
             for header in FORWARDED_HEADERS:
                 request.META.pop(header, None)

@@ -7,13 +7,14 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from config.environment import (
+    checked_domains,
     checked_hosts,
     checked_portal_url,
+    checked_provider_url,
     checked_secret_key,
+    checked_sign_in,
     connection_pool,
     mail_settings,
     require,
@@ -44,7 +45,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 CAMPUS_NETWORKS = env.list("CAMPUS_NETWORKS", default=[])
 
 UNIVERSITY_NAME = env.str("UNIVERSITY_NAME")
-UNIVERSITY_DOMAINS = env.list("UNIVERSITY_DOMAINS")
+UNIVERSITY_DOMAINS = checked_domains("UNIVERSITY_DOMAINS", env.list("UNIVERSITY_DOMAINS"))
 SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default=f"assistance@{UNIVERSITY_DOMAINS[0]}")
 SUPPORT_PHONE = env.str("SUPPORT_PHONE", default="")
 PRIVACY_OFFICER_ADDRESS = env.str("PRIVACY_OFFICER_ADDRESS", default=f"dpo@{UNIVERSITY_DOMAINS[0]}")
@@ -53,7 +54,14 @@ WEBMAIL_URL = env.str("WEBMAIL_URL", default=f"https://webmail.{UNIVERSITY_DOMAI
 MOODLE_URL = env.str("MOODLE_URL", default=f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
 
 FORWARDING_ALLOWED = env.bool("FORWARDING_ALLOWED", default=True)
+FORWARDING_ALLOWED_DOMAINS = checked_domains(
+    "FORWARDING_ALLOWED_DOMAINS", env.list("FORWARDING_ALLOWED_DOMAINS", default=[])
+)
+FORWARDING_DENIED_DOMAINS = checked_domains(
+    "FORWARDING_DENIED_DOMAINS", env.list("FORWARDING_DENIED_DOMAINS", default=[])
+)
 HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
+DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
 
 # Applications
 
@@ -62,7 +70,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django.forms",
     "anymail",
@@ -83,9 +90,11 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionLimitsMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "activation.middleware.CharterMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -122,25 +131,9 @@ DATABASES["default"] |= {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis: cache, sessions (copied in the database), limits, broker
+# Redis: limits and broker. Nothing that has to be remembered is there alone.
 
 REDIS_URL = env.str("REDIS_URL")
-# Sessions are in the database too: a cache that does not answer is a cache that knows nothing (AVL-01, AVL-06).
-DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-CACHES = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "portal",
-        "OPTIONS": {
-            "IGNORE_EXCEPTIONS": True,
-            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "SOCKET_CONNECT_TIMEOUT": 0.5,
-            "SOCKET_TIMEOUT": 0.5,
-            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
-        },
-    }
-}
 
 # Worker: the outbox table is the memory, the broker only wakes (docs/architecture.md).
 
@@ -217,8 +210,18 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# A provider of the university's own in front (docs/configuration.md).
+SIGN_IN = checked_sign_in(os.environ, env.str("SIGN_IN", default="portal"))
+SIGN_IN_ATTRIBUTE = env.str("SIGN_IN_ATTRIBUTE", default="")
+CAS_URL = checked_provider_url("CAS_URL", env.str("CAS_URL", default=""), debug=DEBUG)
+OIDC_ISSUER = checked_provider_url("OIDC_ISSUER", env.str("OIDC_ISSUER", default=""), debug=DEBUG)
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+
+SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_MINUTES", default=30) * 60
+SESSION_LONGEST_SECONDS = 8 * 60 * 60
 WIZARD_IDLE_SECONDS = 60 * 60
 WIZARD_LONGEST_SECONDS = 8 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path
 from django.views.generic import TemplateView
 
+from accounts.views.password import WellKnownChangePasswordView
 from config import health
 
 
@@ -26,6 +27,7 @@ def mail_webhooks() -> list[URLPattern]:
 urlpatterns = [
     path("sante/vivant", health.alive, name="alive"),
     path("sante/pret", health.ready, name="ready"),
+    path(".well-known/change-password", WellKnownChangePasswordView.as_view(), name="well-known-change-password"),
     path("anymail/", include(mail_webhooks())),
     *i18n_patterns(
         page("", "home", "home"),
@@ -36,6 +38,7 @@ urlpatterns = [
         page("plan-du-site/", "sitemap", "plan-du-site"),
         page("compte-bloque/", "locked-help", "compte-bloque"),
         path("", include("accounts.urls")),
+        path("", include("directory.urls")),
         path("", include("mailrouting.urls")),
         path("", include("activation.urls")),
         prefix_default_language=False,

@@ -1,19 +1,24 @@
 """The public directory: the dated yes or no of each person, each one kept."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account
+from accounts.models import Account, AccountQuerySet
 
 
 class DirectoryConsentQuerySet(models.QuerySet["DirectoryConsent"]):
     """Words of the consent."""
 
+    def latest_first(self) -> "DirectoryConsentQuerySet":
+        """The last decision before the others; of two at one instant, the one recorded last."""
+        return self.order_by("-decided_at", "-pk")
+
     def current(self, account: Account) -> "DirectoryConsent | None":
         """The last decision of the person, or None: nobody is listed before saying yes (PRV-02)."""
-        return self.filter(account=account).order_by("-decided_at", "-pk").first()
+        return self.filter(account=account).latest_first().first()
 
 
 class DirectoryConsent(models.Model):
@@ -36,3 +41,40 @@ class DirectoryConsent(models.Model):
 
     def __str__(self) -> str:
         return str(_("Figure dans l’annuaire public") if self.listed else _("Ne figure pas dans l’annuaire public"))
+
+
+class SearchableName(models.Model):
+    """The name of somebody who has activated, as people look for it; the database itself writes it (migration 0002)."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.CASCADE, related_name="searchable_name", verbose_name=_("compte")
+    )
+    #: In small letters without accents, a space around each; then names of several words written as one (« obrien »).
+    words = models.TextField(_("mots du nom"))
+    #: The family name, then the given name, spelt alike.
+    sort_key = models.TextField(_("clé de tri"))
+
+    class Meta:
+        verbose_name = _("nom à chercher")
+        verbose_name_plural = _("noms à chercher")
+        indexes = [GinIndex(fields=["words"], name="directory_words_trigrams", opclasses=["gin_trgm_ops"])]
+
+    def __str__(self) -> str:
+        return self.sort_key
+
+
+def active_people() -> AccountQuerySet:
+    """Everybody whose account is active, each with `listed`: their last decision, None before the first."""
+    people: AccountQuerySet = Account.objects.active().annotate(listed=_last_decision())
+    return people
+
+
+def listed_people() -> AccountQuerySet:
+    """Who is in the public directory now: a withdrawal, a lock or an end date takes somebody out at once (PRV-02)."""
+    people: AccountQuerySet = Account.objects.active().alias(listed=_last_decision()).filter(listed=True)
+    return people
+
+
+def _last_decision() -> models.Subquery:
+    decisions = DirectoryConsent.objects.filter(account=models.OuterRef("pk")).latest_first()
+    return models.Subquery(decisions.values("listed")[:1])

@@ -20,3 +20,11 @@ def record_directory_consent(*, account: Account, listed: bool, wording: str) ->
     return DirectoryConsent.objects.create(
         account=account, listed=listed, wording=wording, language=translation.get_language() or "fr"
     )
+
+
+@transaction.atomic
+def change_directory_consent(*, account: Account, listed: bool, wording: str) -> DirectoryConsent:
+    """Record what somebody decides outside the activation, which locks the account's row itself: of a double click
+    or of two tabs that say the same, one is recorded."""
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    return record_directory_consent(account=account, listed=listed, wording=wording)

@@ -4,9 +4,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
+from mailrouting.domains import allowed_targets, may_receive
 
 
 class Mailbox(models.Model):
@@ -28,10 +30,10 @@ class RedirectionQuerySet(models.QuerySet["Redirection"]):
     """Words of forwarding."""
 
     def in_force(self) -> "RedirectionQuerySet":
-        """What the mail server may apply: verified, allowed here, of somebody active (FWD-05)."""
+        """What the mail server may apply: verified, allowed here and now, of somebody active (FWD-05, FWD-06)."""
         if not settings.FORWARDING_ALLOWED:
             return self.none()
-        return self.filter(verified_at__isnull=False, account__in=Account.objects.active())
+        return self.filter(allowed_targets(), verified_at__isnull=False, account__in=Account.objects.active())
 
     def waiting(self) -> "RedirectionQuerySet":
         """To an address that has not been confirmed yet."""
@@ -76,3 +78,12 @@ class Redirection(models.Model):
     def is_waiting(self) -> bool:
         """Whether its address still has to be confirmed."""
         return self.is_wanted and self.verified_at is None
+
+    @property
+    def suspension(self) -> str:
+        """Why the university does not allow it any more; empty when it does (FWD-06)."""
+        if not self.is_wanted:
+            return ""
+        if not settings.FORWARDING_ALLOWED:
+            return gettext("L’université ne permet plus de rediriger les messages.")
+        return "" if may_receive(self.target) else gettext("L’université ne permet plus de rediriger vers ce domaine.")

@@ -1,32 +1,28 @@
 """Acts on mailboxes and their forwarding."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import journal
-from accounts.addresses import outside_address, same_address
-from accounts.enums import Event
-from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
-from accounts.models import Account
+from accounts.addresses import same_address
+from accounts.enums import Event, State
+from accounts.limits import SHORTEST_TIME_BETWEEN_MAILS
+from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at
+from accounts.models import Account, JournalEntry
+from accounts.notices import tell_of_change
+from accounts.services import NotActive, held
+from mailrouting.domains import forwarding_address
 from mailrouting.models import Mailbox, Redirection
-from outbox.enums import Kind, Status
+from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue
 
 
 class ForwardingNotAllowed(Exception):
     """The university does not allow forwarding (FWD-06)."""
-
-
-class MailLimitReached(Exception):
-    """A mail went to that address a moment ago, or too many did; `retry_at` is when one may be asked for again."""
-
-    def __init__(self, retry_at: datetime) -> None:
-        super().__init__(f"retry at {retry_at.isoformat()}")
-        self.retry_at = retry_at
 
 
 @transaction.atomic
@@ -42,40 +38,34 @@ def open_mailbox(*, account: Account) -> Mailbox:
 
 @transaction.atomic
 def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
-    """Forward to `target`. The recovery address, proven already, is in force at once; any other address
-    has to be confirmed through a mail first (FWD-01).
+    """The answer of the activation: forward to `target`. The recovery address, proven already, is in force with the
+    account; any other address has to be confirmed through a mail first (FWD-01).
 
     Choosing the same again changes nothing and mails nobody. Raises ForwardingNotAllowed, or AddressRefused for an
-    address of the university itself (FWD-02).
+    address of the university itself or of a domain that it does not allow (FWD-02, FWD-06).
     """
-    if not settings.FORWARDING_ALLOWED:
-        raise ForwardingNotAllowed
-    target = outside_address(target)
-    current = _locked_redirection(account)
-    if current is not None and current.target == target and current.keep_copy == keep_copy:
-        return current
-    proven = same_address(target, account.recovery_address) or (
-        current is not None and current.target == target and current.verified_at is not None
-    )
-    redirection = _decide(account, target=target, keep_copy=keep_copy, verified_at=timezone.now() if proven else None)
-    journal.record(
-        account=account,
-        actor=account,
-        event=Event.REDIRECTION_CHOSEN,
-        target=target,
-        keep_copy=keep_copy,
-        proven=proven,
-    )
-    target_changed = current is None or current.target != target
-    if not proven and target_changed and mail_allowed_at(target) <= timezone.now():
-        _ask_for_verification(redirection)
+    redirection, _entry = _redirect(_row_held(account), target=target, keep_copy=keep_copy)
+    return redirection
+
+
+@transaction.atomic
+def change_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
+    """Forward to `target` from now on, by the rules of `choose_redirection`; every address on file is told (FWD-04).
+
+    Until another address than the recovery address is confirmed, nothing is forwarded, not even to the address before.
+    Raises NotActive besides.
+    """
+    redirection, entry = _redirect(held(account), target=target, keep_copy=keep_copy)
+    if entry is not None:
+        tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
     return redirection
 
 
 @transaction.atomic
 def decline_redirection(*, account: Account) -> Redirection:
-    """Deliver to the university mailbox only."""
-    current = _locked_redirection(account)
+    """The answer of the activation: deliver to the university mailbox only."""
+    account = _row_held(account)
+    current = _redirection(account)
     if current is not None and not current.is_wanted:
         return current
     journal.record(account=account, actor=account, event=Event.REDIRECTION_DECLINED)
@@ -83,13 +73,40 @@ def decline_redirection(*, account: Account) -> Redirection:
 
 
 @transaction.atomic
+def stop_redirection(*, account: Account) -> None:
+    """Deliver to the university mailbox only, from now on; every address on file is told (FWD-04).
+
+    Also gives up an address that still waits: its link dies. Twice is once. Raises NotActive.
+    """
+    account = held(account)
+    current = _redirection(account)
+    if current is None or not current.is_wanted:
+        return
+    entry = journal.record(
+        account=account,
+        actor=account,
+        event=Event.REDIRECTION_STOPPED,
+        previous=current.target,
+        previous_proven=not current.is_waiting,
+        keep_copy=current.keep_copy,
+    )
+    _decide(account, target="", keep_copy=True, verified_at=None)
+    tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
+
+
+@transaction.atomic
 def ask_for_verification_again(*, account: Account) -> Message:
-    """Mail the verification link once more. Raises MailLimitReached when it is too early or too often (ENU-05)."""
-    redirection = Redirection.objects.select_for_update().waiting().get(account=account)
-    retry_at = _next_mail_at(redirection)
+    """Mail the verification link once more. Raises MailLimitReached when it is too early or too often (ENU-05),
+    Redirection.DoesNotExist when nothing waits, ForwardingNotAllowed, NotActive.
+    """
+    account = _present(account.pk)
+    redirection = Redirection.objects.waiting().get(account=account)
+    if redirection.suspension:
+        raise ForwardingNotAllowed
+    retry_at = next_mail_at(redirection)
     if retry_at > timezone.now():
         raise MailLimitReached(retry_at)
-    return _ask_for_verification(redirection)
+    return _ask_for_verification(account, redirection)
 
 
 @transaction.atomic
@@ -101,19 +118,22 @@ def postpone_verification(*, account: Account) -> None:
 @transaction.atomic
 def verify_redirection(*, redirection_id: int, target: str) -> bool:
     """Record that whoever reads `target` confirmed it; True when this call did it, False when it was done already.
+    Every address on file of somebody active is told (FWD-04).
 
-    Raises Redirection.DoesNotExist when the person has chosen another address since.
+    Raises Redirection.DoesNotExist when the person has chosen another address since, NotActive.
     """
-    redirection = (
-        Redirection.objects.select_for_update(of=("self",))
-        .select_related("account")
-        .get(pk=redirection_id, target=target)
-    )
+    aimed_there = Redirection.objects.filter(pk=redirection_id, target=target)
+    account = _present(aimed_there.values_list("account_id", flat=True).get())
+    redirection = aimed_there.get()
     if redirection.verified_at is not None:
         return False
     redirection.verified_at = timezone.now()
     redirection.save(update_fields=["verified_at"])
-    journal.record(account=redirection.account, event=Event.REDIRECTION_VERIFIED, target=target)
+    entry = journal.record(
+        account=account, event=Event.REDIRECTION_VERIFIED, target=target, keep_copy=redirection.keep_copy
+    )
+    if account.state == State.ACTIVE:
+        tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
     return True
 
 
@@ -125,27 +145,59 @@ def last_verification_mail(redirection: Redirection) -> Message | None:
     return asked.order_by("-created_at").first()
 
 
-def mail_allowed_at(address: str) -> datetime:
-    """From when another verification may be mailed to `address`, whoever asks for it (ENU-05)."""
-    since = timezone.now() - MAIL_WINDOW
-    recent = Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION, address=address).asked_since(since)
-    times = list(recent.order_by("-created_at").values_list("created_at", flat=True)[:MAILS_PER_HOUR])
-    return times[-1] + MAIL_WINDOW if len(times) == MAILS_PER_HOUR else since
-
-
-def could_not_be_delivered(message: Message | None) -> bool:
-    """Whether the mail came back, or was refused for good."""
-    return message is not None and message.status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP)
-
-
-def _next_mail_at(redirection: Redirection) -> datetime:
+def next_mail_at(redirection: Redirection) -> datetime:
+    """From when the verification may be mailed again (ENU-05)."""
     last = last_verification_mail(redirection)
-    soonest = last.created_at + SHORTEST_TIME_BETWEEN_MAILS if last else timezone.now() - timedelta(seconds=1)
-    return max(soonest, mail_allowed_at(redirection.target))
+    if last is None:
+        return allowed_at(kind=Kind.REDIRECTION_VERIFICATION, address=redirection.target)
+    return allowed_again_at(last=last)
 
 
-def _ask_for_verification(redirection: Redirection) -> Message:
-    account = redirection.account
+def seconds_until_next_mail(last: Message | None) -> int:
+    """How long after the last mail the next one may be asked for, as far as a minute between two decides."""
+    if last is None:
+        return 0
+    return max(0, int((last.created_at + SHORTEST_TIME_BETWEEN_MAILS - timezone.now()).total_seconds()))
+
+
+def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redirection, JournalEntry | None]:
+    """What holds now, and the entry of the change if there was one; the account's row is held."""
+    if not settings.FORWARDING_ALLOWED:
+        raise ForwardingNotAllowed
+    target, current = forwarding_address(target), _redirection(account)
+    proven_at = _proven_at(account, target, current)
+    if current and (current.target, current.keep_copy, current.verified_at) == (target, keep_copy, proven_at):
+        return current, None
+    before = current.target if current else ""
+    entry = journal.record(
+        account=account,
+        actor=account,
+        event=Event.REDIRECTION_CHOSEN,
+        target=target,
+        keep_copy=keep_copy,
+        proven=proven_at is not None,
+        previous=before,
+        previous_proven=current is not None and current.verified_at is not None,
+    )
+    redirection = _decide(account, target=target, keep_copy=keep_copy, verified_at=proven_at)
+    if proven_at is None and before != target and _may_be_asked(target):
+        _ask_for_verification(account, redirection)
+    return redirection, entry
+
+
+def _proven_at(account: Account, target: str, current: Redirection | None) -> datetime | None:
+    """When the person showed that they read `target`; None when they have to. The recovery address needs no mail."""
+    if current is not None and current.target == target and current.verified_at is not None:
+        return current.verified_at
+    is_recovery_address = account.can_be_mailed and same_address(target, account.recovery_address)
+    return timezone.now() if is_recovery_address else None
+
+
+def _may_be_asked(target: str) -> bool:
+    return allowed_at(kind=Kind.REDIRECTION_VERIFICATION, address=target) <= timezone.now()
+
+
+def _ask_for_verification(account: Account, redirection: Redirection) -> Message:
     journal.record(
         account=account, actor=account, event=Event.REDIRECTION_VERIFICATION_REQUESTED, target=redirection.target
     )
@@ -158,9 +210,25 @@ def _ask_for_verification(redirection: Redirection) -> Message:
     )
 
 
-def _locked_redirection(account: Account) -> Redirection | None:
-    """The redirection as it is, while nobody else decides on it."""
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+def _row_held(account: Account) -> Account:
+    """The account as it is, while nobody else decides on it; the visit of the activation has checked its state."""
+    row: Account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    return row
+
+
+def _present(account_id: int) -> Account:
+    """The account, its row held, unless it is locked or closed now: NotActive. It may still be in its activation.
+
+    Two queries, so that what is read after the wait is what the other one left.
+    """
+    Account.objects.select_for_update(of=("self",)).get(pk=account_id)
+    account: Account = Account.objects.with_lock().get(pk=account_id)
+    if account.state in (State.LOCKED, State.CLOSED):
+        raise NotActive
+    return account
+
+
+def _redirection(account: Account) -> Redirection | None:
     return Redirection.objects.filter(account=account).first()
 
 

@@ -6,15 +6,16 @@ from mailrouting.models import Redirection
 
 
 class RedirectionLink(MailedLink):
-    """Bound to the account, the redirection and its exact address: choosing another address kills it (FWD-01)."""
+    """Bound to the account, the redirection and its exact address: choosing another address kills it (FWD-01), and so
+    does a lock, even released."""
 
     purpose = "redirection"
     url_name = "redirection-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The redirection and the address to prove."""
+        """The redirection and the address to prove, and no lock since."""
         redirection = Redirection.objects.filter(account=account, pk=subject_id).first()
-        return (subject_id, redirection.target if redirection else "")
+        return (subject_id, redirection.target if redirection else "", account.times_locked)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
         """An address is verified once; which one is for `state` to say."""

@@ -1,26 +1,167 @@
-"""Pages of the link that proves a forwarding address. They show no account data: the mailbox may be somebody else's."""
+"""Pages of forwarding: what its owner sets, and the link that proves an address.
+
+The pages of the link show no account data: the mailbox may be somebody else's.
+"""
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.views.generic import View
+from django.views.generic import FormView, View
 
+from accounts.forms import ConfirmedForm
 from accounts.limits import BAD_LINKS_PER_CLIENT, this_client
 from accounts.models import Account
+from accounts.services import NotActive
 from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkRefused, OpenedLink
-from accounts.views import without_referrer
+from accounts.views.confirming import ConfirmedFormMixin
+from accounts.views.links import without_referrer
+from mailrouting.forms import RedirectionForm, answer_of
 from mailrouting.models import Redirection
-from mailrouting.services import MailLimitReached, ask_for_verification_again, verify_redirection
+from mailrouting.services import (
+    ForwardingNotAllowed,
+    MailLimitReached,
+    ask_for_verification_again,
+    change_redirection,
+    last_verification_mail,
+    next_mail_at,
+    seconds_until_next_mail,
+    stop_redirection,
+    verify_redirection,
+)
 from mailrouting.tokens import redirection_link
+from outbox.deadlines import end_of_next_day
 from outbox.templatetags.moments import hour
 
 SESSION_ITEM = "redirection_link"
 GONE, NOT_FOUND = 410, 404
+
+
+class OwnRedirectionView(ConfirmedFormMixin, FormView):
+    """A page about one's own forwarding; it is not there for somebody without a university mailbox."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer only those whom it concerns."""
+        if not self.is_offered():
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    def is_offered(self) -> bool:
+        """Whether this person has mail to forward."""
+        return self.owner.has_mailbox_right and hasattr(self.owner, "mailbox")
+
+    @cached_property
+    def owner(self) -> Account:
+        """Whoever is signed in, with mailbox and forwarding."""
+        owner: Account = Account.objects.select_related("mailbox", "redirection").get(pk=self.account.pk)
+        return owner
+
+    @property
+    def redirection(self) -> Redirection | None:
+        """What they decided before, when there is a target."""
+        redirection: Redirection | None = getattr(self.owner, "redirection", None)
+        return redirection if redirection is not None and redirection.is_wanted else None
+
+
+class RedirectionChangeView(OwnRedirectionView):
+    """What is set, and the form that sets it."""
+
+    form_class = RedirectionForm
+    template_name = "mailrouting/redirection.html"
+
+    def is_offered(self) -> bool:
+        """Not where the university allows no forwarding (FWD-06)."""
+        return settings.FORWARDING_ALLOWED and super().is_offered()
+
+    def get_initial(self) -> dict[str, Any]:
+        """What was chosen before, or what is recommended."""
+        return answer_of(self.owner, self.redirection)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What is in force, or what it waits for."""
+        context = super().get_context_data(**kwargs, account=self.owner, redirection=self.redirection)
+        if self.redirection is not None and self.redirection.is_waiting:
+            context |= proof_of(self.redirection)
+        return context
+
+    def confirmed(self, form: RedirectionForm) -> HttpResponse:
+        """Set it, and say what happens now."""
+        target, keep_copy = form.cleaned_data["target"], form.cleaned_data["keep_copy"]
+        try:
+            redirection = change_redirection(account=self.account, target=target, keep_copy=keep_copy)
+        except NotActive:
+            return redirect("locked-help")
+        say_what_happens_now(self.request, redirection)
+        return redirect("account")
+
+
+class RedirectionStopView(OwnRedirectionView):
+    """Stop forwarding, or give up an address that waits. Always open: an intruder's forwarding ends at any time."""
+
+    form_class = ConfirmedForm
+    template_name = "mailrouting/stop.html"
+    open_without_charter = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask, when there is something to stop."""
+        if self.redirection is None:
+            messages.info(request, _("Vous n’avez pas de redirection."))
+            return redirect("account")
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What would be stopped."""
+        return super().get_context_data(**kwargs, account=self.owner, redirection=self.redirection)
+
+    def confirmed(self, form: ConfirmedForm) -> HttpResponse:
+        """Stop it; what was stopped a moment ago, by a double click or another tab, is stopped."""
+        try:
+            stop_redirection(account=self.account)
+        except NotActive:
+            return redirect("locked-help")
+        messages.success(self.request, _("Vos messages n’arrivent plus que dans votre boîte universitaire."))
+        return redirect("account")
+
+
+def proof_of(redirection: Redirection) -> dict[str, Any]:
+    """What became of the last mail that asks to confirm the address, for the page."""
+    mail = last_verification_mail(redirection)
+    deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
+    return {
+        "mail": mail,
+        "mail_deadline": deadline,
+        "has_expired": deadline < timezone.now(),
+        "undelivered": mail is not None and mail.could_not_be_delivered,
+        "wait_seconds": seconds_until_next_mail(mail),
+    }
+
+
+def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None:
+    """Where mail goes from now on, or what it waits for."""
+    address = {"address": redirection.target}
+    if not redirection.is_waiting:
+        messages.success(request, _("Vos messages sont maintenant redirigés vers %(address)s.") % address)
+    elif last_verification_mail(redirection) is not None:
+        text = _(
+            "Votre choix est enregistré. La redirection commencera quand vous aurez ouvert le lien envoyé à "
+            "%(address)s. En attendant, vos messages n’arrivent que dans votre boîte universitaire."
+        )
+        messages.success(request, text % address)
+    else:
+        text = _(
+            "Votre choix est enregistré, mais plusieurs e-mails sont déjà partis vers %(address)s depuis une heure. "
+            "Vous pourrez demander l’e-mail de vérification à %(hour)s."
+        )
+        messages.warning(request, text % {**address, "hour": hour(next_mail_at(redirection))})
 
 
 def request_verification(request: HttpRequest, account: Account) -> None:
@@ -30,7 +171,7 @@ def request_verification(request: HttpRequest, account: Account) -> None:
     except MailLimitReached as too_early:
         text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
         messages.warning(request, text % {"hour": hour(too_early.retry_at)})
-    except Redirection.DoesNotExist:
+    except (Redirection.DoesNotExist, ForwardingNotAllowed, NotActive):
         messages.info(request, _("Aucune adresse n’attend de vérification."))
     else:
         messages.success(request, _("Un nouvel e-mail vient de partir."))
@@ -116,7 +257,7 @@ class RedirectionView(View):
         """Confirm it, unless another address was chosen this very moment."""
         try:
             done_now = verify_redirection(redirection_id=self.redirection.pk, target=self.redirection.target)
-        except Redirection.DoesNotExist:
+        except (Redirection.DoesNotExist, NotActive):
             return self.not_valid()
         context = {"already": not done_now, "continues": "activation" in request.session}
         return render(request, "mailrouting/verified.html", context)

@@ -12,6 +12,11 @@ class Kind(models.TextChoices):
     ALREADY_ACTIVE = "already-active", _("Compte déjà actif")
     LOCKED = "locked", _("Compte bloqué")
     REDIRECTION_VERIFICATION = "redirection-verification", _("Vérification de la redirection")
+    REDIRECTION_CHANGED = "redirection-changed", _("Redirection modifiée")
+    PASSWORD_RESET = "password-reset", _("Mot de passe oublié")
+    PASSWORD_CHANGED = "password-changed", _("Mot de passe changé")
+    RECOVERY_VERIFICATION = "recovery-verification", _("Vérification de l’adresse de secours")
+    RECOVERY_CHANGED = "recovery-changed", _("Adresse de secours changée")
     ACCOUNT_ACTIVATED = "account-activated", _("Compte activé")
 
 

@@ -89,6 +89,11 @@ class Message(models.Model):
         day: date = timezone.localdate(self.built_at)
         return f"<{self.reference.hex}.{day:%Y%m%d}@{settings.MESSAGE_ID_DOMAIN}>"
 
+    @property
+    def could_not_be_delivered(self) -> bool:
+        """Whether the mail came back, or was refused for good."""
+        return self.status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP)
+
     def lease(self, now: datetime, duration: timedelta) -> None:
         """Put the row into the hands of one worker; unsaved."""
         self.status = Status.SENDING

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import translation
 
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
 from local.mailcatcher import MailCatcher, accept
+from tests.memory import forget_limits
 from tests.postman import Postman
 
 
@@ -40,8 +40,8 @@ def in_french() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """Sessions, limits and cache start empty."""
-    cache.clear()
+    """Limits start from nothing."""
+    forget_limits()
 
 
 @pytest.fixture

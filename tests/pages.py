@@ -13,7 +13,11 @@ from accounts.enums import Category, LockReason
 from accounts.limits import BAD_LINKS_PER_CLIENT
 from accounts.models import Account
 from accounts.services import lock_account
-from mailrouting.services import choose_redirection
+from activation.models import Charter
+from activation.services import accept_charter
+from directory.services import record_directory_consent
+from mailrouting.models import Redirection
+from mailrouting.services import change_redirection, choose_redirection
 from mailrouting.tokens import redirection_link
 from outbox.enums import Status
 from outbox.models import Message
@@ -32,6 +36,7 @@ from tests.activation.walking import (
     good_answer,
     link_to,
 )
+from tests.directory.listed import listed_people_called
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 
 ELSEWHERE = "ailleurs@exemple.org"
@@ -149,6 +154,34 @@ def form_open_for_too_long(browser: Client) -> Ask:
 @page
 def unreadable_request(browser: Client) -> Ask:
     return Ask(reverse("first-connection"), {f"field{number}": "x" for number in range(300)}, 400)
+
+
+@page
+def public_directory(browser: Client) -> Ask:
+    return Ask(reverse("directory"))
+
+
+@page
+def public_directory_with_several_pages(browser: Client) -> Ask:
+    listed_people_called("Durand", 21)
+    return Ask(f"{reverse('directory')}?q=durand")
+
+
+@page
+def public_directory_with_a_slip(browser: Client) -> Ask:
+    listed_people_called("Lefebvre", 1)
+    return Ask(f"{reverse('directory')}?q=lefevbre")
+
+
+@page
+def public_directory_with_too_many(browser: Client) -> Ask:
+    listed_people_called("Durand", 101)
+    return Ask(f"{reverse('directory')}?q=durand&page=5")
+
+
+@page
+def public_directory_with_nobody(browser: Client) -> Ask:
+    return Ask(f"{reverse('directory')}?q=durand")
 
 
 # The link and the wizard
@@ -358,7 +391,192 @@ def account_with_an_address_that_waits(browser: Client) -> Ask:
     return Ask(reverse("account"))
 
 
+# Forwarding after the activation
+
+
+def signed_in_with_a_redirection(browser: Client, target: str = ELSEWHERE) -> Account:
+    person = signed_in(browser)
+    change_redirection(account=person, target=target, keep_copy=True)
+    return person
+
+
+@page
+def redirection_not_chosen(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_in_force(browser: Client) -> Ask:
+    person = signed_in(browser)
+    change_redirection(account=person, target=person.recovery_address, keep_copy=False)
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_that_waits(browser: Client) -> Ask:
+    signed_in_with_a_redirection(browser)
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_whose_link_has_expired(browser: Client) -> Ask:
+    person = signed_in_with_a_redirection(browser)
+    Message.objects.filter(person=person).update(deadline=timezone.now() - timedelta(hours=1))
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_not_delivered(browser: Client) -> Ask:
+    Message.objects.filter(person=signed_in_with_a_redirection(browser)).update(status=Status.BOUNCED)
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_without_a_mail(browser: Client) -> Ask:
+    Message.objects.filter(person=signed_in_with_a_redirection(browser)).delete()
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_suspended(browser: Client) -> Ask:
+    person = signed_in_with_a_redirection(browser)
+    Redirection.objects.filter(account=person).update(target="chez.nous@univ-exemple.fr", verified_at=timezone.now())
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_with_the_password_to_give(browser: Client) -> Ask:
+    browser.force_login(active_person())
+    return Ask(reverse("account-redirection"))
+
+
+@page
+def redirection_to_stop(browser: Client) -> Ask:
+    signed_in_with_a_redirection(browser)
+    return Ask(reverse("account-redirection-stop"))
+
+
+@page
+def redirection_to_stop_with_the_password_to_give(browser: Client) -> Ask:
+    person = active_person()
+    change_redirection(account=person, target=person.recovery_address, keep_copy=True)
+    browser.force_login(person)
+    return Ask(reverse("account-redirection-stop"))
+
+
+# The charter after the activation
+
+
+def publish_another_charter() -> Charter:
+    return Charter.objects.create(
+        version="2026-11",
+        text_fr="Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte.",
+        text_en="This charter replaces the one before.\n\n## Article 1. Another rule\n\nNew text.",
+        key_points_fr="Votre mot de passe est personnel, ne le donnez à personne.\nUne nouvelle règle.",
+        key_points_en="Your password is personal; never give it to anyone.\nA new rule.",
+        published_at=timezone.now(),
+    )
+
+
+def signed_in_before_a_new_charter(browser: Client) -> Account:
+    person = active_person()
+    publish_another_charter()
+    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    return person
+
+
+@page
+def charter_due(browser: Client) -> Ask:
+    signed_in_before_a_new_charter(browser)
+    return Ask(reverse("account-charter"))
+
+
+def active_without_a_charter() -> Account:
+    """An agent whom the command line made."""
+    person = pending_person(is_staff=True)
+    person.charter_accepted_at = person.activated_at = person.password_changed_at = timezone.now()
+    person.set_password(A_GOOD_PASSWORD)
+    person.save()
+    return person
+
+
+@page
+def charter_due_for_the_first_time(browser: Client) -> Ask:
+    person = active_without_a_charter()
+    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    return Ask(reverse("account-charter"))
+
+
+@page
+def charter_not_accepted(browser: Client) -> Ask:
+    signed_in_before_a_new_charter(browser)
+    return Ask(reverse("account-charter-refused"))
+
+
+@page
+def charter_accepted(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-charter"))
+
+
+@page
+def charter_accepted_before(browser: Client) -> Ask:
+    person = signed_in(browser)
+    accept_charter(account=person, charter=publish_another_charter())
+    return Ask(reverse("account-charter-version", args=["2026-09"]))
+
+
+@page
+def choice_about_the_directory(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-directory"))
+
+
+@page
+def choice_about_the_directory_of_somebody_listed(browser: Client) -> Ask:
+    record_directory_consent(account=signed_in(browser), listed=True, wording="?")
+    return Ask(reverse("account-directory"))
+
+
 # Answers that are refused
+
+
+@refusal
+def redirection_without_an_address(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-redirection"), {"target": " "})
+
+
+@refusal
+def redirection_with_a_slip(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-redirection"), {"target": "camille@gmial.com"})
+
+
+@refusal
+def redirection_with_a_wrong_password(browser: Client) -> Ask:
+    browser.force_login(active_person())
+    return Ask(reverse("account-redirection"), {"target": "univ@univ-exemple.fr", "current_password": "faux"})
+
+
+@refusal
+def redirection_to_stop_without_the_password(browser: Client) -> Ask:
+    person = active_person()
+    change_redirection(account=person, target=ELSEWHERE, keep_copy=True)
+    browser.force_login(person)
+    return Ask(reverse("account-redirection-stop"), {})
+
+
+@refusal
+def public_directory_asked_for_one_letter(browser: Client) -> Ask:
+    return Ask(f"{reverse('directory')}?q=d")
+
+
+@refusal
+def choice_about_the_directory_without_an_answer(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-directory"), {})
 
 
 @refusal
@@ -431,7 +649,31 @@ def passwords_that_differ(browser: Client) -> Ask:
     return Ask(reverse(PASSWORD), {"password": A_GOOD_PASSWORD, "password2": "autre"})
 
 
+@refusal
+def new_charter_not_ticked(browser: Client) -> Ask:
+    signed_in_before_a_new_charter(browser)
+    return Ask(reverse("account-charter"), {"version": charter_answer()["version"]})
+
+
 # Answers that are recorded
+
+
+@act
+def change_the_redirection(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-redirection"), {"target": ELSEWHERE, "keep_copy": "on"}, 302)
+
+
+@act
+def stop_the_redirection(browser: Client) -> Ask:
+    signed_in_with_a_redirection(browser)
+    return Ask(reverse("account-redirection-stop"), {}, 302)
+
+
+@act
+def leave_the_directory(browser: Client) -> Ask:
+    record_directory_consent(account=signed_in(browser), listed=True, wording="?")
+    return Ask(reverse("account-directory"), {"listed": "no", "understood": "on"}, 302)
 
 
 @act
@@ -473,6 +715,12 @@ def go_on_without_waiting(browser: Client) -> Ask:
 def activate(browser: Client) -> Ask:
     standing_before(browser, PASSWORD)
     return Ask(reverse(PASSWORD), good_answer(PASSWORD), 302)
+
+
+@act
+def accept_the_new_charter(browser: Client) -> Ask:
+    signed_in_before_a_new_charter(browser)
+    return Ask(reverse("account-charter"), charter_answer(), 302)
 
 
 @act

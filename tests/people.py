@@ -34,11 +34,14 @@ def pending_person(**facts: Any) -> Account:
 
 def active_person(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
     """Somebody who activated a while ago, with everything that goes with it."""
+    from activation.models import Charter
+    from activation.services import accept_charter
     from directory.services import record_directory_consent
     from mailrouting.services import decline_redirection, open_mailbox
 
     person = pending_person(**facts)
-    person.charter_accepted_at = person.activated_at = person.password_changed_at = timezone.now()
+    accept_charter(account=person, charter=Charter.objects.in_force())
+    person.activated_at = person.password_changed_at = timezone.now()
     person.set_password(password)
     person.save()
     record_directory_consent(account=person, listed=False, wording="?")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db.models import F
 from django.template import engines
 from django.utils import translation
 
@@ -19,7 +20,7 @@ from accounts.models import Account
 from accounts.services import lock_account
 from accounts.tokens import LinkExpired
 from activation.tokens import activation_link
-from mailrouting.services import choose_redirection
+from mailrouting.services import change_redirection, choose_redirection
 from outbox.enums import Kind
 from outbox.mails import registered_kinds
 from outbox.models import Message
@@ -67,6 +68,18 @@ def redirection_verification(*, keep_copy: bool = True, **facts) -> Message:
     return Message.objects.get(kind=Kind.REDIRECTION_VERIFICATION)
 
 
+def redirection_changed(**facts) -> Message:
+    """The notice that goes to the recovery address; its twin to the mailbox says the same."""
+    change_redirection(account=active_person(**facts), target="ailleurs@exemple.org", keep_copy=True)
+    return only_the_notice(Kind.REDIRECTION_CHANGED)
+
+
+def only_the_notice(kind: Kind) -> Message:
+    [kept] = Message.objects.filter(kind=kind, address=F("person__recovery_address"))
+    Message.objects.exclude(pk=kept.pk).delete()
+    return kept
+
+
 SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.ACTIVATION: activation,
     Kind.NEW_LINK: new_link,
@@ -74,6 +87,7 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.LOCKED: locked,
     Kind.ACCOUNT_ACTIVATED: account_activated,
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
+    Kind.REDIRECTION_CHANGED: redirection_changed,
 }
 WITH_LINK = (Kind.ACTIVATION, Kind.NEW_LINK, Kind.REDIRECTION_VERIFICATION)
 EVERY_MAIL = pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
 from django.template import engines
@@ -16,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from tests.memory import forget_limits
 from tests.pages import ACTS, PAGES, REFUSALS, Ask, Page
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def every_variable_must_exist(monkeypatch) -> None:
 
 def seen(page: Page) -> tuple[Ask, HttpResponse]:
     """The page as somebody new sees it; its status is checked on the way."""
-    cache.clear()
+    forget_limits()
     browser = Client()
     ask = page(browser)
     response = ask.by(browser)
@@ -178,6 +178,17 @@ def test_a_page_that_is_no_error_does_not_say_so(name):
 # Queries of each page, session and signed-in account included; savepoints are not counted; what is not named costs none.
 # They may go down.
 PAGE_BUDGETS = {
+    "public_directory_with_several_pages": 2,
+    "public_directory_with_too_many": 2,
+    "public_directory_with_a_slip": 4,
+    "public_directory_with_nobody": 4,
+    "choice_about_the_directory": 3,
+    "choice_about_the_directory_of_somebody_listed": 3,
+    "charter_accepted": 4,
+    "charter_accepted_before": 4,
+    "charter_due": 5,
+    "charter_due_for_the_first_time": 5,
+    "charter_not_accepted": 5,
     "charter_refused": 1,
     "journey_of_somebody_locked": 1,
     "not_me": 1,
@@ -207,10 +218,13 @@ PAGE_BUDGETS = {
     "not_me_done": 7,
 }
 ANSWER_BUDGETS = {
+    "choice_about_the_directory_without_an_answer": 3,
+    "leave_the_directory": 9,
     "sign_in_refused": 2,
     "ask_for_a_link": 3,
     "charter_changed": 4,
     "charter_not_ticked": 4,
+    "new_charter_not_ticked": 5,
     "mailbox_with_a_slip": 4,
     "mailbox_with_an_own_address": 4,
     "mailbox_without_an_address": 4,
@@ -222,6 +236,7 @@ ANSWER_BUDGETS = {
     "go_on_without_waiting": 8,
     "begin_the_activation": 10,
     "accept_the_charter": 11,
+    "accept_the_new_charter": 14,
     "answer_about_the_directory": 11,
     "forward_the_mail": 15,
     "activate": 20,

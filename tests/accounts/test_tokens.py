@@ -22,6 +22,7 @@ from accounts.enums import LockReason
 from accounts.models import Account
 from accounts.services import lock_account
 from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed, MailedLink
+from activation.enums import Wish
 from activation.models import Charter
 from activation.services import request_link
 from activation.tokens import ActivationLink, activation_link
@@ -225,7 +226,7 @@ class TestSecret:
         broker_starts_afresh()
         person = pending_person()
         with django_capture_on_commit_callbacks(execute=True):
-            request_link(login=person.login)
+            request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
             queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
         assert task_arguments(), "the broker has been told"
         assert all(isinstance(argument, int) for argument in task_arguments())
@@ -479,7 +480,7 @@ def assert_nowhere(secret: str, log: str) -> None:
 
 def everything_in_the_database() -> str:
     """Each row of each table as text, sessions decoded."""
-    from django.contrib.sessions.models import Session
+    from accounts.models import Session
 
     sessions = [str(session.get_decoded()) for session in Session.objects.all()]
     with connection.cursor() as cursor:

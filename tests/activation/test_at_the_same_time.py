@@ -14,6 +14,7 @@ from accounts.enums import Event, LockReason
 from accounts.models import Account
 from accounts.services import lock_account
 from activation.answers import answer_link_request
+from activation.enums import Wish
 from activation.models import CharterAcceptance
 from activation.services import dispute_recovery_address, request_link
 from outbox.enums import Kind
@@ -179,7 +180,7 @@ def test_two_workers_answer_one_request_once():
     """ENU-05, AVL-05."""
     for _ in range(ROUNDS // 3):
         person = pending_person()
-        asked = request_link(login=person.login)
+        asked = request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
 
         answered = together(*[lambda: answer_link_request(request_id=asked.pk)] * 2)
 

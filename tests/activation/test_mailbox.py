@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from accounts.addresses import canonical_address, is_university_address
 from accounts.enums import Event
 from accounts.models import Account
-from activation.forms import MailboxForm
+from mailrouting.forms import MailboxForm
 from mailrouting.models import Redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message

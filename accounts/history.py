@@ -1,0 +1,82 @@
+"""The history of an account in plain words: what the journal and the outbox know of it, the latest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import CharField, F, QuerySet, TextChoices, Value
+from django.utils.translation import gettext_lazy as _
+
+from accounts.enums import Event
+from accounts.models import Account, JournalEntry
+from outbox.models import Message
+
+
+class Topic(TextChoices):
+    """What a person may want to see alone."""
+
+    ALL = "", _("Tout")
+    SIGN_INS = "connexions", _("Connexions")
+    CHANGES = "changements", _("Changements")
+    MAILS = "e-mails", _("E-mails")
+
+    @classmethod
+    def named(cls, name: str) -> "Topic":
+        """The topic of that name; everything when there is none."""
+        return cls(name) if name in cls.values else cls.ALL
+
+
+SIGN_IN_EVENTS = (
+    Event.SIGNED_IN,
+    Event.SIGN_IN_FAILED,
+    Event.SIGNED_OUT,
+    Event.SESSION_ENDED,
+    Event.SESSIONS_ENDED,
+)
+JOURNAL, OUTBOX = "journal", "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the history: an entry of the journal, or a mail."""
+
+    at: datetime
+    entry: JournalEntry | None = None
+    mail: Message | None = None
+
+
+class History(Sequence[Line]):
+    """The lines of one person and one topic; only those of the slice asked for are read."""
+
+    def __init__(self, rows: QuerySet[Any, Any]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self._rows.count()
+
+    def __getitem__(self, wanted: Any) -> Any:
+        rows = list(self._rows[wanted])
+        entries = JournalEntry.objects.select_related("actor").in_bulk([pk for _at, pk, of in rows if of == JOURNAL])
+        mails = Message.objects.in_bulk([pk for _at, pk, of in rows if of == OUTBOX])
+        return [
+            Line(at, entries.get(pk) if of == JOURNAL else None, mails.get(pk) if of == OUTBOX else None)
+            for at, pk, of in rows
+        ]
+
+
+def history(*, account: Account, topic: Topic) -> History:
+    """What happened to `account`, of one topic or of all, mails with their fate among it (design §7)."""
+    entries = _rows(account.journal.all(), "at", JOURNAL)
+    mails = _rows(account.messages.all(), "created_at", OUTBOX)
+    if topic is Topic.MAILS:
+        return History(mails.order_by("-moment", "-pk"))
+    if topic is Topic.SIGN_INS:
+        return History(entries.filter(event__in=SIGN_IN_EVENTS).order_by("-moment", "-pk"))
+    if topic is Topic.CHANGES:
+        return History(entries.exclude(event__in=SIGN_IN_EVENTS).order_by("-moment", "-pk"))
+    return History(entries.union(mails, all=True).order_by("-moment", "-pk"))
+
+
+def _rows(found: QuerySet[Any], moment: str, of: str) -> QuerySet[Any, Any]:
+    return found.annotate(moment=F(moment), of=Value(of, CharField())).values_list("moment", "pk", "of")

@@ -1,0 +1,85 @@
+"""The links that an account's own mails carry (design §4)."""
+
+from datetime import UTC, datetime, timedelta
+
+from accounts.enums import Event, State
+from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.tokens import Claims, LinkUsed, MailedLink, OpenedLink
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PasswordResetLink(MailedLink):
+    """Choose a new password within the hour. Its subject is the moment when the present password was chosen: any change
+    of password, through this link or not, makes it a used one.
+    """
+
+    purpose = "password-reset"
+    url_name = "password-reset-link"
+
+    def deadline(self, now: datetime) -> datetime:
+        """One hour of absolute time, whatever clocks do that night (TOK-05)."""
+        return now + timedelta(hours=1)
+
+    def subject(self, account: Account) -> int:
+        """What `url` is to be given: when the present password was chosen, in microseconds since the epoch."""
+        chosen_at = account.password_changed_at or EPOCH
+        return (chosen_at - EPOCH) // timedelta(microseconds=1)
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """Where it was sent; a lock, even released, ends older links; so does losing the password to an agent's act."""
+        return (account.recovery_address, account.times_locked, account.state == State.ACTIVE)
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """Whether the password has changed since."""
+        return self.subject(account) != subject_id
+
+
+class RecoveryAddressLink(MailedLink):
+    """Proves a new recovery address; bound to the wish, so another wish or a cancelled one kills it (HLP-07)."""
+
+    purpose = "recovery-address"
+    url_name = "recovery-address-link"
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """The wish while it waits, the password of whoever made it, and no lock since."""
+        change = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, cancelled_at__isnull=True).first()
+        wished = (change.new_address, change.previous_address) if change else ()
+        return (subject_id, *wished, account.password_changed_at, account.times_locked)
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """Whether the new address has been confirmed."""
+        confirmed = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, confirmed_at__isnull=False)
+        return confirmed.exists()
+
+
+class NotMeLink(MailedLink):
+    """ "Ce n'était pas moi", in the notice of a change: its subject is the entry of the journal that records it."""
+
+    purpose = "not-me"
+    url_name = "not-me-link"
+
+    def deadline(self, now: datetime) -> datetime:
+        """Seven days (HLP-07)."""
+        return now + timedelta(days=7)
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """That the entry is this person's; a lock since then has put the account into an agent's hands."""
+        return (JournalEntry.objects.filter(account=account, pk=subject_id).exists(), account.times_locked)
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """Whether this change has been reported."""
+        return account.journal.filter(event=Event.CHANGE_DISOWNED, details__entry=subject_id).exists()
+
+    def check(self, claims: Claims, now: datetime | None = None) -> OpenedLink:
+        """As for every link; but the account that this very link has locked says "done", not "expired"."""
+        account = Account.objects.filter(pk=claims.account_id).first()
+        if account is not None and self.is_done(account, claims.subject_id):
+            raise LinkUsed(account.pk)
+        return super().check(claims, now)
+
+
+password_reset_link = PasswordResetLink()
+recovery_address_link = RecoveryAddressLink()
+not_me_link = NotMeLink()

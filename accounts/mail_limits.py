@@ -1,0 +1,31 @@
+"""How often one address may be asked to confirm itself; counted in the outbox, which needs no Redis (ENU-05)."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
+from outbox.enums import Kind
+from outbox.models import Message
+
+
+class MailLimitReached(Exception):
+    """A mail went to that address a moment ago, or too many did; `retry_at` is when one may be asked for again."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__(f"retry at {retry_at.isoformat()}")
+        self.retry_at = retry_at
+
+
+def allowed_at(*, kind: Kind, address: str) -> datetime:
+    """From when another mail of `kind` may go to `address`, whoever asks for it."""
+    since = timezone.now() - MAIL_WINDOW
+    recent = Message.objects.filter(kind=kind, address=address).asked_since(since)
+    times = list(recent.order_by("-created_at").values_list("created_at", flat=True)[:MAILS_PER_HOUR])
+    return times[-1] + MAIL_WINDOW if len(times) == MAILS_PER_HOUR else since
+
+
+def allowed_again_at(*, last: Message) -> datetime:
+    """From when the mail that `last` was may be repeated: not within a minute, not too often in an hour."""
+    soonest = last.created_at + SHORTEST_TIME_BETWEEN_MAILS
+    return max(soonest, allowed_at(kind=Kind(last.kind), address=last.address))

@@ -1,0 +1,69 @@
+"""The mails of an account: forgotten password, and the notices of what was changed."""
+
+from accounts.enums import State
+from accounts.links import not_me_link, password_reset_link, recovery_address_link
+from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from outbox.enums import Kind
+from outbox.mails import Mail, mail
+from outbox.models import Message
+
+
+@mail(Kind.PASSWORD_RESET)
+def password_reset(message: Message) -> Mail | None:
+    """The link to choose a new password; to the address on file, while the account is active."""
+    account = _person(message)
+    if account is None or account.state != State.ACTIVE or message.built_at is None:
+        return None
+    if not account.can_be_mailed or account.recovery_address != message.address:
+        return None
+    deadline = password_reset_link.deadline(message.built_at)
+    link = password_reset_link.url(account, deadline, password_reset_link.subject(account))
+    return Mail("accounts/mails/password_reset", {"account": account, "link": link}, deadline)
+
+
+@mail(Kind.RECOVERY_VERIFICATION)
+def recovery_verification(message: Message) -> Mail | None:
+    """Asks whoever reads an address whether it may serve to recover the account."""
+    account = _person(message)
+    change = RecoveryAddressChange.objects.waiting().filter(pk=message.subject_id, new_address=message.address).first()
+    if account is None or account.state != State.ACTIVE or change is None or message.built_at is None:
+        return None
+    deadline = recovery_address_link.deadline(message.built_at)
+    link = recovery_address_link.url(account, deadline, change.pk)
+    return Mail("accounts/mails/recovery_verification", {"account": account, "link": link}, deadline)
+
+
+@mail(Kind.RECOVERY_CHANGED)
+def recovery_changed(message: Message) -> Mail | None:
+    """Tells the old address that it serves no more, and how to take it back."""
+    return notice(message, "accounts/mails/recovery_changed")
+
+
+@mail(Kind.PASSWORD_CHANGED)
+def password_changed(message: Message) -> Mail | None:
+    """Tells every address on file that the password is another one."""
+    return notice(message, "accounts/mails/password_changed")
+
+
+def notice(message: Message, template: str) -> Mail | None:
+    """The mail about the change that an entry of the journal records, with its "ce n'était pas moi".
+
+    It is sent even when the account has been locked since: what it says happened.
+    """
+    account = _person(message)
+    entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id).first()
+    if account is None or account.is_closed or entry is None:
+        return None
+    deadline = not_me_link.deadline(entry.at)
+    context = {
+        "account": account,
+        "entry": entry,
+        "link": not_me_link.url(account, deadline, entry.pk),
+        "to_old_address": message.address not in (account.recovery_address, account.institutional_address),
+    }
+    return Mail(template, context, deadline)
+
+
+def _person(message: Message) -> Account | None:
+    account: Account | None = Account.objects.with_lock().filter(pk=message.person_id).first()
+    return account

@@ -1,0 +1,29 @@
+"""What signed-in sessions go through."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from accounts import sessions
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class SessionLimitsMiddleware:
+    """End the sessions that waited or lasted too long, and say so kindly (SES-04, A11Y-06)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer as to somebody anonymous once the session is over."""
+        if sessions.is_over(request):
+            request.session.flush()
+            request.user = AnonymousUser()
+            messages.info(request, _("Votre session est terminée, pour votre sécurité. Connectez-vous pour continuer."))
+        else:
+            sessions.note_use(request)
+        return self.get_response(request)

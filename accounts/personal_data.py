@@ -1,0 +1,50 @@
+"""Everything held about one person, for that person (PRV-07; GDPR articles 15 and 20).
+
+What points at the account is found by walking the models, so that a table made tomorrow is in the copy tomorrow. What
+names a person otherwise is told by the app that keeps it: `also_held`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from accounts import journal
+from accounts.enums import Event
+from accounts.models import Account, Session
+
+#: Secrets, which open something: they prove, and tell nothing about the person.
+LEFT_OUT = {(Account, "password"), (Session, "session_key"), (Session, "session_data")}
+
+Rows = Iterable[models.Model]
+_elsewhere: dict[str, Callable[[Account], Rows]] = {}
+
+
+def also_held(name: str, find: Callable[[Account], Rows]) -> None:
+    """Add rows that are about a person without pointing at the account."""
+    _elsewhere[name] = find
+
+
+@transaction.atomic
+def copy_for(*, account: Account) -> dict[str, Any]:
+    """The copy, ready for JSON: names of tables and columns as in the documentation, instants in UTC."""
+    journal.record(account=account, actor=account, event=Event.DATA_EXPORTED)
+    related = {relation.name: _related_rows(account, relation) for relation in relations()}
+    elsewhere = {name: [_told(row) for row in find(account)] for name, find in sorted(_elsewhere.items())}
+    return {"copied_at": timezone.now(), "account": _told(account), **related, **elsewhere}
+
+
+def relations() -> list[Any]:
+    """Every table that points at an account as its own, not as the author of an act on somebody else's."""
+    return sorted((one for one in Account._meta.related_objects if not one.hidden), key=lambda one: one.name)
+
+
+def _related_rows(account: Account, relation: Any) -> list[dict[str, Any]]:
+    rows = relation.related_model._base_manager.filter(**{relation.field.name: account}).order_by("pk")
+    return [_told(row) for row in rows]
+
+
+def _told(row: models.Model) -> dict[str, Any]:
+    fields = [field for field in row._meta.concrete_fields if (type(row), field.name) not in LEFT_OUT]
+    return {field.name: field.value_from_object(row) for field in fields}

@@ -1,0 +1,163 @@
+"""Acts on the recovery address: another takes its place once it is proven, and the old one can be put back (HLP-07)."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import journal
+from accounts.addresses import outside_address, same_address
+from accounts.enums import Event, LockReason
+from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at
+from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.services import held, lock_account
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.services import queue
+
+
+class SameAddress(Exception):
+    """It is the recovery address already."""
+
+
+class AlreadyConfirmed(Exception):
+    """The new address was confirmed before, by another click."""
+
+
+@transaction.atomic
+def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddressChange:
+    """Note the wish and mail the new address, which has to confirm it; until then the old one stays in force.
+
+    Asking for another address gives the first one up; asking for the same again mails again. Raises SameAddress,
+    AddressRefused for an address of the university, MailLimitReached (ENU-05), NotActive.
+    """
+    account = held(account)
+    address = outside_address(address)
+    if same_address(address, account.recovery_address):
+        raise SameAddress
+    waiting = _waiting(account)
+    if waiting is not None and waiting.new_address == address:
+        _mail_verification(waiting)
+        return waiting
+    if waiting is not None:
+        _give_up(waiting)
+    change = RecoveryAddressChange.objects.create(
+        account=account, previous_address=account.recovery_address, new_address=address
+    )
+    journal.record(account=account, actor=account, event=Event.RECOVERY_CHANGE_REQUESTED, address=address)
+    _mail_verification(change)
+    return change
+
+
+@transaction.atomic
+def ask_for_recovery_verification_again(*, account: Account) -> None:
+    """Mail the new address once more. Raises MailLimitReached, RecoveryAddressChange.DoesNotExist, NotActive."""
+    change = _waiting(held(account))
+    if change is None:
+        raise RecoveryAddressChange.DoesNotExist
+    _mail_verification(change)
+
+
+@transaction.atomic
+def cancel_recovery_change(*, account: Account) -> None:
+    """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
+    change = _waiting(held(account))
+    if change is not None:
+        _give_up(change)
+
+
+@transaction.atomic
+def confirm_recovery_change(*, change_id: int) -> RecoveryAddressChange:
+    """Put the new address in force: whoever reads it has pressed the button. The old one is told, and how to undo it.
+
+    Raises AlreadyConfirmed, RecoveryAddressChange.DoesNotExist when it was given up, NotActive.
+    """
+    change = RecoveryAddressChange.objects.select_related("account").get(pk=change_id)
+    account = held(change.account)
+    change.refresh_from_db(fields=["confirmed_at", "cancelled_at"])
+    if change.confirmed_at is not None:
+        raise AlreadyConfirmed
+    if change.cancelled_at is not None or account.recovery_address != change.previous_address:
+        raise RecoveryAddressChange.DoesNotExist
+    _put_in_force(account, change.new_address)
+    entry = journal.record(
+        account=account,
+        event=Event.RECOVERY_ADDRESS_CHANGED,
+        previous=change.previous_address,
+        address=change.new_address,
+    )
+    # One instant for both: "ce n'était pas moi" undoes what was confirmed since the entry.
+    change.confirmed_at = entry.at
+    change.save(update_fields=["confirmed_at"])
+    _tell_the_old_address(account, change, entry)
+    return change
+
+
+@transaction.atomic
+def disown_change(*, entry: JournalEntry) -> Account:
+    """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
+    any later one, since whoever made it made those too (HLP-07). Saying it twice is saying it once.
+    """
+    account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
+    journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)
+    waiting = _waiting(account)
+    if waiting is not None:
+        _give_up(waiting)
+    _restore_recovery_address(account, since=entry.at)
+    lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY)
+    return account
+
+
+def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
+    """The last mail that asked to confirm the new address."""
+    asked = Message.objects.filter(kind=Kind.RECOVERY_VERIFICATION, subject_id=change.pk, person=change.account_id)
+    return asked.order_by("-created_at").first()
+
+
+def _mail_verification(change: RecoveryAddressChange) -> None:
+    last = last_recovery_verification(change)
+    kind, address = Kind.RECOVERY_VERIFICATION, change.new_address
+    retry_at = allowed_again_at(last=last) if last else allowed_at(kind=kind, address=address)
+    if retry_at > timezone.now():
+        raise MailLimitReached(retry_at)
+    account = change.account
+    queue(kind=kind, person=account, address=address, language=account.language, subject_id=change.pk)
+
+
+def _waiting(account: Account) -> RecoveryAddressChange | None:
+    return RecoveryAddressChange.objects.waiting().select_related("account").filter(account=account).first()
+
+
+def _give_up(change: RecoveryAddressChange) -> None:
+    change.cancelled_at = timezone.now()
+    change.save(update_fields=["cancelled_at"])
+    journal.record(account=change.account, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
+
+
+def _put_in_force(account: Account, address: str) -> None:
+    account.recovery_address = address
+    account.recovery_address_owner_set_at = timezone.now()
+    account.recovery_address_disputed_at = None
+    account.save(update_fields=["recovery_address", "recovery_address_owner_set_at", "recovery_address_disputed_at"])
+
+
+def _tell_the_old_address(account: Account, change: RecoveryAddressChange, entry: JournalEntry) -> None:
+    mailbox = [account.institutional_address] if hasattr(account, "mailbox") else []
+    for address in filter(None, [change.previous_address, *mailbox]):
+        queue(
+            kind=Kind.RECOVERY_CHANGED,
+            person=account,
+            address=address,
+            language=account.language,
+            subject_id=entry.pk,
+        )
+
+
+def _restore_recovery_address(account: Account, *, since: datetime) -> None:
+    later = RecoveryAddressChange.objects.filter(account=account, confirmed_at__gte=since, undone_at__isnull=True)
+    first = later.order_by("confirmed_at", "pk").first()
+    if first is None:
+        return
+    later.update(undone_at=timezone.now())
+    _put_in_force(account, first.previous_address)
+    journal.record(account=account, event=Event.RECOVERY_ADDRESS_RESTORED, address=first.previous_address)

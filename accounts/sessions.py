@@ -1,0 +1,110 @@
+"""Signed-in sessions: how they begin, how long they last, how they end elsewhere (SES-01, SES-04, SES-05)."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, login, update_session_auth_hash
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import journal
+from accounts.enums import Event
+from accounts.models import Account, Session
+from accounts.services import note_sign_in
+from accounts.session_store import SEEN_AT, SIGNED_IN_AT
+
+CONFIRMED_AT = "password_confirmed_at"
+#: How long a password just given vouches for who is at the keyboard (SES-08).
+CONFIRMATION_LASTS = timedelta(minutes=5)
+# Not each request has to write the session again.
+NOTED_EVERY = timedelta(minutes=1)
+
+
+def begin_session(request: HttpRequest, account: Account, **how: str) -> None:
+    """Sign the person in: a new key, and nothing of the anonymous session is kept (SES-01). The journal keeps `how`."""
+    request.session.flush()
+    login(request, account)
+    note_sign_in(account=account, **how)
+
+
+def note_beginning(sender: type[Account], request: HttpRequest, **kwargs: object) -> None:
+    """Write into a session that somebody has just signed in to when that was."""
+    request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = _now()
+
+
+def keep_session(request: HttpRequest, account: Account) -> None:
+    """Go on in this browser after a change that has ended every session of `account`, under a new key (SES-01)."""
+    update_session_auth_hash(request, account)
+    confirm_password(request)
+
+
+def is_over(request: HttpRequest) -> bool:
+    """Whether a signed-in session waited, or lasted, longer than the settings allow (SES-04)."""
+    session, now = request.session, _now()
+    if SESSION_KEY not in session:
+        return False
+    waited, lasted = now - session.get(SEEN_AT, 0), now - session.get(SIGNED_IN_AT, 0)
+    return bool(waited >= settings.SESSION_IDLE_SECONDS or lasted >= settings.SESSION_LONGEST_SECONDS)
+
+
+def note_use(request: HttpRequest) -> None:
+    """Remember that the session was used, to the minute."""
+    now = _now()
+    if SESSION_KEY in request.session and now - request.session[SEEN_AT] >= NOTED_EVERY.total_seconds():
+        request.session[SEEN_AT] = now
+
+
+def confirm_password(request: HttpRequest) -> None:
+    """Note that whoever is here has just given the password."""
+    request.session[CONFIRMED_AT] = _now()
+
+
+def password_is_confirmed(request: HttpRequest) -> bool:
+    """Whether the password was given in this session within the last five minutes (SES-08)."""
+    age = _now() - request.session.get(CONFIRMED_AT, 0)
+    return bool(age < CONFIRMATION_LASTS.total_seconds())
+
+
+def open_sessions(account: Account) -> list[Session]:
+    """The person's sessions that can still be used, the one used last first."""
+    now = timezone.now()
+    sessions = Session.objects.filter(
+        account=account,
+        expire_date__gt=now,
+        last_seen_at__gt=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
+        signed_in_at__gt=now - timedelta(seconds=settings.SESSION_LONGEST_SECONDS),
+    )
+    return list(sessions.order_by("-last_seen_at"))
+
+
+@transaction.atomic
+def end_session(*, account: Account, handle: str) -> bool:
+    """End one of the person's sessions from elsewhere; False when it had ended already, or is somebody else's."""
+    for session in Session.objects.select_for_update().filter(account=account):
+        if session.handle == handle:
+            session.delete()
+            journal.record(account=account, actor=account, event=Event.SESSION_ENDED, device=session.device)
+            return True
+    return False
+
+
+@transaction.atomic
+def end_sessions(*, account: Account, keep: str | None = None) -> int:
+    """End the person's sessions, all or all but the one with the key `keep`; how many they were (SES-05)."""
+    sessions = Session.objects.filter(account=account).exclude(session_key=keep)
+    ended, _by_model = sessions.delete()
+    return ended
+
+
+@transaction.atomic
+def sign_out_everywhere(*, account: Account, keep: str | None = None) -> int:
+    """What `end_sessions` does, asked for by the person, and in the journal."""
+    ended = end_sessions(account=account, keep=keep)
+    if ended:
+        journal.record(account=account, actor=account, event=Event.SESSIONS_ENDED, sessions=ended)
+    return ended
+
+
+def _now() -> int:
+    return int(timezone.now().timestamp())

@@ -1,0 +1,128 @@
+"""To the provider and back. Whatever it answers ends on a page of the portal, and the ticket leaves the address bar."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import RedirectURLMixin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse, translate_url
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.views.generic import TemplateView, View
+
+from accounts.models import Account
+from accounts.sessions import begin_session
+from accounts.sign_in import AccountIsLocked, SignInRefused
+from accounts.single_sign_on import services
+from accounts.single_sign_on.providers import NotVouchedFor, ProviderUnavailable, is_on, provider
+from accounts.single_sign_on.visits import UnknownVisit, Visit, end_visit, new_state, remember_visit
+
+#: What in the query of the sign-in page asks for the portal's own form.
+OWN_FORM = "ici"
+INTERRUPTED, UNAVAILABLE, NOBODY = "single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ProviderView(View):
+    """Exists while the adapter is on. GET only: a HEAD would use up a ticket."""
+
+    http_method_names = ["get"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer, or say that there is no such page."""
+        if not is_on():
+            raise Http404
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
+
+class LeaveView(RedirectURLMixin, ProviderView):
+    """Send the visitor to the provider."""
+
+    next_page = "account"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Remember the visit in this session alone, so that nobody can be signed in as somebody else (login CSRF)."""
+        state = new_state()
+        try:
+            departure = provider().departure(return_url=return_url(), state=state)
+        except (ProviderUnavailable, NotVouchedFor):
+            return redirect(page_for(UNAVAILABLE, self.get_redirect_url()))
+        language = translation.get_language() or settings.LANGUAGE_CODE
+        remember_visit(
+            request.session,
+            state,
+            {"next": self.get_success_url(), "language": language, "secrets": departure.secrets},
+        )
+        return redirect(departure.url)
+
+
+class ReturnView(ProviderView):
+    """Take the visitor back from the provider, to the page that they wanted."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Sign in whom the provider confirms. The provider knows one address, so the visit tells the language."""
+        try:
+            visit = end_visit(request.session, request.GET.get("state", ""))
+        except UnknownVisit:
+            return redirect(INTERRUPTED)
+        with translation.override(visit["language"]):
+            return self._welcome(request, visit)
+
+    def _welcome(self, request: HttpRequest, visit: Visit) -> HttpResponse:
+        try:
+            account = services.identify_visitor(answer=request.GET.dict(), secrets=visit["secrets"])
+        except NotVouchedFor:
+            return redirect(page_for(INTERRUPTED, visit["next"]))
+        except ProviderUnavailable:
+            return redirect(page_for(UNAVAILABLE, visit["next"]))
+        except AccountIsLocked:
+            return redirect("locked-help")
+        except SignInRefused:
+            return redirect(NOBODY)
+        return self._sign_in(request, account, visit)
+
+    def _sign_in(self, request: HttpRequest, account: Account, visit: Visit) -> HttpResponse:
+        """The provider is believed about who they are, not about their password: that stays unconfirmed (SES-08)."""
+        begin_session(request, account, by=settings.SIGN_IN)
+        return redirect(translate_url(visit["next"], account.language))
+
+
+class SignOutOfProviderView(ProviderView):
+    """On to the page where the provider's own session is closed; the portal's is over by then."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The ENT has a way out of its own, where the provider names none."""
+        home = f"{settings.PORTAL_URL}{reverse('home')}"
+        try:
+            return redirect(provider().sign_out_url(return_url=home))
+        except (ProviderUnavailable, NotVouchedFor):
+            return redirect(settings.ENT_URL)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class FailureView(RedirectURLMixin, TemplateView):
+    """Says why nobody was signed in, and what to do; the same for everybody."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The page that was wanted, for the next try."""
+        wanted = self.get_redirect_url()
+        return super().get_context_data(
+            **kwargs, again_url=page_for("login", wanted), own_form_url=page_for("login", wanted, **{OWN_FORM: ""})
+        )
+
+
+def return_url() -> str:
+    """The one address that the provider has to know, whatever the language."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return f"{settings.PORTAL_URL}{reverse('single-sign-on-return')}"
+
+
+def page_for(name: str, wanted: str, **query: str) -> str:
+    """The page of that name, which knows where its visitor wanted to go ("" for nowhere)."""
+    if wanted:
+        query["next"] = wanted
+    return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)

@@ -1,0 +1,43 @@
+"""Visits to the provider that have begun: kept in the visitor's own session, so that nobody else can end them."""
+
+import secrets
+from typing import TypedDict, cast
+
+from django.contrib.sessions.backends.base import SessionBase
+
+VISITS = "single_sign_on_visits"
+#: Tabs that may be at the provider at one time; an older one starts again.
+MOST_VISITS = 5
+
+
+class UnknownVisit(Exception):
+    """Nobody left from this session with that state: made up, used before, or another browser's."""
+
+
+class Visit(TypedDict):
+    """Where to go afterwards, in which language, and what the provider's answer is checked with."""
+
+    next: str
+    language: str
+    secrets: dict[str, str]
+
+
+def new_state() -> str:
+    """What tells this visit from all others; nobody can guess it."""
+    return secrets.token_urlsafe(32)
+
+
+def remember_visit(session: SessionBase, state: str, visit: Visit) -> None:
+    """Keep the visit until its visitor is back."""
+    visits = [*session.get(VISITS, {}).items(), (state, visit)]
+    session[VISITS] = dict(visits[-MOST_VISITS:])
+
+
+def end_visit(session: SessionBase, state: str) -> Visit:
+    """The visit that left with `state`; it ends here, whatever comes of it. Raises UnknownVisit."""
+    visits = session.get(VISITS, {})
+    if state not in visits:
+        raise UnknownVisit
+    visit = visits.pop(state)
+    session[VISITS] = visits
+    return cast(Visit, visit)

@@ -1,0 +1,112 @@
+"""Changing a password, and choosing a new one when it is forgotten."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, RedirectView, TemplateView
+
+from accounts import services
+from accounts.forms import ChangePasswordForm, NewPasswordForm
+from accounts.links import password_reset_link
+from accounts.services import NotActive, PasswordChangedMeanwhile
+from accounts.sessions import keep_session
+from accounts.views.links import GONE, LinkAddressView, LinkPageView
+from accounts.views.sign_in import slowed_down
+
+
+@method_decorator(sensitive_post_parameters("current_password", "password", "password2"), name="dispatch")
+class ChangePasswordView(FormView):
+    """The present password and the new one; takes effect at once, everywhere."""
+
+    http_method_names = ["get", "head", "post"]
+    form_class = ChangePasswordForm
+    template_name = "accounts/password.html"
+    open_without_charter = True
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Whose password it is."""
+        return {**super().get_form_kwargs(), "account": self.request.user}
+
+    def form_valid(self, form: ChangePasswordForm) -> HttpResponse:
+        """Change it; this browser goes on, the others sign in again."""
+        try:
+            account = services.change_password(account=form.account, password=form.cleaned_data["password"])
+        except PasswordChangedMeanwhile:
+            form.add_error("current_password", _("Le mot de passe actuel ne correspond pas"))
+            return self.form_invalid(form)
+        except NotActive:
+            return redirect("locked-help")
+        keep_session(self.request, account)
+        messages.success(
+            self.request,
+            _(
+                "Mot de passe changé. Vos autres sessions ont été fermées. "
+                "Mettez-le aussi à jour sur votre téléphone, votre tablette et votre ordinateur."
+            ),
+        )
+        return redirect("account")
+
+    def form_invalid(self, form: ChangePasswordForm) -> HttpResponse:
+        """Say what is wrong, or from when to try again."""
+        return slowed_down(super().form_invalid(form), form.retry_after)
+
+
+class WellKnownChangePasswordView(RedirectView):
+    """Where password managers look for the page (W3C, "A Well-Known URL for Changing Passwords")."""
+
+    pattern_name = "account-password"
+    http_method_names = ["get", "head"]
+
+
+class PasswordResetLinkView(LinkAddressView):
+    """The address in the mail."""
+
+    link = password_reset_link
+    page = "password-reset"
+    not_valid_template = "accounts/password_reset_not_valid.html"
+
+
+@method_decorator(sensitive_post_parameters("password", "password2"), name="dispatch")
+class PasswordResetView(LinkPageView):
+    """Choose a new password; ends on a page that says where to sign in (PWD-06)."""
+
+    http_method_names = ["get", "head", "post"]
+    link = password_reset_link
+    expired_template = "accounts/password_reset_expired.html"
+    used_template = "accounts/password_reset_used.html"
+    not_valid_template = "accounts/password_reset_not_valid.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The question."""
+        return self.page(NewPasswordForm(account=self.opened.account))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Take the answer."""
+        form = NewPasswordForm(request.POST, account=self.opened.account)
+        if not form.is_valid():
+            return self.page(form)
+        try:
+            services.reset_password(account=self.opened.account, password=form.cleaned_data["password"])
+        except (PasswordChangedMeanwhile, NotActive):
+            return render(request, self.used_template, status=GONE)
+        # Whoever was signed in here may have been this person, whose sessions have all ended.
+        request.session.flush()
+        return redirect("password-reset-done")
+
+    def page(self, form: NewPasswordForm) -> HttpResponse:
+        """The page with its form."""
+        context = {"form": form, "account": self.opened.account, "deadline": self.opened.deadline}
+        return render(self.request, "accounts/password_reset.html", context)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class PasswordResetDoneView(TemplateView):
+    """What to do now."""
+
+    template_name = "accounts/password_reset_done.html"

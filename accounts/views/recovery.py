@@ -1,0 +1,169 @@
+"""Changing the recovery address, proving the new one, and taking the old one back (HLP-07)."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, TemplateView, View
+
+from accounts import recovery
+from accounts.forms import RecoveryAddressForm
+from accounts.links import not_me_link, recovery_address_link
+from accounts.mail_limits import MailLimitReached
+from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.recovery import AlreadyConfirmed, last_recovery_verification
+from accounts.services import NotActive
+from accounts.views.confirming import ConfirmedFormMixin
+from accounts.views.links import GONE, NOT_FOUND, LinkAddressView, LinkPageView
+from outbox.templatetags.moments import hour
+
+
+def too_early(refused: MailLimitReached) -> str:
+    """From when another mail may be asked for."""
+    text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
+    return text % {"hour": hour(refused.retry_at)}
+
+
+class RecoveryAddressView(ConfirmedFormMixin, FormView):
+    """Ask for another recovery address; the present one stays until the new one is proven."""
+
+    http_method_names = ["get", "head", "post"]
+    form_class = RecoveryAddressForm
+    template_name = "accounts/recovery_address.html"
+    open_without_charter = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What is in force, and what waits."""
+        change = RecoveryAddressChange.objects.waiting().filter(account=self.account).first()
+        mail = last_recovery_verification(change) if change else None
+        undelivered = mail is not None and mail.could_not_be_delivered
+        context = {"account": self.account, "change": change, "mail": mail, "undelivered": undelivered}
+        return super().get_context_data(**kwargs, **context)
+
+    def confirmed(self, form: RecoveryAddressForm) -> HttpResponse:
+        """Note the wish and mail the new address."""
+        address = form.cleaned_data["address"]
+        try:
+            recovery.ask_for_recovery_change(account=self.account, address=address)
+        except MailLimitReached as refused:
+            form.add_error("address", too_early(refused))
+            return self.form_invalid(form)
+        except NotActive:
+            return redirect("locked-help")
+        text = _(
+            "Un e-mail vient de partir vers %(address)s. Votre adresse actuelle reste en place jusqu’à votre clic."
+        )
+        messages.success(self.request, text % {"address": address})
+        return redirect("account-recovery")
+
+
+class RecoveryVerificationRequestView(View):
+    """Send the verification again."""
+
+    http_method_names = ["post"]
+    open_without_charter = True
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Ask for the mail and go back."""
+        try:
+            recovery.ask_for_recovery_verification_again(account=cast(Account, request.user))
+        except MailLimitReached as refused:
+            messages.warning(request, too_early(refused))
+        except (RecoveryAddressChange.DoesNotExist, NotActive):
+            messages.info(request, _("Aucune adresse n’attend de vérification."))
+        else:
+            messages.success(request, _("Un nouvel e-mail vient de partir."))
+        return redirect("account-recovery")
+
+
+class RecoveryChangeCancelView(View):
+    """Keep the address as it is."""
+
+    http_method_names = ["post"]
+    open_without_charter = True
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Give the wish up; twice is once."""
+        try:
+            recovery.cancel_recovery_change(account=cast(Account, request.user))
+        except NotActive:
+            return redirect("locked-help")
+        messages.success(request, _("Votre adresse de secours reste inchangée."))
+        return redirect("account")
+
+
+class RecoveryAddressLinkView(LinkAddressView):
+    """The address in the mail to the new recovery address."""
+
+    link = recovery_address_link
+    page = "recovery-address"
+    not_valid_template = "accounts/recovery_not_valid.html"
+
+
+class RecoveryAddressConfirmView(LinkPageView):
+    """Whoever reads the new address says that it may serve. Shows no account data: it may be a stranger's."""
+
+    http_method_names = ["get", "head", "post"]
+    link = recovery_address_link
+    expired_template = "accounts/recovery_expired.html"
+    used_template = "accounts/recovery_confirmed_before.html"
+    not_valid_template = "accounts/recovery_not_valid.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show which address will serve."""
+        change = RecoveryAddressChange.objects.get(pk=self.opened.subject_id)
+        context = {"address": change.new_address, "deadline": self.opened.deadline}
+        return render(request, "accounts/recovery_confirm.html", context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Put it in force."""
+        try:
+            recovery.confirm_recovery_change(change_id=self.opened.subject_id)
+        except AlreadyConfirmed:
+            return render(request, self.used_template, status=GONE)
+        except (RecoveryAddressChange.DoesNotExist, NotActive):
+            return render(request, self.not_valid_template, status=NOT_FOUND)
+        return render(request, "accounts/recovery_confirmed.html")
+
+
+class NotMeLinkView(LinkAddressView):
+    """The address under "ce n'était pas moi"."""
+
+    link = not_me_link
+    page = "not-me"
+    not_valid_template = "accounts/not_me_not_valid.html"
+
+
+class NotMeView(LinkPageView):
+    """Say what will be undone and locked; a button does it, in any browser (HLP-07)."""
+
+    http_method_names = ["get", "head", "post"]
+    link = not_me_link
+    expired_template = "accounts/not_me_expired.html"
+    used_template = "accounts/not_me_done.html"
+    not_valid_template = "accounts/not_me_not_valid.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """What happened, and what the button does."""
+        return render(request, "accounts/not_me.html", {"entry": self.entry(), "deadline": self.opened.deadline})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Undo and lock. This browser may have been signed in to the account: it is not any more."""
+        recovery.disown_change(entry=self.entry())
+        request.session.flush()
+        return redirect("not-me-done")
+
+    def entry(self) -> JournalEntry:
+        """The change that the link is about."""
+        return JournalEntry.objects.get(pk=self.opened.subject_id)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class NotMeDoneView(TemplateView):
+    """What happens now."""
+
+    template_name = "accounts/not_me_done.html"

@@ -1,0 +1,19 @@
+"""Wires the charter to the sign-in."""
+
+from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
+
+
+class ActivationConfig(AppConfig):
+    """The activation, and the charter after it."""
+
+    name = "activation"
+
+    def ready(self) -> None:
+        """Look at the charter whenever somebody signs in; tell what is held about whoever asks for a link (PRV-07)."""
+        from accounts.personal_data import also_held
+        from activation.charter_due import note_at_sign_in
+        from activation.models import LinkRequest
+
+        also_held("link_requests", lambda account: LinkRequest.objects.filter(login=account.login))
+        user_logged_in.connect(note_at_sign_in, dispatch_uid="activation.charter_due")

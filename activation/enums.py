@@ -1,0 +1,11 @@
+"""The vocabulary of the activation."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Wish(models.TextChoices):
+    """What somebody who asks for a link wants it for; what is mailed depends on the account."""
+
+    FIRST_CONNECTION = "first-connection", _("Première connexion")
+    FORGOTTEN_PASSWORD = "forgotten-password", _("Mot de passe oublié")

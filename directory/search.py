@@ -1,0 +1,139 @@
+"""Searching the public directory: by words of a name, however they are accented, ordered or misspelt.
+
+Two ways, each one statement over the trigram index of the names: the names that hold all the words, and only when
+there are none, those that come near. PostgreSQL spells names and words alike (`directory_folded`).
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from django.db import connection, transaction
+from django.db.models import Case, F, Func, IntegerField, Q, Value, When
+from django.db.models.lookups import LessThanOrEqual
+
+from accounts.models import Account, AccountQuerySet
+from directory.models import listed_people
+
+#: A longer list would be a copy of the directory, not an answer.
+MOST_PEOPLE = 100
+#: Some signs are spelt with several letters (« ㎯ »); PostgreSQL compares words of at most 255.
+LONGEST_FOLDED = 200
+#: More words make no search finer, only slower.
+MOST_WORDS = 6
+#: Two letters are how many names begin: they are looked for as a whole name (« Li »).
+WHOLE_WORD = 2
+#: From this length on a word may have two slips: letters added, left out or replaced.
+LONG_WORD = 7
+#: The part of a word's trigrams that a name must have to be looked at: of seven, a letter replaced leaves three in a row.
+LEAST_LIKENESS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The people found, best first, then by name."""
+
+    people: list[Account]
+    #: There are more than are shown.
+    is_cut: bool = False
+    #: Nobody's name has these words; the people shown have one that comes near.
+    is_near: bool = False
+
+
+class Slips(Func):
+    """How many slips there are between what was typed and the nearest word of a name."""
+
+    function = "directory_slips"
+    output_field = IntegerField()
+
+
+def find_people(query: str) -> Found:
+    """The listed people whose name has every word of the query, which `directory.forms` has cleaned."""
+    words = _words_of(query)
+    if not words:
+        return Found([])
+    exactly_named = _first(_exactly_named(words))
+    if exactly_named:
+        return Found(exactly_named[:MOST_PEOPLE], is_cut=len(exactly_named) > MOST_PEOPLE)
+    nearly_named = _nearly_named(words)
+    return Found(nearly_named[:MOST_PEOPLE], is_cut=len(nearly_named) > MOST_PEOPLE, is_near=True)
+
+
+def _words_of(query: str) -> list[str]:
+    """The words to look for, each once. Initials are left out: alone they would list half of the university."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT left(directory_folded(%s), %s)", [query, LONGEST_FOLDED])
+        folded: str = cursor.fetchone()[0]
+    return [word for word in dict.fromkeys(folded.split()) if len(word) >= WHOLE_WORD][:MOST_WORDS]
+
+
+def _listed_people() -> AccountQuerySet:
+    people: AccountQuerySet = (
+        listed_people()
+        .alias(words=F("searchable_name__words"))
+        .only("given_name", "family_name", "category", "institutional_address")
+    )
+    return people
+
+
+def _first(people: AccountQuerySet) -> list[Account]:
+    """As many as are shown, and one more when there is one."""
+    return list(people[: MOST_PEOPLE + 1])
+
+
+def _exactly_named(words: list[str]) -> AccountQuerySet:
+    """Each word is one of the name, or begins one; whole words come first."""
+    people = _listed_people().filter(*(_is_or_begins(word) for word in words))
+    begun = sum((_one_if(~_is(word)) for word in words), Value(0))
+    return people.order_by(begun, "searchable_name__sort_key", "pk")
+
+
+def _nearly_named(words: list[str]) -> list[Account]:
+    """Each word is one of the name, or begins one, or would but for a slip or two; the fewest slips come first."""
+    people = _listed_people().filter(*(_is_or_begins(word) | _resembles(word) for word in words))
+    slips = sum((_slips(word) for word in words), Value(0))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(LEAST_LIKENESS)])
+        return _first(people.order_by(slips, "searchable_name__sort_key", "pk"))
+
+
+def _is(word: str) -> Q:
+    return Q(words__contains=f" {word} ")
+
+
+def _is_or_begins(word: str) -> Q:
+    return _is(word) if len(word) == WHOLE_WORD else Q(words__contains=f" {word}")
+
+
+def _resembles(word: str) -> Q:
+    if len(word) == WHOLE_WORD:
+        return _is(word)
+    few_slips = LessThanOrEqual(_counted_slips(word), Value(_allowed_slips(word)))
+    return _has_neighbours_swapped(word) | (Q(words__trigram_word_similar=word) & Q(few_slips))
+
+
+def _has_neighbours_swapped(word: str) -> Q:
+    swapped = (f"{word[:i]}{word[i + 1]}{word[i]}{word[i + 2 :]}" for i in range(len(word) - 1))
+    return reduce(or_, map(_is, swapped))
+
+
+def _slips(word: str) -> Case | Value:
+    if len(word) == WHOLE_WORD:
+        return Value(0)
+    return Case(
+        When(_is_or_begins(word), then=Value(0)),
+        When(_has_neighbours_swapped(word), then=Value(1)),
+        default=_counted_slips(word),
+    )
+
+
+def _counted_slips(word: str) -> Slips:
+    return Slips("words", Value(word), Value(_allowed_slips(word)))
+
+
+def _allowed_slips(word: str) -> int:
+    return 2 if len(word) >= LONG_WORD else 1
+
+
+def _one_if(condition: Q) -> Case:
+    return Case(When(condition, then=Value(1)), default=Value(0))

@@ -1,0 +1,88 @@
+"""Pages of the public directory: searching it, being in it or not."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, TemplateView
+
+from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, this_client
+from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
+from directory.models import DirectoryConsent
+from directory.search import MOST_PEOPLE, find_people
+from directory.services import change_directory_consent
+
+PEOPLE_ON_A_PAGE = 20
+
+
+@method_decorator(login_not_required, name="dispatch")
+class DirectoryView(TemplateView):
+    """Find somebody by name; never a list of everybody (PRV-02)."""
+
+    http_method_names = ["get", "head", "options"]
+    template_name = "directory/directory.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The empty form, what is wrong with the query, or who was found."""
+        if "q" not in request.GET:
+            return self._empty_form()
+        # What is longer is refused anyway: nothing is to be done with a hundred thousand characters.
+        form = SearchForm({"q": request.GET["q"][: LONGEST_QUERY + 1]})
+        found = self._found(form) if form.is_valid() else {}
+        return self.render_to_response(self.get_context_data(form=form, **found))
+
+    def _empty_form(self) -> HttpResponse:
+        """The only page of the directory that search engines may keep, where the university wants it."""
+        is_indexed = settings.DIRECTORY_INDEXED
+        headers = {"X-Robots-Tag": "all"} if is_indexed else None
+        context = self.get_context_data(form=SearchForm(), is_indexed=is_indexed)
+        return self.render_to_response(context, headers=headers)
+
+    def _found(self, form: SearchForm) -> dict[str, Any]:
+        DIRECTORY_SEARCHES_PER_CLIENT.hit(this_client())
+        query = form.cleaned_data["q"]
+        found = find_people(query)
+        page = Paginator(found.people, PEOPLE_ON_A_PAGE).get_page(self.request.GET.get("page"))
+        return {"query": query, "found": found, "page": page, "most_people": MOST_PEOPLE}
+
+
+class DirectoryChoiceView(FormView):
+    """Be listed or not: the same page and the same clicks for both (PRV-02)."""
+
+    http_method_names = ["get", "head", "post", "options"]
+    #: Withdrawing is a right, whatever charter waits to be accepted.
+    open_without_charter = True
+    form_class = DirectoryForm
+    template_name = "directory/choice.html"
+    success_url = reverse_lazy("account")
+
+    @cached_property
+    def _decision(self) -> DirectoryConsent | None:
+        return DirectoryConsent.objects.current(self.request.user)
+
+    def get_initial(self) -> dict[str, Any]:
+        """The decision in force."""
+        return {**super().get_initial(), **answer_of(self._decision)}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Who would be listed, how, and what holds until now."""
+        return super().get_context_data(**kwargs, account=self.request.user, decision=self._decision)
+
+    def form_valid(self, form: DirectoryForm) -> HttpResponse:
+        """Record it, and say what holds from now on."""
+        listed, wording = form.cleaned_data["listed"] == YES, form.cleaned_data["wording"]
+        change_directory_consent(account=self.request.user, listed=listed, wording=wording)
+        messages.success(
+            self.request,
+            _("Enregistré\N{NO-BREAK SPACE}: vous figurez dans l’annuaire public.")
+            if listed
+            else _("Enregistré\N{NO-BREAK SPACE}: vous ne figurez pas dans l’annuaire public."),
+        )
+        return super().form_valid(form)

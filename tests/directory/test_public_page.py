@@ -1,0 +1,287 @@
+"""The page of the public directory, as anybody on the Internet uses or abuses it."""
+
+import re
+import time
+from html import unescape
+from urllib.parse import quote
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.enums import Category, LockReason
+from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, client_key
+from accounts.services import lock_account
+from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
+from tests.hostile import N
+from tests.normalised import normalised_answer
+from tests.people import active_person, pending_person
+
+pytestmark = pytest.mark.django_db
+
+TOO_SHORT = "Saisissez au moins 2 lettres"
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client(raise_request_exception=False)
+
+
+def search(browser: Client, query: str, **more: str) -> str:
+    return browser.get(reverse("directory"), {"q": query, **more}).content.decode()
+
+
+def cards(html: str) -> list[str]:
+    """The text of each card."""
+    found = re.findall(r'<li class="preview">(.*?)</li>', html, re.DOTALL)
+    return [unescape(re.sub(r"<[^>]+>", " ", card)) for card in found]
+
+
+def test_nothing_is_listed_before_a_question(browser, django_assert_num_queries):
+    """PRV-02"""
+    listed_person()
+
+    with django_assert_num_queries(0):
+        page = browser.get(reverse("directory"))
+
+    assert page.status_code == 200
+    assert cards(page.content.decode()) == []
+    assert not page.cookies
+
+
+def test_a_card_shows_what_the_wizard_promised_and_no_more(browser):
+    """PRV-04"""
+    person = listed_person("Camille", "Durand", category=Category.HOSTED, birth_date="1984-02-29", ine="0123456789A")
+
+    html = search(browser, "durand")
+
+    assert [" ".join(card.split()) for card in cards(html)] == [
+        f"Camille Durand Personnel d’un organisme associé {person.institutional_address}"
+    ]
+    assert f'href="mailto:{person.institutional_address}"' in html
+    for secret in (person.recovery_address, person.phone, person.employer, person.uid, person.hr_id, "1984", person.ine):
+        assert secret not in html
+
+
+def test_the_page_says_how_many_were_found(browser):
+    listed_people_called("Durand", 1)
+    assert "1 résultat pour «\N{NO-BREAK SPACE}durand\N{NO-BREAK SPACE}»" in search(browser, "durand")
+
+    listed_people_called("Durand", 11)
+    html = search(browser, "durand")
+    assert "12 résultats pour «\N{NO-BREAK SPACE}durand\N{NO-BREAK SPACE}»" in html
+    assert 'role="status"' in html
+
+
+def test_a_page_holds_twenty_people_and_leads_to_the_next(browser):
+    people = listed_people_called("Durand", 45)
+    seen = []
+    for page in ("1", "2", "3"):
+        html = search(browser, "durand", page=page)
+        assert f"Page {page} sur 3" in html
+        seen.append(re.findall(r'href="mailto:([^"]+)"', html))
+
+    assert [len(addresses) for addresses in seen] == [20, 20, 5]
+    assert sorted(sum(seen, [])) == sorted(person.institutional_address for person in people)
+    assert "page=2" in search(browser, "durand")
+    assert "page=4" not in search(browser, "durand", page="3")
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("0", 3), ("-1", 3), ("4", 3), ("999", 3), ("9" * 5000, 1), ("abc", 1), ("", 1), ("1.5", 1), ("1e9", 1), ("nan", 1)],
+)
+def test_a_page_that_is_none_leads_to_one(browser, asked, shown):
+    """INP-01"""
+    listed_people_called("Durand", 45)
+
+    assert f"Page {shown} sur 3" in search(browser, "durand", page=asked)
+
+
+def test_beyond_a_hundred_people_a_finer_question_is_asked_for(browser):
+    """PRV-02: pages end there."""
+    listed_people_called("Durand", 130)
+
+    html = search(browser, "durand", page="6")
+
+    assert "Plus de 100 résultats" in html
+    assert "Précisez votre recherche" in html
+    assert "Page 5 sur 5" in html
+    assert len(cards(html)) == 20
+
+
+def test_nobody_found_says_what_to_try(browser):
+    html = search(browser, "durand")
+
+    assert "Personne ne correspond à «\N{NO-BREAK SPACE}durand\N{NO-BREAK SPACE}»" in html
+    assert "Seules les personnes qui l’ont accepté apparaissent" in html
+
+
+@pytest.mark.parametrize("query", ["", "d", " d ", "é", "1", "12", "%", "_", "*", "%%%%", "__", "a b c", "-", "«»", "\u0301\u0301"])
+def test_less_than_two_letters_is_no_question(browser, query, django_assert_num_queries):
+    """PRV-02: PostgreSQL is not even asked, nor the limit counted."""
+    listed_person()
+
+    with django_assert_num_queries(0):
+        html = search(browser, query)
+
+    assert TOO_SHORT in html
+    assert cards(html) == []
+
+
+def hidden_people() -> dict[str, str]:
+    """One of each kind that the directory must not tell from nobody, by family name."""
+    locked, withdrawn = listed_person("Camille", "Verrouilleau"), listed_person("Camille", "Retiraud")
+    lock_account(account=locked, reason=LockReason.PHISHING)
+    decide(withdrawn, listed=False)
+    left = listed_person("Camille", "Partiret", end_date="2020-01-01")
+    never_asked = active_unlisted_person("Camille", "Muetton")
+    refused = active_person(given_name="Camille", family_name="Refusard")
+    pending = pending_person(given_name="Camille", family_name="Attendu")
+    return {person.family_name: "" for person in (locked, withdrawn, left, never_asked, refused, pending)}
+
+
+def test_who_is_hidden_cannot_be_told_from_who_does_not_exist(browser):
+    """PRV-02, ENU-01: by full name, by a part of it, or misspelt; status, headers and page are the same."""
+    nobody = normalised_answer(browser.get(reverse("directory"), {"q": "Camille Inexistant"}), "Camille Inexistant")
+    for family_name in hidden_people():
+        for query in (f"Camille {family_name}", family_name, family_name[:4], f"{family_name[:-2]}{family_name[:-3:-1]}"):
+            answer = browser.get(reverse("directory"), {"q": query})
+            assert normalised_answer(answer, query) == nobody, query
+
+
+@pytest.mark.parametrize("value", N.values(), ids=N)
+@pytest.mark.parametrize("field", ["q", "page"])
+def test_hostile_input_gets_a_page_soon_and_is_not_reflected(browser, field, value):
+    """INP-01, INP-02, N01 to N40."""
+    listed_person("Camille", "Durand")
+    sent = quote(value) if isinstance(value, str) else value.decode()
+    other = "page=1" if field == "q" else "q=durand"
+
+    begun = time.monotonic()
+    answer = browser.get(f"{reverse('directory')}?{other}&{field}={sent}")
+
+    assert time.monotonic() - begun < 2
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    assert len(html) < 20_000
+    if isinstance(value, str) and "<" in value:
+        assert value not in html
+    if field == "q":
+        assert cards(html) == []
+
+
+@pytest.mark.parametrize("query", ["a" * 81, "a " * 60, "é" * 100_000, "\u1100" * 100_000, "Z" + "\u0301" * 50_000])
+def test_a_long_question_is_refused_before_anything_is_done_with_it(browser, query, django_assert_num_queries):
+    """INP-05"""
+    begun = time.monotonic()
+    with django_assert_num_queries(0):
+        html = search(browser, query)
+
+    assert time.monotonic() - begun < 0.5
+    assert "Ce texte est trop long" in html
+    assert len(html) < 20_000
+
+
+def test_a_question_asked_twice_counts_the_last_time(browser):
+    """INP-06"""
+    listed_person("Camille", "Durand")
+
+    answer = browser.get(f"{reverse('directory')}?q=petit&q=durand")
+
+    assert len(cards(answer.content.decode())) == 1
+
+
+def test_a_client_may_search_a_hundred_times_an_hour_pages_counted(browser):
+    """PRV-02, ENU-06: whoever goes through the alphabet does not get far."""
+    with time_machine.travel("2026-11-16 10:00:10", tick=False) as clock:
+        for _ in range(50):
+            assert browser.get(reverse("directory"), {"q": "durand"}).status_code == 200
+            assert browser.get(reverse("directory"), {"q": "durand", "page": 2}).status_code == 200
+        for answer in (browser.get(reverse("directory"), {"q": "durand"}), browser.head(reverse("directory") + "?q=petit")):
+            assert answer.status_code == 429
+            assert 0 < int(answer["Retry-After"]) <= 3600
+
+        assert browser.get(reverse("directory")).status_code == 200
+        assert TOO_SHORT in search(browser, "d")
+        assert Client().get(reverse("directory"), {"q": "durand"}, REMOTE_ADDR="198.51.100.9").status_code == 200
+        clock.shift(3601)
+        assert browser.get(reverse("directory"), {"q": "durand"}).status_code == 200
+
+
+def test_a_campus_may_search_more_often_but_not_without_end(settings):
+    """ENU-06"""
+    settings.CAMPUS_NETWORKS = ["203.0.113.0/28"]
+    campus = client_key("203.0.113.9")
+
+    with time_machine.travel("2026-11-16 10:00:10", tick=False):
+        assert all(DIRECTORY_SEARCHES_PER_CLIENT.count(campus) for _ in range(2000))
+        assert Client().get(reverse("directory"), {"q": "durand"}, REMOTE_ADDR="203.0.113.9").status_code == 429
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_the_directory_is_only_read(browser, method):
+    assert getattr(browser, method)(reverse("directory"), {"q": "durand"}).status_code == 405
+
+
+@pytest.mark.parametrize("address", ["", "?q=durand", "?q=d", "?page=2"])
+def test_search_engines_are_kept_out(browser, address):
+    """PRV-02"""
+    answer = browser.get(reverse("directory") + address)
+
+    assert answer["X-Robots-Tag"] == "noindex, nofollow"
+    assert '<meta name="robots" content="noindex">' in answer.content.decode()
+
+
+def test_the_university_may_let_search_engines_keep_the_empty_page_alone(browser, settings):
+    settings.DIRECTORY_INDEXED = True
+    listed_person("Camille", "Durand")
+
+    empty = browser.get(reverse("directory"))
+
+    assert empty["X-Robots-Tag"] == "all"
+    assert "noindex" not in empty.content.decode()
+    for query in ("durand", "d", ""):
+        answer = browser.get(reverse("directory"), {"q": query})
+        assert answer["X-Robots-Tag"] == "noindex, nofollow"
+        assert '<meta name="robots" content="noindex">' in answer.content.decode()
+
+
+def test_what_was_typed_stays_in_the_field(browser):
+    assert 'value="Lefèvre"' in search(browser, "Lefèvre")
+    assert 'value="&lt;b&gt;"' in search(browser, "<b>")
+
+
+def test_a_slip_is_said_to_be_one(browser):
+    listed_person("Camille", "Lefebvre")
+
+    html = search(browser, "lefevbre")
+
+    assert len(cards(html)) == 1
+    assert "Aucun nom ne s’écrit exactement ainsi" in html
+    assert "Aucun nom" not in search(browser, "lefebvre")
+
+
+def test_searching_costs_few_queries(browser, django_assert_max_num_queries):
+    """The spelling, the names; when nobody is called so, two more."""
+    listed_people_called("Durand", 45)
+
+    with django_assert_max_num_queries(2):
+        search(browser, "durand", page="2")
+    with django_assert_max_num_queries(6):
+        search(browser, "durnad")
+
+
+def test_in_english_the_search_is_the_same(browser):
+    listed_person("Camille", "Durand")
+    with translation.override("en"):
+        address = reverse("directory")
+
+    assert address == "/en/annuaire/"
+    assert len(cards(browser.get(address, {"q": "durand"}).content.decode())) == 1
+
+
+def test_the_home_page_leads_to_the_directory(browser):
+    assert f'href="{reverse("directory")}"' in browser.get(reverse("home")).content.decode()
