@@ -6,7 +6,6 @@ from accounts.enums import Event, State
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
 from accounts.tokens import Claims, LinkUsed, MailedLink, OpenedLink
 
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -1,6 +1,6 @@
 """The charter after the activation: accepted again when it has changed, and read again at any time (PRV-01)."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
+from accounts.models import Account
 from activation.charter_due import ask_no_more
 from activation.forms import CharterForm
 from activation.models import Charter, CharterAcceptance
@@ -22,10 +23,15 @@ class CharterPage(View):
 
     open_without_charter = True
 
+    @property
+    def person(self) -> Account:
+        """Whose charter it is."""
+        return cast(Account, self.request.user)
+
     @cached_property
     def acceptances(self) -> list[CharterAcceptance]:
-        """What the person has accepted, nobody else's proof is looked at (ADM-01)."""
-        return list(CharterAcceptance.objects.filter(account=self.request.user).latest_first())
+        """What the person has accepted; nobody else's proof is looked at (ADM-01)."""
+        return list(CharterAcceptance.objects.filter(account=self.person).latest_first())
 
     @cached_property
     def due(self) -> Charter | None:
@@ -37,14 +43,19 @@ class CharterPage(View):
     @cached_property
     def forwards_mail(self) -> bool:
         """Whether mail goes elsewhere: an intruder may have seen to that, and has to be stopped at once."""
-        person = self.request.user
-        return person.has_mailbox_right and Redirection.objects.filter(account=person).exclude(target="").exists()
+        chosen = Redirection.objects.filter(account=self.person).exclude(target="")
+        return self.person.has_mailbox_right and chosen.exists()
 
     def shown_again(self, acceptance: CharterAcceptance) -> HttpResponse:
         """The text exactly as it was accepted, with its proof, and the way to the other versions."""
-        others = [other for other in self.acceptances if other != acceptance]
-        context = {"account": self.request.user, "acceptance": acceptance, "others": others}
-        return render(self.request, "activation/account_charter.html", {**context, "is_due": self.due is not None})
+        context = {
+            "account": self.person,
+            "acceptance": acceptance,
+            "others": [other for other in self.acceptances if other != acceptance],
+            "is_latest": acceptance == self.acceptances[0],
+            "is_due": self.due is not None,
+        }
+        return render(self.request, "activation/account_charter.html", context)
 
 
 class AccountCharterView(CharterPage, RedirectURLMixin, FormView):
@@ -78,7 +89,7 @@ class AccountCharterView(CharterPage, RedirectURLMixin, FormView):
 
     def form_valid(self, form: CharterForm) -> HttpResponse:
         """Record the proof and open the account."""
-        accept_charter(account=self.request.user, charter=form.cleaned_data["charter"])
+        accept_charter(account=self.person, charter=form.cleaned_data["charter"])
         messages.success(self.request, _("Vous avez accepté la charte informatique."))
         return self.go_on()
 
@@ -115,4 +126,4 @@ class CharterNotAcceptedView(CharterPage, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Whose account goes on."""
-        return super().get_context_data(**kwargs, account=self.request.user, forwards_mail=self.forwards_mail)
+        return super().get_context_data(**kwargs, account=self.person, forwards_mail=self.forwards_mail)

@@ -69,7 +69,7 @@ def _pages() -> dict[str, str]:
         "login_url": "login",
         "first_connection_url": "first-connection",
         "locked_help_url": "locked-help",
-        "help_url": "help",
+        "forgotten_password_url": "forgotten-password",
         "privacy_url": "privacy",
         "account_url": "account",
     }

@@ -1,7 +1,7 @@
 """Between sign-in and the account: a new charter is read first, and nobody is kept from protecting their account."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.models import Account
 from activation.charter_due import ask_no_more, is_asked
 from activation.models import Charter
 
@@ -36,7 +37,7 @@ class CharterMiddleware:
         """Go to the charter first, unless it was accepted meanwhile on another device."""
         if is_open_without_charter(view) or not is_asked(request):
             return None
-        if not Charter.objects.is_due_from(request.user):
+        if not Charter.objects.is_due_from(cast(Account, request.user)):
             ask_no_more(request)
             return None
         if request.method == "POST":

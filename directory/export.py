@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from typing import Any
+from typing import Protocol
 
 from accounts.enums import Category
 from accounts.hr_feed.report import without_formula
@@ -15,10 +15,17 @@ COLUMNS = ("uid", "mail", "givenName", "sn", "eduPersonPrimaryAffiliation", "sup
 AFFILIATIONS = {Category.STAFF: "employee", Category.HOSTED: "affiliate", Category.STUDENT: "student"}
 
 
-def write_directory(file: Any) -> int:
+class Writable(Protocol):
+    """What CSV is written to."""
+
+    def write(self, text: str, /) -> object:
+        """Add the text."""
+
+
+def write_directory(file: Writable) -> int:
     """Write everybody whose account is active, by `uid`, as CSV with semicolons; answer how many they are.
 
-    `file` is anything with a `write`. `supannListeRouge` is TRUE, not to be shown, unless the person's last decision
+    `supannListeRouge` is TRUE, not to be shown, unless the person's last decision
     is to be listed (PRV-02).
     """
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
@@ -31,7 +38,12 @@ def write_directory(file: Any) -> int:
 
 
 def _lines() -> Iterator[tuple[str, ...]]:
-    people = active_people().order_by("uid")
-    facts = people.values_list("uid", "institutional_address", "given_name", "family_name", "category", "listed")
-    for uid, address, given_name, family_name, category, listed in facts.iterator(chunk_size=BATCH):
-        yield uid, address, given_name, family_name, AFFILIATIONS[category], "FALSE" if listed else "TRUE"
+    for person in active_people().order_by("uid").iterator(chunk_size=BATCH):
+        yield (
+            person.uid,
+            person.institutional_address,
+            person.given_name,
+            person.family_name,
+            AFFILIATIONS[Category(person.category)],
+            "FALSE" if person.listed else "TRUE",  # type: ignore[attr-defined]
+        )

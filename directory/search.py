@@ -25,7 +25,7 @@ MOST_WORDS = 6
 WHOLE_WORD = 2
 #: From this length on a word may have two slips: letters added, left out or replaced.
 LONG_WORD = 7
-#: The part of a word's trigrams that a name must have to be looked at: of seven, a letter replaced leaves three in a row.
+#: The part of a word's trigrams that a name must have to be looked at: one letter replaced leaves three of seven.
 LEAST_LIKENESS = 0.4
 
 

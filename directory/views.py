@@ -1,6 +1,6 @@
 """Pages of the public directory: searching it, being in it or not."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, this_client
+from accounts.models import Account
 from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
 from directory.models import DirectoryConsent
 from directory.search import MOST_PEOPLE, find_people
@@ -63,9 +64,13 @@ class DirectoryChoiceView(FormView):
     template_name = "directory/choice.html"
     success_url = reverse_lazy("account")
 
+    @property
+    def _account(self) -> Account:
+        return cast(Account, self.request.user)
+
     @cached_property
     def _decision(self) -> DirectoryConsent | None:
-        return DirectoryConsent.objects.current(self.request.user)
+        return DirectoryConsent.objects.current(self._account)
 
     def get_initial(self) -> dict[str, Any]:
         """The decision in force."""
@@ -73,12 +78,12 @@ class DirectoryChoiceView(FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Who would be listed, how, and what holds until now."""
-        return super().get_context_data(**kwargs, account=self.request.user, decision=self._decision)
+        return super().get_context_data(**kwargs, account=self._account, decision=self._decision)
 
     def form_valid(self, form: DirectoryForm) -> HttpResponse:
         """Record it, and say what holds from now on."""
         listed, wording = form.cleaned_data["listed"] == YES, form.cleaned_data["wording"]
-        change_directory_consent(account=self.request.user, listed=listed, wording=wording)
+        change_directory_consent(account=self._account, listed=listed, wording=wording)
         messages.success(
             self.request,
             _("Enregistré\N{NO-BREAK SPACE}: vous figurez dans l’annuaire public.")

@@ -69,7 +69,7 @@ def decline_redirection(*, account: Account) -> Redirection:
     if current is not None and not current.is_wanted:
         return current
     journal.record(account=account, actor=account, event=Event.REDIRECTION_DECLINED)
-    return _decide(account, target="", keep_copy=True, verified_at=None)
+    return _decide(account, current, target="", keep_copy=True, verified_at=None)
 
 
 @transaction.atomic
@@ -90,7 +90,7 @@ def stop_redirection(*, account: Account) -> None:
         previous_proven=not current.is_waiting,
         keep_copy=current.keep_copy,
     )
-    _decide(account, target="", keep_copy=True, verified_at=None)
+    _decide(account, current, target="", keep_copy=True, verified_at=None)
     tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
 
 
@@ -179,7 +179,7 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
         previous=before,
         previous_proven=current is not None and current.verified_at is not None,
     )
-    redirection = _decide(account, target=target, keep_copy=keep_copy, verified_at=proven_at)
+    redirection = _decide(account, current, target=target, keep_copy=keep_copy, verified_at=proven_at)
     if proven_at is None and before != target and _may_be_asked(target):
         _ask_for_verification(account, redirection)
     return redirection, entry
@@ -232,13 +232,11 @@ def _redirection(account: Account) -> Redirection | None:
     return Redirection.objects.filter(account=account).first()
 
 
-def _decide(account: Account, *, target: str, keep_copy: bool, verified_at: datetime | None) -> Redirection:
-    decision = {
-        "target": target,
-        "keep_copy": keep_copy,
-        "verified_at": verified_at,
-        "postponed_at": None,
-        "chosen_at": timezone.now(),
-    }
-    redirection, _created = Redirection.objects.update_or_create(account=account, defaults=decision)
+def _decide(
+    account: Account, current: Redirection | None, *, target: str, keep_copy: bool, verified_at: datetime | None
+) -> Redirection:
+    redirection = current or Redirection(account=account)
+    redirection.target, redirection.keep_copy, redirection.verified_at = target, keep_copy, verified_at
+    redirection.postponed_at, redirection.chosen_at = None, timezone.now()
+    redirection.save()
     return redirection

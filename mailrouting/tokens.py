@@ -13,9 +13,10 @@ class RedirectionLink(MailedLink):
     url_name = "redirection-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The redirection and the address to prove, and no lock since."""
+        """The redirection and the address to prove, no lock since, and that the university allows it (FWD-06)."""
         redirection = Redirection.objects.filter(account=account, pk=subject_id).first()
-        return (subject_id, redirection.target if redirection else "", account.times_locked)
+        wanted = (redirection.target, redirection.suspension == "") if redirection else ()
+        return (subject_id, *wanted, account.times_locked)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
         """An address is verified once; which one is for `state` to say."""

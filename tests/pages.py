@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import NamedTuple
 
 from django.http import HttpResponse
@@ -117,6 +118,10 @@ for public in (
     "sitemap",
     "locked-help",
     "login",
+    "single-sign-on-interrupted",
+    "single-sign-on-unavailable",
+    "single-sign-on-nobody",
+    "signed-out",
     "first-connection",
 ):
     PAGES[public] = lambda browser, public=public: Ask(reverse(public))
@@ -467,10 +472,11 @@ def redirection_to_stop_with_the_password_to_give(browser: Client) -> Ask:
 
 # The charter after the activation
 
+charters = count(1)
 
-def publish_another_charter() -> Charter:
+def publish_another_charter(version: str = "2026-11") -> Charter:
     return Charter.objects.create(
-        version="2026-11",
+        version=version,
         text_fr="Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte.",
         text_en="This charter replaces the one before.\n\n## Article 1. Another rule\n\nNew text.",
         key_points_fr="Votre mot de passe est personnel, ne le donnez à personne.\nUne nouvelle règle.",
@@ -481,7 +487,7 @@ def publish_another_charter() -> Charter:
 
 def signed_in_before_a_new_charter(browser: Client) -> Account:
     person = active_person()
-    publish_another_charter()
+    publish_another_charter(f"2027-{next(charters):02}")
     browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
     return person
 
@@ -523,8 +529,9 @@ def charter_accepted(browser: Client) -> Ask:
 @page
 def charter_accepted_before(browser: Client) -> Ask:
     person = signed_in(browser)
-    accept_charter(account=person, charter=publish_another_charter())
-    return Ask(reverse("account-charter-version", args=["2026-09"]))
+    earlier = Charter.objects.in_force()
+    accept_charter(account=person, charter=publish_another_charter(f"2027-{next(charters):02}"))
+    return Ask(reverse("account-charter-version", args=[earlier.version]))
 
 
 @page

@@ -89,7 +89,7 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
     Kind.REDIRECTION_CHANGED: redirection_changed,
 }
-WITH_LINK = (Kind.ACTIVATION, Kind.NEW_LINK, Kind.REDIRECTION_VERIFICATION)
+WITH_LINK = (Kind.ACTIVATION, Kind.NEW_LINK, Kind.REDIRECTION_VERIFICATION, Kind.REDIRECTION_CHANGED)
 EVERY_MAIL = pytest.mark.parametrize(
     ("kind", "language"), [(kind, language) for kind in SITUATIONS for language in LANGUAGES]
 )

@@ -41,9 +41,9 @@ class CasProvider:
 class ImpatientAdapter(HTTPAdapter):
     """Connections that wait no longer than `WAITS`."""
 
-    def send(self, *args: Any, timeout: object = None, **kwargs: Any) -> Response:
-        """Send a request whose author gave no limit of their own; python-cas never does."""
-        return super().send(*args, timeout=timeout or WAITS, **kwargs)
+    def send(self, *args: Any, **options: Any) -> Response:
+        """Send a request; python-cas would wait for ever."""
+        return super().send(*args, **{**options, "timeout": WAITS})
 
 
 def _client(service: str | None = None) -> CASClientV3:

@@ -57,6 +57,8 @@ class OidcProvider:
 class DiscoveredApp(DjangoOAuth2App):  # type: ignore[misc]
     """What the provider says of itself: not for ever, and only when it is the one we were told of."""
 
+    server_metadata: dict[str, Any]
+
     def load_server_metadata(self) -> dict[str, Any]:
         """Its addresses and keys. Raises ProviderUnavailable when it calls itself something else."""
         if time.time() - self.server_metadata.get("_loaded_at", 0) > DISCOVERY_LASTS:
@@ -75,7 +77,7 @@ def _client() -> DiscoveredApp:
 
 @cache
 def _registered(issuer: str, client_id: str, client_secret: str) -> DiscoveredApp:
-    return OAuth().register(
+    app: DiscoveredApp = OAuth().register(
         "university",
         client_cls=DiscoveredApp,
         client_id=client_id,
@@ -88,6 +90,7 @@ def _registered(issuer: str, client_id: str, client_secret: str) -> DiscoveredAp
             "max_redirects": 0,
         },
     )
+    return app
 
 
 def _checked_claims(client: DiscoveredApp, token: dict[str, Any], nonce: str) -> dict[str, Any]:

@@ -1,23 +1,24 @@
 """Addresses of single sign-on; those of the way there and back exist while it is on."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import path
+from django.urls import URLPattern, path
 from django.views.generic import TemplateView
 
 from accounts.single_sign_on import views
 
 
-def failure(reason: str) -> object:
+def failure(address: str, name: str, reason: str) -> URLPattern:
     """The page that tells one reason."""
-    return views.FailureView.as_view(template_name=f"accounts/single_sign_on_{reason}.html")
+    view = views.FailureView.as_view(template_name=f"accounts/single_sign_on_{reason}.html")
+    return path(address, view, name=name)
 
 
 urlpatterns = [
     path("connexion/fournisseur/", views.LeaveView.as_view(), name="single-sign-on"),
     path("connexion/retour/", views.ReturnView.as_view(), name="single-sign-on-return"),
-    path("connexion/interrompue/", failure("interrupted"), name=views.INTERRUPTED),
-    path("connexion/indisponible/", failure("unavailable"), name=views.UNAVAILABLE),
-    path("connexion/sans-compte/", failure("nobody"), name=views.NOBODY),
+    failure("connexion/interrompue/", views.INTERRUPTED, "interrupted"),
+    failure("connexion/indisponible/", views.UNAVAILABLE, "unavailable"),
+    failure("connexion/sans-compte/", views.NOBODY, "nobody"),
     path("deconnexion/fournisseur/", views.SignOutOfProviderView.as_view(), name="single-sign-out"),
     path(
         "deconnexion/terminee/",

@@ -1,12 +1,12 @@
 """To the provider and back. Whatever it answers ends on a page of the portal, and the ticket leaves the address bar."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, translate_url
 from django.utils import translation
@@ -17,11 +17,10 @@ from accounts.models import Account
 from accounts.sessions import begin_session
 from accounts.sign_in import AccountIsLocked, SignInRefused
 from accounts.single_sign_on import services
+from accounts.single_sign_on.pages import OWN_FORM, page_for
 from accounts.single_sign_on.providers import NotVouchedFor, ProviderUnavailable, is_on, provider
 from accounts.single_sign_on.visits import UnknownVisit, Visit, end_visit, new_state, remember_visit
 
-#: What in the query of the sign-in page asks for the portal's own form.
-OWN_FORM = "ici"
 INTERRUPTED, UNAVAILABLE, NOBODY = "single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"
 
 
@@ -31,12 +30,11 @@ class ProviderView(View):
 
     http_method_names = ["get"]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, or say that there is no such page."""
         if not is_on():
             raise Http404
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)
-        return response
+        return super().dispatch(request, *args, **kwargs)
 
 
 class LeaveView(RedirectURLMixin, ProviderView):
@@ -52,11 +50,8 @@ class LeaveView(RedirectURLMixin, ProviderView):
         except (ProviderUnavailable, NotVouchedFor):
             return redirect(page_for(UNAVAILABLE, self.get_redirect_url()))
         language = translation.get_language() or settings.LANGUAGE_CODE
-        remember_visit(
-            request.session,
-            state,
-            {"next": self.get_success_url(), "language": language, "secrets": departure.secrets},
-        )
+        visit = Visit(next=self.get_success_url(), language=language, secrets=departure.secrets)
+        remember_visit(request.session, state, visit)
         return redirect(departure.url)
 
 
@@ -119,10 +114,3 @@ def return_url() -> str:
     """The one address that the provider has to know, whatever the language."""
     with translation.override(settings.LANGUAGE_CODE):
         return f"{settings.PORTAL_URL}{reverse('single-sign-on-return')}"
-
-
-def page_for(name: str, wanted: str, **query: str) -> str:
-    """The page of that name, which knows where its visitor wanted to go ("" for nowhere)."""
-    if wanted:
-        query["next"] = wanted
-    return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)

@@ -61,6 +61,7 @@ class WellKnownChangePasswordView(RedirectView):
     """Where password managers look for the page (W3C, "A Well-Known URL for Changing Passwords")."""
 
     pattern_name = "account-password"
+    open_without_charter = True
     http_method_names = ["get", "head"]
 
 

@@ -15,7 +15,7 @@ from accounts import services
 from accounts.forms import SignInForm
 from accounts.sessions import begin_session, confirm_password
 from accounts.single_sign_on import providers as single_sign_on
-from accounts.single_sign_on.views import OWN_FORM, page_for
+from accounts.single_sign_on.pages import OWN_FORM, page_for
 
 TOO_MANY_REQUESTS = 429
 
@@ -36,8 +36,10 @@ class SignInView(RedirectURLMixin, FormView):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Where to go afterwards, when that is a page of the portal."""
-        return super().get_context_data(**kwargs, next=self.get_redirect_url())
+        """Where to go afterwards, when that is a page of the portal; and the provider, where there is one."""
+        wanted = self.get_redirect_url()
+        provider_url = page_for("single-sign-on", wanted) if single_sign_on.is_on() else ""
+        return super().get_context_data(**kwargs, next=wanted, provider_url=provider_url)
 
     def form_valid(self, form: SignInForm) -> HttpResponse:
         """Open a new session and go on in the person's own language."""

@@ -40,6 +40,13 @@ def past_moment(instant: datetime) -> str:
 
 
 @register.filter(expects_localtime=False)
+def past_moment_short(instant: datetime) -> str:
+    """« 14 oct. 2025, 14 h 40 », “14 Oct. 2025, 2:40 pm”: in a table, on one line."""
+    local = _in_paris(instant)
+    return f"{local.day}{NBSP}{formatted(local, 'N')}{NBSP}{local.year},{NBSP}{_hour(local)}"
+
+
+@register.filter(expects_localtime=False)
 def hour(instant: datetime) -> str:
     """« 16 h 40 », “4:40 pm”: on a day that the sentence makes plain."""
     return _hour(_in_paris(instant))

@@ -560,6 +560,8 @@ class TestReadingAgain:
         assert f'href="{earlier}"' in page
         html = browser.get(earlier).content.decode()
         assert "Nouveau texte." not in html
+        assert "Une version plus récente l’a remplacée." in html
+        assert "l’a remplacée" not in page
         assert person.charter_acceptances.get(charter__version=FIRST).text_sha256 in html
 
     def test_a_version_that_somebody_else_accepted_is_not_there(self, person):

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.django_db
 PUBLIC = {
     *("alive", "ready"),
     *("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "directory"),
+    *("single-sign-on", "single-sign-on-return", "single-sign-out", "signed-out"),
+    *("single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"),
     *("login", "first-connection", "first-connection-answer"),
     *("redirection", "redirection-link"),
     *("activation", "activation-link", "activation-not-me", "activation-new-link", "activation-keep-alive"),
@@ -435,13 +437,8 @@ class TestHealth:
             assert browser.get("/sante/vivant").content.decode() == "vivant\n"
         assert browser.get("/sante/pret").content.decode() == "prêt\n"
 
-    def test_redis_away_is_said_and_stops_nothing(self, browser, monkeypatch):
-        from config import health
-
-        def away() -> None:
-            raise ConnectionRefusedError
-
-        monkeypatch.setattr(health, "get_redis_connection", away)
+    def test_redis_away_is_said_and_stops_nothing(self, browser, settings):
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
         answer = browser.get("/sante/pret")
         assert (answer.status_code, answer.content.decode()) == (200, "prêt (sans Redis)\n")
 

@@ -57,7 +57,11 @@ def test_saying_yes_lists_and_saying_no_withdraws_at_once(browser, person):
     assert "Enregistré\N{NO-BREAK SPACE}: vous ne figurez pas dans l’annuaire public." in decide(browser, NO)
     assert not finds("durand")
 
-    assert [one.listed for one in DirectoryConsent.objects.filter(account=person).order_by("pk")] == [False, True, False]
+    assert [one.listed for one in DirectoryConsent.objects.filter(account=person).order_by("pk")] == [
+        False,
+        True,
+        False,
+    ]
     assert not Message.objects.filter(person=person).exists()
 
 

@@ -114,7 +114,9 @@ def test_the_file_takes_the_place_of_the_last_one(tmp_path: Path, capsys):
     output = io.StringIO()
     call_command("export_directory", output=path, stdout=output)
 
-    assert f"{person.uid};{person.institutional_address};Zoé;Lefèvre;employee;FALSE\n" in path.read_text(encoding="utf-8")
+    assert f"{person.uid};{person.institutional_address};Zoé;Lefèvre;employee;FALSE\n" in path.read_text(
+        encoding="utf-8"
+    )
     assert output.getvalue() == "1 compte\n"
     assert os.listdir(tmp_path) == ["people.csv"]
     assert path.stat().st_mode & 0o077 == 0

@@ -148,7 +148,8 @@ def test_whole_names_come_before_longer_ones_then_the_order_is_that_of_a_directo
 
 
 @pytest.mark.parametrize(
-    "query", ["%%%", "___", "***", "% %", "_a_", "%a%", ".*", "^.{3}", "a b c d", "?", "\\", "''", "жуков", "李明", "½", "𝒳"]
+    "query",
+    ["%%%", "___", "***", "% %", "_a_", "%a%", ".*", "^.{3}", "a b c d", "?", "\\", "''", "жуков", "李明", "½", "𝒳"],
 )
 def test_wildcards_and_single_letters_find_nobody(query):
     """PRV-02: there is no way to ask for everybody."""

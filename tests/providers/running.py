@@ -32,8 +32,8 @@ MOST_REDIRECTS = 12
 class ProviderProcess:
     """One provider. `url` is where it answers; it can be killed, frozen, and started again with what it knew."""
 
-    def __init__(self, module: str, page: str, directory: Path) -> None:
-        self.module, self.directory = module, directory
+    def __init__(self, module: str, page: str, directory: Path, *, portal: str = PORTAL) -> None:
+        self.module, self.directory, self.portal = module, directory, portal
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self._page = f"{self.url}{page}"
@@ -46,7 +46,7 @@ class ProviderProcess:
     def start(self) -> None:
         """Start it unless it runs; returns once it answers."""
         if self._process is None or self._process.poll() is not None:
-            command = (sys.executable, "-m", self.module, str(self.port), str(self.directory), PORTAL)
+            command = (sys.executable, "-m", self.module, str(self.port), str(self.directory), self.portal)
             with self.log.open("wb") as log:
                 self._process = start(command, cwd=PROJECT, stdout=log, stderr=log)
         wait_until(self._answers, self.log)
@@ -174,9 +174,9 @@ def oidc_process() -> Iterator[ProviderProcess]:
     yield from running("tests.providers.oidc", "/entrer/")
 
 
-def running(module: str, page: str) -> Iterator[ProviderProcess]:
+def running(module: str, page: str, *, portal: str = PORTAL) -> Iterator[ProviderProcess]:
     with tempfile.TemporaryDirectory(prefix="portal-provider-") as directory:
-        provider = ProviderProcess(module, page, Path(directory))
+        provider = ProviderProcess(module, page, Path(directory), portal=portal)
         try:
             provider.start()
             yield provider

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, TextIO
+from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(ngettext("%(number)s compte", "%(number)s comptes", written) % {"number": written})
 
     @contextmanager
-    def _replaced(self, path: Path) -> Iterator[TextIO]:
+    def _replaced(self, path: Path) -> Iterator[IO[str]]:
         """A file that takes the place of the other at once, whole: nobody ever reads half a list."""
         try:
             with NamedTemporaryFile(
