@@ -9,12 +9,12 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import same_address
-from accounts.fields import ADDRESS_ATTRIBUTES, OutsideAddressField
+from accounts.addresses import is_university_address, same_address, suggested_correction
+from accounts.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, OutsideAddressField
 from accounts.limits import LimitReached
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, normalise_password
-from accounts.sign_in import AccountIsLocked, SignInRefused, identify
+from accounts.sign_in import AccountIsLocked, SignInRefused, identify, sign_in
 from outbox.templatetags.moments import past_moment
 
 PASSWORD_ATTRIBUTES = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
@@ -57,7 +57,7 @@ class SignInForm(forms.Form):
 
     def _identify(self, data: dict[str, Any]) -> None:
         try:
-            self.account = identify(login=data["login"], password=data["password"])
+            self.account = sign_in(login=data["login"], password=data["password"])
         except AccountIsLocked:
             self.is_locked = True
             raise self._refusal() from None
@@ -163,13 +163,15 @@ class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
     def clean(self) -> dict[str, Any]:
         """Refuse the password that is there already."""
         data = super().clean() or {}
-        if "password" in data and data["password"] == normalise_password(data.get("current_password", "")):
+        if {"current_password", "password"} <= data.keys() and (
+            data["password"] == normalise_password(data["current_password"])
+        ):
             self.add_error("password", _("Le nouveau mot de passe doit être différent de l’actuel"))
         return data
 
 
 class RecoveryAddressForm(ConfirmedForm):
-    """Another recovery address."""
+    """Another recovery address; asks again when it looks mistyped, since its reader could take the account over."""
 
     address = OutsideAddressField(
         label=_("Nouvelle adresse de secours"),
@@ -180,12 +182,33 @@ class RecoveryAddressForm(ConfirmedForm):
         },
     )
 
-    def clean_address(self) -> str:
-        """An address that is not there already."""
-        address: str = self.cleaned_data["address"]
-        if same_address(address, self.account.recovery_address):
-            raise ValidationError(_("C’est déjà votre adresse de secours"), code="same")
-        return address
+    suggestion: str | None = None
+    typed_may_be_kept = False
+
+    def clean(self) -> dict[str, Any]:
+        """The address as it was meant, when it is not there already."""
+        data = super().clean() or {}
+        self._ask_about_spelling(data)
+        if same_address(data.get("address", ""), self.account.recovery_address):
+            self.refuse_present_address()
+        return data
+
+    def refuse_present_address(self) -> None:
+        """Say that it is there already, or since a moment ago."""
+        self.add_error("address", ValidationError(_("C’est déjà votre adresse de secours"), code="same"))
+
+    def _ask_about_spelling(self, data: dict[str, Any]) -> None:
+        self.typed_may_be_kept = "address" in data
+        suggestion = suggested_correction(data.get("address") or self.data.get("address", ""))
+        spelling = self.data.get("spelling")
+        if suggestion is None or is_university_address(suggestion) or (spelling == "kept" and self.typed_may_be_kept):
+            return
+        self.errors.pop("address", None)
+        if spelling == "corrected":
+            data["address"] = suggestion
+            return
+        self.suggestion = suggestion
+        self.add_error("address", ValidationError(DID_YOU_MEAN, code="suggestion", params={"suggestion": suggestion}))
 
 
 class LanguageForm(forms.Form):

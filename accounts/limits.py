@@ -29,6 +29,9 @@ MAILS_PER_HOUR = 3
 MAIL_WINDOW = timedelta(hours=1)
 SHORTEST_TIME_BETWEEN_MAILS = timedelta(minutes=1)
 
+#: Seconds after Redis has not answered.
+REDIS_IS_LEFT_ALONE_FOR = 2.0
+
 CAMPUS = "campus "
 
 
@@ -77,7 +80,8 @@ class Limit:
     def _reached(self, *key: str) -> LimitReached:
         logger.warning("excess_rate_limit_exceeded: %s", self.name)
         windows = [_ask("get_window_stats", item, self.name, *key) for item in self._items(*key)]
-        until = max(window.reset_time for window in windows if window.remaining == 0)
+        # None is full any more when the last one has just ended.
+        until = max((window.reset_time for window in windows if window.remaining == 0), default=0)
         return LimitReached(max(1, int(until - time.time()) + 1))
 
 
@@ -122,9 +126,18 @@ def _in_this_process() -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(MemoryStorage())
 
 
+class _Redis:
+    """Whether to ask Redis, or to let it rest: a request asks a dozen times, and shall not wait as often (AVL-01)."""
+
+    left_alone_until = 0.0
+
+
 def _ask(question: str, *args: object) -> Any:
+    if time.monotonic() < _Redis.left_alone_until:
+        return getattr(_in_this_process(), question)(*args)
     try:
         return getattr(_shared(), question)(*args)
     except (RedisError, StorageError, OSError) as error:
+        _Redis.left_alone_until = time.monotonic() + REDIS_IS_LEFT_ALONE_FOR
         logger.warning("Limits are counted in this process: %s", type(error).__name__)
         return getattr(_in_this_process(), question)(*args)

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from accounts.enums import Event, State
-from accounts.models import Account, JournalEntry, RecoveryAddressChange
-from accounts.tokens import Claims, LinkUsed, MailedLink, OpenedLink
+from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange
+from accounts.tokens import LinkNotValid, MailedLink
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,10 +42,12 @@ class RecoveryAddressLink(MailedLink):
     url_name = "recovery-address-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The wish while it waits, the password of whoever made it, and no lock since."""
+        """The wish while it waits, the address it replaces, the password of whoever made it, and no lock since."""
         change = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, cancelled_at__isnull=True).first()
-        wished = (change.new_address, change.previous_address) if change else ()
-        return (subject_id, *wished, account.password_changed_at, account.times_locked)
+        if change is None:
+            raise LinkNotValid
+        addresses = (account.recovery_address, change.new_address)
+        return (change.pk, *addresses, account.password_changed_at, account.times_locked)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
         """Whether the new address has been confirmed."""
@@ -54,29 +56,35 @@ class RecoveryAddressLink(MailedLink):
 
 
 class NotMeLink(MailedLink):
-    """ "Ce n'était pas moi", in the notice of a change: its subject is the entry of the journal that records it."""
+    """ "Ce n'était pas moi", in the notice of a change: its subject is the entry of the journal that records it.
+
+    A lock does not end it: of two people who report, the one who was there first puts the older address back. Its
+    release does, since an agent has then settled what happened (HLP-02).
+    """
 
     purpose = "not-me"
     url_name = "not-me-link"
+    opens_when_locked = True
 
     def deadline(self, now: datetime) -> datetime:
         """Seven days (HLP-07)."""
         return now + timedelta(days=7)
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """That the entry is this person's; a lock since then has put the account into an agent's hands."""
-        return (JournalEntry.objects.filter(account=account, pk=subject_id).exists(), account.times_locked)
+        """The entry of this person, unless an agent has settled it."""
+        entry = JournalEntry.objects.filter(account=account, pk=subject_id).first()
+        if entry is None or self.is_settled(entry):
+            raise LinkNotValid
+        return (entry.pk,)
+
+    def is_settled(self, entry: JournalEntry) -> bool:
+        """Whether the account has been locked and released since the change."""
+        return Lock.objects.filter(account=entry.account_id, released_at__gte=entry.at).exists()
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether this change has been reported."""
-        return account.journal.filter(event=Event.CHANGE_DISOWNED, details__entry=subject_id).exists()
-
-    def check(self, claims: Claims, now: datetime | None = None) -> OpenedLink:
-        """As for every link; but the account that this very link has locked says "done", not "expired"."""
-        account = Account.objects.filter(pk=claims.account_id).first()
-        if account is not None and self.is_done(account, claims.subject_id):
-            raise LinkUsed(account.pk)
-        return super().check(claims, now)
+        """Whether this change has been reported, and is not settled yet."""
+        reported = account.journal.filter(event=Event.CHANGE_DISOWNED, details__entry=subject_id)
+        return account.is_locked and reported.exists()
 
 
 password_reset_link = PasswordResetLink()

@@ -5,8 +5,12 @@ from datetime import datetime
 from django.utils import timezone
 
 from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
+from accounts.models import Account
 from outbox.enums import Kind
-from outbox.models import Message
+from outbox.models import Message, MessageQuerySet
+
+#: To addresses that one person names within the window: enough for some slips, too few to bother strangers.
+MAILS_OF_A_PERSON_PER_HOUR = 6
 
 
 class MailLimitReached(Exception):
@@ -19,13 +23,21 @@ class MailLimitReached(Exception):
 
 def allowed_at(*, kind: Kind, address: str) -> datetime:
     """From when another mail of `kind` may go to `address`, whoever asks for it."""
-    since = timezone.now() - MAIL_WINDOW
-    recent = Message.objects.filter(kind=kind, address=address).asked_since(since)
-    times = list(recent.order_by("-created_at").values_list("created_at", flat=True)[:MAILS_PER_HOUR])
-    return times[-1] + MAIL_WINDOW if len(times) == MAILS_PER_HOUR else since
+    return _freed_at(Message.objects.filter(kind=kind, address=address), MAILS_PER_HOUR)
+
+
+def person_allowed_at(*, kind: Kind, person: Account) -> datetime:
+    """From when `person` may have another mail of `kind` sent, wherever it goes."""
+    return _freed_at(Message.objects.filter(kind=kind, person=person), MAILS_OF_A_PERSON_PER_HOUR)
 
 
 def allowed_again_at(*, last: Message) -> datetime:
     """From when the mail that `last` was may be repeated: not within a minute, not too often in an hour."""
     soonest = last.created_at + SHORTEST_TIME_BETWEEN_MAILS
     return max(soonest, allowed_at(kind=Kind(last.kind), address=last.address))
+
+
+def _freed_at(mails: MessageQuerySet, allowed: int) -> datetime:
+    since = timezone.now() - MAIL_WINDOW
+    times = list(mails.asked_since(since).order_by("-created_at").values_list("created_at", flat=True)[:allowed])
+    return times[-1] + MAIL_WINDOW if len(times) == allowed else since

@@ -25,8 +25,12 @@ def password_reset(message: Message) -> Mail | None:
 def recovery_verification(message: Message) -> Mail | None:
     """Asks whoever reads an address whether it may serve to recover the account."""
     account = _person(message)
-    change = RecoveryAddressChange.objects.waiting().filter(pk=message.subject_id, new_address=message.address).first()
+    wishes = RecoveryAddressChange.objects.waiting().filter(account=account, new_address=message.address)
+    change = wishes.filter(pk=message.subject_id).first()
     if account is None or account.state != State.ACTIVE or change is None or message.built_at is None:
+        return None
+    # With another password since, whoever asked may have been somebody else; the owner can ask again.
+    if account.password_changed_at is not None and message.created_at < account.password_changed_at:
         return None
     deadline = recovery_address_link.deadline(message.built_at)
     link = recovery_address_link.url(account, deadline, change.pk)
@@ -48,11 +52,11 @@ def password_changed(message: Message) -> Mail | None:
 def notice(message: Message, template: str) -> Mail | None:
     """The mail about the change that an entry of the journal records, with its "ce n'était pas moi".
 
-    It is sent even when the account has been locked since: what it says happened.
+    It is sent even when the account has been locked since: what it says happened. Not when an agent has settled it.
     """
     account = _person(message)
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id).first()
-    if account is None or account.is_closed or entry is None:
+    if account is None or account.is_closed or entry is None or not_me_link.is_settled(entry):
         return None
     deadline = not_me_link.deadline(entry.at)
     context = {
@@ -65,5 +69,5 @@ def notice(message: Message, template: str) -> Mail | None:
 
 
 def _person(message: Message) -> Account | None:
-    account: Account | None = Account.objects.with_lock().filter(pk=message.person_id).first()
+    account: Account | None = Account.objects.with_lock().filter(messages=message).first()
     return account

@@ -4,12 +4,27 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from accounts import sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, but a session that was ended from elsewhere while the answer was made is no fault of who asked."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Give the answer as it is, and no cookie: the next request begins anew (SES-05)."""
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted:
+            patch_vary_headers(response, ("Cookie",))
+            return response
 
 
 class SessionLimitsMiddleware:

@@ -288,10 +288,9 @@ class Session(AbstractBaseSession):
     signed_in_at = models.DateTimeField(_("ouverte le"), null=True)
     last_seen_at = models.DateTimeField(_("utilisée le"), null=True)
 
-    objects = SessionManager()
+    objects = SessionManager()  # type: ignore[misc]
 
-    class Meta(AbstractBaseSession.Meta):
-        abstract = False
+    class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
 

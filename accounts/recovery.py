@@ -8,9 +8,12 @@ from django.utils import timezone
 from accounts import journal
 from accounts.addresses import outside_address, same_address
 from accounts.enums import Event, LockReason
-from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at
+from accounts.links import not_me_link, recovery_address_link
+from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.notices import addresses_on_file
 from accounts.services import held, lock_account
+from accounts.tokens import LinkNotValid, LinkUsed
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue
@@ -18,10 +21,6 @@ from outbox.services import queue
 
 class SameAddress(Exception):
     """It is the recovery address already."""
-
-
-class AlreadyConfirmed(Exception):
-    """The new address was confirmed before, by another click."""
 
 
 @transaction.atomic
@@ -67,29 +66,29 @@ def cancel_recovery_change(*, account: Account) -> None:
 
 
 @transaction.atomic
-def confirm_recovery_change(*, change_id: int) -> RecoveryAddressChange:
-    """Put the new address in force: whoever reads it has pressed the button. The old one is told, and how to undo it.
+def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddressChange:
+    """Put the new address in force: whoever reads it has pressed the button. The addresses on file until now are told,
+    and how to undo it.
 
-    Raises AlreadyConfirmed, RecoveryAddressChange.DoesNotExist when it was given up, NotActive.
+    `fingerprint` is that of the opened link, and must still hold. Raises LinkUsed, LinkNotValid when the wish was given
+    up or the account changed since, NotActive.
     """
-    change = RecoveryAddressChange.objects.select_related("account").get(pk=change_id)
-    account = held(change.account)
-    change.refresh_from_db(fields=["confirmed_at", "cancelled_at"])
+    account = held(RecoveryAddressChange.objects.select_related("account").get(pk=change_id).account)
+    change = RecoveryAddressChange.objects.get(pk=change_id)
     if change.confirmed_at is not None:
-        raise AlreadyConfirmed
-    if change.cancelled_at is not None or account.recovery_address != change.previous_address:
-        raise RecoveryAddressChange.DoesNotExist
+        raise LinkUsed(account.pk)
+    if not recovery_address_link.still_holds(account, fingerprint, change.pk):
+        raise LinkNotValid
+    told, previous = addresses_on_file(account), account.recovery_address
     _put_in_force(account, change.new_address)
     entry = journal.record(
-        account=account,
-        event=Event.RECOVERY_ADDRESS_CHANGED,
-        previous=change.previous_address,
-        address=change.new_address,
+        account=account, event=Event.RECOVERY_ADDRESS_CHANGED, previous=previous, address=change.new_address
     )
     # One instant for both: "ce n'était pas moi" undoes what was confirmed since the entry.
-    change.confirmed_at = entry.at
-    change.save(update_fields=["confirmed_at"])
-    _tell_the_old_address(account, change, entry)
+    change.confirmed_at, change.previous_address = entry.at, previous
+    change.save(update_fields=["confirmed_at", "previous_address"])
+    for address in told:
+        _mail(Kind.RECOVERY_CHANGED, account, address, entry.pk)
     return change
 
 
@@ -99,6 +98,8 @@ def disown_change(*, entry: JournalEntry) -> Account:
     any later one, since whoever made it made those too (HLP-07). Saying it twice is saying it once.
     """
     account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
+    if not_me_link.is_done(account, entry.pk):
+        return account
     journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)
     waiting = _waiting(account)
     if waiting is not None:
@@ -116,12 +117,16 @@ def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
 
 def _mail_verification(change: RecoveryAddressChange) -> None:
     last = last_recovery_verification(change)
-    kind, address = Kind.RECOVERY_VERIFICATION, change.new_address
-    retry_at = allowed_again_at(last=last) if last else allowed_at(kind=kind, address=address)
+    kind, address, account = Kind.RECOVERY_VERIFICATION, change.new_address, change.account
+    for_address = allowed_again_at(last=last) if last else allowed_at(kind=kind, address=address)
+    retry_at = max(for_address, person_allowed_at(kind=kind, person=account))
     if retry_at > timezone.now():
         raise MailLimitReached(retry_at)
-    account = change.account
-    queue(kind=kind, person=account, address=address, language=account.language, subject_id=change.pk)
+    _mail(kind, account, address, change.pk)
+
+
+def _mail(kind: Kind, account: Account, address: str, subject_id: int) -> None:
+    queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
 def _waiting(account: Account) -> RecoveryAddressChange | None:
@@ -139,18 +144,6 @@ def _put_in_force(account: Account, address: str) -> None:
     account.recovery_address_owner_set_at = timezone.now()
     account.recovery_address_disputed_at = None
     account.save(update_fields=["recovery_address", "recovery_address_owner_set_at", "recovery_address_disputed_at"])
-
-
-def _tell_the_old_address(account: Account, change: RecoveryAddressChange, entry: JournalEntry) -> None:
-    mailbox = [account.institutional_address] if hasattr(account, "mailbox") else []
-    for address in filter(None, [change.previous_address, *mailbox]):
-        queue(
-            kind=Kind.RECOVERY_CHANGED,
-            person=account,
-            address=address,
-            language=account.language,
-            subject_id=entry.pk,
-        )
 
 
 def _restore_recovery_address(account: Account, *, since: datetime) -> None:

@@ -1,13 +1,16 @@
 """Acts on accounts."""
 
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import journal
 from accounts.enums import Event, LockReason, State
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
+from accounts.links import password_reset_link
 from accounts.models import Account, Lock, Session
 from accounts.notices import tell_of_change
+from accounts.tokens import Claims
 from outbox.enums import Kind
 
 
@@ -26,28 +29,51 @@ def note_sign_in(*, account: Account, **how: str) -> None:
 
 
 @transaction.atomic
+def upgrade_hash(*, account: Account, password: str) -> bool:
+    """Hash the right `password` again, as the settings have it now; False when the stored one is no longer that of
+    `account`. Call it when somebody signs in, and before their session begins.
+
+    It is no change of password: nobody is told. But sessions are bound to the hash, so the other ones end; once, after
+    the operators have changed ARGON2_… (PWD-05).
+    """
+    seen, encoded = account.password, make_password(password)
+    if not Account.objects.filter(pk=account.pk, password=seen).update(password=encoded):
+        return False
+    Session.objects.filter(account=account).delete()
+    account.password = encoded
+    return True
+
+
+@transaction.atomic
 def note_sign_out(*, account: Account) -> None:
     """Record that the person signed out."""
     journal.record(account=account, actor=account, event=Event.SIGNED_OUT)
 
 
 @transaction.atomic
-def change_password(*, account: Account, password: str) -> Account:
-    """Give the account another password; every session ends, this one goes on with a new key (`accounts.sessions`).
+def change_password(*, account: Account, password: str, keep: str | None = None) -> Account:
+    """Give the account another password; every session ends but the one with the key `keep`, which needs another key
+    now (`accounts.sessions.keep_session`).
 
     `password` has passed the validators and is normalised; the present one has just been given (SES-08). Both addresses
     are told (PWD-06). Raises NotActive, PasswordChangedMeanwhile.
     """
-    return _set_password(account, password, Event.PASSWORD_CHANGED)
+    known_since = account.password_changed_at
+    account = held(account)
+    if account.password_changed_at != known_since:
+        raise PasswordChangedMeanwhile
+    Session.objects.filter(account=account).exclude(session_key=keep).delete()
+    _set_password(account, password, Event.PASSWORD_CHANGED)
+    return account
 
 
-@transaction.atomic
-def reset_password(*, account: Account, password: str) -> Account:
-    """Give the account another password for somebody who opened a link that says so. Signs nobody in (PWD-06).
+def reset_password(*, claims: Claims, password: str) -> Account:
+    """Give another password to the account that a link of forgotten passwords names. Signs nobody in (PWD-06).
 
-    Tries that failed before count no more against the person here. Raises NotActive, PasswordChangedMeanwhile.
+    `password` has passed the validators and is normalised. Tries that failed before count no more against the person.
+    Raises LinkUsed, LinkExpired, LinkNotValid when the link opens nothing any more, a moment after it did.
     """
-    account = _set_password(account, password, Event.PASSWORD_RESET)
+    account = _reset_password(claims, password)
     FAILED_SIGN_INS_PER_LOGIN.forget(account.login)
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, this_client())
     return account
@@ -88,15 +114,18 @@ def held(account: Account) -> Account:
     return now
 
 
-def _set_password(account: Account, password: str, event: Event) -> Account:
-    known_since = account.password_changed_at
-    account = held(account)
-    if account.password_changed_at != known_since:
-        raise PasswordChangedMeanwhile
+@transaction.atomic
+def _reset_password(claims: Claims, password: str) -> Account:
+    Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
+    account = password_reset_link.check(claims).account
+    Session.objects.filter(account=account).delete()
+    _set_password(account, password, Event.PASSWORD_RESET)
+    return account
+
+
+def _set_password(account: Account, password: str, event: Event) -> None:
     account.set_password(password)
     account.password_changed_at = timezone.now()
     account.save(update_fields=["password", "password_changed_at"])
-    Session.objects.filter(account=account).delete()
     entry = journal.record(account=account, actor=account, event=event)
     tell_of_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
-    return account

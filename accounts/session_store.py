@@ -3,14 +3,14 @@
 Not in Redis: a session that was ended while Redis did not answer would come back with it (SES-05).
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import transaction
 
-from accounts.models import Session
+from accounts.models import Account, Session
 from accounts.origin import current_origin
 
 SIGNED_IN_AT = "signed_in_at"
@@ -25,15 +25,26 @@ class SessionStore(DatabaseStore):
         """Where sessions are kept."""
         return Session
 
-    def create_model_instance(self, data: Mapping[str, Any]) -> Session:
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
         """The row to save; an anonymous visit names nobody."""
-        row: Session = super().create_model_instance(data)
+        row = cast(Session, super().create_model_instance(data))
         if SESSION_KEY in data:
             origin = current_origin()
             row.account_id = int(data[SESSION_KEY])
             row.device, row.client_address = origin.device, origin.client_address
             row.signed_in_at, row.last_seen_at = _moment(data.get(SIGNED_IN_AT)), _moment(data.get(SEEN_AT))
         return row
+
+    def cycle_key(self) -> None:
+        """Go on under a new key, unless somebody's session was ended meanwhile: no new key brings that back (SES-05)."""
+        key, account_id = self.session_key, self.get(SESSION_KEY)
+        with transaction.atomic():
+            # Whoever ends the sessions of an account holds it.
+            Account.objects.select_for_update(of=("self",)).filter(pk=account_id).first()
+            self.create()
+            found, _by_model = self.model.objects.filter(session_key=key).delete()
+        if account_id and not found:
+            self.flush()
 
 
 def _moment(seconds: int | None) -> datetime | None:

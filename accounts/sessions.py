@@ -17,8 +17,8 @@ from accounts.session_store import SEEN_AT, SIGNED_IN_AT
 CONFIRMED_AT = "password_confirmed_at"
 #: How long a password just given vouches for who is at the keyboard (SES-08).
 CONFIRMATION_LASTS = timedelta(minutes=5)
-# Not each request has to write the session again.
-NOTED_EVERY = timedelta(minutes=1)
+# Not each request has to write the session again: every minute, where half an hour of waiting ends it.
+NOTED_TIMES = 30
 
 
 def begin_session(request: HttpRequest, account: Account, **how: str) -> None:
@@ -34,7 +34,10 @@ def note_beginning(sender: type[Account], request: HttpRequest, **kwargs: object
 
 
 def keep_session(request: HttpRequest, account: Account) -> None:
-    """Go on in this browser after a change that has ended every session of `account`, under a new key (SES-01)."""
+    """Go on in this browser, under a new key, after a change that has ended the other sessions of `account` (SES-01).
+
+    Since when it lasts is kept: a session has its eight hours once.
+    """
     update_session_auth_hash(request, account)
     confirm_password(request)
 
@@ -49,9 +52,9 @@ def is_over(request: HttpRequest) -> bool:
 
 
 def note_use(request: HttpRequest) -> None:
-    """Remember that the session was used, to the minute."""
+    """Remember that the session was used, to a thirtieth of the time that it may wait."""
     now = _now()
-    if SESSION_KEY in request.session and now - request.session[SEEN_AT] >= NOTED_EVERY.total_seconds():
+    if SESSION_KEY in request.session and now - request.session[SEEN_AT] >= settings.SESSION_IDLE_SECONDS / NOTED_TIMES:
         request.session[SEEN_AT] = now
 
 
@@ -81,7 +84,8 @@ def open_sessions(account: Account) -> list[Session]:
 @transaction.atomic
 def end_session(*, account: Account, handle: str) -> bool:
     """End one of the person's sessions from elsewhere; False when it had ended already, or is somebody else's."""
-    for session in Session.objects.select_for_update().filter(account=account):
+    _hold(account)
+    for session in Session.objects.filter(account=account):
         if session.handle == handle:
             session.delete()
             journal.record(account=account, actor=account, event=Event.SESSION_ENDED, device=session.device)
@@ -92,9 +96,10 @@ def end_session(*, account: Account, handle: str) -> bool:
 @transaction.atomic
 def end_sessions(*, account: Account, keep: str | None = None) -> int:
     """End the person's sessions, all or all but the one with the key `keep`; how many they were (SES-05)."""
+    _hold(account)
     sessions = Session.objects.filter(account=account).exclude(session_key=keep)
     ended, _by_model = sessions.delete()
-    return ended
+    return int(ended)
 
 
 @transaction.atomic
@@ -104,6 +109,11 @@ def sign_out_everywhere(*, account: Account, keep: str | None = None) -> int:
     if ended:
         journal.record(account=account, actor=account, event=Event.SESSIONS_ENDED, sessions=ended)
     return ended
+
+
+def _hold(account: Account) -> None:
+    """Let no session of the account begin, or change its key, until the end of the transaction."""
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
 
 
 def _now() -> int:

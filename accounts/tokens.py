@@ -76,13 +76,15 @@ class MailedLink:
 
     purpose: ClassVar[str]
     url_name: ClassVar[str]
+    #: Whether it goes on opening while the account is locked, as only what protects an account may.
+    opens_when_locked: ClassVar[bool] = False
 
     def deadline(self, now: datetime) -> datetime:
         """Until when a link built at `now` is good; the same instant for every attempt of one Paris day (D8)."""
         return end_of_next_day(now)
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The facts that must still hold; changing one of them kills the link."""
+        """The facts that must still hold; changing one kills the link. Raises LinkNotValid when there are none."""
         raise NotImplementedError
 
     def is_done(self, account: Account, subject_id: int) -> bool:
@@ -125,7 +127,7 @@ class MailedLink:
         account = Account.objects.with_lock().filter(pk=claims.account_id).first()
         if account is None or account.state == State.CLOSED or deadline > self.deadline(now + CLOCK_DRIFT):
             raise LinkNotValid
-        if account.state == State.LOCKED:
+        if account.state == State.LOCKED and not self.opens_when_locked:
             raise LinkExpired(min(deadline, now), account.pk)
         if self.is_done(account, claims.subject_id):
             raise LinkUsed(account.pk)

@@ -339,7 +339,6 @@ class NewLinkView(View):
         if account is None:
             return redirect(self.form_page)
         services.request_link(login=account.login, wish=self.wish)
-        request.session.flush()
         return redirect(self.answer_page)
 
     def account_id(self, request: HttpRequest) -> object:
@@ -352,6 +351,12 @@ class NewActivationLinkView(NewLinkView):
 
     wish = Wish.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Ask for it, and leave the journey that was refused."""
+        response = super().post(request)
+        request.session.flush()
+        return response
 
     def account_id(self, request: HttpRequest) -> object:
         """Kept when the link was refused."""

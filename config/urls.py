@@ -1,9 +1,12 @@
 """The addresses of the pages: design §6. French at the root, English under /en/."""
 
+from typing import Any
+
 from anymail.urls import urlpatterns as anymail_patterns
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
 from django.urls import URLPattern, include, path
 from django.views.generic import TemplateView
 
@@ -11,10 +14,17 @@ from accounts.views.password import WellKnownChangePasswordView
 from config import health
 
 
+class InformationPage(TemplateView):
+    """A page that says the same to everybody; search engines may keep it."""
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
+        """The page, without the header that keeps search engines away from all others."""
+        return super().render_to_response(context, headers={"X-Robots-Tag": "all"}, **options)
+
+
 def page(address: str, name: str, template: str) -> URLPattern:
-    """A page that says the same to everybody."""
-    view = login_not_required(TemplateView.as_view(template_name=f"pages/{template}.html"))
-    return path(address, view, name=name)
+    """One of them."""
+    return path(address, login_not_required(InformationPage.as_view(template_name=f"pages/{template}.html")), name=name)
 
 
 def mail_webhooks() -> list[URLPattern]:

@@ -17,7 +17,7 @@ from directory.models import listed_people
 
 #: A longer list would be a copy of the directory, not an answer.
 MOST_PEOPLE = 100
-#: Some signs are spelt with several letters (« ㎯ »); PostgreSQL compares words of at most 255.
+#: Some signs are spelt with several letters (« ﬃ »); PostgreSQL compares words of at most 255.
 LONGEST_FOLDED = 200
 #: More words make no search finer, only slower.
 MOST_WORDS = 6

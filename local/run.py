@@ -44,6 +44,8 @@ Pour essayer : activez le compte de Camille Durand (camille.durand@univ-exemple.
 son e-mail d’activation est parmi les e-mails retenus.
 To try it: activate the account of Camille Durand; her activation mail is among the caught mails.
 
+Compte déjà actif / Account that is active:  nadia.lefevre    demonstration seulement 2026
+
 Arrêter / Stop: Ctrl-C
 """
 

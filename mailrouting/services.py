@@ -22,7 +22,7 @@ from outbox.services import queue
 
 
 class ForwardingNotAllowed(Exception):
-    """The university does not allow forwarding (FWD-06)."""
+    """The university does not allow forwarding, or not to that address any more (FWD-06)."""
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from django.views.generic import FormView, View
 
 from accounts.forms import ConfirmedForm
 from accounts.limits import BAD_LINKS_PER_CLIENT, this_client
+from accounts.mail_limits import MailLimitReached
 from accounts.models import Account
 from accounts.services import NotActive
 from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkRefused, OpenedLink
@@ -27,7 +28,6 @@ from mailrouting.forms import RedirectionForm, answer_of
 from mailrouting.models import Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
-    MailLimitReached,
     ask_for_verification_again,
     change_redirection,
     last_verification_mail,
@@ -152,8 +152,8 @@ def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None
         messages.success(request, _("Vos messages sont maintenant redirigés vers %(address)s.") % address)
     elif last_verification_mail(redirection) is not None:
         text = _(
-            "Votre choix est enregistré. La redirection commencera quand vous aurez ouvert le lien envoyé à "
-            "%(address)s. En attendant, vos messages n’arrivent que dans votre boîte universitaire."
+            "Votre choix est enregistré. "
+            "La redirection commencera quand vous aurez ouvert le lien envoyé à %(address)s."
         )
         messages.success(request, text % address)
     else:

@@ -20,8 +20,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow",
 }
+NOT_INDEXED = '<meta name="robots" content="noindex">'
 
 
 def assert_headers(response: HttpResponse) -> None:
@@ -30,6 +30,8 @@ def assert_headers(response: HttpResponse) -> None:
     assert CSP.items() <= told.items()
     assert "unsafe" not in response["Content-Security-Policy"]
     assert {name: response.get(name) for name in HEADERS} == HEADERS
+    is_indexed = b"<html" in response.content and NOT_INDEXED.encode() not in response.content
+    assert response["X-Robots-Tag"] == ("all" if is_indexed else "noindex, nofollow")
     assert response["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert all(f"{feature}=()" in response["Permissions-Policy"] for feature in ("camera", "microphone", "geolocation"))
     assert "no-store" in response["Cache-Control"]

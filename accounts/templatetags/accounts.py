@@ -1,29 +1,47 @@
 """Entries of the journal in the words of the person they are about."""
 
 from django import template
+from django.core.exceptions import FieldDoesNotExist
 from django.utils.translation import gettext as _
 
 from accounts.enums import Event
-from accounts.models import JournalEntry
+from accounts.models import Account, JournalEntry
 
 register = template.Library()
+
+#: What the details of an entry call the two sides of a change, and else what tells most.
+BEFORE_AND_AFTER = (("previous", "address"), ("previous", "target"), ("old", "new"))
+TELLING = ("address", "target", "previous", "proposed", "version", "device")
+#: On public forms, where one types somebody's identifier.
+BY_ANYBODY = frozenset({Event.SIGN_IN_FAILED, Event.LINK_REQUESTED})
 
 
 @register.filter
 def detail(entry: JournalEntry) -> str:
     """What exactly: the address, the version, the device; empty when the event says it all."""
     facts = entry.details
-    if "previous" in facts:
-        return f"{facts['previous'] or _('aucune')} → {facts.get('address') or facts.get('target') or _('aucune')}"
-    found = next((facts[key] for key in ("address", "target", "version", "device") if facts.get(key)), "")
-    return str(found)
+    for before, after in BEFORE_AND_AFTER:
+        if before in facts and after in facts and facts[before] != facts[after]:
+            return f"{facts[before] or _('aucune')} → {facts[after] or _('aucune')}"
+    if "fields" in facts:
+        return ", ".join(_column(name) for name in facts["fields"])
+    return str(next((facts[key] for key in TELLING if facts.get(key)), ""))
 
 
 @register.filter
 def author(entry: JournalEntry) -> str:
     """Who did it, as far as the portal knows."""
+    if entry.event == Event.PASSWORD_RESET:
+        return _("Lien reçu par e-mail")
     if entry.actor_id is not None:
         return _("Vous") if entry.actor_id == entry.account_id else _("DSIN")
-    if entry.source != "web":
-        return _("Automatique")
-    return _("Inconnu") if entry.event == Event.SIGN_IN_FAILED else _("Lien reçu par e-mail")
+    if entry.event in BY_ANYBODY:
+        return _("Inconnu")
+    return _("Lien reçu par e-mail") if entry.source == "web" else _("Automatique")
+
+
+def _column(name: str) -> str:
+    try:
+        return str(Account._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return name

@@ -7,8 +7,8 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import translate_url
 from django.utils import timezone, translation
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView, View
@@ -144,7 +144,7 @@ class DataExportView(View):
         copy = personal_data.copy_for(account=account)
         response = JsonResponse(copy, json_dumps_params={"ensure_ascii": False, "indent": 2})
         name = f"compte-informatique-{account.uid}-{timezone.localdate():%Y-%m-%d}.json"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["Content-Disposition"] = content_disposition_header(True, name)
         return response
 
 
@@ -166,4 +166,4 @@ class LanguageView(FormView):
         services.choose_language(account=signed_in(self.request), language=language)
         with translation.override(language):
             messages.success(self.request, _("Nos pages et nos e-mails seront en français."))
-            return redirect(translate_url(redirect("account").url, language))
+            return redirect("account")

@@ -48,4 +48,5 @@ class ConfirmedFormMixin:
         """Show what is wrong; a right password need not be typed again for the rest to be corrected."""
         if "current_password" in form.cleaned_data:
             confirm_password(self.request)
+            del form.fields["current_password"]
         return slowed_down(super().form_invalid(form), form.retry_after)  # type: ignore[misc]

@@ -16,7 +16,7 @@ from accounts.forms import ChangePasswordForm, NewPasswordForm
 from accounts.links import password_reset_link
 from accounts.services import NotActive, PasswordChangedMeanwhile
 from accounts.sessions import keep_session
-from accounts.views.links import GONE, LinkAddressView, LinkPageView
+from accounts.views.links import LinkAddressView, LinkPageView
 from accounts.views.sign_in import slowed_down
 
 
@@ -36,7 +36,11 @@ class ChangePasswordView(FormView):
     def form_valid(self, form: ChangePasswordForm) -> HttpResponse:
         """Change it; this browser goes on, the others sign in again."""
         try:
-            account = services.change_password(account=form.account, password=form.cleaned_data["password"])
+            account = services.change_password(
+                account=form.account,
+                password=form.cleaned_data["password"],
+                keep=self.request.session.session_key,
+            )
         except PasswordChangedMeanwhile:
             form.add_error("current_password", _("Le mot de passe actuel ne correspond pas"))
             return self.form_invalid(form)
@@ -92,12 +96,7 @@ class PasswordResetView(LinkPageView):
         form = NewPasswordForm(request.POST, account=self.opened.account)
         if not form.is_valid():
             return self.page(form)
-        try:
-            services.reset_password(account=self.opened.account, password=form.cleaned_data["password"])
-        except (PasswordChangedMeanwhile, NotActive):
-            return render(request, self.used_template, status=GONE)
-        # Whoever was signed in here may have been this person, whose sessions have all ended.
-        request.session.flush()
+        services.reset_password(claims=self.claims(), password=form.cleaned_data["password"])
         return redirect("password-reset-done")
 
     def page(self, form: NewPasswordForm) -> HttpResponse:

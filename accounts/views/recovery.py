@@ -1,11 +1,13 @@
 """Changing the recovery address, proving the new one, and taking the old one back (HLP-07)."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
@@ -15,17 +17,30 @@ from accounts.forms import RecoveryAddressForm
 from accounts.links import not_me_link, recovery_address_link
 from accounts.mail_limits import MailLimitReached
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
-from accounts.recovery import AlreadyConfirmed, last_recovery_verification
+from accounts.recovery import SameAddress, last_recovery_verification
 from accounts.services import NotActive
 from accounts.views.confirming import ConfirmedFormMixin
-from accounts.views.links import GONE, NOT_FOUND, LinkAddressView, LinkPageView
+from accounts.views.links import NOT_FOUND, LinkAddressView, LinkPageView
+from outbox.deadlines import end_of_next_day
 from outbox.templatetags.moments import hour
 
 
 def too_early(refused: MailLimitReached) -> str:
-    """From when another mail may be asked for."""
+    """From when another mail may be asked for; to the minute in which it will surely work."""
     text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
-    return text % {"hour": hour(refused.retry_at)}
+    return text % {"hour": hour(refused.retry_at + timedelta(seconds=59))}
+
+
+def proof_of(change: RecoveryAddressChange) -> dict[str, Any]:
+    """What became of the last mail that asks to confirm the new address, for the page."""
+    mail = last_recovery_verification(change)
+    deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
+    return {
+        "mail_deadline": deadline,
+        "has_expired": deadline < timezone.now(),
+        "undelivered": mail is not None and mail.could_not_be_delivered,
+        "last_sent_at": mail and mail.created_at,
+    }
 
 
 class RecoveryAddressView(ConfirmedFormMixin, FormView):
@@ -39,10 +54,8 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """What is in force, and what waits."""
         change = RecoveryAddressChange.objects.waiting().filter(account=self.account).first()
-        mail = last_recovery_verification(change) if change else None
-        undelivered = mail is not None and mail.could_not_be_delivered
-        context = {"account": self.account, "change": change, "mail": mail, "undelivered": undelivered}
-        return super().get_context_data(**kwargs, **context)
+        context = super().get_context_data(**kwargs, account=self.account, change=change)
+        return context | proof_of(change) if change is not None else context
 
     def confirmed(self, form: RecoveryAddressForm) -> HttpResponse:
         """Note the wish and mail the new address."""
@@ -51,6 +64,9 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
             recovery.ask_for_recovery_change(account=self.account, address=address)
         except MailLimitReached as refused:
             form.add_error("address", too_early(refused))
+            return self.form_invalid(form)
+        except SameAddress:
+            form.refuse_present_address()
             return self.form_invalid(form)
         except NotActive:
             return redirect("locked-help")
@@ -121,11 +137,10 @@ class RecoveryAddressConfirmView(LinkPageView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Put it in force."""
+        change_id, fingerprint = self.opened.subject_id, self.opened.fingerprint
         try:
-            recovery.confirm_recovery_change(change_id=self.opened.subject_id)
-        except AlreadyConfirmed:
-            return render(request, self.used_template, status=GONE)
-        except (RecoveryAddressChange.DoesNotExist, NotActive):
+            recovery.confirm_recovery_change(change_id=change_id, fingerprint=fingerprint)
+        except NotActive:
             return render(request, self.not_valid_template, status=NOT_FOUND)
         return render(request, "accounts/recovery_confirmed.html")
 

@@ -1,12 +1,13 @@
 """Signing in, signing out, staying signed in."""
 
-from typing import Any, cast
+from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView, RedirectURLMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse, translate_url
+from django.urls import Resolver404, resolve, reverse, translate_url
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
@@ -35,6 +36,11 @@ class SignInView(RedirectURLMixin, FormView):
             return redirect(page_for("single-sign-on", self.get_redirect_url()))
         return super().get(request, *args, **kwargs)
 
+    def get_redirect_url(self) -> str:
+        """The page that was wanted, when it is one of the portal's. Not what a button does: nobody presses it now."""
+        wanted = super().get_redirect_url()
+        return wanted if _can_be_opened(wanted) else ""
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Where to go afterwards, when that is a page of the portal; and the provider, where there is one."""
         wanted = self.get_redirect_url()
@@ -53,6 +59,14 @@ class SignInView(RedirectURLMixin, FormView):
         if form.is_locked:
             return redirect("locked-help")
         return slowed_down(super().form_invalid(form), form.retry_after)
+
+
+def _can_be_opened(address: str) -> bool:
+    try:
+        view: Any = resolve(urlsplit(address).path).func
+    except (Resolver404, ValueError):
+        return False
+    return "get" in getattr(getattr(view, "view_class", View), "http_method_names", ())
 
 
 def slowed_down(response: HttpResponse, retry_after: int) -> HttpResponse:
@@ -88,4 +102,4 @@ class KeepAliveView(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Having come through the middleware has noted it."""
-        return cast(HttpResponse, HttpResponse(status=204))
+        return HttpResponse(status=204)

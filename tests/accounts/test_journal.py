@@ -46,7 +46,7 @@ def test_an_entry_says_who_what_when_and_from_where():
     assert before <= entry.at <= timezone.now()
     assert entry.source == "web"
     assert entry.client_address == "198.51.100.42"
-    assert entry.device == "Firefox"
+    assert entry.device == "Firefox (Linux)"
     assert len(entry.request_id) == 32
 
 
@@ -60,22 +60,22 @@ def test_the_reference_of_an_entry_is_the_one_of_the_answer():
 
 
 @pytest.mark.parametrize(
-    ("user_agent", "family"),
+    ("user_agent", "device"),
     [
-        (FIREFOX, "Firefox"),
-        (CHROME, "Chrome"),
-        (EDGE, "Edge"),
-        (SAFARI, "Safari"),
+        (FIREFOX, "Firefox (Linux)"),
+        (CHROME, "Chrome (Windows)"),
+        (EDGE, "Edge (Windows)"),
+        (SAFARI, "Safari (macOS)"),
         ("x" * 5000, ""),
         ("", ""),
         ("\x00<b>", ""),
     ],
 )
-def test_a_browser_is_noted_by_its_family_only(user_agent, family):
+def test_a_device_is_noted_by_browser_and_system_only(user_agent, device):
     """LOG-02: enough to recognise one's device, nothing to follow somebody with."""
     entry = sign_in(Client(headers={"User-Agent": user_agent}), active_person())
 
-    assert entry.device == family
+    assert entry.device == device
 
 
 @pytest.mark.parametrize(("proxies", "noted"), [([], "10.0.0.1"), (["10.0.0.0/8"], "203.0.113.9")])

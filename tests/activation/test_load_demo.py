@@ -8,6 +8,10 @@ from django.utils import timezone
 
 from accounts.enums import Category, State
 from accounts.models import Account
+from accounts.sign_in import identify
+from activation.management.commands.load_demo import PASSWORD
+from directory.search import find_people
+from local.run import WELCOME
 from outbox.models import Message
 
 pytestmark = pytest.mark.django_db
@@ -30,10 +34,20 @@ def test_camille_and_a_few_others_can_activate_their_accounts():
 
     camille = Account.objects.get(institutional_address="camille.durand@univ-exemple.fr")
     assert (camille.recovery_address, camille.category) == ("camille.durand@exemple.net", Category.STAFF)
-    assert {account.state for account in Account.objects.all()} == {State.PENDING}
+    assert {account.state for account in Account.objects.all()} == {State.PENDING, State.ACTIVE}
     assert set(Account.objects.values_list("category", flat=True)) == set(Category.values)
     assert set(Account.objects.values_list("language", flat=True)) == {"fr", "en"}
-    assert Message.objects.count() == Account.objects.count() == 4
+    assert Account.objects.count() == 6
+
+
+def test_two_are_active_and_in_the_directory_one_of_them_to_sign_in_with():
+    load()
+
+    nadia = Account.objects.get(institutional_address="nadia.lefevre@univ-exemple.fr")
+    assert identify(login=nadia.login, password=PASSWORD) == nadia
+    assert [person.family_name for person in find_people("lefevre").people] == ["Lefèvre"]
+    assert Account.objects.active().count() == 2
+    assert f"{nadia.login.partition('@')[0]}    {PASSWORD}" in WELCOME
 
 
 def test_camille_is_the_first():
@@ -44,9 +58,11 @@ def test_camille_is_the_first():
 
 def test_loading_twice_is_loading_once():
     load()
+    before = Message.objects.count()
     load()
 
-    assert Message.objects.count() == Account.objects.count() == 4
+    assert Account.objects.count() == 6
+    assert Message.objects.count() == before
 
 
 def test_once_camille_is_active_nothing_is_added():
@@ -58,7 +74,7 @@ def test_once_camille_is_active_nothing_is_added():
 
     load()
 
-    assert Account.objects.count() == 4
+    assert Account.objects.count() == 6
 
 
 def test_a_real_portal_gets_no_imaginary_people(settings):

@@ -95,6 +95,16 @@ class TestRefusals:
         with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS"):
             settings_from(ALLOWED_HOSTS=hosts)
 
+    @pytest.mark.parametrize("name", ["UNIVERSITY_DOMAINS", "FORWARDING_ALLOWED_DOMAINS", "FORWARDING_DENIED_DOMAINS"])
+    def test_domains_have_one_spelling_and_a_pattern_is_refused(self, settings_from, name):
+        """FWD-02, FWD-06: a pattern would match nothing, silently."""
+        assert settings_from(**{name: "Université.FR, mail.exemple.org"})[name] == [
+            "xn--universit-j4a.fr",
+            "mail.exemple.org",
+        ]
+        with pytest.raises(ImproperlyConfigured, match=name):
+            settings_from(**{name: "*.exemple.org"})
+
     @pytest.mark.parametrize(
         "url", ["smtp.univ-exemple.fr", "http://smtp", "smtp://", "consolemail://", "smtp+starttls://x"]
     )

@@ -169,6 +169,14 @@ def test_a_wildcard_is_a_space(query):
     assert set(names(query)) <= {person.full_name}
 
 
+def test_signs_that_are_several_letters_are_no_error():
+    """INP-01: PostgreSQL measures words of 255 letters at most."""
+    person = listed_person("Camille", "ﬃ" * 100)
+
+    assert find_people("ﬃ" * 80).people == [person]
+    assert names(f"x{'ﬃ' * 79}") == []
+
+
 def test_at_most_a_hundred_people_are_found():
     """PRV-02"""
     listed_people_called("Durand", MOST_PEOPLE)

@@ -188,7 +188,6 @@ class TestWhatWasChosenBefore:
             ask_for_verification_again(account=person)
         assert postman.deliver() == []
 
-
     def test_a_link_opens_nothing_while_it_is_refused(self, settings, person):
         """FWD-06: and works again, in time, once it is allowed."""
         redirection = change_redirection(account=person, target="x@exemple.org", keep_copy=True)
