@@ -1,12 +1,13 @@
 """How gunicorn serves the portal: `gunicorn config.wsgi` reads this file by itself."""
 
-import json
 import os
 import re
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from config.logs import JsonLines, one_line, timestamp
 
 # Links in mails carry their secret in the path; no other name in a path is that long (TOK-09).
 SECRET = re.compile(r"[\w-]{24,}")
@@ -17,8 +18,14 @@ def masked(text: str) -> str:
     return SECRET.sub("…", text.partition("?")[0])
 
 
-class JsonAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """One JSON line for each request, which nothing in the request can break or forge (LOG-02)."""
+class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """One JSON line for each request and each word of gunicorn's own; no request can break or forge one (LOG-02)."""
+
+    def setup(self, cfg: Any) -> None:
+        """Write gunicorn's own lines as the application writes its own."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         """Write the line; the application has put the request's id in a header of the answer."""
@@ -26,17 +33,19 @@ class JsonAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
             return
         headers = {name.lower(): value for name, value in resp.headers}
         facts = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": timestamp(time.time()),
+            "level": "INFO",
+            "logger": "gunicorn.access",
             "event": "http_request",
+            "request_id": headers.get("x-request-id"),
             "method": environ.get("REQUEST_METHOD"),
             "path": masked(environ.get("PATH_INFO", "")),
             "status": int(str(resp.status).split()[0]),
             "bytes": getattr(resp, "sent", 0),
             "milliseconds": round(request_time.total_seconds() * 1000),
             "peer": environ.get("REMOTE_ADDR"),
-            "request_id": headers.get("x-request-id"),
         }
-        self.access_log.info("%s", json.dumps(facts))
+        self.access_log.info("%s", one_line(facts))
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Gunicorn names the address of the request it failed on."""
@@ -66,5 +75,5 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 
 accesslog = "-"
-logger_class = JsonAccessLog
+logger_class = JsonLog
 control_socket_disable = True

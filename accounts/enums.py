@@ -31,6 +31,25 @@ class LockReason(models.TextChoices):
     OTHER = "other", _("Autre raison : contactez la DSIN")
 
 
+class ReleaseReason(models.TextChoices):
+    """Why an account is released, as agents read it."""
+
+    PHISHING_OVER = "phishing-over", _("Fin d’incident d’hameçonnage")
+    SUSPICION_OVER = "suspicion-over", _("Fin d’activité suspecte")
+    BY_MISTAKE = "by-mistake", _("Blocage par erreur")
+    OTHER = "other", _("Autre")
+
+
+class Proof(models.TextChoices):
+    """How an agent has made sure who asks (HLP-03). What anybody may know or type, a birth date, an INE, a telephone
+    number, proves nothing, and is not among them."""
+
+    CALL_BACK = "call-back", _("Rappel au numéro connu des RH")
+    IN_PERSON = "in-person", _("En personne, pièce d’identité")
+    VIDEO = "video", _("Visio, pièce d’identité")
+    MANAGER = "manager", _("Confirmation par le responsable")
+
+
 class Event(models.TextChoices):
     """What the journal records; the names follow the OWASP logging vocabulary where it has one (LOG-01)."""
 
@@ -44,6 +63,7 @@ class Event(models.TextChoices):
     RECOVERY_ADDRESS_RESTORED = "recovery_address_restored", _("Ancienne adresse de secours rétablie")
     RECOVERY_ADDRESS_DISPUTED = "recovery_address_disputed", _("Adresse de secours signalée comme erronée")
     LINK_REQUESTED = "link_requested", _("Nouveau lien demandé")
+    ASSISTANCE_REQUESTED = "assistance_requested", _("Demande d’assistance reçue")
     ACTIVATION_STARTED = "activation_started", _("Activation commencée")
     CHARTER_ACCEPTED = "charter_accepted", _("Charte informatique acceptée")
     DIRECTORY_CONSENT_GIVEN = "directory_consent_given", _("Parution dans l’annuaire public acceptée")
@@ -73,3 +93,5 @@ class Event(models.TextChoices):
         _("Signalement\N{NO-BREAK SPACE}: «\N{NO-BREAK SPACE}ce n’était pas moi\N{NO-BREAK SPACE}»"),
     )
     LOCKED = "authn_login_lock", _("Compte bloqué")
+    RELEASED = "authn_login_unlock", _("Compte débloqué")
+    USER_REACTIVATED = "user_reactivated", _("Compte réactivé\N{NO-BREAK SPACE}: nouveau mot de passe choisi")

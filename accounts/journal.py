@@ -1,17 +1,25 @@
 """Writing the journal: one entry in the same transaction as the change it tells."""
 
+from django.db import transaction
+
+from collections.abc import Iterable
+
 from accounts.enums import Event
 from accounts.models import Account, JournalEntry
 from accounts.origin import current_origin
+from accounts.security_log import Outcome, tell
+
+FAILURES = frozenset({Event.SIGN_IN_FAILED})
 
 
 def record(*, account: Account | None, event: Event, actor: Account | None = None, **details: object) -> JournalEntry:
     """Record `event` on `account`. `details` must be JSON and hold no secret (PWD-08); the origin is added.
 
-    Call it inside the transaction of the change, so that both are kept or neither is (LOG-03).
+    Call it inside the transaction of the change, so that both are kept or neither is (LOG-03). The log has a line of it
+    once that commits, without the details (LOG-01).
     """
     origin = current_origin()
-    return JournalEntry.objects.create(
+    entry = JournalEntry.objects.create(
         account=account,
         actor=actor,
         event=event,
@@ -21,3 +29,16 @@ def record(*, account: Account | None, event: Event, actor: Account | None = Non
         request_id=origin.request_id,
         details=details,
     )
+    tell_of(event, account=entry.account_id, actor=entry.actor_id)
+    return entry
+
+
+def tell_of(event: Event, **facts: int | None) -> None:
+    """Write the line of an event into the log when the transaction commits, and none when it does not."""
+    outcome: Outcome = "failure" if event in FAILURES else "success"
+
+    # A function with a name: Django logs the name when it fails.
+    def write() -> None:
+        tell(event.value, outcome=outcome, **facts)
+
+    transaction.on_commit(write, robust=True)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, RateLimitItemPerDay, parse_many
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from accounts.client import is_on_campus
 from accounts.origin import current_origin
+from accounts.security_log import tell
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ SHORTEST_TIME_BETWEEN_MAILS = timedelta(minutes=1)
 REDIS_IS_LEFT_ALONE_FOR = 2.0
 
 CAMPUS = "campus "
+
+#: Never reached: how often each limit was, since a day ago at most, for those who watch (LOG-04).
+REFUSALS = RateLimitItemPerDay(10**12)
+REFUSED = "refused"
 
 
 class LimitReached(Exception):
@@ -78,7 +83,8 @@ class Limit:
         return parse_many(self.campus_rate if is_campus and self.campus_rate else self.rate)
 
     def _reached(self, *key: str) -> LimitReached:
-        logger.warning("excess_rate_limit_exceeded: %s", self.name)
+        tell("excess_rate_limit_exceeded", outcome="failure", limit=self.name)
+        _ask("hit", REFUSALS, REFUSED, self.name)
         windows = [_ask("get_window_stats", item, self.name, *key) for item in self._items(*key)]
         # None is full any more when the last one has just ended.
         until = max((window.reset_time for window in windows if window.remaining == 0), default=0)
@@ -88,6 +94,10 @@ class Limit:
 LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour", campus_rate="2000/hour")
 LINK_REQUESTS_IN_ALL = Limit("link-requests-in-all", "5000/hour")
 BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute", campus_rate="300/minute")
+ASSISTANCE_REQUESTS_PER_CLIENT = Limit("assistance-requests", "10/hour", campus_rate="300/hour")
+ASSISTANCE_REQUESTS_IN_ALL = Limit("assistance-requests-in-all", "2000/hour")
+SECURITY_CALLS_PER_SYSTEM = Limit("security-calls", "120/minute")
+BAD_SECURITY_KEYS_PER_CLIENT = Limit("bad-security-keys", "10/minute")
 DIRECTORY_SEARCHES_PER_CLIENT = Limit("directory-searches", "100/hour", campus_rate="2000/hour")
 FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
 #: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07).
@@ -95,6 +105,17 @@ FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/2min
 #: From everywhere together; beyond it, clients that the person has not used lately share a slow lane.
 FAILED_SIGN_INS_PER_LOGIN = Limit("failed-sign-ins-of-login-in-all", "100/day")
 SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")
+
+
+def refusals() -> dict[str, int]:
+    """How often each limit has refused somebody; each count begins again after a day."""
+    windows = {limit.name: _ask("get_window_stats", REFUSALS, REFUSED, limit.name) for limit in all_limits()}
+    return {name: REFUSALS.amount - window.remaining for name, window in windows.items()}
+
+
+def all_limits() -> list[Limit]:
+    """Every limit of this module."""
+    return [thing for thing in globals().values() if isinstance(thing, Limit)]
 
 
 def client_key(address: str | None) -> str:

@@ -11,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from accounts import sessions
+from accounts.security_log import tell
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -36,6 +37,7 @@ class SessionLimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as to somebody anonymous once the session is over."""
         if sessions.is_over(request):
+            tell("session_expired", outcome="success", account=request.user.pk)
             request.session.flush()
             request.user = AnonymousUser()
             messages.info(request, _("Votre session est terminée, pour votre sécurité. Connectez-vous pour continuer."))

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.enums import Category, Event, LockReason, State
+from accounts.enums import Category, Event, LockReason, Proof, ReleaseReason, State
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -80,6 +80,9 @@ class Account(AbstractBaseUser, PermissionsMixin):
     activated_at = models.DateTimeField(_("activé le"), null=True)
     password_changed_at = models.DateTimeField(_("mot de passe modifié le"), null=True)
     is_staff = models.BooleanField(_("agent DSIN"), default=False)
+    # An erased account keeps its names, so that nobody else ever gets them, and the key of HR, so that its file does not
+    # bring back somebody who has left (accounts/erasing.py).
+    erased_at = models.DateTimeField(_("effacé le"), null=True)
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
 
     objects = AccountManager()
@@ -100,6 +103,11 @@ class Account(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 name="account_activated_with_charter",
                 condition=Q(activated_at__isnull=True) | Q(charter_accepted_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="account_erased_is_empty",
+                condition=Q(erased_at__isnull=True)
+                | Q(end_date__isnull=False, recovery_address="", activated_at__isnull=True),
             ),
         ]
         indexes = [models.Index(fields=["recovery_address"], name="account_recovery_address")]
@@ -173,7 +181,10 @@ class LockQuerySet(models.QuerySet["Lock"]):
 
 
 class Lock(models.Model):
-    """Why an account is locked, by whom, since when; released by whom."""
+    """Why an account is locked, by whom, since when; released by whom, after which proof.
+
+    Once it is released, the database refuses any change (HLP-03).
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="locks", verbose_name=_("compte"))
     reason = models.CharField(_("raison"), max_length=30, choices=LockReason)
@@ -181,10 +192,18 @@ class Lock(models.Model):
     locked_by = models.ForeignKey(
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("bloqué par")
     )
+    locked_by_system = models.CharField(_("bloqué par le système"), max_length=40, blank=True)
+    comment = models.CharField(_("commentaire"), max_length=500, blank=True)
     released_at = models.DateTimeField(_("débloqué le"), null=True)
     released_by = models.ForeignKey(
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("débloqué par")
     )
+    released_reason = models.CharField(_("motif du déblocage"), max_length=30, choices=ReleaseReason, blank=True)
+    proof = models.CharField(_("identité vérifiée par"), max_length=20, choices=Proof, blank=True)
+    number_called = models.CharField(_("numéro appelé"), max_length=20, blank=True)
+    report = models.TextField(_("compte rendu"), blank=True)
+    # Entries of the journal, by number.
+    reviewed = models.JSONField(_("changements vérifiés"), default=list)
 
     objects = LockQuerySet.as_manager()
 
@@ -194,7 +213,15 @@ class Lock(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account"], condition=Q(released_at__isnull=True), name="lock_one_open_per_account"
-            )
+            ),
+            models.CheckConstraint(
+                name="lock_released_with_proof",
+                condition=Q(released_at__isnull=True)
+                | (Q(released_reason__in=ReleaseReason.values, proof__in=Proof.values) & ~Q(report="")),
+            ),
+            models.CheckConstraint(
+                name="lock_called_back_at_a_number", condition=~Q(proof=Proof.CALL_BACK) | ~Q(number_called="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -46,5 +46,7 @@ def _related_rows(account: Account, relation: Any) -> list[dict[str, Any]]:
 
 
 def _told(row: models.Model) -> dict[str, Any]:
-    fields = [field for field in row._meta.concrete_fields if (type(row), field.name) not in LEFT_OUT]
+    # Not `type(row)`: the signed-in account is a lazy stand-in, which is of another type.
+    table = row._meta.concrete_model
+    fields = [field for field in row._meta.concrete_fields if (table, field.name) not in LEFT_OUT]
     return {field.name: field.value_from_object(row) for field in fields}

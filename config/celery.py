@@ -5,6 +5,9 @@ from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.signals import setup_logging
+from django.conf import settings
+from django.utils.log import configure_logging
 from kombu import Queue
 from kombu.transport.redis import Channel
 
@@ -14,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 class PortalTask(DjangoTask):
-    """A task whose acts are recorded as the worker's.
+    """A task whose acts are recorded as the worker's, and its lines in the log under one number, the task's.
 
     It is acknowledged before it runs: the tables are the memory, so a worker killed half-way loses nothing that the
     sweep does not find. A late acknowledgement that meets a dead broker would end the worker or cut a mail (AVL-06).
@@ -24,7 +27,7 @@ class PortalTask(DjangoTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task."""
-        with acting_from(Origin(source="worker")):
+        with acting_from(Origin(source="worker", request_id=self.request.id or "")):
             return super().__call__(*args, **kwargs)
 
 
@@ -38,3 +41,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.broker_transport_options = {**app.conf.broker_transport_options, "max_retries": 0}
 app.conf.task_queues = (Queue("urgent"), Queue("bulk"))
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_the_web_does(**asked: object) -> None:
+    """Write the lines of worker and beat as the settings say; Celery would write its own kind (LOG-02)."""
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)

@@ -7,18 +7,21 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from accounts.origin import current_origin
+from accounts.security_log import tell
 from outbox.mails import shared_context
 
 RETRY_AFTER_SECONDS = 30
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400: the request could not be read."""
+    """400: the request could not be read. No page of ours makes a browser send such a thing."""
+    tell("input_validation_fail", outcome="failure", reason=type(exception).__name__)
     return _page(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403: this page is for others."""
+    tell("authz_fail", outcome="failure", account=_signed_in(request), page=_page_name(request))
     return _page(request, 403)
 
 
@@ -29,6 +32,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that was open for too long, or that another site sent (SES-07)."""
+    tell("malicious_csrf", outcome="failure", account=_signed_in(request), page=_page_name(request))
     return _page(request, 403, "403_csrf.html")
 
 
@@ -39,6 +43,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
     return _page(request, 500)
+
+
+def _signed_in(request: HttpRequest) -> int | None:
+    """The number of whoever asks; the check that refused may have come before anybody looked."""
+    user = getattr(request, "user", None)
+    return user.pk if user is not None else None
+
+
+def _page_name(request: HttpRequest) -> str | None:
+    """What the page is called in the code: an address may hold a secret."""
+    return request.resolver_match.view_name if request.resolver_match else None
 
 
 def _page(request: HttpRequest, status: int, template: str | None = None) -> HttpResponse:

@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "directory",
     "mailrouting",
     "activation",
+    "assistance",
 ]
 MIDDLEWARE = [
     "config.middleware.RequestOriginMiddleware",
@@ -157,6 +158,7 @@ CELERY_TASK_DEFAULT_QUEUE = "urgent"
 CELERY_TASK_ROUTES = {"outbox.tasks.send_due_messages": {"queue": "bulk"}}
 CELERY_TIMEZONE = "Europe/Paris"
 CELERY_BEAT_SCHEDULE = {
+    "closed-assistance-requests": {"task": "assistance.tasks.forget_closed_requests", "schedule": timedelta(hours=24)},
     "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
     "outbox-sweep": {
         "task": "outbox.tasks.send_due_messages",
@@ -291,12 +293,20 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "filters": {"without_link_secrets": {"()": "config.logs.WithoutLinkSecrets"}},
+    "formatters": {"json": {"()": "config.logs.JsonLines"}, "text": {"()": "config.logs.ReadableLines"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_link_secrets"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("LOG_FORMAT", default="text" if DEBUG else "json"),
+        }
     },
-    # Django's own handlers know nothing of the filter.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        # Django's own handlers know nothing of what logs must not say.
+        "django": {"handlers": [], "propagate": True},
+        # They name tickets, codes and addresses at DEBUG (LOG-02).
+        **{name: {"level": "WARNING"} for name in ("authlib", "cas", "requests", "urllib3")},
+        # Celery's own logger of its processes passes nothing on.
+        "multiprocessing": {"handlers": ["console"], "propagate": False},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

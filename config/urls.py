@@ -51,6 +51,7 @@ urlpatterns = [
         path("", include("directory.urls")),
         path("", include("mailrouting.urls")),
         path("", include("activation.urls")),
+        path("", include("assistance.urls")),
         prefix_default_language=False,
     ),
 ]

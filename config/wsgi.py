@@ -1,5 +1,6 @@
 """The WSGI application that gunicorn serves: `gunicorn config.wsgi`."""
 
+import logging
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -7,3 +8,5 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
+# Python's warnings are lines of the log too (LOG-02).
+logging.captureWarnings(True)

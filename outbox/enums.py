@@ -11,6 +11,8 @@ class Kind(models.TextChoices):
     NEW_LINK = "new-link", _("Nouveau lien d’activation")
     ALREADY_ACTIVE = "already-active", _("Compte déjà actif")
     LOCKED = "locked", _("Compte bloqué")
+    ACCOUNT_LOCKED = "account-locked", _("Blocage du compte")
+    REACTIVATION = "reactivation", _("Compte débloqué")
     REDIRECTION_VERIFICATION = "redirection-verification", _("Vérification de la redirection")
     REDIRECTION_CHANGED = "redirection-changed", _("Redirection modifiée")
     PASSWORD_RESET = "password-reset", _("Mot de passe oublié")
@@ -18,6 +20,7 @@ class Kind(models.TextChoices):
     RECOVERY_VERIFICATION = "recovery-verification", _("Vérification de l’adresse de secours")
     RECOVERY_CHANGED = "recovery-changed", _("Adresse de secours changée")
     ACCOUNT_ACTIVATED = "account-activated", _("Compte activé")
+    ASSISTANCE_RECEIVED = "assistance-received", _("Demande d’assistance reçue")
 
 
 class Priority(models.IntegerChoices):

@@ -1,7 +1,7 @@
 """Every page of the portal in every state that a person can meet, each as the last request that shows it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 
@@ -10,9 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Category, LockReason
+from accounts.enums import Category, Event, LockReason
 from accounts.limits import BAD_LINKS_PER_CLIENT
-from accounts.models import Account
+from accounts.links import password_reset_link
+from accounts.models import Account, Session
 from accounts.services import lock_account
 from activation.models import Charter
 from activation.services import accept_charter
@@ -22,6 +23,7 @@ from mailrouting.services import change_redirection, choose_redirection
 from mailrouting.tokens import redirection_link
 from outbox.enums import Status
 from outbox.models import Message
+from tests.accounts.recovering import NEW, change_to, link_of, notice_of, report, wish
 from tests.activation.walking import (
     CHARTER,
     DIRECTORY,
@@ -37,10 +39,12 @@ from tests.activation.walking import (
     good_answer,
     link_to,
 )
+from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 
 ELSEWHERE = "ailleurs@exemple.org"
+ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 
 
 class Ask(NamedTuple):
@@ -117,6 +121,7 @@ for public in (
     "legal",
     "sitemap",
     "locked-help",
+    "assistance",
     "login",
     "single-sign-on-interrupted",
     "single-sign-on-unavailable",
@@ -187,6 +192,20 @@ def public_directory_with_too_many(browser: Client) -> Ask:
 @page
 def public_directory_with_nobody(browser: Client) -> Ask:
     return Ask(f"{reverse('directory')}?q=durand")
+
+
+# Assistance
+
+
+@page
+def assistance_sent(browser: Client) -> Ask:
+    browser.post(reverse("assistance"), asked())
+    return Ask(reverse("assistance-sent"))
+
+
+@page
+def assistance_sent_opened_by_itself(browser: Client) -> Ask:
+    return Ask(reverse("assistance-sent"))
 
 
 # The link and the wizard
@@ -396,6 +415,80 @@ def account_with_an_address_that_waits(browser: Client) -> Ask:
     return Ask(reverse("account"))
 
 
+# The password and the sessions
+
+
+@page
+def forgotten_password(browser: Client) -> Ask:
+    return Ask(reverse("forgotten-password"))
+
+
+@page
+def forgotten_password_answer(browser: Client) -> Ask:
+    browser.post(reverse("forgotten-password"), {"login": "camille.durand"})
+    return Ask(reverse("forgotten-password-answer"))
+
+
+def reset_link(person: Account, built_at: datetime | None = None) -> str:
+    deadline = password_reset_link.deadline(built_at or timezone.now())
+    return reverse(
+        "password-reset-link", args=[password_reset_link.token(person, deadline, password_reset_link.subject(person))]
+    )
+
+
+def before_a_new_password(browser: Client) -> Account:
+    person = active_person()
+    browser.get(reset_link(person))
+    return person
+
+
+@page
+def password_reset(browser: Client) -> Ask:
+    before_a_new_password(browser)
+    return Ask(reverse("password-reset"))
+
+
+@page
+def password_reset_expired(browser: Client) -> Ask:
+    browser.get(reset_link(active_person(), timezone.now() - timedelta(hours=2)))
+    return Ask(reverse("password-reset"), status=410)
+
+
+@page
+def password_reset_used(browser: Client) -> Ask:
+    before_a_new_password(browser)
+    browser.post(reverse("password-reset"), {"password": ANOTHER_PASSWORD})
+    return Ask(reverse("password-reset"), status=410)
+
+
+@page
+def password_reset_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("password-reset-link", args=["abc"]), status=404)
+
+
+@page
+def password_reset_done(browser: Client) -> Ask:
+    return Ask(reverse("password-reset-done"))
+
+
+@page
+def account_password(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-password"))
+
+
+@page
+def account_sessions(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-sessions"))
+
+
+@page
+def account_sessions_on_several_devices(browser: Client) -> Ask:
+    Client(headers={"User-Agent": "Mozilla/5.0 (Android 14; Mobile) Firefox/140.0"}).force_login(signed_in(browser))
+    return Ask(reverse("account-sessions"))
+
+
 # Forwarding after the activation
 
 
@@ -546,7 +639,201 @@ def choice_about_the_directory_of_somebody_listed(browser: Client) -> Ask:
     return Ask(reverse("account-directory"))
 
 
+# The recovery address, and the way back
+
+
+def signed_in_with_an_address_that_waits(browser: Client) -> Account:
+    person = signed_in(browser)
+    wish(person)
+    return person
+
+
+@page
+def recovery_address(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_missing(browser: Client) -> Ask:
+    signed_in(browser, recovery_address="")
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_with_the_password_to_give(browser: Client) -> Ask:
+    browser.force_login(active_person())
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_that_waits(browser: Client) -> Ask:
+    signed_in_with_an_address_that_waits(browser)
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_whose_link_has_expired(browser: Client) -> Ask:
+    person = signed_in_with_an_address_that_waits(browser)
+    Message.objects.filter(person=person).update(deadline=timezone.now() - timedelta(hours=1))
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_not_delivered(browser: Client) -> Ask:
+    Message.objects.filter(person=signed_in_with_an_address_that_waits(browser)).update(status=Status.BOUNCED)
+    return Ask(reverse("account-recovery"))
+
+
+@page
+def recovery_address_to_confirm(browser: Client) -> Ask:
+    browser.get(link_of(wish(active_person())))
+    return Ask(reverse("recovery-address"))
+
+
+@page
+def recovery_address_confirmed(browser: Client) -> Ask:
+    browser.get(link_of(wish(active_person())))
+    return Ask(reverse("recovery-address"), {})
+
+
+@page
+def recovery_address_confirmed_before(browser: Client) -> Ask:
+    browser.get(link_of(wish(active_person())))
+    browser.post(reverse("recovery-address"))
+    return Ask(reverse("recovery-address"), status=410)
+
+
+@page
+def recovery_address_link_expired(browser: Client) -> Ask:
+    browser.get(link_of(wish(active_person()), days_ago=3))
+    return Ask(reverse("recovery-address"), status=410)
+
+
+@page
+def recovery_address_link_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("recovery-address-link", args=["abc"]), status=404)
+
+
+@page
+def change_that_was_not_me(browser: Client) -> Ask:
+    browser.get(notice_of(change_to(active_person())))
+    return Ask(reverse("not-me"))
+
+
+@page
+def change_just_reported(browser: Client) -> Ask:
+    report(notice_of(change_to(active_person())), browser)
+    return Ask(reverse("not-me-done"))
+
+
+@page
+def change_reported_before(browser: Client) -> Ask:
+    link = notice_of(change_to(active_person()))
+    report(link)
+    browser.get(link)
+    return Ask(reverse("not-me"), status=410)
+
+
+@page
+def notice_expired(browser: Client) -> Ask:
+    browser.get(notice_of(change_to(active_person()), days_ago=8))
+    return Ask(reverse("not-me"), status=410)
+
+
+@page
+def notice_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("not-me-link", args=["abc"]), status=404)
+
+
+# What the portal knows
+
+
+@page
+def history_of_everything(browser: Client) -> Ask:
+    person = signed_in(browser)
+    change_to(person)
+    return Ask(reverse("account-history"))
+
+
+@page
+def history_of_mails(browser: Client) -> Ask:
+    signed_in_with_an_address_that_waits(browser)
+    return Ask(f"{reverse('account-history')}?sujet=e-mails")
+
+
+@page
+def history_of_mails_without_any(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(f"{reverse('account-history')}?sujet=e-mails")
+
+
+@page
+def history_with_several_pages(browser: Client) -> Ask:
+    person = signed_in(browser)
+    JournalEntry.objects.bulk_create(
+        JournalEntry(account=person, actor=person, event=Event.SIGNED_IN, source="web") for _ in range(50)
+    )
+    return Ask(f"{reverse('account-history')}?page=2")
+
+
+@page
+def personal_data(browser: Client) -> Ask:
+    signed_in(browser, phone="+33611223344", ine="0123456789A", employer="Laboratoire d’exemple")
+    return Ask(reverse("account-data"))
+
+
+@page
+def language(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-language"))
+
+
+@page
+def account_without_a_recovery_address(browser: Client) -> Ask:
+    signed_in(browser, recovery_address="")
+    return Ask(reverse("account"))
+
+
+@page
+def account_with_a_recovery_address_that_waits(browser: Client) -> Ask:
+    signed_in_with_an_address_that_waits(browser)
+    return Ask(reverse("account"))
+
+
 # Answers that are refused
+
+
+@refusal
+def recovery_address_not_typed(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-recovery"), {"address": " "})
+
+
+@refusal
+def recovery_address_with_a_slip(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-recovery"), {"address": "camille@gmial.com"})
+
+
+@refusal
+def recovery_address_with_a_wrong_password(browser: Client) -> Ask:
+    browser.force_login(active_person())
+    return Ask(reverse("account-recovery"), {"address": "camille@univ-exemple.fr", "current_password": "faux"})
+
+
+@refusal
+def recovery_address_asked_too_often(browser: Client) -> Ask:
+    for _ in range(3):
+        wish(active_person())
+    signed_in(browser)
+    return Ask(reverse("account-recovery"), {"address": NEW})
+
+
+@refusal
+def language_not_chosen(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-language"), {"language": "de"})
 
 
 @refusal
@@ -601,6 +888,65 @@ def sign_in_slowed(browser: Client) -> Ask:
     for _ in range(5):
         browser.post(reverse("login"), {"login": "quelqu.un", "password": "faux"})
     return Ask(reverse("login"), {"login": "quelqu.un", "password": "faux"}, 429)
+
+
+@refusal
+def assistance_without_anything(browser: Client) -> Ask:
+    return Ask(reverse("assistance"), {})
+
+
+@refusal
+def assistance_all_wrong(browser: Client) -> Ask:
+    return Ask(reverse("assistance"), ALL_WRONG)
+
+
+@refusal
+def assistance_of_a_student_without_a_number(browser: Client) -> Ask:
+    return Ask(reverse("assistance"), asked(profile="student", ine=""))
+
+
+@refusal
+def assistance_asked_for_too_often(browser: Client) -> Ask:
+    asked_too_often()
+    return Ask(reverse("assistance"), asked(), 429)
+
+
+@refusal
+def forgotten_password_refused(browser: Client) -> Ask:
+    return Ask(reverse("forgotten-password"), {"login": "a b c"})
+
+
+@refusal
+def password_reset_refused(browser: Client) -> Ask:
+    before_a_new_password(browser)
+    return Ask(reverse("password-reset"), {"password": "court", "password2": "autre"})
+
+
+@refusal
+def account_password_with_a_wrong_one(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-password"), {"current_password": "faux", "password": ANOTHER_PASSWORD})
+
+
+@refusal
+def account_password_without_anything(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-password"), {})
+
+
+@refusal
+def account_password_that_is_the_same(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": A_GOOD_PASSWORD})
+
+
+@refusal
+def account_password_after_too_many_tries(browser: Client) -> Ask:
+    signed_in(browser)
+    wrong = {"current_password": "faux", "password": ANOTHER_PASSWORD}
+    for _ in range(5):
+        browser.post(reverse("account-password"), wrong)
+    return Ask(reverse("account-password"), wrong, 429)
 
 
 @refusal
@@ -666,6 +1012,42 @@ def new_charter_not_ticked(browser: Client) -> Ask:
 
 
 @act
+def change_the_recovery_address(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-recovery"), {"address": NEW}, 302)
+
+
+@act
+def ask_again_for_the_recovery_mail(browser: Client) -> Ask:
+    Message.objects.filter(person=signed_in_with_an_address_that_waits(browser)).delete()
+    return Ask(reverse("account-recovery-resend"), {}, 302)
+
+
+@act
+def keep_the_recovery_address(browser: Client) -> Ask:
+    signed_in_with_an_address_that_waits(browser)
+    return Ask(reverse("account-recovery-cancel"), {}, 302)
+
+
+@act
+def report_a_change(browser: Client) -> Ask:
+    browser.get(notice_of(change_to(active_person())))
+    return Ask(reverse("not-me"), {}, 302)
+
+
+@act
+def choose_a_language(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-language"), {"language": "en"}, 302)
+
+
+@act
+def take_a_copy_of_the_data(browser: Client) -> Ask:
+    signed_in(browser)
+    return Ask(reverse("account-data-copy"), {}, 200)
+
+
+@act
 def change_the_redirection(browser: Client) -> Ask:
     signed_in(browser)
     return Ask(reverse("account-redirection"), {"target": ELSEWHERE, "keep_copy": "on"}, 302)
@@ -681,6 +1063,11 @@ def stop_the_redirection(browser: Client) -> Ask:
 def leave_the_directory(browser: Client) -> Ask:
     record_directory_consent(account=signed_in(browser), listed=True, wording="?")
     return Ask(reverse("account-directory"), {"listed": "no", "understood": "on"}, 302)
+
+
+@act
+def ask_for_assistance(browser: Client) -> Ask:
+    return Ask(reverse("assistance"), asked(), 302)
 
 
 @act
@@ -733,6 +1120,55 @@ def accept_the_new_charter(browser: Client) -> Ask:
 @act
 def sign_in(browser: Client) -> Ask:
     return Ask(reverse("login"), {"login": active_person().login, "password": A_GOOD_PASSWORD}, 302)
+
+
+@act
+def ask_for_a_reset(browser: Client) -> Ask:
+    return Ask(reverse("forgotten-password"), {"login": "quelqu.un"}, 302)
+
+
+@act
+def ask_for_another_reset(browser: Client) -> Ask:
+    browser.get(reset_link(active_person(), timezone.now() - timedelta(hours=2)))
+    return Ask(reverse("password-reset-new-link"), {}, 302)
+
+
+@act
+def reset_the_password(browser: Client) -> Ask:
+    before_a_new_password(browser)
+    return Ask(reverse("password-reset"), {"password": ANOTHER_PASSWORD}, 302)
+
+
+@act
+def change_the_password(browser: Client) -> Ask:
+    signed_in(browser)
+    typed = {"current_password": A_GOOD_PASSWORD, "password": ANOTHER_PASSWORD}
+    return Ask(reverse("account-password"), typed, 302)
+
+
+def signed_in_on_two_devices(browser: Client) -> Session:
+    """Answers the session on the other one."""
+    person = signed_in(browser)
+    other = Client()
+    other.force_login(person)
+    return Session.objects.get(session_key=other.session.session_key)
+
+
+@act
+def end_a_session(browser: Client) -> Ask:
+    return Ask(reverse("account-session-end", args=[signed_in_on_two_devices(browser).handle]), {}, 302)
+
+
+@act
+def end_the_other_sessions(browser: Client) -> Ask:
+    signed_in_on_two_devices(browser)
+    return Ask(reverse("account-sessions-end-others"), {}, 302)
+
+
+@act
+def end_all_sessions(browser: Client) -> Ask:
+    signed_in_on_two_devices(browser)
+    return Ask(reverse("account-sessions-end-all"), {}, 302)
 
 
 @act

@@ -64,6 +64,7 @@ class Stack:
             "EMAIL_URL": self.catcher.url,
             "PORTAL_URL": self.url,
             "LOG_LEVEL": "INFO",
+            "LOG_FORMAT": "json",
             # As in production; all of it ends before the test database does.
             "DATABASE_POOL_SIZE": "4",
             "WEB_CONCURRENCY": "1",
@@ -87,12 +88,12 @@ class Stack:
 
     def start_worker(self) -> None:
         """Start the Celery worker unless it runs: both queues, two processes."""
-        self._start("worker", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
+        self._start("worker", "celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
 
     def start_beat(self) -> None:
         """Start beat with a schedule of one second unless it runs."""
         schedule = str(self.directory / "beat-schedule")
-        self._start("beat", "celery", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule)
+        self._start("beat", "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule)
 
     def stop(self, name: str) -> None:
         """Stop "web", "worker" or "beat" in good order."""

@@ -123,7 +123,7 @@ def test_documents_name_no_place_of_one_machine(document: Path):
 
 
 def test_documents_that_the_code_names_exist():
-    apps = ("accounts", "activation", "config", "deploy", "directory", "local", "mailrouting", "outbox")
+    apps = ("accounts", "activation", "assistance", "config", "deploy", "directory", "local", "mailrouting", "outbox")
     sources = [path for app in apps for path in (PROJECT / app).rglob("*.py")]
     for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
         for name in re.findall(r"docs/[\w-]+\.md", read(source)):

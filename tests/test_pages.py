@@ -178,6 +178,7 @@ def test_a_page_that_is_no_error_does_not_say_so(name):
 # Queries of each page, session and signed-in account included; savepoints are not counted; what is not named costs none.
 # They may go down.
 PAGE_BUDGETS = {
+    "assistance_sent": 1,
     "redirection_in_force": 3,
     "redirection_not_chosen": 3,
     "redirection_suspended": 3,
@@ -237,6 +238,7 @@ ANSWER_BUDGETS = {
     "choice_about_the_directory_without_an_answer": 3,
     "leave_the_directory": 9,
     "sign_in_refused": 2,
+    "ask_for_assistance": 9,
     "ask_for_a_link": 3,
     "charter_changed": 4,
     "charter_not_ticked": 4,

@@ -1,6 +1,7 @@
 """Bringing the database in line with one chunk of checked rows: a fixed number of statements, however many rows."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import journal
 from accounts.enums import Event
 from accounts.hr_feed.comparing import Difference, stated
 from accounts.hr_feed.newcomers import Newcomer
@@ -119,7 +121,7 @@ def apply(
     _change(CORRECT_RECOVERY_ADDRESSES, changes.corrections)
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
     _queue_activation_mails({*created, *_ids(changes.corrections), *_ids(changes.returns)}, now, today)
-    _record(_entries(created, changes, people), now, actor)
+    _record(list(_entries(created, changes, people)), now, actor)
 
 
 def _create_accounts(newcomers: Sequence[Newcomer], now: datetime) -> list[int]:
@@ -184,10 +186,11 @@ def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, s
     return (proposal for proposal in proposals if proposal not in known)
 
 
-def _record(entries: Iterable[dict[str, object]], now: datetime, actor: Account | None) -> None:
+def _record(entries: list[dict[str, object]], now: datetime, actor: Account | None) -> None:
+    """Write the entries; the log has one line for all those of a kind, not thousands."""
     origin = current_origin()
     parameters: dict[str, str | int | datetime | None] = {
-        "entries": json.dumps(list(entries)),
+        "entries": json.dumps(entries),
         "actor": actor.pk if actor else None,
         "now": now,
         "source": origin.source,
@@ -197,6 +200,8 @@ def _record(entries: Iterable[dict[str, object]], now: datetime, actor: Account 
     }
     with connection.cursor() as cursor:
         cursor.execute(RECORD, parameters)
+    for event, number in Counter(entry["event"] for entry in entries).items():
+        journal.tell_of(Event(event), actor=actor.pk if actor else None, accounts=number)
 
 
 def _ids(differences: Sequence[Difference]) -> list[int]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from requests.exceptions import RequestException
 
+from accounts.security_log import tell
 from accounts.single_sign_on.providers import NotVouchedFor, ProviderUnavailable
 
 logger = logging.getLogger(__name__)
@@ -22,11 +23,11 @@ def speaking() -> Iterator[None]:
     except (NotVouchedFor, ProviderUnavailable):
         raise
     except RequestException as failure:
-        logger.warning("sign_in_provider_unavailable: %s", type(failure).__name__)
+        tell("sign_in_provider_unavailable", outcome="failure", reason=type(failure).__name__)
         raise ProviderUnavailable from failure
     # A stranger may have written what the libraries read: they fail on it in any way there is.
     except Exception as failure:
-        logger.warning("authn_login_fail: %s", type(failure).__name__)
+        tell("authn_login_fail", outcome="failure", reason=type(failure).__name__)
         raise NotVouchedFor from failure
 
 

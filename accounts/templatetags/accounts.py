@@ -13,7 +13,7 @@ register = template.Library()
 BEFORE_AND_AFTER = (("previous", "address"), ("previous", "target"), ("old", "new"))
 TELLING = ("address", "target", "previous", "proposed", "version", "device")
 #: On public forms, where one types somebody's identifier.
-BY_ANYBODY = frozenset({Event.SIGN_IN_FAILED, Event.LINK_REQUESTED})
+BY_ANYBODY = frozenset({Event.SIGN_IN_FAILED, Event.LINK_REQUESTED, Event.ASSISTANCE_REQUESTED})
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
@@ -57,9 +58,9 @@ def fingerprint_of(change: RecoveryAddressChange) -> str:
     return recovery_address_link.read(token).fingerprint
 
 
-def link_of(change: RecoveryAddressChange) -> str:
-    """The link that the worker would mail now to the new address."""
-    deadline = recovery_address_link.deadline(timezone.now())
+def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
+    """The link that the worker would have mailed that many days ago to the new address."""
+    deadline = recovery_address_link.deadline(timezone.now() - timedelta(days=days_ago))
     return reverse(
         "recovery-address-link", args=[recovery_address_link.token(fresh(change.account), deadline, change.pk)]
     )
@@ -79,10 +80,10 @@ def change_to(person: Account, address: str = NEW) -> JournalEntry:
     return fresh(person).journal.filter(event=Event.RECOVERY_ADDRESS_CHANGED).latest("pk")
 
 
-def notice_of(entry: JournalEntry) -> str:
-    """The link under "ce n'était pas moi" that the notice of that change carries."""
-    person = fresh(entry.account)
-    return reverse("not-me-link", args=[not_me_link.token(person, not_me_link.deadline(entry.at), entry.pk)])
+def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
+    """The link under "ce n'était pas moi" that the notice carries, as if the change had been made some days ago."""
+    deadline = not_me_link.deadline(entry.at - timedelta(days=days_ago))
+    return reverse("not-me-link", args=[not_me_link.token(fresh(entry.account), deadline, entry.pk)])
 
 
 def report(path: str, browser: Client | None = None) -> HttpResponse:

@@ -1,7 +1,10 @@
 """How often things may be asked for, and from where."""
 
 import pytest
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
 
+from accounts import limits
 from accounts.limits import Limit, LimitReached, client_key
 
 HOME, CAMPUS = "198.51.100.7", "203.0.113.9"
@@ -48,3 +51,63 @@ def test_nobody_becomes_a_campus_by_what_they_type():
 
     with pytest.raises(LimitReached):
         limit.hit("campus 203.0.113.9", client_key(HOME))
+
+
+def test_several_rates_of_one_limit_count_together_and_the_longest_wait_is_told():
+    """ENU-07"""
+    limit = Limit("of-two-rates", "2/minute;3/hour")
+
+    assert [is_allowed(limit, HOME) for _ in range(3)] == [True, True, False]
+    with pytest.raises(LimitReached) as reached:
+        limit.check(client_key(HOME))
+    assert reached.value.retry_after > 60
+
+
+def test_a_limit_whose_last_window_ends_while_it_is_looked_at_is_no_error(monkeypatch):
+    """AVL-01: full when it was asked, empty when it was asked for how long."""
+    limit = Limit("just-ended", "1/minute")
+    limit.hit(client_key(HOME))
+    real = limits._ask
+
+    def ended_first(question: str, item: object, *key: object) -> object:
+        if question == "get_window_stats":
+            real("clear", item, *key)
+        return real(question, item, *key)
+
+    monkeypatch.setattr(limits, "_ask", ended_first)
+    with pytest.raises(LimitReached) as reached:
+        limit.hit(client_key(HOME))
+    assert reached.value.retry_after == 1
+
+
+class TestWithRedisAway:
+    @pytest.fixture(autouse=True)
+    def redis_away(self, monkeypatch) -> None:
+        away = FixedWindowRateLimiter(RedisStorage("redis://127.0.0.1:1/0", socket_connect_timeout=0.5))
+        here = FixedWindowRateLimiter(MemoryStorage())
+        monkeypatch.setattr(limits, "_shared", lambda: self.asked.append(1) or away)
+        monkeypatch.setattr(limits, "_in_this_process", lambda: here)
+        monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
+
+    @pytest.fixture(autouse=True)
+    def count(self) -> None:
+        self.asked: list[int] = []
+
+    def test_nothing_is_unlimited(self):
+        """AVL-01: each process counts for itself."""
+        assert times_allowed(Limit("here-only", "3/hour"), HOME) == 3
+
+    def test_one_request_waits_for_it_once(self):
+        """AVL-01: a failed sign-in asks a dozen times, and a Redis that hangs costs half a second each time."""
+        Limit("asked-often", "9/minute;99/hour;999/day").hit(client_key(HOME))
+        Limit("asked-too", "9/minute").check(client_key(HOME))
+
+        assert len(self.asked) == 1
+
+    def test_it_is_asked_again_a_moment_later(self, monkeypatch):
+        limit = Limit("asked-again", "9/minute")
+        limit.hit(client_key(HOME))
+        monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
+        limit.hit(client_key(HOME))
+
+        assert len(self.asked) == 2

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Event, LockReason
-from accounts.links import not_me_link
+from accounts.links import not_me_link, password_reset_link
 from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange, Session
 from accounts.recovery import disown_change
 from accounts.services import change_password, lock_account, reset_password
@@ -132,7 +132,9 @@ class TestTheWholeWay:
         assert RecoveryAddressChange.objects.filter(undone_at__isnull=True).count() == 0
 
     def test_the_notice_of_a_new_forgotten_password_does_too(self, person):
-        reset_password(account=fresh(person), password=ANOTHER_PASSWORD)
+        deadline = password_reset_link.deadline(timezone.now())
+        token = password_reset_link.token(person, deadline, password_reset_link.subject(person))
+        reset_password(claims=password_reset_link.read(token), password=ANOTHER_PASSWORD)
         report(notice_of(person.journal.get(event=Event.PASSWORD_RESET)))
 
         assert fresh(person).is_locked

@@ -1,11 +1,13 @@
 """Signing in: one message for every failure, slowed for whoever guesses and for nobody else, ended by a lock at once."""
 
 import unicodedata
+from collections import Counter
 from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.conf import settings as django_settings
+from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher, make_password
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -14,12 +16,16 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis import Redis
 
 from accounts import sign_in
 from accounts.enums import Event, LockReason
-from accounts.limits import Limit
+from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, Limit, LimitReached
 from accounts.models import Account, JournalEntry
-from accounts.services import lock_account
+from accounts.origin import Origin, acting_from
+from accounts.services import change_password, lock_account
+from accounts.sign_in import SignInRefused
+from tests.accounts.recovering import at_once
 from tests.hostile import NEXT, N
 from tests.hostile import PASSWORD as PASSWORD_PACK
 from tests.normalised import normalised_answer
@@ -251,17 +257,93 @@ def test_a_password_is_needed_to_the_letter(visitor, typed):
     assert not signed_in(visitor)
 
 
-def test_an_older_hash_is_upgraded_at_sign_in(visitor):
-    """PWD-05."""
+OLDER = {
+    "another algorithm": lambda: PBKDF2PasswordHasher().encode(A_GOOD_PASSWORD, "salt", iterations=10),
+    "other parameters": lambda: Argon2PasswordHasher().encode(A_GOOD_PASSWORD, "saltsaltsalt"),
+}
+
+
+@pytest.fixture(params=OLDER)
+def person_with_an_older_hash(request) -> Account:
     person = active_person()
-    older = PBKDF2PasswordHasher().encode(A_GOOD_PASSWORD, "salt", iterations=10)
-    Account.objects.filter(pk=person.pk).update(password=older)
+    Account.objects.filter(pk=person.pk).update(password=OLDER[request.param]())
+    return Account.objects.get(pk=person.pk)
+
+
+def test_an_older_hash_is_upgraded_at_sign_in(visitor, person_with_an_older_hash, postman):
+    """PWD-05: also one of other parameters; it is no change of password, and nobody is told of one."""
+    person = person_with_an_older_hash
 
     sign_in_as(visitor, person)
 
     person.refresh_from_db()
-    assert person.password.startswith("argon2$argon2id$")
+    assert person.password.startswith(f"argon2$argon2id$v=19$m={django_settings.ARGON2_MEMORY_KIB},")
     assert signed_in(visitor)
+    assert postman.deliver() == []
+    assert not person.journal.filter(event=Event.PASSWORD_CHANGED).exists()
+    upgraded = person.password
+    sign_in_as(Client(), person)
+    person.refresh_from_db()
+    assert person.password == upgraded
+
+
+def test_an_upgrade_ends_the_sessions_that_the_older_hash_holds_and_lists_none_of_them(person_with_an_older_hash):
+    """PWD-05, SES-05: once, after the operators have changed the parameters; never the one that begins."""
+    person = person_with_an_older_hash
+    elsewhere, here = Client(), Client()
+    elsewhere.force_login(person)
+
+    sign_in_as(here, person)
+
+    assert not signed_in(elsewhere)
+    assert signed_in(here)
+    assert len(here.get(reverse("account-sessions")).context["sessions"]) == 1
+
+
+def test_the_password_given_again_in_a_session_upgrades_nothing_and_ends_nothing(person_with_an_older_hash):
+    """SES-08: whoever confirms a change is not thrown out by it."""
+    person, browser = person_with_an_older_hash, Client()
+    browser.force_login(person)
+
+    browser.post(
+        reverse("account-recovery"), {"address": "nouvelle@exemple.org", "current_password": A_GOOD_PASSWORD}
+    )
+
+    assert signed_in(browser)
+    assert Account.objects.get(pk=person.pk).password == person.password
+
+
+def test_an_upgrade_never_brings_back_a_password_that_was_changed_meanwhile(
+    visitor, monkeypatch, person_with_an_older_hash
+):
+    """PWD-05: the old one was checked, the new one was saved, and only then was there something to upgrade."""
+    person = person_with_an_older_hash
+    real = sign_in.upgrade_hash
+
+    def changed_first(*, account: Account, password: str) -> bool:
+        change_password(account=Account.objects.get(pk=account.pk), password="une-phrase-du-bureau-bleu")
+        return real(account=account, password=password)
+
+    monkeypatch.setattr(sign_in, "upgrade_hash", changed_first)
+    answer = sign_in_as(visitor, person)
+
+    assert "ne correspond pas" in answer.content.decode()
+    assert not signed_in(visitor)
+    assert Account.objects.get(pk=person.pk).check_password("une-phrase-du-bureau-bleu")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_on_the_button_of_the_sign_in_signs_in():
+    """PWD-05: both find an older hash, and one is faster."""
+    for _ in range(4):
+        person = active_person()
+        Account.objects.filter(pk=person.pk).update(password=OLDER["other parameters"]())
+        browsers = [Client(), Client()]
+
+        answers = at_once(*(lambda browser=browser: sign_in_as(browser, person) for browser in browsers))
+
+        assert [answer.status_code for answer in answers] == [302, 302]
+        assert any(map(signed_in, browsers))
 
 
 @pytest.mark.parametrize("target", [*NEXT, "/\\\\evil.example", "http://evil.example", "/deconnexion/"])
@@ -276,6 +358,16 @@ def test_the_next_page_is_always_one_of_the_portal(visitor, target):
     assert response.status_code == 302
     assert urlsplit(urljoin("http://testserver/connexion/", response["Location"])).netloc == "testserver"
     assert "\n" not in response["Location"]
+
+
+@pytest.mark.parametrize(
+    "target", ["/deconnexion/", "/compte/sessions/toutes/", "/compte/donnees/copie/", "/nulle-part/", "/compte/\x00"]
+)
+def test_one_is_led_to_no_page_that_would_be_an_error(visitor, target):
+    """SES-04: a button that was pressed after the session had ended is not pressed again by signing in."""
+    response = sign_in_as(visitor, active_person(), next=target)
+
+    assert response["Location"] == reverse("account")
 
 
 def test_one_comes_back_to_the_page_one_wanted(visitor):
@@ -305,6 +397,31 @@ def test_after_five_failures_this_client_waits_and_the_owner_elsewhere_does_not(
     assert not signed_in(guesser)
     assert signed_in(owner)
     assert not Account.objects.get(pk=person.pk).is_locked
+
+
+def counters_run_out(seconds: int) -> None:
+    """As after that many seconds, as far as the counters in Redis are concerned."""
+    with Redis.from_url(django_settings.REDIS_URL) as redis:
+        for key in list(redis.scan_iter("*")):
+            left = redis.ttl(key)
+            redis.delete(key) if left <= seconds else redis.expire(key, left - seconds)
+
+
+def test_the_wait_grows():
+    """ENU-07: five tries in two minutes, eight in a quarter of an hour, twelve in an hour, twenty in a day."""
+    person, guesser, waits = active_person(), Client(REMOTE_ADDR="203.0.113.5"), {}
+    for number in range(20):
+        answer = sign_in_as(guesser, person, WRONG)
+        if answer.status_code == 429:
+            waits[number] = int(answer["Retry-After"])
+            counters_run_out(waits[number])
+            answer = sign_in_as(guesser, person, WRONG)
+        assert answer.status_code == 200, number
+    waits[20] = int(sign_in_as(guesser, person)["Retry-After"])
+
+    assert list(waits) == [5, 8, 12, 17, 20]
+    assert [waits[number] // 60 for number in (5, 8, 12, 17)] == [2, 13, 45, 2]
+    assert waits[20] > 22 * 60 * 60
 
 
 def test_an_unknown_login_is_slowed_like_a_known_one():
@@ -339,6 +456,67 @@ def test_a_success_forgets_the_failures_before_it(visitor):
     answers = [sign_in_as(visitor, person, WRONG).status_code for _ in range(5)]
 
     assert answers == [200] * 5
+
+
+def guess(person: Account, address: str) -> type[Exception]:
+    with acting_from(Origin("web", address)), pytest.raises((SignInRefused, LimitReached)) as refused:
+        sign_in.identify(login=person.login, password=WRONG)
+    return refused.type
+
+
+def test_a_crowd_that_guesses_keeps_nobody_out():
+    """ENU-07: 1,000 failures from many places. The owner's own client signs in at once, even after a slip; a client new
+    to the owner is slowed, not locked out; and the account is never locked.
+    """
+    person = active_person()
+    at_home = {"REMOTE_ADDR": "2001:db8:1:2:3::4"}
+    sign_in_as(Client(**at_home), person)
+
+    outcomes = Counter(guess(person, f"198.51.{number // 250}.{number % 250}") for number in range(1000))
+
+    assert outcomes[SignInRefused] <= 102
+    assert outcomes[LimitReached] >= 898
+    moved = Client(REMOTE_ADDR="2001:db8:1:2:ffff::1")
+    assert sign_in_as(moved, person, WRONG).status_code == 200
+    sign_in_as(moved, person)
+    assert signed_in(moved)
+    new_place = Client(REMOTE_ADDR="203.0.113.99")
+    slowed = sign_in_as(new_place, person)
+    assert slowed.status_code == 429
+    assert 0 < int(slowed["Retry-After"]) <= 61
+    SLOW_SIGN_INS_PER_LOGIN.forget(person.login)
+    sign_in_as(new_place, person)
+    assert signed_in(new_place)
+    assert not Account.objects.get(pk=person.pk).is_locked
+
+
+def test_a_client_of_long_ago_is_a_new_one(time_machine):
+    """ENU-07: after thirty days somebody else may live there."""
+    person = active_person()
+    start = timezone.now()
+    time_machine.move_to(start - timedelta(days=30, minutes=1))
+    sign_in_as(Client(REMOTE_ADDR="198.51.100.30"), person)
+    time_machine.move_to(start - timedelta(days=29))
+    sign_in_as(Client(REMOTE_ADDR="198.51.100.29"), person)
+    time_machine.move_to(start)
+    for _ in range(100):
+        FAILED_SIGN_INS_PER_LOGIN.count(person.login)
+    SLOW_SIGN_INS_PER_LOGIN.count(person.login)
+
+    assert sign_in_as(Client(REMOTE_ADDR="198.51.100.30"), person).status_code == 429
+    assert sign_in_as(Client(REMOTE_ADDR="198.51.100.29"), person).status_code == 302
+
+
+def test_what_is_no_login_is_counted_each_for_itself(visitor):
+    """ENU-07: a campus mistypes all day; one person's slip is not the next one's. Nor is what they typed kept."""
+    statuses = [
+        visitor.post(reverse("login"), {"login": f"prénom nom {number}", "password": WRONG}).status_code
+        for number in range(12)
+    ]
+
+    assert statuses == [200] * 12
+    with Redis.from_url(django_settings.REDIS_URL) as redis:
+        assert not any("nom" in key.decode() for key in redis.scan_iter("*"))
 
 
 def test_one_password_tried_on_many_accounts_is_slowed(monkeypatch):

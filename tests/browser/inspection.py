@@ -45,6 +45,18 @@ FACTS = """() => ({
     stored: localStorage.length + sessionStorage.length,
     inline: document.querySelectorAll("[style], style, script:not([src])").length,
 })"""
+# What a password manager goes by, and what tells two buttons apart.
+PASSWORDS = """() => {
+    const passwords = [...document.querySelectorAll("input[type=password]")];
+    const names = [...document.querySelectorAll("[data-toggle]:not([hidden])")].map(button => button.ariaLabel);
+    return [
+        ...passwords.filter(input => !input.form?.querySelector("[autocomplete=username]:not([type=hidden])"))
+            .map(input => `no username beside ${input.name}`),
+        ...passwords.filter(input => !["current-password", "new-password"].includes(input.autocomplete))
+            .map(input => `${input.name} has autocomplete "${input.autocomplete}"`),
+        ...names.filter((name, place) => names.indexOf(name) !== place).map(name => `two buttons "${name}"`),
+    ];
+}"""
 # Each line of the summary, and whether it leads to an input that is marked and says the same beside itself.
 ERRORS = """() => {
     const summary = document.getElementById("erreurs");
@@ -80,7 +92,7 @@ class Inspection:
         """Look at the page as it is now; `name` is the state in which it is."""
         page = visitor.page
         page.locator("h1").first.wait_for()
-        found = [*self._facts(visitor, name), *errors_of(visitor)]
+        found = [*self._facts(visitor, name), *errors_of(visitor), *page.evaluate(PASSWORDS)]
         page.evaluate(OPEN_DETAILS)
         found += [*accessibility_of(page, self.renderings), *narrow(page)]
         page.emulate_media(color_scheme="light")

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator
 
 from tests.activation.walking import link_to
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 
 pytestmark = NEEDS_BROWSER
 
@@ -100,3 +100,27 @@ def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor
     person.refresh_from_db()
     assert not person.directory_consents.get().listed
     assert person.redirection.target == "zoe@ailleurs.example"
+
+
+def test_somebody_without_a_mouse_signs_in_and_chooses_another_language(new_visitor: Callable[..., Visitor]):
+    person, visitor = active_person(), new_visitor()
+    keyboard, page = Keyboard(visitor), visitor.page
+    visitor.open("/connexion/")
+    keyboard.press(visitor.button("Se connecter"))
+    visitor.reads("2 points sont à corriger")
+    assert page.locator("#erreurs").evaluate(IS_FOCUSED)
+    keyboard.press(page.get_by_role("link", name="Saisissez votre identifiant"))
+    assert visitor.field("Identifiant").evaluate(IS_FOCUSED)
+    keyboard.type(visitor.field("Identifiant"), person.login)
+    keyboard.type(visitor.field("Mot de passe"), A_GOOD_PASSWORD)
+    page.keyboard.press("Enter")
+    visitor.sees("Votre compte informatique")
+    keyboard.press(page.get_by_role("link", name="Modifier la langue"))
+    visitor.sees("Langue")
+    keyboard.press(page.get_by_label("Français"), "ArrowDown")
+    keyboard.press(visitor.button("Enregistrer"))
+    page.wait_for_url("**/en/compte/")
+    person.refresh_from_db()
+    assert person.language == "en"
+    # Down to the last link of the page and none of it is a trap.
+    keyboard.reach(page.get_by_role("contentinfo").get_by_role("link").last)

@@ -128,8 +128,8 @@ def choose_a_password(visitor: Visitor) -> None:
     visitor.press(_("Activer mon compte"))
 
 
-def sign_in(visitor: Visitor, person: Account) -> None:
+def sign_in(visitor: Visitor, person: Account, *, password: str = A_GOOD_PASSWORD) -> None:
     visitor.sees(_("Se connecter"))
     visitor.type(_("Identifiant"), person.login)
-    visitor.type(_("Mot de passe"), A_GOOD_PASSWORD)
+    visitor.type(_("Mot de passe"), password)
     visitor.press(_("Se connecter"))

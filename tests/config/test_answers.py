@@ -31,13 +31,17 @@ PUBLIC = {
     *("single-sign-on", "single-sign-on-return", "single-sign-out", "signed-out"),
     *("single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"),
     *("login", "first-connection", "first-connection-answer"),
-    *("redirection", "redirection-link"),
+    *("assistance", "assistance-sent"),
+    *("forgotten-password", "forgotten-password-answer", "password-reset-new-link"),
+    *("password-reset-link", "password-reset", "password-reset-done"),
+    *("redirection", "redirection-link", "recovery-address", "recovery-address-link"),
+    *("not-me", "not-me-link", "not-me-done"),
     *("activation", "activation-link", "activation-not-me", "activation-new-link", "activation-keep-alive"),
     *("activation-charter", "activation-charter-refused", "activation-directory", "activation-mailbox"),
     *("activation-verification", "activation-verification-state", "activation-verification-resend"),
     *("activation-password", "activation-done"),
 }
-FORMS = ("login", "first-connection")
+FORMS = ("login", "first-connection", "assistance")
 
 
 def fails(request: HttpRequest) -> HttpResponse:

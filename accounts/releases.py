@@ -1,0 +1,138 @@
+"""Releasing a lock: only an agent, only after a proof, and nothing that an intruder had set comes back with it
+(HLP-02 to HLP-06)."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from accounts import journal
+from accounts.enums import Event, Proof, ReleaseReason, State
+from accounts.models import Account, JournalEntry, Lock
+from accounts.recovery import give_up_waiting_change
+from outbox.enums import Kind
+from outbox.services import queue
+
+#: What an intruder may have changed counts from so long before the lock (HLP-06).
+REVIEWED_BEFORE_LOCK = timedelta(days=30)
+SHORTEST_REPORT = 10
+
+CHANGES_TO_REVIEW = (
+    Event.RECOVERY_ADDRESS_CORRECTED,
+    Event.RECOVERY_CHANGE_REQUESTED,
+    Event.RECOVERY_ADDRESS_CHANGED,
+    Event.RECOVERY_ADDRESS_RESTORED,
+    Event.REDIRECTION_CHOSEN,
+    Event.REDIRECTION_VERIFIED,
+    Event.REDIRECTION_STOPPED,
+    Event.PASSWORD_SET,
+    Event.PASSWORD_CHANGED,
+    Event.PASSWORD_RESET,
+    Event.USER_REACTIVATED,
+)
+
+#: Sent in the transaction of a release, with `account` and `agent`: whoever keeps what an intruder may have set takes
+#: it back (HLP-06). An exception undoes the release.
+lock_released = Signal()
+
+
+class ReleaseRefused(Exception):
+    """The lock stays; the subclasses say why."""
+
+
+class NotLocked(ReleaseRefused):
+    """There is no open lock, or not any more: another agent was faster."""
+
+
+class NotForThisAgent(ReleaseRefused):
+    """Only agents release, and neither themselves nor another agent (ADM-05)."""
+
+
+class NotProven(ReleaseRefused):
+    """No proof that counts: none of the list, or a call back to somebody whose number HR does not know (HLP-03)."""
+
+
+class ReportTooShort(ReleaseRefused):
+    """The agent has to write what was done, in ten characters or more (HLP-03)."""
+
+
+class CannotBeWrittenTo(ReleaseRefused):
+    """There is no recovery address on file that the link could go to (HLP-05): have it corrected first."""
+
+
+class ChangesNotReviewed(ReleaseRefused):
+    """Some changes that an intruder may have made have not been ticked (HLP-06)."""
+
+    def __init__(self, entries: Collection[JournalEntry]) -> None:
+        super().__init__()
+        self.entries = entries
+
+
+def changes_to_review(account: Account) -> list[JournalEntry]:
+    """Each change of recovery address, redirection or password in the 30 days before the lock, and since; the latest
+    first. Empty when the account is not locked.
+    """
+    lock = account.locks.open().first()
+    return _changes_since(account, lock.locked_at - REVIEWED_BEFORE_LOCK) if lock else []
+
+
+@transaction.atomic
+def release_lock(
+    *, account: Account, agent: Account, reason: ReleaseReason, proof: Proof, report: str, reviewed: Collection[int]
+) -> Lock:
+    """Release the lock of `account`, and mail the link with which the person takes it up again.
+
+    `proof` says how the agent made sure who asks; `reviewed` holds the keys of all that `changes_to_review` gives. A
+    call back goes to the number that HR knows, which the lock keeps (HLP-04). The password never serves again, what
+    waits is given up, forwarding stops. The link goes to the recovery address on file (HLP-05); somebody who had never
+    activated gets the activation link.
+
+    Raises a ReleaseRefused, and then nothing has changed.
+    """
+    account = _held(account)
+    _require_right(agent, account)
+    lock = account.locks.open().get()
+    _require_proof(account, proof, report)
+    _require_review(account, lock, reviewed)
+    _close(lock, agent, reason, proof, report, reviewed)
+    account.set_unusable_password()
+    account.save(update_fields=["password"])
+    give_up_waiting_change(account)
+    lock_released.send(sender=Lock, account=account, agent=agent)
+    kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
+    queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+    return lock
+
+
+def _held(account: Account) -> Account:
+    """The account as it is now, its row held. Two queries: what is read after the wait is what the other one left."""
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    now: Account = Account.objects.with_lock().get(pk=account.pk)
+    if now.state != State.LOCKED:
+        raise NotLocked
+    if not now.can_be_mailed:
+        raise CannotBeWrittenTo
+    # What is read below must not remember what it was read with.
+    return Account.objects.get(pk=account.pk)
+
+
+def _require_right(agent: Account, account: Account) -> None:
+    is_agent = agent.is_staff and agent.state == State.ACTIVE
+    if not is_agent or agent.pk == account.pk or account.is_staff:
+        raise NotForThisAgent
+
+
+def _require_proof(account: Account, proof: Proof, report: str) -> None:
+    if proof not in Proof.values or (proof == Proof.CALL_BACK and not account.phone):
+        raise NotProven
+    if len(report.strip()) < SHORTEST_REPORT:
+        raise ReportTooShort
+
+
+def _require_review(account: Account, lock: Lock, reviewed: Collection[int]) -> None:
+    changes = _changes_since(account, lock.locked_at - REVIEWED_BEFORE_LOCK)
+    missing = [entry for entry in changes if entry.pk not in set(reviewed)]
+    if missing:
+        raise ChangesNotReviewed(missing)

@@ -1,0 +1,106 @@
+"""Acts on requests for assistance."""
+
+from datetime import date, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone, translation
+
+from accounts import journal
+from accounts.addresses import address_key
+from accounts.enums import Event
+from accounts.hr_feed.phones import canonical_phone
+from accounts.models import Account
+from accounts.origin import current_origin
+from assistance.models import AssistanceRequest
+from assistance.references import random_reference
+from outbox.enums import Kind
+from outbox.services import queue
+
+#: Acknowledgements to one mailbox (HLP-08).
+MAILS_PER_DAY = 2
+DAY = timedelta(days=1)
+#: After the end of a request (PRV-05; the durations are on the page about personal data).
+FACTS_ARE_KEPT_FOR = timedelta(days=30)
+REQUESTS_ARE_KEPT_FOR = timedelta(days=365)
+
+
+@transaction.atomic
+def ask_for_assistance(
+    *,
+    reason: str,
+    profile: str,
+    ine: str,
+    birth_date: date | None,
+    login: str,
+    contact_address: str,
+    phone: str,
+    availability: str,
+    description: str,
+) -> AssistanceRequest:
+    """Keep what a locked-out person has written, and acknowledge it to `contact_address`.
+
+    `login` and `contact_address` are canonical. Only the fact of the profile may be given: `ine` of a student, else
+    `birth_date` (PRV-04). Known or not, locked or not, the same is done (ENU-01, ENU-03); whether the facts are those
+    of the account is for the agents to see. Raises PhoneRefused.
+    """
+    account = Account.objects.filter(institutional_address=login).first()
+    is_acknowledged = _may_be_written_to(contact_address)
+    request = AssistanceRequest.objects.create(
+        reference=_free_reference(),
+        reason=reason,
+        profile=profile,
+        typed_address=login,
+        account=account,
+        contact_address=contact_address,
+        phone_typed=phone,
+        phone=canonical_phone(phone),
+        ine_typed=ine,
+        birth_date_typed=birth_date,
+        availability=availability,
+        description=description,
+        language=translation.get_language() or "fr",
+        client_address=current_origin().client_address,
+    )
+    journal.record(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
+    if is_acknowledged:
+        _acknowledge(request)
+    return request
+
+
+@transaction.atomic
+def forget_closed_requests() -> tuple[int, int]:
+    """Erase what is kept no longer (PRV-05): how many lost their INE or birth date, how many are gone altogether."""
+    now = timezone.now()
+    closed = AssistanceRequest.objects
+    erased = (
+        closed.closed_before(now - FACTS_ARE_KEPT_FOR)
+        .exclude(ine_typed="", birth_date_typed__isnull=True)
+        .update(ine_typed="", birth_date_typed=None)
+    )
+    deleted, _by_model = closed.closed_before(now - REQUESTS_ARE_KEPT_FOR).delete()
+    return erased, deleted
+
+
+def _free_reference() -> str:
+    while AssistanceRequest.objects.filter(reference=(reference := random_reference())).exists():
+        pass
+    return reference
+
+
+def _may_be_written_to(contact_address: str) -> bool:
+    """Whether that mailbox has had few enough acknowledgements; who asks at the same moment waits for the answer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [address_key(contact_address)])
+    lately = AssistanceRequest.objects.answered_at(contact_address).asked_since(timezone.now() - DAY)
+    return lately.count() < MAILS_PER_DAY
+
+
+def _acknowledge(request: AssistanceRequest) -> None:
+    """Tell the address that was given. The mail is nobody's: that the account is theirs is not proven."""
+    queue(
+        kind=Kind.ASSISTANCE_RECEIVED,
+        person=None,
+        address=request.contact_address,
+        language=request.language,
+        subject_id=request.pk,
+    )

@@ -1,0 +1,85 @@
+"""The public pages of a request for assistance."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, TemplateView
+
+from accounts.limits import (
+    ASSISTANCE_REQUESTS_IN_ALL,
+    ASSISTANCE_REQUESTS_PER_CLIENT,
+    LimitReached,
+    this_client,
+)
+from accounts.views.sign_in import slowed_down
+from assistance import services
+from assistance.forms import AssistanceForm
+from assistance.models import AssistanceRequest
+from assistance.references import random_reference
+from outbox.templatetags.moments import past_moment
+
+#: What the session keeps for the answer: only what its author typed, and the promise made to them.
+SENT = "assistance_sent"
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class AssistanceView(FormView):
+    """Ask for assistance; the same answer whoever asks, and whatever they know about the account (ENU-01, HLP-04)."""
+
+    http_method_names = ["get", "head", "post"]
+    form_class = AssistanceForm
+    template_name = "assistance/form.html"
+
+    def form_valid(self, form: AssistanceForm) -> HttpResponse:
+        """Keep the request, unless a robot filled in the field that nobody sees (ENU-08)."""
+        try:
+            ASSISTANCE_REQUESTS_PER_CLIENT.hit(this_client())
+            ASSISTANCE_REQUESTS_IN_ALL.hit()
+        except LimitReached as reached:
+            return self.too_often(form, reached.retry_after)
+        kept = self.nothing() if self.request.POST.get("website") else services.ask_for_assistance(**form.cleaned_data)
+        self.request.session[SENT] = {
+            "reference": kept.reference,
+            "contact_address": form.cleaned_data["contact_address"],
+            "call_expected_by": kept.call_expected_by.timestamp(),
+        }
+        return redirect("assistance-sent")
+
+    def too_often(self, form: AssistanceForm, retry_after: int) -> HttpResponse:
+        """Until when to wait; with the form, so that nothing of what was written is lost."""
+        # Shown to the minute: the one in which it will surely work.
+        again = timezone.now() + timedelta(seconds=retry_after + 59)
+        message = _(
+            "Trop de demandes depuis votre réseau. Vous pourrez réessayer le %(moment)s\N{NO-BREAK SPACE}: "
+            "gardez cette page ouverte"
+        )
+        form.add_error(None, ValidationError(message, code="too-many", params={"moment": past_moment(again)}))
+        return slowed_down(self.form_invalid(form), retry_after)
+
+    def nothing(self) -> AssistanceRequest:
+        """What a robot is shown: it looks like a request, and is none."""
+        return AssistanceRequest(reference=random_reference())
+
+
+@method_decorator(login_not_required, name="dispatch")
+class AssistanceSentView(TemplateView):
+    """The reference, and what happens next; opened by itself, the way to the form."""
+
+    http_method_names = ["get", "head"]
+    template_name = "assistance/sent.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What was sent from this browser, if anything was."""
+        sent = self.request.session.get(SENT)
+        if sent is None:
+            return super().get_context_data(**kwargs, sent=None)
+        call_expected_by = datetime.fromtimestamp(sent["call_expected_by"], tz=UTC)
+        return super().get_context_data(**kwargs, sent=sent, call_expected_by=call_expected_by)
