@@ -1,8 +1,11 @@
-"""The mails of an account: forgotten password, and the notices of what was changed."""
+"""The mails of an account: forgotten password, and the notices of what was changed or locked."""
+
+from django.conf import settings
+from django.urls import reverse
 
 from accounts.enums import State
 from accounts.links import not_me_link, password_reset_link, recovery_address_link
-from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
 from outbox.models import Message
@@ -47,6 +50,20 @@ def recovery_changed(message: Message) -> Mail | None:
 def password_changed(message: Message) -> Mail | None:
     """Tells every address on file that the password is another one."""
     return notice(message, "accounts/mails/password_changed")
+
+
+@mail(Kind.ACCOUNT_LOCKED)
+def account_locked(message: Message) -> Mail | None:
+    """Tells the recovery address why the account was locked and where to get help; holds no link that sets anything
+    (HLP-02). Nothing to say once the lock is released."""
+    account = _person(message)
+    lock = Lock.objects.open().filter(account=message.person_id, pk=message.subject_id).first()
+    if account is None or account.is_closed or lock is None:
+        return None
+    if not account.can_be_mailed or account.recovery_address != message.address:
+        return None
+    assistance_url = f"{settings.PORTAL_URL}{reverse('assistance')}"
+    return Mail("accounts/mails/account_locked", {"account": account, "lock": lock, "assistance_url": assistance_url})
 
 
 def notice(message: Message, template: str) -> Mail | None:

@@ -9,10 +9,11 @@ from accounts import journal
 from accounts.addresses import outside_address, same_address
 from accounts.enums import Event, LockReason
 from accounts.links import not_me_link, recovery_address_link
+from accounts.locks import lock_account
 from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
 from accounts.notices import addresses_on_file
-from accounts.services import held, lock_account
+from accounts.services import held
 from accounts.tokens import LinkNotValid, LinkUsed
 from outbox.enums import Kind
 from outbox.models import Message
@@ -60,7 +61,12 @@ def ask_for_recovery_verification_again(*, account: Account) -> None:
 @transaction.atomic
 def cancel_recovery_change(*, account: Account) -> None:
     """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
-    change = _waiting(held(account))
+    give_up_waiting_change(held(account))
+
+
+def give_up_waiting_change(account: Account) -> None:
+    """Let the wish that waits, if any, come to nothing, whatever the state of the account, whose row is held."""
+    change = _waiting(account)
     if change is not None:
         _give_up(change)
 
@@ -101,9 +107,7 @@ def disown_change(*, entry: JournalEntry) -> Account:
     if not_me_link.is_done(account, entry.pk):
         return account
     journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)
-    waiting = _waiting(account)
-    if waiting is not None:
-        _give_up(waiting)
+    give_up_waiting_change(account)
     _restore_recovery_address(account, since=entry.at)
     lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY)
     return account

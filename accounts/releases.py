@@ -75,7 +75,10 @@ def changes_to_review(account: Account) -> list[JournalEntry]:
     first. Empty when the account is not locked.
     """
     lock = account.locks.open().first()
-    return _changes_since(account, lock.locked_at - REVIEWED_BEFORE_LOCK) if lock else []
+    if lock is None:
+        return []
+    since = lock.locked_at - REVIEWED_BEFORE_LOCK
+    return list(account.journal.filter(event__in=CHANGES_TO_REVIEW, at__gte=since).order_by("-at", "-pk"))
 
 
 @transaction.atomic
@@ -95,7 +98,7 @@ def release_lock(
     _require_right(agent, account)
     lock = account.locks.open().get()
     _require_proof(account, proof, report)
-    _require_review(account, lock, reviewed)
+    _require_review(account, reviewed)
     _close(lock, agent, reason, proof, report, reviewed)
     account.set_unusable_password()
     account.save(update_fields=["password"])
@@ -131,8 +134,25 @@ def _require_proof(account: Account, proof: Proof, report: str) -> None:
         raise ReportTooShort
 
 
-def _require_review(account: Account, lock: Lock, reviewed: Collection[int]) -> None:
-    changes = _changes_since(account, lock.locked_at - REVIEWED_BEFORE_LOCK)
-    missing = [entry for entry in changes if entry.pk not in set(reviewed)]
+def _require_review(account: Account, reviewed: Collection[int]) -> None:
+    missing = [entry for entry in changes_to_review(account) if entry.pk not in reviewed]
     if missing:
         raise ChangesNotReviewed(missing)
+
+
+def _close(
+    lock: Lock, agent: Account, reason: ReleaseReason, proof: Proof, report: str, reviewed: Collection[int]
+) -> None:
+    lock.released_at, lock.released_by, lock.released_reason = timezone.now(), agent, reason
+    lock.proof, lock.report, lock.reviewed = proof, report.strip(), sorted(reviewed)
+    lock.number_called = lock.account.phone if proof == Proof.CALL_BACK else ""
+    lock.save()
+    journal.record(
+        account=lock.account,
+        actor=agent,
+        event=Event.RELEASED,
+        reason=reason,
+        proof=proof,
+        number_called=lock.number_called,
+        reviewed=lock.reviewed,
+    )

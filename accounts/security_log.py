@@ -1,4 +1,4 @@
-"""Security events in the application's log, named after the OWASP vocabulary; people by number only (LOG-01, LOG-02)."""
+"""Security events in the log, named after the OWASP vocabulary; people by number only (LOG-01, LOG-02)."""
 
 import logging
 from typing import Literal

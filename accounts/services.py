@@ -5,10 +5,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import journal
-from accounts.enums import Event, LockReason, State
+from accounts.enums import Event, State
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
 from accounts.links import password_reset_link
-from accounts.models import Account, Lock, Session
+from accounts.models import Account, Session
 from accounts.notices import tell_of_change
 from accounts.tokens import Claims
 from outbox.enums import Kind
@@ -85,21 +85,6 @@ def choose_language(*, account: Account, language: str) -> None:
     changed = Account.objects.filter(pk=account.pk).exclude(language=language).update(language=language)
     if changed:
         journal.record(account=account, actor=account, event=Event.LANGUAGE_CHOSEN, language=language)
-
-
-@transaction.atomic
-def lock_account(*, account: Account, reason: LockReason, actor: Account | None = None) -> Lock:
-    """Lock an account: its sessions end, its links die and its forwarding is suspended, since each of them looks at the
-    open lock (HLP-01). Locking twice is locking once.
-    """
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    lock, created = Lock.objects.get_or_create(
-        account=account, released_at=None, defaults={"reason": reason, "locked_by": actor}
-    )
-    if created:
-        Session.objects.filter(account=account).delete()
-        journal.record(account=account, actor=actor, event=Event.LOCKED, reason=reason)
-    return lock
 
 
 def held(account: Account) -> Account:

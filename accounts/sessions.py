@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, login, update_session_auth_hash
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,6 +16,7 @@ from accounts.services import note_sign_in
 from accounts.session_store import SEEN_AT, SIGNED_IN_AT
 
 CONFIRMED_AT = "password_confirmed_at"
+SECOND_FACTOR_AT = "second_factor_at"
 #: How long a password just given vouches for who is at the keyboard (SES-08).
 CONFIRMATION_LASTS = timedelta(minutes=5)
 # Not each request has to write the session again: every minute, where half an hour of waiting ends it.
@@ -48,7 +50,23 @@ def is_over(request: HttpRequest) -> bool:
     if SESSION_KEY not in session:
         return False
     waited, lasted = now - session.get(SEEN_AT, 0), now - session.get(SIGNED_IN_AT, 0)
-    return bool(waited >= settings.SESSION_IDLE_SECONDS or lasted >= settings.SESSION_LONGEST_SECONDS)
+    inside = now - session.get(SECOND_FACTOR_AT, now)
+    return bool(
+        waited >= idle_seconds(session)
+        or lasted >= settings.SESSION_LONGEST_SECONDS
+        or inside >= settings.AGENT_LONGEST_SECONDS
+    )
+
+
+def idle_seconds(session: SessionBase) -> int:
+    """How long a session may wait: less once an agent has given a code in it."""
+    limit = settings.AGENT_IDLE_SECONDS if SECOND_FACTOR_AT in session else settings.SESSION_IDLE_SECONDS
+    return int(limit)
+
+
+def note_second_factor(request: HttpRequest) -> None:
+    """Note that an agent has just given a code: from now on the shorter times count."""
+    request.session[SECOND_FACTOR_AT] = _now()
 
 
 def note_use(request: HttpRequest) -> None:

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from accounts import closing, purging
 from accounts.session_store import SessionStore
 
 
@@ -9,3 +10,15 @@ from accounts.session_store import SessionStore
 def forget_ended_sessions() -> None:
     """Delete the sessions that have ended: nobody can use them, and they name people (PRV-05)."""
     SessionStore.clear_expired()
+
+
+@shared_task
+def purge_old_data() -> None:
+    """Let go of whatever has been kept long enough (PRV-05)."""
+    purging.purge()
+
+
+@shared_task
+def announce_closings() -> None:
+    """Tell people who leave soon that their account closes, once."""
+    closing.announce_closings()

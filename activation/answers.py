@@ -18,14 +18,19 @@ from outbox.models import Message
 from outbox.services import queue
 
 #: What helps whom. Somebody who never activated gets the activation link whatever they asked for; a locked account gets
-#: no link that sets a password (HLP-02).
+#: no link that sets a password (HLP-02); a released one gets the reactivation link again.
 ANSWERS = {
     Wish.FIRST_CONNECTION: {
         State.PENDING: Kind.NEW_LINK,
         State.ACTIVE: Kind.ALREADY_ACTIVE,
         State.LOCKED: Kind.LOCKED,
+        State.TO_REACTIVATE: Kind.REACTIVATION,
     },
-    Wish.FORGOTTEN_PASSWORD: {State.PENDING: Kind.NEW_LINK, State.ACTIVE: Kind.PASSWORD_RESET},
+    Wish.FORGOTTEN_PASSWORD: {
+        State.PENDING: Kind.NEW_LINK,
+        State.ACTIVE: Kind.PASSWORD_RESET,
+        State.TO_REACTIVATE: Kind.REACTIVATION,
+    },
 }
 BATCH = 500
 # Younger requests are in the hands of the worker that was woken for them.

@@ -5,7 +5,7 @@ from django.urls import reverse, translate_url
 
 from accounts.enums import State
 from accounts.models import Account
-from activation.tokens import activation_link
+from activation.tokens import activation_link, reactivation_link
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
 from outbox.models import Message
@@ -35,6 +35,17 @@ def already_active(message: Message) -> Mail | None:
 def locked(message: Message) -> Mail | None:
     """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
     return _about(message, "activation/mails/locked", State.LOCKED)
+
+
+@mail(Kind.REACTIVATION)
+def reactivation(message: Message) -> Mail | None:
+    """The lock is released: the link to choose a new password, to the address on file (HLP-05)."""
+    account = _account(message, State.TO_REACTIVATE)
+    if account is None or account.recovery_address != message.address or message.built_at is None:
+        return None
+    deadline = reactivation_link.deadline(message.built_at)
+    link = reactivation_link.url(account, deadline)
+    return Mail("activation/mails/reactivation", {"account": account, "link": link, **_pages()}, deadline)
 
 
 @mail(Kind.ACCOUNT_ACTIVATED)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from activation import answers
+from activation import answers, reminders
 
 
 @shared_task
@@ -15,3 +15,9 @@ def answer_link_request(request_id: int) -> None:
 def answer_waiting_link_requests() -> None:
     """Answer the requests that no worker was woken for."""
     answers.answer_waiting_requests()
+
+
+@shared_task
+def remind() -> None:
+    """Give a fresh link to those who have not activated yet, and have not had enough of it."""
+    reminders.remind()

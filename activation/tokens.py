@@ -1,5 +1,6 @@
-"""The link that opens the activation of an account."""
+"""The links that open the activation of an account, and its reactivation after a lock."""
 
+from accounts.enums import State
 from accounts.models import Account
 from accounts.tokens import MailedLink
 
@@ -24,4 +25,26 @@ class ActivationLink(MailedLink):
         return account.activated_at is not None
 
 
+class ReactivationLink(MailedLink):
+    """Choose a new password after a lock was released (HLP-05). Dies with a corrected or disputed recovery address and
+    with another lock, even one released since."""
+
+    purpose = "reactivation"
+    url_name = "reactivation-link"
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """Where the link was sent, which lock it follows, and that there is still something to reactivate."""
+        return (
+            account.recovery_address,
+            account.recovery_address_disputed_at,
+            account.times_locked,
+            account.state == State.TO_REACTIVATE,
+        )
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """Whether a password has been chosen since."""
+        return account.has_usable_password()
+
+
 activation_link = ActivationLink()
+reactivation_link = ReactivationLink()

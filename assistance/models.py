@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import address_key
 from accounts.models import Account
+from assistance.agents.models import BackupCode, EnrolmentCode  # noqa: F401 - Django looks for models here
 from assistance.enums import CLOSED, IN_HAND, Profile, Progress, Reason
 from assistance.hours import call_expected_by
 

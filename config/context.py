@@ -6,6 +6,8 @@ from django.http import HttpRequest
 from django.urls import reverse, translate_url
 from django.utils import translation
 
+from accounts.sessions import idle_seconds
+
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 
 
@@ -24,6 +26,6 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "other_language": other_language,
         "other_language_url": translate_url(request.path, other_language),
         "signed_in": signed_in,
-        "idle_seconds": settings.SESSION_IDLE_SECONDS if signed_in else None,
+        "idle_seconds": idle_seconds(request.session) if signed_in else None,
         "idle_url": reverse("account-keep-alive"),
     }

@@ -8,6 +8,7 @@ import idna
 from django.core.exceptions import ImproperlyConfigured
 
 SHORTEST_SECRET_KEY = 50
+SHORTEST_METRICS_KEY = 32
 SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
 #: Each way of signing in, and what it has to be told.
 SIGN_IN_NEEDS = {
@@ -35,6 +36,15 @@ def checked_secret_key(secret_key: str) -> str:
     return secret_key
 
 
+def checked_metrics_key(key: str) -> str:
+    """METRICS_KEY, when it is long or empty, which closes the page; ImproperlyConfigured otherwise."""
+    if key and len(key) < SHORTEST_METRICS_KEY:
+        raise ImproperlyConfigured(
+            f"METRICS_KEY must have at least {SHORTEST_METRICS_KEY} random characters; leave it out to close the page."
+        )
+    return key
+
+
 def checked_portal_url(portal_url: str, *, debug: bool) -> str:
     """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it (TOK-08)."""
     parts = urlsplit(portal_url)
@@ -53,6 +63,13 @@ def checked_hosts(hosts: list[str]) -> list[str]:
     if loose or not hosts:
         raise ImproperlyConfigured("ALLOWED_HOSTS must list exact host names, without '*' or a leading dot.")
     return hosts
+
+
+def checked_days(name: str, days: int, *, least: int = 1) -> int:
+    """A number of days, or of times; ImproperlyConfigured when it is less: nothing may be deleted by a slip."""
+    if days < least:
+        raise ImproperlyConfigured(f"{name} must be at least {least}.")
+    return days
 
 
 def checked_sign_in(environment: Mapping[str, str], sign_in: str) -> str:

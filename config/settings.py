@@ -5,12 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.environment import (
+    checked_days,
     checked_domains,
     checked_hosts,
+    checked_metrics_key,
     checked_portal_url,
     checked_provider_url,
     checked_secret_key,
@@ -63,9 +66,34 @@ FORWARDING_DENIED_DOMAINS = checked_domains(
 HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
 DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
 
+# How long data are kept, in days (PRV-05). The page about personal data prints these.
+
+RETENTION_WAITING_DAYS = checked_days("RETENTION_WAITING_DAYS", env.int("RETENTION_WAITING_DAYS", default=7))
+RETENTION_LINK_REQUESTS_DAYS = checked_days(
+    "RETENTION_LINK_REQUESTS_DAYS", env.int("RETENTION_LINK_REQUESTS_DAYS", default=30)
+)
+RETENTION_MAILS_DAYS = checked_days("RETENTION_MAILS_DAYS", env.int("RETENTION_MAILS_DAYS", default=365))
+RETENTION_JOURNAL_DAYS = checked_days("RETENTION_JOURNAL_DAYS", env.int("RETENTION_JOURNAL_DAYS", default=365))
+RETENTION_ASSISTANCE_DAYS = checked_days("RETENTION_ASSISTANCE_DAYS", env.int("RETENTION_ASSISTANCE_DAYS", default=365))
+RETENTION_ASSISTANCE_FACTS_DAYS = checked_days(
+    "RETENTION_ASSISTANCE_FACTS_DAYS", env.int("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
+)
+RETENTION_NEVER_ACTIVATED_DAYS = checked_days(
+    "RETENTION_NEVER_ACTIVATED_DAYS", env.int("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
+)
+RETENTION_DEPARTED_DAYS = checked_days("RETENTION_DEPARTED_DAYS", env.int("RETENTION_DEPARTED_DAYS", default=365))
+RETENTION_PROOFS_DAYS = checked_days("RETENTION_PROOFS_DAYS", env.int("RETENTION_PROOFS_DAYS", default=1826))
+
+# What people are told by itself; 0 is never.
+
+REMINDERS_EVERY_DAYS = checked_days("REMINDERS_EVERY_DAYS", env.int("REMINDERS_EVERY_DAYS", default=7), least=0)
+REMINDERS_AT_MOST = checked_days("REMINDERS_AT_MOST", env.int("REMINDERS_AT_MOST", default=4), least=0)
+CLOSING_NOTICE_DAYS = checked_days("CLOSING_NOTICE_DAYS", env.int("CLOSING_NOTICE_DAYS", default=30), least=0)
+
 # Applications
 
 INSTALLED_APPS = [
+    "assistance.agents.apps.AgentAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -74,6 +102,8 @@ INSTALLED_APPS = [
     "django.forms",
     "anymail",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "outbox",
     "accounts",
     "directory",
@@ -95,6 +125,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.SessionLimitsMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "activation.middleware.CharterMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -111,6 +142,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.context.portal",
             ],
@@ -155,9 +187,20 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "urgent"
-CELERY_TASK_ROUTES = {"outbox.tasks.send_due_messages": {"queue": "bulk"}}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "bulk"}
+    for name in (
+        "outbox.tasks.send_due_messages",
+        "accounts.tasks.purge_old_data",
+        "accounts.tasks.announce_closings",
+        "activation.tasks.remind",
+    )
+}
 CELERY_TIMEZONE = "Europe/Paris"
 CELERY_BEAT_SCHEDULE = {
+    "purge": {"task": "accounts.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
+    "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
+    "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
     "closed-assistance-requests": {"task": "assistance.tasks.forget_closed_requests", "schedule": timedelta(hours=24)},
     "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
     "outbox-sweep": {
@@ -225,6 +268,8 @@ SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_MINUTES", default=30) * 60
 SESSION_LONGEST_SECONDS = 8 * 60 * 60
+AGENT_IDLE_SECONDS = 15 * 60
+AGENT_LONGEST_SECONDS = 4 * 60 * 60
 WIZARD_IDLE_SECONDS = 60 * 60
 WIZARD_LONGEST_SECONDS = 8 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
@@ -234,6 +279,12 @@ CSRF_COOKIE_HTTPONLY = True
 # Browsers accept the __Host- prefix over https only.
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+# The second factor of the agents.
+OTP_LOGIN_URL = "admin:verification"
+OTP_TOTP_ISSUER = UNIVERSITY_NAME
+OTP_TOTP_SYNC = False
+OTP_TOTP_THROTTLE_FACTOR = 1
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Answers
@@ -288,8 +339,9 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
-# Logs
+# Watching
 
+METRICS_KEY = checked_metrics_key(env.str("METRICS_KEY", default=""))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

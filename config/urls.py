@@ -5,6 +5,7 @@ from typing import Any
 from anymail.urls import urlpatterns as anymail_patterns
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
+from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.urls import URLPattern, include, path
@@ -12,6 +13,7 @@ from django.views.generic import TemplateView
 
 from accounts.views.password import WellKnownChangePasswordView
 from config import health
+from config.metrics import metrics
 
 
 class InformationPage(TemplateView):
@@ -37,8 +39,10 @@ def mail_webhooks() -> list[URLPattern]:
 urlpatterns = [
     path("sante/vivant", health.alive, name="alive"),
     path("sante/pret", health.ready, name="ready"),
+    path("sante/mesures", metrics, name="metrics"),
     path(".well-known/change-password", WellKnownChangePasswordView.as_view(), name="well-known-change-password"),
     path("anymail/", include(mail_webhooks())),
+    path("admin/", admin.site.urls),
     *i18n_patterns(
         page("", "home", "home"),
         page("aide/", "help", "aide"),

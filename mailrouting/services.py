@@ -82,16 +82,19 @@ def stop_redirection(*, account: Account) -> None:
     current = _redirection(account)
     if current is None or not current.is_wanted:
         return
-    entry = journal.record(
-        account=account,
-        actor=account,
-        event=Event.REDIRECTION_STOPPED,
-        previous=current.target,
-        previous_proven=not current.is_waiting,
-        keep_copy=current.keep_copy,
-    )
-    _decide(account, current, target="", keep_copy=True, verified_at=None)
+    entry = _stop(account, current, actor=account)
     tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
+
+
+@transaction.atomic
+def remove_redirection_of_released(sender: object, account: Account, agent: Account, **kwargs: object) -> None:
+    """Deliver to the university mailbox only after a lock: who forwards may have been somebody else (HLP-06).
+
+    Nobody is mailed about it: the mail of the release and its page say so.
+    """
+    current = _redirection(_row_held(account))
+    if current is not None and current.is_wanted:
+        _stop(account, current, actor=agent)
 
 
 @transaction.atomic
@@ -183,6 +186,19 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
     if proven_at is None and before != target and _may_be_asked(target):
         _ask_for_verification(account, redirection)
     return redirection, entry
+
+
+def _stop(account: Account, current: Redirection, *, actor: Account) -> JournalEntry:
+    entry = journal.record(
+        account=account,
+        actor=actor,
+        event=Event.REDIRECTION_STOPPED,
+        previous=current.target,
+        previous_proven=not current.is_waiting,
+        keep_copy=current.keep_copy,
+    )
+    _decide(account, current, target="", keep_copy=True, verified_at=None)
+    return entry
 
 
 def _proven_at(account: Account, target: str, current: Redirection | None) -> datetime | None:

@@ -19,7 +19,10 @@ class Kind(models.TextChoices):
     PASSWORD_CHANGED = "password-changed", _("Mot de passe changé")
     RECOVERY_VERIFICATION = "recovery-verification", _("Vérification de l’adresse de secours")
     RECOVERY_CHANGED = "recovery-changed", _("Adresse de secours changée")
+    SECOND_FACTOR_CHANGED = "second-factor-changed", _("Double authentification modifiée")
     ACCOUNT_ACTIVATED = "account-activated", _("Compte activé")
+    ACTIVATION_REMINDER = "activation-reminder", _("Rappel d’activation")
+    ACCOUNT_CLOSING = "account-closing", _("Fermeture prochaine du compte")
     ASSISTANCE_RECEIVED = "assistance-received", _("Demande d’assistance reçue")
 
 

@@ -1,11 +1,13 @@
 """Asking for a mail."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from outbox.enums import Kind, Priority
 from outbox.models import Message
-from outbox.tasks import send_message
+from outbox.tasks import send_due_messages, send_message
 from outbox.waking import wake
 
 
@@ -30,3 +32,12 @@ def queue(
     )
     wake(send_message, message.pk)
     return message
+
+
+@transaction.atomic
+def queue_each(messages: Iterable[Message]) -> list[Message]:
+    """Ask for many mails in the caller's transaction, in one statement; one worker is woken for all of them."""
+    queued = Message.objects.bulk_create(messages)
+    if queued:
+        wake(send_due_messages)
+    return queued

@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.enums import Category, Event, LockReason
 from accounts.limits import BAD_LINKS_PER_CLIENT
 from accounts.links import password_reset_link
-from accounts.models import Account, Session
-from accounts.services import lock_account
+from accounts.locks import lock_account
+from accounts.models import Account, JournalEntry, Session
 from activation.models import Charter
 from activation.services import accept_charter
 from directory.services import record_directory_consent

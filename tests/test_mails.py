@@ -16,8 +16,9 @@ from django.template import engines
 from django.utils import translation
 
 from accounts.enums import Category, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import change_password, lock_account
+from accounts.services import change_password
 from accounts.tokens import LinkExpired
 from activation.tokens import activation_link
 from assistance.services import ask_for_assistance
@@ -27,8 +28,8 @@ from outbox.mails import registered_kinds
 from outbox.models import Message
 from outbox.services import queue
 from outbox.templatetags.moments import moment
-from tests.assistance.asking import written
 from tests.accounts.recovering import change_to, wish
+from tests.assistance.asking import written
 from tests.people import active_person, pending_person
 from tests.postman import html_of, link_in, text_of
 

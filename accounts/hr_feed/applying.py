@@ -48,7 +48,8 @@ UPDATE accounts_account account SET
     ine = CASE WHEN %(has_ine)s THEN feed.ine ELSE account.ine END,
     phone = CASE WHEN %(has_phone)s THEN feed.phone ELSE account.phone END,
     language = CASE WHEN account.activated_at IS NULL THEN coalesce(feed.language, account.language)
-        ELSE account.language END
+        ELSE account.language END,
+    erased_at = NULL
 FROM hr_feed feed
 WHERE feed.hr_id = account.hr_id AND account.id = ANY(%(ids)s)
 """

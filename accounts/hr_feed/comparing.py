@@ -16,7 +16,7 @@ ORDER BY line
 """
 
 # A column that the file does not have says nothing; an empty cell says "none". The language is the person's own
-# once the account is activated.
+# once the account is activated. Somebody whose data were erased stays erased until HR employs them again.
 DIFFERENCES = """
 SELECT
     account.id,
@@ -54,12 +54,13 @@ CROSS JOIN LATERAL (
         CASE WHEN account.activated_at IS NULL THEN coalesce(feed.language, account.language)
             ELSE account.language END AS language
 ) wanted
-WHERE account.recovery_address <> feed.recovery_address
+WHERE (account.erased_at IS NULL OR coalesce(wanted.end_date >= %(today)s, true))
+    AND (account.recovery_address <> feed.recovery_address
     OR feed.institutional_address NOT IN ('', account.institutional_address)
     OR (account.family_name, account.given_name, account.birth_date, account.category, account.employer,
         account.start_date, account.end_date, account.language, account.ine, account.phone)
     IS DISTINCT FROM (feed.family_name, feed.given_name, feed.birth_date, feed.category, feed.employer,
-        feed.start_date, wanted.end_date, wanted.language, wanted.ine, wanted.phone)
+        feed.start_date, wanted.end_date, wanted.language, wanted.ine, wanted.phone))
 ORDER BY account.id
 FOR NO KEY UPDATE OF account
 """

@@ -14,8 +14,8 @@ from django.views.debug import SafeExceptionReporterFilter
 from accounts import services
 from accounts.enums import Category, Event, LockReason
 from accounts.links import not_me_link
+from accounts.locks import lock_account
 from accounts.models import Account, Session
-from accounts.services import lock_account
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovering import at_once, browser_of, fresh

@@ -17,8 +17,8 @@ from django.utils import timezone
 from accounts.enums import Event, LockReason, State
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, Limit
 from accounts.links import not_me_link, password_reset_link
+from accounts.locks import lock_account
 from accounts.models import Account, Lock, Session
-from accounts.services import lock_account
 from activation.models import LinkRequest
 from activation.tokens import activation_link
 from mailrouting.tokens import redirection_link

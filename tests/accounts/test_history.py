@@ -16,9 +16,9 @@ from django.utils import timezone
 from accounts import journal
 from accounts.enums import Event, LockReason
 from accounts.history import SIGN_IN_EVENTS, Topic, history
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry
 from accounts.origin import Origin, acting_from
-from accounts.services import lock_account
 from accounts.templatetags.accounts import author, detail
 from outbox.enums import Kind, Status
 from outbox.models import Message

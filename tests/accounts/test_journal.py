@@ -8,9 +8,9 @@ from django.utils import timezone, translation
 
 from accounts import journal
 from accounts.enums import Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry
 from accounts.origin import Origin, acting_from
-from accounts.services import lock_account
 from activation.services import complete_activation
 from tests.activation.walking import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answer, answered_until, begin
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person

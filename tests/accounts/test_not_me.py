@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from accounts.enums import Event, LockReason
 from accounts.links import not_me_link, password_reset_link
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange, Session
 from accounts.recovery import disown_change
-from accounts.services import change_password, lock_account, reset_password
+from accounts.services import change_password, reset_password
 from accounts.tokens import LinkNotValid
 from activation.tokens import activation_link
 from mailrouting.models import Redirection

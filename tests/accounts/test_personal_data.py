@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts import journal, personal_data
 from accounts.enums import Category, Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account, Session
-from accounts.services import lock_account
 from activation.models import LinkRequest
 from directory.services import record_directory_consent
 from mailrouting.services import change_redirection

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.enums import Event, LockReason
 from accounts.links import not_me_link, password_reset_link, recovery_address_link
+from accounts.locks import lock_account
 from accounts.mail_limits import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
 from accounts.models import Account, Lock, RecoveryAddressChange
 from accounts.recovery import (
@@ -19,7 +20,7 @@ from accounts.recovery import (
     cancel_recovery_change,
     confirm_recovery_change,
 )
-from accounts.services import NotActive, change_password, lock_account
+from accounts.services import NotActive, change_password
 from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed
 from activation.tokens import activation_link
 from mailrouting.services import change_redirection

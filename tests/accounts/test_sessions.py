@@ -17,8 +17,8 @@ from limits.strategies import FixedWindowRateLimiter
 
 from accounts import limits, sessions
 from accounts.enums import Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account, Session
-from accounts.services import lock_account
 from accounts.session_store import SessionStore
 from accounts.tasks import forget_ended_sessions
 from accounts.views.account import AccountView

@@ -21,9 +21,10 @@ from redis import Redis
 from accounts import sign_in
 from accounts.enums import Event, LockReason
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, Limit, LimitReached
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry
 from accounts.origin import Origin, acting_from
-from accounts.services import change_password, lock_account
+from accounts.services import change_password
 from accounts.sign_in import SignInRefused
 from tests.accounts.recovering import at_once
 from tests.hostile import NEXT, N

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts import journal
 from accounts.enums import Category, Event, LockReason, State
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Lock
-from accounts.services import lock_account
 from activation.models import Charter
 from activation.services import accept_charter
 from tests.people import active_person, pending_person

@@ -19,8 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from accounts.tokens import LinkExpired, LinkNotValid, LinkUsed, MailedLink
 from activation.enums import Wish
 from activation.models import Charter

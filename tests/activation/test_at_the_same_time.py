@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.enums import Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from activation.answers import answer_link_request
 from activation.enums import Wish
 from activation.models import CharterAcceptance

@@ -20,8 +20,8 @@ from django.views.generic import View
 
 import config.urls
 from accounts.enums import Category, Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from activation.charter_due import CHARTER_DUE
 from activation.middleware import is_open_without_charter
 from activation.models import Charter

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from accounts.enums import Event, LockReason, State
 from accounts.limits import Limit
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from activation.answers import answer_waiting_requests
 from activation.models import LinkRequest
 from outbox.enums import Kind

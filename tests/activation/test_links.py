@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from accounts.enums import LockReason
 from accounts.limits import Limit
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from accounts.tokens import LinkRefused
 from activation.models import Charter, LinkRequest
 from activation.services import dispute_recovery_address

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from activation.models import Charter, CharterAcceptance
 from activation.services import ActivationIncomplete, AlreadyActivated, accept_charter, complete_activation
 from directory.models import DirectoryConsent

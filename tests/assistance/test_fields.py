@@ -82,7 +82,7 @@ def test_a_number_that_lacks_digits_is_told_so(typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["06 12 34 56 78\u202e", "06\x0012345678", "0612345678" + " " * 30 + ".", "0 6" + "-" * 60 + "12345678"]
+    "typed", ["06 12 34 56 78\u202e", "06\x0012345678", "0612345678" + "." * 31, "0 6" + "-" * 60 + "12345678"]
 )
 def test_a_number_is_nothing_but_a_number(typed):
     assert refusal_of(PhoneField(), typed)
@@ -118,7 +118,6 @@ def test_a_birth_date_is_a_day_of_somebody_who_could_have_typed_it(typed):
         "1/1/1980": date(1980, 1, 1),
         "01-01-1980": date(1980, 1, 1),
         "1980-01-01": date(1980, 1, 1),
-        # The blanks and controls around a part are the only thing that differs.
     }
     parts = in_parts(typed)
     if typed in accepted:
@@ -153,22 +152,14 @@ def test_a_refused_date_says_what_to_correct(parts, said):
     assert refusal_of(BirthDateField(), parts) == said
 
 
-@pytest.mark.parametrize(
-    ("born", "is_taken"),
-    [
-        (["6", "10", "2012"], True),
-        (["7", "10", "2012"], False),
-        (["7", "10", "1925"], True),
-        (["6", "10", "1925"], True),
-        (["6", "10", "1926"], True),
-    ],
-)
-def test_the_ages_end_on_a_birthday(born, is_taken):
-    """14 today, 14 tomorrow; 100 until the day before the 101st birthday."""
-    if is_taken and born != ["6", "10", "1925"]:
-        assert BirthDateField().clean(born)
-    else:
-        assert refusal_of(BirthDateField(), born) == "Vérifiez l’année de naissance"
+@pytest.mark.parametrize("born", [["6", "10", "2012"], ["7", "10", "1925"]])
+def test_somebody_of_14_today_or_of_100_until_tomorrow_is_taken(born):
+    assert BirthDateField().clean(born)
+
+
+@pytest.mark.parametrize("born", [["7", "10", "2012"], ["6", "10", "1925"]])
+def test_somebody_of_14_tomorrow_or_of_101_today_is_not(born):
+    assert refusal_of(BirthDateField(), born) == "Vérifiez l’année de naissance"
 
 
 @pytest.mark.parametrize("pasted", ["27/3/1985", "27.03.1985", "27-03-1985", "27 3 1985", " 27/03/1985 "])

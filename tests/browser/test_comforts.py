@@ -20,7 +20,7 @@ def until_the_password(visitor: Visitor) -> None:
 
 def test_a_password_is_shown_on_demand_and_the_rules_follow_the_typing(new_visitor: Callable[..., Visitor]):
     """A11Y-05."""
-    visitor = new_visitor()
+    visitor, inspection = new_visitor(), Inspection()
     until_the_password(visitor)
     typed, page = visitor.field("Choisissez un mot de passe"), visitor.page
     button = page.locator("[data-toggle]")
@@ -36,6 +36,8 @@ def test_a_password_is_shown_on_demand_and_the_rules_follow_the_typing(new_visit
     expect(page.locator("[data-rule=length]")).to_have_class("ok")
     expect(page.locator("[data-rule=personal]")).to_have_class("ok")
     visitor.reads_aloud("Les règles visibles sont respectées.")
+    inspection.look(visitor, "password, being typed")
+    assert not inspection.findings, inspection.report()
     typed.fill("Berthelot-2026-xyz")
     visitor.press("Activer mon compte")
     visitor.reads("Un point est à corriger")

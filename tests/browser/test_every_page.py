@@ -44,9 +44,7 @@ class Screen(Visitor):
     def serve(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
         if route.request.is_navigation_request():
-            route.fulfill(
-                status=self.answer.status_code, body=self.answer.content, headers=dict(self.answer.items())
-            )
+            route.fulfill(status=self.answer.status_code, body=self.answer.content, headers=dict(self.answer.items()))
         elif path.startswith(STATIC) and (file := finders.find(path.removeprefix(STATIC))):
             route.fulfill(path=file)
         else:

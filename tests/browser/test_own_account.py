@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,7 +15,6 @@ from accounts.models import Account, Session
 from local.mailcatcher import CaughtMessage
 from mailrouting.models import Redirection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
-from tests.directory.listed import listed_person
 from tests.people import A_GOOD_PASSWORD, active_person
 from tests.stack import Stack
 
@@ -197,15 +195,14 @@ def test_forwarding_is_asked_for_confirmed_elsewhere_and_stopped(
 
 def test_somebody_is_found_in_the_directory_only_while_they_want_it(person: Account, new_visitor: NewVisitor):
     """PRV-02: a stranger mistypes the name, before, during and after."""
-    desk, stranger = new_visitor(), new_visitor(**WITHOUT_SCRIPTS)
-    listed_person("Ana", "Autre")
-    enter(desk, person)
+    phone, stranger = new_visitor(**WITHOUT_SCRIPTS), new_visitor(**WITHOUT_SCRIPTS)
+    enter(phone, person)
     for answer, lines in [("Oui, afficher ma fiche", 1), ("Non, ne pas afficher ma fiche", 0)]:
-        desk.follow("Modifier le choix pour l’annuaire public")
-        desk.tick(answer)
-        desk.tick("Je confirme mon choix")
-        desk.press("Enregistrer")
-        desk.sees("Votre compte informatique")
+        phone.follow("Modifier le choix pour l’annuaire public")
+        phone.tick(answer)
+        phone.tick("Je confirme mon choix")
+        phone.press("Enregistrer")
+        phone.sees("Votre compte informatique")
         stranger.open("/annuaire/")
         stranger.type("Nom ou prénom", "lefevbre")
         stranger.press("Rechercher")

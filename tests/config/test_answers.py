@@ -26,7 +26,7 @@ from tests.postman import html_of, text_of
 pytestmark = pytest.mark.django_db
 
 PUBLIC = {
-    *("alive", "ready"),
+    *("alive", "ready", "metrics"),
     *("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "directory"),
     *("single-sign-on", "single-sign-on-return", "single-sign-out", "signed-out"),
     *("single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"),

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from directory import export
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
 from tests.people import pending_person

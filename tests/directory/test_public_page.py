@@ -13,7 +13,7 @@ from django.utils import translation
 
 from accounts.enums import Category, LockReason
 from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, client_key
-from accounts.services import lock_account
+from accounts.locks import lock_account
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
 from tests.hostile import N
 from tests.normalised import normalised_answer

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.enums import LockReason
+from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.services import lock_account
 from directory.models import SearchableName
 from directory.search import MOST_PEOPLE, find_people
 from tests.directory.listed import (

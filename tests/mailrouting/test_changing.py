@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.addresses import canonical_address, is_university_address
 from accounts.enums import Category, Event, LockReason
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry
-from accounts.services import NotActive, lock_account
+from accounts.services import NotActive
 from activation.models import Charter
 from mailrouting.mails import Change, change_told_by
 from mailrouting.models import Mailbox, Redirection

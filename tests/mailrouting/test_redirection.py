@@ -13,9 +13,9 @@ from django.utils import timezone, translation
 
 from accounts.addresses import AddressRefused
 from accounts.enums import Category, Event, LockReason
+from accounts.locks import lock_account
 from accounts.mail_limits import MailLimitReached
 from accounts.models import Account
-from accounts.services import lock_account
 from mailrouting import views
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (

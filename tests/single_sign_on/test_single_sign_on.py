@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.enums import Event, LockReason
 from accounts.limits import FAILED_SIGN_INS_PER_CLIENT
+from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Session
-from accounts.services import lock_account
 from accounts.sessions import CONFIRMED_AT
 from accounts.single_sign_on.services import account_named
 from accounts.single_sign_on.visits import MOST_VISITS, VISITS

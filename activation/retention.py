@@ -1,0 +1,35 @@
+"""How long requests for links and proofs of the charter are kept (PRV-01, PRV-05)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.erasing import also_erased, outlives
+from accounts.models import Account
+from accounts.retention import deleted_behind_the_door
+from activation.models import CharterAcceptance, LinkRequest
+from outbox.retention import Rows, purged
+
+outlives("charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir"))
+
+
+@also_erased
+def forget_link_requests(accounts: Sequence[Account]) -> None:
+    """They hold what was typed, not whose account it is."""
+    LinkRequest.objects.filter(login__in=[account.login for account in accounts]).delete()
+
+
+@purged("link-requests", after="RETENTION_LINK_REQUESTS_DAYS")
+def old_link_requests(limit: datetime) -> Rows:
+    """Who asked for a link, answered or not."""
+    return LinkRequest.objects.filter(requested_at__lt=limit)
+
+
+@purged("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=deleted_behind_the_door)
+def proofs_of_acceptance(limit: datetime) -> Rows:
+    """Acceptances of people who left and whose data are erased."""
+    return CharterAcceptance.objects.filter(
+        account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
+    )

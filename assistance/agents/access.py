@@ -1,0 +1,86 @@
+"""Who may enter the agents' area (ADM-01, ADM-02), what each page needs, and whom an agent may act on (ADM-05)."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.views.generic import View
+from django_otp import login as otp_login
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import Account
+from accounts.sessions import note_second_factor
+from assistance.agents.roles import Ability
+from assistance.agents.second_factor import device_of
+
+
+def agent(request: HttpRequest) -> Account:
+    """Whoever is asking; raises PermissionDenied unless they are an agent (an account that is not active is signed out
+    by then)."""
+    account = cast(Account, request.user)
+    if not account.is_staff:
+        raise PermissionDenied
+    return account
+
+
+def is_inside(request: HttpRequest) -> bool:
+    """Whether this very session was verified with the agent's own device."""
+    return agent(request).is_verified()  # type: ignore[attr-defined,no-any-return]
+
+
+def page_before(request: HttpRequest) -> str:
+    """The page that an agent has to go through first: give a code, or enrol an application."""
+    return "admin:verification" if device_of(agent(request)) else "admin:enrolment"
+
+
+def enter(request: HttpRequest, device: TOTPDevice) -> None:
+    """Let the agent in, in this session, under a new key (SES-01)."""
+    otp_login(request, device)
+    note_second_factor(request)
+    request.session.cycle_key()
+
+
+def may_act_on(actor: Account, account: Account) -> bool:
+    """Nobody acts on their own account, nor on another agent's; agents are managed by their own page and command."""
+    return actor.pk != account.pk and not account.is_staff
+
+
+def require_may_act_on(actor: Account, account: Account) -> None:
+    """Raise PermissionDenied unless `actor` may act on `account`. For every act on an account."""
+    if not may_act_on(actor, account):
+        raise PermissionDenied
+
+
+def may_manage(actor: Account, account: Account) -> bool:
+    """Whether `actor`, who may manage agents, may do so with this one: another agent, never oneself."""
+    return actor.pk != account.pk and account.is_staff
+
+
+class AgentView(View):
+    """A page of the agents' area. Each says which `ability` it needs; a test walks them all."""
+
+    ability: Ability
+    http_method_names = ["get", "head"]
+
+    @property
+    def agent(self) -> Account:
+        """Whoever is asking."""
+        return agent(self.request)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to verified agents with the ability; lead the others to their code, or refuse."""
+        if not is_inside(request):
+            return _first(request)
+        if not self.agent.has_perm(self.ability.permission):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+def _first(request: HttpRequest) -> HttpResponseRedirect:
+    before = reverse(page_before(request))
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseRedirect(before)
+    return HttpResponseRedirect(f"{before}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")

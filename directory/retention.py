@@ -1,0 +1,34 @@
+"""How long the decisions about the public directory are kept as a proof (PRV-02, PRV-05)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.erasing import also_erased, outlives
+from accounts.models import Account
+from directory.models import DirectoryConsent
+from outbox.retention import Rows, purged
+
+outlives("directory_consents", _("la preuve de chaque choix, le temps pendant lequel elle peut servir"))
+
+
+@also_erased
+def take_back_the_yes(accounts: Sequence[Account]) -> None:
+    """Somebody whom HR employs again is asked by nothing of the past: the last decision kept is a no."""
+    consents = DirectoryConsent.objects.filter(account__in=accounts)
+    last = consents.order_by("account", "-decided_at", "-pk").distinct("account")
+    DirectoryConsent.objects.bulk_create(
+        DirectoryConsent(account_id=yes.account_id, listed=False, wording="", language=yes.language)
+        for yes in last
+        if yes.listed
+    )
+
+
+@purged("directory-choices", after="RETENTION_PROOFS_DAYS")
+def proofs_of_choices(limit: datetime) -> Rows:
+    """Decisions of people who left and whose data are erased."""
+    return DirectoryConsent.objects.filter(
+        account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
+    )
