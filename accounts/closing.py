@@ -1,10 +1,12 @@
-"""The end of an account: its owner is told once, some weeks before the day that HR gave (peers 28)."""
+"""The end of an account: its owner is told once, some weeks before the day that HR gave."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import cast
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import ExtractDay, ExtractMonth, ExtractYear
 from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet
@@ -24,35 +26,46 @@ def announce_closings() -> int:
     Safe to run twice, at once, or again after it was killed. A mail that waits is cancelled when HR moves the day, and
     another tells the new one.
     """
-    told = 0
-    while batch := _announce_some():
-        told += batch
+    told, last = 0, 0
+    while people := _announce_some(last):
+        told, last = told + len(people), people[-1].pk
     if told:
         wake(send_due_messages)
     return told
 
 
-def subject_of(account: Account) -> int:
-    """What the notice is about: the day, so that another day is another notice."""
-    assert account.end_date is not None
-    return account.end_date.toordinal()
+def day_as_number(day: date) -> int:
+    """What a notice is about: 20270131 is 31 January 2027. Another day is another notice."""
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 @transaction.atomic
-def _announce_some() -> int:
+def _announce_some(last: int) -> list[Account]:
+    """Ask for the mails of some people behind the account `last`; empty at the end."""
     with connection.cursor() as cursor:
         cursor.execute(ONE_AT_A_TIME)
-    people = list(_to_be_told()[:BATCH])
+    people = list(_to_be_told().filter(pk__gt=last).select_related("mailbox")[:BATCH])
     Message.objects.bulk_create(
         Message(
             kind=Kind.ACCOUNT_CLOSING,
             person=person,
             address=address,
             language=person.language,
-            subject_id=subject_of(person),
+            subject_id=day_as_number(cast(date, person.end_date)),
             priority=Priority.BULK,
         )
         for person in people
         for address in addresses_on_file(person)
     )
-    return len(people)
+    return people
+
+
+def _to_be_told() -> AccountQuerySet:
+    if not settings.CLOSING_NOTICE_DAYS:
+        return cast(AccountQuerySet, Account.objects.none())
+    today = timezone.localdate()
+    last_day = today + timedelta(days=settings.CLOSING_NOTICE_DAYS)
+    day = ExtractYear("end_date") * 10_000 + ExtractMonth("end_date") * 100 + ExtractDay("end_date")
+    notices = Message.objects.filter(kind=Kind.ACCOUNT_CLOSING, person=OuterRef("pk"), subject_id=OuterRef("day"))
+    leaving: AccountQuerySet = Account.objects.active().filter(end_date__range=(today, last_day)).annotate(day=day)
+    return leaving.exclude(Exists(notices)).order_by("pk")

@@ -1,9 +1,9 @@
 """Erasing somebody's personal data (PRV-07), one person asked for or all those who left long ago (PRV-05).
 
-The account's row stays, empty but for the names and the key of HR: nobody else ever gets the names, so nobody reads mail
-or uses rights meant for the person, and an HR file that still lists them brings nothing back. What points at the account
-is found by walking the models, so that a table made tomorrow is emptied tomorrow, unless its app says that it outlives
-the data, and why.
+The account's row stays, empty but for the names and the key of HR: nobody else ever gets the names, so nobody reads
+mail or uses rights meant for the person, and an HR file that still lists them brings nothing back. What points at the
+account is found by walking the models, so that a table made tomorrow is emptied tomorrow, unless its app says that it
+outlives the data, and why.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,10 +88,9 @@ def erase(accounts: Sequence[Account], actor: Account | None = None) -> None:
     for act in _also:
         act(accounts)
     _empty_accounts(ids)
-    for relation in relations():
-        if relation.name not in _outlives:
-            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": ids}).delete()
-    _empty_journal(ids)
+    with retention_door():
+        _delete_what_points_at(ids)
+        JournalEntry.objects.filter(account__in=ids).update(details={}, client_address=None, device="")
     for account in accounts:
         journal.record(account=account, actor=actor, event=Event.USER_ERASED)
 
@@ -109,6 +108,7 @@ def _empty_accounts(ids: list[int]) -> None:
         rights._default_manager.filter(account__in=ids).delete()
 
 
-def _empty_journal(ids: list[int]) -> None:
-    with retention_door():
-        JournalEntry.objects.filter(account__in=ids).update(details={}, client_address=None, device="")
+def _delete_what_points_at(ids: list[int]) -> None:
+    for relation in relations():
+        if relation.name not in _outlives:
+            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": ids}).delete()

@@ -84,7 +84,7 @@ def accounts_named(names: Iterable[str]) -> dict[str, Account]:
     Case makes no difference. Who has no account is left out.
     """
     keys = {name: _key(name) for name in names}
-    wanted = set(keys.values())
+    wanted = set(keys.values()) - {""}
     found = Account.objects.filter(Q(institutional_address__in=wanted) | Q(uid__in=wanted))
     by_key = {key: account for account in found for key in (account.uid, account.institutional_address)}
     return {name: by_key[key] for name, key in keys.items() if key in by_key}

@@ -3,9 +3,11 @@
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.closing import day_as_number
 from accounts.enums import State
 from accounts.links import not_me_link, password_reset_link, recovery_address_link
 from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange
+from accounts.notices import addresses_on_file
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
 from outbox.models import Message
@@ -64,6 +66,18 @@ def account_locked(message: Message) -> Mail | None:
         return None
     assistance_url = f"{settings.PORTAL_URL}{reverse('assistance')}"
     return Mail("accounts/mails/account_locked", {"account": account, "lock": lock, "assistance_url": assistance_url})
+
+
+@mail(Kind.ACCOUNT_CLOSING)
+def account_closing(message: Message) -> Mail | None:
+    """Tells what stops with the end date, what to save, whom to tell if it is wrong; pointless once HR has moved it."""
+    account = _person(message)
+    if account is None or account.state != State.ACTIVE or account.end_date is None:
+        return None
+    if message.subject_id != day_as_number(account.end_date) or message.address not in addresses_on_file(account):
+        return None
+    account_url = f"{settings.PORTAL_URL}{reverse('account')}"
+    return Mail("accounts/mails/account_closing", {"account": account, "account_url": account_url})
 
 
 def notice(message: Message, template: str) -> Mail | None:

@@ -63,7 +63,7 @@ def change_password(*, account: Account, password: str, keep: str | None = None)
     if account.password_changed_at != known_since:
         raise PasswordChangedMeanwhile
     Session.objects.filter(account=account).exclude(session_key=keep).delete()
-    _set_password(account, password, Event.PASSWORD_CHANGED)
+    give_password(account=account, password=password, event=Event.PASSWORD_CHANGED)
     return account
 
 
@@ -99,18 +99,22 @@ def held(account: Account) -> Account:
     return now
 
 
-@transaction.atomic
-def _reset_password(claims: Claims, password: str) -> Account:
-    Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
-    account = password_reset_link.check(claims).account
-    Session.objects.filter(account=account).delete()
-    _set_password(account, password, Event.PASSWORD_RESET)
-    return account
+def give_password(*, account: Account, password: str, event: Event) -> None:
+    """Make `password` the account's, recorded as `event`, and tell every address on file (PWD-06). The row is held.
 
-
-def _set_password(account: Account, password: str, event: Event) -> None:
+    `password` has passed the validators and is normalised. Ending sessions is the caller's.
+    """
     account.set_password(password)
     account.password_changed_at = timezone.now()
     account.save(update_fields=["password", "password_changed_at"])
     entry = journal.record(account=account, actor=account, event=event)
     tell_of_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
+
+
+@transaction.atomic
+def _reset_password(claims: Claims, password: str) -> Account:
+    Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
+    account = password_reset_link.check(claims).account
+    Session.objects.filter(account=account).delete()
+    give_password(account=account, password=password, event=Event.PASSWORD_RESET)
+    return account

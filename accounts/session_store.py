@@ -37,14 +37,25 @@ class SessionStore(DatabaseStore):
 
     def cycle_key(self) -> None:
         """Go on under a new key, unless somebody's session was ended meanwhile: no new key brings that back (SES-05)."""
-        key, account_id = self.session_key, self.get(SESSION_KEY)
+        account_id, former_key = self.get(SESSION_KEY), self.session_key
         with transaction.atomic():
-            # Whoever ends the sessions of an account holds it.
-            Account.objects.select_for_update(of=("self",)).filter(pk=account_id).first()
+            if account_id:
+                # As whoever ends the sessions of an account does.
+                Account.objects.select_for_update(of=("self",)).get(pk=account_id)
             self.create()
-            found, _by_model = self.model.objects.filter(session_key=key).delete()
-        if account_id and not found:
+            was_there = former_key is not None and self._remove(former_key)
+        if account_id and not was_there:
             self.flush()
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session, without reading first what is deleted."""
+        key = session_key or self.session_key
+        if key is not None:
+            self._remove(key)
+
+    def _remove(self, key: str) -> bool:
+        removed, _by_model = self.model.objects.filter(session_key=key).delete()
+        return bool(removed)
 
 
 def _moment(seconds: int | None) -> datetime | None:

@@ -1,11 +1,14 @@
 """The mails of the activation."""
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.urls import reverse, translate_url
 
 from accounts.enums import State
 from accounts.models import Account
-from activation.tokens import activation_link, reactivation_link
+from activation.reminders import are_stopped, last_link_expired_at
+from activation.tokens import activation_link, reactivation_link, reminders_link
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
 from outbox.models import Message
@@ -23,6 +26,22 @@ def activation(message: Message) -> Mail | None:
 def new_link(message: Message) -> Mail | None:
     """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
     return _with_link(message, "activation/mails/new_link")
+
+
+@mail(Kind.ACTIVATION_REMINDER)
+def activation_reminder(message: Message) -> Mail | None:
+    """A fresh link, for the last one has expired; pointless once there is a newer one, or once it is not wanted."""
+    made = _with_link(message, "activation/mails/reminder")
+    account, expired_at = _account(message, State.PENDING), last_link_expired_at(message)
+    if made is None or account is None or message.built_at is None or expired_at is None or are_stopped(account):
+        return None
+    stop_until = reminders_link.deadline(message.built_at)
+    facts = {
+        "expired_at": expired_at,
+        "stop_link": reminders_link.url(account, stop_until),
+        "stop_until": stop_until,
+    }
+    return replace(made, context={**made.context, **facts})
 
 
 @mail(Kind.ALREADY_ACTIVE)

@@ -144,3 +144,22 @@ class LinkRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.requested_at:%Y-%m-%d %H:%M}"
+
+
+class Reminders(models.Model):
+    """How often somebody has been reminded to activate their account, and whether whoever reads them has had enough."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("compte")
+    )
+    sent = models.PositiveSmallIntegerField(_("rappels envoyés"), default=0)
+    last_on = models.DateField(_("dernier rappel le"), null=True)
+    stopped_for = models.CharField(_("adresse qui n’en veut plus"), max_length=254, blank=True)
+
+    class Meta:
+        db_table = "activation_reminders"
+        verbose_name = _("rappels d’activation")
+        verbose_name_plural = _("rappels d’activation")
+
+    def __str__(self) -> str:
+        return str(self.sent)

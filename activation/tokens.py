@@ -1,8 +1,12 @@
 """The links that open the activation of an account, and its reactivation after a lock."""
 
+from datetime import datetime, timedelta
+
 from accounts.enums import State
 from accounts.models import Account
 from accounts.tokens import MailedLink
+from activation.reminders import are_stopped
+from outbox.deadlines import end_of_next_day
 
 
 class ActivationLink(MailedLink):
@@ -46,5 +50,26 @@ class ReactivationLink(MailedLink):
         return account.has_usable_password()
 
 
+class RemindersLink(MailedLink):
+    """Write no more reminders. Good for as long as somebody may find the mail, whether the account is locked or not."""
+
+    purpose = "reminders"
+    url_name = "reminders-link"
+    opens_when_locked = True
+
+    def deadline(self, now: datetime) -> datetime:
+        """About ninety days."""
+        return end_of_next_day(now) + timedelta(days=90)
+
+    def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
+        """Where they go."""
+        return (account.recovery_address,)
+
+    def is_done(self, account: Account, subject_id: int) -> bool:
+        """Whether none will be sent any more."""
+        return account.activated_at is not None or are_stopped(account)
+
+
 activation_link = ActivationLink()
+reminders_link = RemindersLink()
 reactivation_link = ReactivationLink()

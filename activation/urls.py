@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from activation import charter_views, views
+from activation import charter_views, reactivation_views, reminder_views, views
 from activation.steps import STEPS
 
 STEP_VIEWS = {"verification": views.VerificationView}
@@ -40,8 +40,19 @@ urlpatterns = [
         )
         for step in STEPS
     ),
+    path("reactivation/", reactivation_views.ReactivationView.as_view(), name="reactivation"),
+    path("reactivation/terminee/", reactivation_views.ReactivationDoneView.as_view(), name="reactivation-done"),
+    path(
+        "reactivation/nouveau-lien/",
+        reactivation_views.NewReactivationLinkView.as_view(),
+        name="reactivation-new-link",
+    ),
+    path("reactivation/<str:token>/", reactivation_views.ReactivationLinkView.as_view(), name="reactivation-link"),
     path("compte/charte/", charter_views.AccountCharterView.as_view(), name="account-charter"),
     path("compte/charte/refus/", charter_views.CharterNotAcceptedView.as_view(), name="account-charter-refused"),
     path("compte/charte/<path:version>/", charter_views.AcceptedCharterView.as_view(), name="account-charter-version"),
+    path("rappels/", reminder_views.RemindersView.as_view(), name="reminders"),
+    path("rappels/arretes/", reminder_views.RemindersStoppedView.as_view(), name="reminders-stopped"),
+    path("rappels/<str:token>/", reminder_views.RemindersLinkView.as_view(), name="reminders-link"),
     path("activation/<str:token>/", views.ActivationLinkView.as_view(), name="activation-link"),
 ]

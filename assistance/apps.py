@@ -14,6 +14,7 @@ class AssistanceConfig(AppConfig):
         from django_otp.plugins.otp_totp.models import TOTPDevice
 
         from accounts import personal_data
+        from assistance.agents import mails  # noqa: F401 - registers the mail
         from assistance.agents.roles import bring_roles_in_line
 
         personal_data.leave_out(TOTPDevice, "key")

@@ -19,9 +19,6 @@ from outbox.services import queue
 #: Acknowledgements to one mailbox (HLP-08).
 MAILS_PER_DAY = 2
 DAY = timedelta(days=1)
-#: After the end of a request (PRV-05; the durations are on the page about personal data).
-FACTS_ARE_KEPT_FOR = timedelta(days=30)
-REQUESTS_ARE_KEPT_FOR = timedelta(days=365)
 
 
 @transaction.atomic
@@ -65,20 +62,6 @@ def ask_for_assistance(
     if is_acknowledged:
         _acknowledge(request)
     return request
-
-
-@transaction.atomic
-def forget_closed_requests() -> tuple[int, int]:
-    """Erase what is kept no longer (PRV-05): how many lost their INE or birth date, how many are gone altogether."""
-    now = timezone.now()
-    closed = AssistanceRequest.objects
-    erased = (
-        closed.closed_before(now - FACTS_ARE_KEPT_FOR)
-        .exclude(ine_typed="", birth_date_typed__isnull=True)
-        .update(ine_typed="", birth_date_typed=None)
-    )
-    deleted, _by_model = closed.closed_before(now - REQUESTS_ARE_KEPT_FOR).delete()
-    return erased, deleted
 
 
 def _free_reference() -> str:

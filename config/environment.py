@@ -1,5 +1,6 @@
 """Reading the environment: every refusal is one clear line, before anything starts."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,6 +17,7 @@ SIGN_IN_NEEDS = {
     "cas": ("CAS_URL",),
     "oidc": ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
 }
+SECURITY_KEY = re.compile(r"[a-z0-9-]{1,40}:[0-9a-f]{64}")
 DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 
 
@@ -102,6 +104,21 @@ def checked_domains(name: str, domains: list[str]) -> list[str]:
         ]
     except idna.IDNAError as error:
         raise ImproperlyConfigured(f"{name} must list domain names such as exemple.org ({error}).") from error
+
+
+def checked_security_keys(names_and_digests: list[str]) -> list[tuple[str, str]]:
+    """SECURITY_API_KEYS as pairs of a system's name and the SHA-256 of its key; one name may have several, to rotate.
+
+    ImproperlyConfigured for anything else, which is not told: it may be a key that was put here by mistake.
+    """
+    pairs = [tuple(pair.strip().split(":")) for pair in names_and_digests]
+    digests = [pair[1] for pair in pairs if len(pair) == 2 and SECURITY_KEY.fullmatch(":".join(pair))]
+    if len(set(digests)) < len(pairs):
+        raise ImproperlyConfigured(
+            "SECURITY_API_KEYS must list name:digest, where the name has up to 40 of a-z, 0-9 and -, and the digest is "
+            "the SHA-256 of a key in 64 hexadecimal digits, no key twice (docs/operations.md says how to make one)."
+        )
+    return [(pair[0], pair[1]) for pair in pairs]
 
 
 def connection_pool(*, size: int) -> dict[str, int] | bool:

@@ -19,7 +19,7 @@ LINK_SECRET = re.compile(r"[\w-]{40,}")
 _WORD = r"[^\s@:;,=*<>()\[\]{}\"'`]"
 MAIL_ADDRESS = re.compile(rf"{_WORD}+@{_WORD}+\.{_WORD}+")
 # Where PostgreSQL quotes whole rows: names, dates of birth, hashes. Some callers write line ends as two characters.
-ROWS_OF_THE_DATABASE = re.compile(r"(?:\\n|\s)*\b(?:DETAIL|CONTEXT|LINE \d+):.*", re.DOTALL)
+ROWS_OF_THE_DATABASE = re.compile(r"(?:\\n|\s)*(?:DETAIL|CONTEXT|LINE \d+):.*", re.DOTALL)
 DEEPEST_FRAMES = 12
 
 
@@ -57,8 +57,7 @@ class JsonLines(logging.Formatter):
         facts = getattr(record, "facts", None)
         if facts is None:
             return {"message": masked(_first_line_of_a_failure(record))}
-        named = {name: masked(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
-        return {"event": record.getMessage(), **named}
+        return {"event": record.getMessage(), **{name: _written(fact) for name, fact in facts.items()}}
 
 
 class ReadableLines(logging.Formatter):
@@ -71,6 +70,10 @@ class ReadableLines(logging.Formatter):
         """The record, on as many lines as it needs."""
         record.told = "".join(f" {name}={fact}" for name, fact in getattr(record, "facts", {}).items())
         return LINK_SECRET.sub("…", super().format(record))
+
+
+def _written(fact: object) -> object:
+    return fact if fact is None or isinstance(fact, int | float) else masked(str(fact))
 
 
 def _first_line_of_a_failure(record: logging.LogRecord) -> str:

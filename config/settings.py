@@ -17,6 +17,7 @@ from config.environment import (
     checked_portal_url,
     checked_provider_url,
     checked_secret_key,
+    checked_security_keys,
     checked_sign_in,
     connection_pool,
     mail_settings,
@@ -63,6 +64,7 @@ FORWARDING_ALLOWED_DOMAINS = checked_domains(
 FORWARDING_DENIED_DOMAINS = checked_domains(
     "FORWARDING_DENIED_DOMAINS", env.list("FORWARDING_DENIED_DOMAINS", default=[])
 )
+SECURITY_API_KEYS = checked_security_keys(env.list("SECURITY_API_KEYS", default=[]))
 HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
 DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
 
@@ -201,7 +203,6 @@ CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "accounts.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
     "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
     "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
-    "closed-assistance-requests": {"task": "assistance.tasks.forget_closed_requests", "schedule": timedelta(hours=24)},
     "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
     "outbox-sweep": {
         "task": "outbox.tasks.send_due_messages",

@@ -12,6 +12,7 @@ from django.urls import URLPattern, include, path
 from django.views.generic import TemplateView
 
 from accounts.views.password import WellKnownChangePasswordView
+from accounts.views.security import LocksView
 from config import health
 from config.metrics import metrics
 
@@ -41,6 +42,7 @@ urlpatterns = [
     path("sante/pret", health.ready, name="ready"),
     path("sante/mesures", metrics, name="metrics"),
     path(".well-known/change-password", WellKnownChangePasswordView.as_view(), name="well-known-change-password"),
+    path("api/blocages/", LocksView.as_view(), name="locks-api"),
     path("anymail/", include(mail_webhooks())),
     path("admin/", admin.site.urls),
     *i18n_patterns(

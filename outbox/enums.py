@@ -48,3 +48,4 @@ class Status(models.TextChoices):
 
 
 UNFINISHED = (Status.QUEUED, Status.SENDING)
+CAME_BACK = (Status.BOUNCED, Status.COMPLAINED, Status.REFUSED, Status.GIVEN_UP)

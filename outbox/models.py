@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from outbox.enums import UNFINISHED, Kind, Priority, Status
+from outbox.enums import CAME_BACK, UNFINISHED, Kind, Priority, Status
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -72,6 +72,12 @@ class Message(models.Model):
             ),
             models.Index(fields=["person", "kind", "-created_at"], name="outbox_person"),
             models.Index(fields=["address", "kind", "-created_at"], name="outbox_address"),
+            models.Index(
+                fields=["-created_at"],
+                name="outbox_came_back",
+                condition=Q(status__in=[str(s) for s in CAME_BACK]),
+            ),
+            models.Index(fields=["deadline"], name="outbox_deadline", condition=Q(deadline__isnull=False)),
             models.Index(fields=["provider_id"], name="outbox_provider", condition=~Q(provider_id="")),
         ]
         constraints = [

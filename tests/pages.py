@@ -41,6 +41,7 @@ from tests.activation.walking import (
 )
 from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
+from tests.locking import reactivation_path, released_person
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 
 ELSEWHERE = "ailleurs@exemple.org"
@@ -440,6 +441,41 @@ def before_a_new_password(browser: Client) -> Account:
     person = active_person()
     browser.get(reset_link(person))
     return person
+
+
+@page
+def reactivation(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person()))
+    return Ask(reverse("reactivation"))
+
+
+@page
+def reactivation_of_a_student(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person(category=Category.STUDENT)))
+    return Ask(reverse("reactivation"))
+
+
+@page
+def reactivation_expired(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person(), timezone.now() - timedelta(days=3)))
+    return Ask(reverse("reactivation"), status=410)
+
+
+@page
+def reactivation_used(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person()))
+    browser.post(reverse("reactivation"), {"password": A_GOOD_PASSWORD})
+    return Ask(reverse("reactivation"), status=410)
+
+
+@page
+def reactivation_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("reactivation-link", args=["abc"]), status=404)
+
+
+@page
+def reactivation_done(browser: Client) -> Ask:
+    return Ask(reverse("reactivation-done"))
 
 
 @page
@@ -917,6 +953,12 @@ def forgotten_password_refused(browser: Client) -> Ask:
 
 
 @refusal
+def reactivation_refused(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person()))
+    return Ask(reverse("reactivation"), {"password": "court"})
+
+
+@refusal
 def password_reset_refused(browser: Client) -> Ask:
     before_a_new_password(browser)
     return Ask(reverse("password-reset"), {"password": "court", "password2": "autre"})
@@ -1115,6 +1157,18 @@ def activate(browser: Client) -> Ask:
 def accept_the_new_charter(browser: Client) -> Ask:
     signed_in_before_a_new_charter(browser)
     return Ask(reverse("account-charter"), charter_answer(), 302)
+
+
+@act
+def reactivate(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person()))
+    return Ask(reverse("reactivation"), {"password": A_GOOD_PASSWORD}, 302)
+
+
+@act
+def ask_for_another_reactivation_link(browser: Client) -> Ask:
+    browser.get(reactivation_path(released_person(), timezone.now() - timedelta(days=3)))
+    return Ask(reverse("reactivation-new-link"), {}, 302)
 
 
 @act

@@ -30,6 +30,7 @@ from outbox.services import queue
 from outbox.templatetags.moments import moment
 from tests.accounts.recovering import change_to, wish
 from tests.assistance.asking import written
+from tests.locking import released_person
 from tests.people import active_person, pending_person
 from tests.postman import html_of, link_in, text_of
 
@@ -60,7 +61,18 @@ def already_active(**facts) -> Message:
 def locked(**facts) -> Message:
     person = pending_person(**facts)
     lock_account(account=person, reason=LockReason.PHISHING)
+    Message.objects.all().delete()
     return ask_for(Kind.LOCKED, person)
+
+
+def account_locked(**facts) -> Message:
+    lock_account(account=active_person(**facts), reason=LockReason.PHISHING)
+    return Message.objects.get()
+
+
+def reactivation(**facts) -> Message:
+    released_person(**facts)
+    return only_the_notice(Kind.REACTIVATION)
 
 
 def account_activated(**facts) -> Message:
@@ -121,6 +133,8 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.NEW_LINK: new_link,
     Kind.ALREADY_ACTIVE: already_active,
     Kind.LOCKED: locked,
+    Kind.ACCOUNT_LOCKED: account_locked,
+    Kind.REACTIVATION: reactivation,
     Kind.ACCOUNT_ACTIVATED: account_activated,
     Kind.ASSISTANCE_RECEIVED: assistance_received,
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
@@ -131,7 +145,7 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.RECOVERY_CHANGED: recovery_changed,
 }
 WITH_LINK = (
-    *(Kind.ACTIVATION, Kind.NEW_LINK, Kind.PASSWORD_RESET, Kind.PASSWORD_CHANGED),
+    *(Kind.ACTIVATION, Kind.NEW_LINK, Kind.REACTIVATION, Kind.PASSWORD_RESET, Kind.PASSWORD_CHANGED),
     *(Kind.REDIRECTION_VERIFICATION, Kind.REDIRECTION_CHANGED, Kind.RECOVERY_VERIFICATION, Kind.RECOVERY_CHANGED),
 )
 EVERY_MAIL = pytest.mark.parametrize(
@@ -394,7 +408,7 @@ def test_the_first_mails_speak_both_languages(arrived, kind, language, other):
     assert re.search(rf'<td[^>]* lang="{other}"', html_of(mail))
 
 
-@pytest.mark.parametrize("kind", [Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_ACTIVATED, Kind.ASSISTANCE_RECEIVED])
+@pytest.mark.parametrize("kind", [Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_LOCKED, Kind.ACCOUNT_ACTIVATED, Kind.ASSISTANCE_RECEIVED])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_other_mails_hold_no_link_that_opens_anything(arrived, kind, language):
     """HLP-02: a locked account is not opened by a mail."""
@@ -445,9 +459,10 @@ def test_a_hostile_name_is_only_a_name(arrived, kind):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_university_with_a_telephone_gives_its_number_to_whoever_is_locked_out(arrived, settings, language):
+@pytest.mark.parametrize("kind", [Kind.LOCKED, Kind.ACCOUNT_LOCKED])
+def test_a_university_with_a_telephone_gives_its_number_to_whoever_is_locked_out(arrived, settings, kind, language):
     settings.SUPPORT_PHONE = "04 67 00 00 00"
-    mail = arrived(Kind.LOCKED, language=language)
+    mail = arrived(kind, language=language)
 
     assert "04 67 00 00 00" in text_of(mail)
     assert "04 67 00 00 00" in Reader(html_of(mail)).text

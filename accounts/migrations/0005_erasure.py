@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("erased_at__isnull", True),
-                    models.Q(("end_date__isnull", False), ("recovery_address", ""), ("activated_at__isnull", True)),
+                    models.Q(("activated_at__isnull", True), ("end_date__isnull", False), ("recovery_address", "")),
                     _connector="OR",
                 ),
                 name="account_erased_is_empty",

@@ -31,6 +31,7 @@ from tests.activation.test_first_connection import active, pending, sharing_a_re
 from tests.activation.test_password_step import everything_stored
 from tests.hostile import EMAIL, TOKEN, N
 from tests.hostile import PASSWORD as PASSWORD_PACK
+from tests.locking import PROVEN
 from tests.normalised import Answer, normalised_answer
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.postman import link_in, text_of
@@ -458,7 +459,7 @@ class TestWhatKillsALink:
     def lock_and_release(self, person: Account) -> None:
         """As an agent does: the old password is gone; and even if it were not."""
         lock_account(account=person, reason=LockReason.PHISHING)
-        Lock.objects.update(released_at=timezone.now())
+        Lock.objects.update(released_at=timezone.now(), **PROVEN)
 
     def leave(self, person: Account) -> None:
         Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))

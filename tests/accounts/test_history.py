@@ -24,6 +24,7 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovering import browser_of, change_to, confirm, link_of, notice_of, report, wish
 from tests.hostile import EMAIL, N
+from tests.locking import PROVEN
 from tests.people import active_person
 
 pytestmark = pytest.mark.django_db
@@ -138,7 +139,7 @@ class TestInPlainWords:
         confirm(link_of(change))
         changed = person.journal.get(event=Event.RECOVERY_ADDRESS_CHANGED)
         report(notice_of(changed))
-        person.locks.update(released_at=timezone.now())
+        person.locks.update(released_at=timezone.now(), **PROVEN)
 
         story = [line.replace(" | ", "|").split("|") for line in rows(shown(browser_of(person), sujet="changements"))]
 

@@ -11,6 +11,7 @@ from accounts.enums import Event, LockReason
 from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry
 from accounts.origin import Origin, acting_from
+from accounts.services import choose_language
 from activation.services import complete_activation
 from tests.activation.walking import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answer, answered_until, begin
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
@@ -169,9 +170,9 @@ def test_no_entry_without_its_change(monkeypatch):
 
     monkeypatch.setattr("accounts.services.journal.record", full)
     with pytest.raises(OSError, match="disk full"), transaction.atomic():
-        lock_account(account=person, reason=LockReason.PHISHING)
+        choose_language(account=person, language="en")
 
-    assert not Account.objects.get(pk=person.pk).is_locked
+    assert Account.objects.get(pk=person.pk).language == "fr"
 
 
 def test_the_person_reads_the_last_events_on_their_page(visitor):

@@ -32,6 +32,7 @@ from tests.accounts.recovering import (
     wish,
 )
 from tests.hostile import TOKEN
+from tests.locking import PROVEN
 from tests.people import active_person
 from tests.postman import link_in, text_of
 
@@ -57,7 +58,7 @@ def events_of(person: Account) -> list[str]:
 
 def release(person: Account) -> None:
     """An agent has looked at it and released the lock."""
-    Lock.objects.filter(account=person, released_at=None).update(released_at=timezone.now())
+    Lock.objects.filter(account=person, released_at=None).update(released_at=timezone.now(), **PROVEN)
 
 
 def who_gets_a_new_password(person: Account, postman) -> list[str]:

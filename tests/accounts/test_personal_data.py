@@ -21,6 +21,7 @@ from mailrouting.services import change_redirection
 from outbox.models import Message
 from tests.accounts.recovering import browser_of, change_to, fresh, wish
 from tests.hostile import N
+from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +69,7 @@ def person() -> Account:
     record_directory_consent(account=someone, listed=True, wording="?")
     change_to(someone, "seconde@exemple.org")
     lock_account(account=someone, reason=LockReason.OTHER)
-    someone.locks.update(released_at=timezone.now())
+    someone.locks.update(released_at=timezone.now(), **PROVEN)
     wish(someone, "troisieme@exemple.org")
     Client().post(reverse("forgotten-password"), {"login": someone.login})
     return fresh(someone)

@@ -41,6 +41,7 @@ from tests.accounts.recovering import (
     wish,
 )
 from tests.hostile import EMAIL, TOKEN, N
+from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person
 from tests.postman import link_in, text_of
 
@@ -81,7 +82,7 @@ def mails(kind: Kind, **facts) -> list[str]:
 
 def released(person: Account) -> None:
     """An agent has released the lock, and the person has chosen a password again."""
-    Lock.objects.filter(account=person, released_at=None).update(released_at=timezone.now())
+    Lock.objects.filter(account=person, released_at=None).update(released_at=timezone.now(), **PROVEN)
 
 
 class TestTheWholeWay:

@@ -13,6 +13,7 @@ from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Lock
 from activation.models import Charter
 from activation.services import accept_charter
+from tests.locking import PROVEN
 from tests.people import active_person, pending_person
 
 pytestmark = pytest.mark.django_db
@@ -117,12 +118,11 @@ def test_the_database_refuses_an_activation_without_a_charter():
 def test_the_database_refuses_a_second_open_lock():
     """Design §3; a released one leaves room for another."""
     person = locked(active_person())
-    again = "INSERT INTO accounts_lock (account_id, reason, locked_at) VALUES (%s, 'other', now())"
 
-    with pytest.raises(IntegrityError, match="lock_one_open_per_account"):
-        run(again, person.pk)
-    run("UPDATE accounts_lock SET released_at = now() WHERE account_id = %s", person.pk)
-    run(again, person.pk)
+    with pytest.raises(IntegrityError, match="lock_one_open_per_account"), transaction.atomic():
+        person.locks.create(reason=LockReason.OTHER)
+    person.locks.update(released_at=timezone.now(), **PROVEN)
+    person.locks.create(reason=LockReason.OTHER)
 
     assert person.locks.count() == 2
 

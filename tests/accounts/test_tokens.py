@@ -33,6 +33,7 @@ from mailrouting.tokens import RedirectionLink, redirection_link
 from outbox.enums import Kind
 from outbox.services import queue
 from tests import hostile
+from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 
 pytestmark = pytest.mark.django_db
@@ -360,9 +361,8 @@ class TestOutcomes:
         """TOK-07, HLP-01"""
         person = pending_person()
         token = token_for(person)
-        lock = lock_account(account=person, reason=LockReason.PHISHING)
-        lock.released_at = timezone.now()
-        lock.save()
+        lock_account(account=person, reason=LockReason.PHISHING)
+        person.locks.update(released_at=timezone.now(), **PROVEN)
         with pytest.raises(LinkNotValid):
             activation_link.open(token)
 

@@ -25,6 +25,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.walking import PASSWORD, answer, begun_until, everything_about, link_to
 from tests.hostile import TOKEN, N
+from tests.locking import PROVEN
 from tests.normalised import normalised_answer
 from tests.people import active_person, pending_person
 
@@ -183,9 +184,8 @@ def locked(person: Account) -> None:
 
 
 def locked_and_released(person: Account) -> None:
-    lock = lock_account(account=person, reason=LockReason.PHISHING)
-    lock.released_at = timezone.now()
-    lock.save()
+    lock_account(account=person, reason=LockReason.PHISHING)
+    person.locks.update(released_at=timezone.now(), **PROVEN)
 
 
 def address_corrected(person: Account) -> None:

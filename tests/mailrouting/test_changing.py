@@ -33,6 +33,7 @@ from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.hostile import EMAIL, N
+from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.postman import html_of, link_in, text_of
 
@@ -463,9 +464,8 @@ class TestWhoMay:
         """HLP-01: what an intruder asked for is not confirmed afterwards."""
         redirection = change(person)
         token = redirection_link.token(person, redirection_link.deadline(timezone.now()), redirection.pk)
-        lock = lock_account(account=person, reason=LockReason.PHISHING)
-        lock.released_at = timezone.now()
-        lock.save()
+        lock_account(account=person, reason=LockReason.PHISHING)
+        person.locks.update(released_at=timezone.now(), **PROVEN)
         assert Client().get(reverse("redirection-link", args=[token])).status_code == 404
 
 

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--still-employed",
             action="store_true",
-            help="même si les RH ne disent pas que la personne est partie ; leur prochain fichier peut la faire revenir",
+            help="même si les RH n’ont pas annoncé de départ (leur prochain fichier peut recréer le compte)",
         )
 
     def handle(self, *args: Any, login: str, still_employed: bool, **options: Any) -> None:
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         account = _account(login)
         if not account.is_closed and not still_employed:
             raise CommandError(
-                _("Cette personne n’est pas partie, d’après les RH\N{NO-BREAK SPACE}: son compte doit d’abord être fermé.")
+                _("D’après les RH, cette personne n’est pas partie\N{NO-BREAK SPACE}: son compte n’est pas fermé.")
             )
         try:
             erased = erase_person(account=account)
@@ -45,7 +45,9 @@ class Command(BaseCommand):
     def _tell_what_is_kept(self, account: Account) -> None:
         self.stdout.write(_("Restent\N{NO-BREAK SPACE}:"))
         names = ", ".join(filter(None, (account.login, account.uid, account.hr_id)))
-        self._tell(names, _("pour que personne d’autre ne reçoive ce nom, et que le fichier RH ne recrée pas le compte"))
+        self._tell(
+            names, _("pour que personne d’autre ne reçoive ce nom, et que le fichier RH ne recrée pas le compte")
+        )
         for relation, why in what_outlives().items():
             self._tell(f"{relation} ({getattr(account, relation).count()})", why)
 

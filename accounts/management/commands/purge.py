@@ -27,7 +27,9 @@ class Command(BaseCommand):
         try:
             self._tell(purge())
         except PurgeIncomplete as error:
-            raise CommandError(_("Tout n’a pas pu être effacé\N{NO-BREAK SPACE}: %(kinds)s.") % {"kinds": error}) from error
+            raise CommandError(
+                _("Tout n’a pas pu être effacé\N{NO-BREAK SPACE}: %(kinds)s.") % {"kinds": error}
+            ) from error
 
     def _tell(self, rows: dict[str, int]) -> None:
         for kind, number in rows.items():

@@ -1,0 +1,72 @@
+"""What waits for the agents, and the figures of the week: a few counts over indexes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from accounts.enums import Event
+from accounts.models import Account, JournalEntry, Lock
+from assistance.models import AssistanceRequest
+from outbox.enums import CAME_BACK, Kind
+from outbox.models import Message
+
+WEEK = timedelta(days=7)
+#: Somebody who has not activated by then has probably not found the mail.
+NOT_ACTIVATED_AFTER = timedelta(days=14)
+WITH_ACTIVATION_LINK = (Kind.ACTIVATION, Kind.NEW_LINK)
+OF_THE_WEEK = (
+    Event.USER_CREATED,
+    Event.USER_ACTIVATED,
+    Event.SIGNED_IN,
+    Event.SIGN_IN_FAILED,
+    Event.LOCKED,
+    Event.ASSISTANCE_REQUESTED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much of what waits; `oldest_request` is when the request that waits longest was made."""
+
+    requests: int
+    oldest_request: datetime | None
+    locked: int
+    came_back: int
+    links_ending_today: int
+    not_activated: int
+
+
+def what_waits() -> Waiting:
+    """What somebody of the DSIN may have to look after, now."""
+    requests = AssistanceRequest.objects.open().aggregate(number=Count("pk"), oldest=Min("asked_at"))
+    return Waiting(
+        requests=requests["number"],
+        oldest_request=requests["oldest"],
+        locked=Lock.objects.open().count(),
+        came_back=Message.objects.asked_since(timezone.now() - WEEK).filter(status__in=CAME_BACK).count(),
+        links_ending_today=_links_ending_today(),
+        not_activated=not_activated_for_long(Account.objects.pending()).count(),
+    )
+
+
+def not_activated_for_long(pending):  # type: ignore[no-untyped-def]
+    """Those of `pending` accounts that have been there for `NOT_ACTIVATED_AFTER`."""
+    return pending.filter(created_at__lt=timezone.now() - NOT_ACTIVATED_AFTER)
+
+
+def figures_of_the_week() -> list[tuple[str, int]]:
+    """What happened within seven days, in the words of the journal."""
+    since = timezone.now() - WEEK
+    counted = JournalEntry.objects.filter(at__gte=since, event__in=OF_THE_WEEK).order_by()
+    numbers = dict(counted.values_list("event").annotate(Count("pk")))
+    return [(str(event.label), numbers.get(event.value, 0)) for event in OF_THE_WEEK]
+
+
+def _links_ending_today() -> int:
+    """How many people have not used a link that ends tonight."""
+    now = timezone.localtime(timezone=timezone.get_default_timezone())
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    ending = Message.objects.filter(deadline__gte=now, deadline__lt=midnight, kind__in=WITH_ACTIVATION_LINK)
+    return ending.filter(person__activated_at__isnull=True).values("person").distinct().count()

@@ -1,0 +1,57 @@
+"""`manage.py create_agent`: makes somebody an agent, and prints the code with which they enrol their application."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+
+from accounts.addresses import AddressRefused, outside_address
+from assistance.agents import second_factor
+from assistance.agents.appointing import NobodyOfThatLogin, account_for, appoint
+from assistance.agents.models import EnrolmentCode
+from assistance.agents.roles import Role
+from outbox.templatetags.moments import moment
+
+
+class Command(BaseCommand):
+    """Safe to run again: the role is set again, and a code is given again only when asked for."""
+
+    help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Who, in which role; a name and an address only for somebody whom HR does not know."""
+        parser.add_argument("login", help="identifiant, par exemple nadia.lefevre")
+        parser.add_argument("--role", choices=Role.values, required=True)
+        parser.add_argument("--name", default="", help="prénom puis nom, si les RH ne connaissent pas la personne")
+        parser.add_argument("--recovery-address", default="", help="son adresse de secours, dans le même cas")
+        parser.add_argument("--new-code", action="store_true", help="donne un autre code et retire l’application")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Appoint, then print the code, once."""
+        account = self._account(options)
+        appoint(account=account, role=Role(options["role"]))
+        self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
+        has_one = second_factor.device_of(account) or EnrolmentCode.objects.filter(account=account).exists()
+        if has_one and not options["new_code"]:
+            self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
+            return
+        code = second_factor.give_enrolment_code(account=account, reason="create_agent")
+        until = EnrolmentCode.objects.get(account=account).expires_at
+        self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
+        self.stdout.write(
+            f"À saisir jusqu’au {moment(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"
+        )
+        self.stdout.write(f"{settings.PORTAL_URL}{reverse('admin:enrolment')}")
+
+    def _account(self, options: dict[str, Any]) -> Any:
+        try:
+            address = outside_address(options["recovery_address"]) if options["recovery_address"] else ""
+            return account_for(login=options["login"], name=options["name"], recovery_address=address)
+        except AddressRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        except NobodyOfThatLogin as nobody:
+            raise CommandError(
+                "Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: pour en créer un, --name et --recovery-address."
+            ) from nobody

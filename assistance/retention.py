@@ -1,0 +1,33 @@
+"""How long requests of assistance are kept (PRV-05)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from accounts.erasing import also_erased
+from accounts.models import Account
+from assistance.models import AssistanceRequest
+from outbox.retention import Rows, purged
+
+
+@also_erased
+def forget_requests(accounts: Sequence[Account]) -> None:
+    """Whoever wrote them, they are about these people."""
+    AssistanceRequest.objects.filter(account__in=accounts).delete()
+
+
+def without_facts(requests: list[AssistanceRequest]) -> None:
+    """The request stays; what only helped to find the file goes (PRV-04)."""
+    pks = [request.pk for request in requests]
+    AssistanceRequest.objects.filter(pk__in=pks).update(ine_typed="", birth_date_typed=None)
+
+
+@purged("assistance-facts", after="RETENTION_ASSISTANCE_FACTS_DAYS", by=without_facts)
+def facts_of_closed_requests(limit: datetime) -> Rows:
+    """INE and birth date of requests that were closed."""
+    return AssistanceRequest.objects.closed_before(limit).exclude(ine_typed="", birth_date_typed__isnull=True)
+
+
+@purged("assistance-requests", after="RETENTION_ASSISTANCE_DAYS")
+def closed_requests(limit: datetime) -> Rows:
+    """Requests that were closed."""
+    return AssistanceRequest.objects.closed_before(limit)

@@ -1,0 +1,67 @@
+"""Agents to test with, their applications, and their browsers."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import Account
+from assistance.agents import second_factor
+from assistance.agents.appointing import appoint
+from assistance.agents.roles import Role
+from tests.people import A_GOOD_PASSWORD, active_person
+
+ENOUGH_WAITED = timedelta(minutes=2)
+
+
+def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
+    """Somebody with a role, without an application yet."""
+    person = active_person(**facts)
+    appoint(account=person, role=role)
+    return Account.objects.get(pk=person.pk)
+
+
+def with_application(account: Account) -> TOTPDevice:
+    """Their application, which has shown no code yet."""
+    return TOTPDevice.objects.create(user=account, name="application")
+
+
+def code_of(device: TOTPDevice, *, steps: int = 0) -> str:
+    """What the application shows now, or so many steps of 30 seconds later."""
+    clock = TOTP(device.bin_key, drift=steps)
+    clock.time = timezone.now().timestamp()
+    return f"{clock.token():06}"
+
+
+def wrong_code(device: TOTPDevice) -> str:
+    """Six digits that the application shows at no time near now."""
+    good = {code_of(device, steps=step) for step in range(-5, 6)}
+    return next(code for code in ("000000", "111111", "222222", "333333") if code not in good)
+
+
+def browser_of(account: Account, *, password: str = A_GOOD_PASSWORD, **options: Any) -> Client:
+    """Signed in to the portal, with the password alone."""
+    browser = Client(**options)
+    browser.post(reverse("login"), {"login": account.login, "password": password})
+    return browser
+
+
+def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
+    return browser.post(reverse("admin:verification"), {"code": code, **more})
+
+
+def inside(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account, Client]:
+    """An agent of that role, verified, and the browser."""
+    account = an_agent(role, **facts)
+    browser = browser_of(account)
+    assert give_code(browser, code_of(with_application(account))).status_code == 302
+    return account, browser
+
+
+def enrolment_code_for(account: Account) -> str:
+    return second_factor.give_enrolment_code(account=account)
