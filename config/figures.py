@@ -5,12 +5,13 @@ figure names kinds and numbers, never anybody. Every figure is there at zero too
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -23,6 +24,7 @@ from accounts.limits import refusals
 from accounts.models import Account, JournalEntry, Lock, Session
 from activation.models import CharterAcceptance, LinkRequest
 from activation.steps import STEPS
+from config.health import database_answers, redis_answers
 from directory.models import DirectoryConsent
 from mailrouting.models import Redirection
 from outbox.enums import Kind, Priority, Status
@@ -43,18 +45,16 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Look everything up, in a dozen questions."""
-        of_the_database = (_accounts, _steps, _events, _mails, _outbox, _link_requests, _locks, _sessions)
-        yield from _answers_of("database", of_the_database, (DatabaseError, InterfaceError))
-        yield from _answers_of("redis", (_queues, _refusals), (RedisError, OSError))
+        yield from _told_by("database", database_answers(), OF_THE_DATABASE)
+        yield from _told_by("redis", redis_answers(), OF_REDIS)
 
 
-def _answers_of(server: str, sources: Iterable[Source], failures: tuple[type[Exception], ...]) -> list[Metric]:
-    """What it knows, and whether it has answered."""
-    try:
-        found, up = [figure for source in sources for figure in source()], 1
-    except failures:
-        found, up = [], 0
-    return [*found, GaugeMetricFamily(f"portal_{server}_up", f"1 when the {server} has answered.", value=up)]
+def _told_by(server: str, answers: bool, sources: Iterable[Source]) -> Iterator[Metric]:
+    """Whether it answers, and then what it knows; one figure that takes too long is missing alone."""
+    yield _one(int(answers), f"portal_{server}_up", f"1 when the {server} answers.")
+    for source in sources if answers else ():
+        with suppress(DatabaseError, RedisError):
+            yield from list(source())
 
 
 def _accounts() -> Iterable[Metric]:
@@ -148,6 +148,19 @@ def _refusals() -> Iterable[Metric]:
     for limit, number in refusals().items():
         family.add_metric([limit], number)
     yield family
+
+
+OF_THE_DATABASE: tuple[Source, ...] = (
+    _accounts,
+    _steps,
+    _events,
+    _mails,
+    _outbox,
+    _link_requests,
+    _locks,
+    _sessions,
+)
+OF_REDIS: tuple[Source, ...] = (_queues, _refusals)
 
 
 def _state() -> Case:

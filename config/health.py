@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from redis import Redis
 from redis.exceptions import RedisError
@@ -17,18 +17,27 @@ def alive(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def ready(request: HttpRequest) -> HttpResponse:
     """The database answers, so requests can be served; a missing Redis slows things down but stops nothing."""
+    if not database_answers():
+        return HttpResponse("base de données injoignable\n", status=503, content_type="text/plain; charset=utf-8")
+    note = "" if redis_answers() else " (sans Redis)"
+    return HttpResponse(f"prêt{note}\n", content_type="text/plain; charset=utf-8")
+
+
+def database_answers() -> bool:
+    """Whether PostgreSQL answers us now."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
-        return HttpResponse("base de données injoignable\n", status=503, content_type="text/plain; charset=utf-8")
-    return HttpResponse(f"prêt{_redis_note()}\n", content_type="text/plain; charset=utf-8")
+    except (DatabaseError, InterfaceError):
+        return False
+    return True
 
 
-def _redis_note() -> str:
+def redis_answers() -> bool:
+    """Whether Redis answers us within half a second."""
     try:
         with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
             redis.ping()
     except (RedisError, OSError):
-        return " (sans Redis)"
-    return ""
+        return False
+    return True

@@ -37,9 +37,7 @@ ROUNDS = 6
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(
-        institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
-    )
+    return active_person(institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr")
 
 
 @pytest.fixture
@@ -117,7 +115,8 @@ class TestTheNewOne:
         assert answer.status_code == 302
 
     @pytest.mark.parametrize(
-        ("length", "status"), [(14, 200), (15, 302), (64, 302), (256, 302), (257, 200), (900_000, 200), (1_000_000, 400)]
+        ("length", "status"),
+        [(14, 200), (15, 302), (64, 302), (256, 302), (257, 200), (900_000, 200), (1_000_000, 400)],
     )
     def test_may_be_long_but_not_endless(self, person, browser, length, status):
         """PWD-01, PWD-02: never cut; what is too long is refused before any slow work."""
@@ -144,7 +143,8 @@ class TestTheNewOne:
         assert value not in answer.content.decode() or value in person.login
 
     @pytest.mark.parametrize(
-        "personal", ["jean.dupont@univ-exemple.fr", "jean.dupont@exemple.fr", "Jean Dupont 29/02/1984", "dupont-jean-1984-!"]
+        "personal",
+        ["jean.dupont@univ-exemple.fr", "jean.dupont@exemple.fr", "Jean Dupont 29/02/1984", "dupont-jean-1984-!"],
     )
     def test_is_nothing_about_the_person(self, browser, personal):
         """PWD-03: the validators know whose password it is."""
@@ -324,7 +324,10 @@ class TestPasswordManagers:
         assert asked["Location"] == reverse(PAGE)
         assert anonymous.status_code == 200
         assert anonymous.request["PATH_INFO"] == reverse("login")
-        assert browser.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").status_code == 404
+        assert (
+            browser.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").status_code
+            == 404
+        )
 
     def test_see_whose_password_it_is_and_which_field_is_which(self, person, browser):
         """Peers 22, RGAA 11.13: a user name, the present one, the new one, in that order; nothing cuts a paste."""

@@ -27,7 +27,7 @@ from outbox.models import Message
 from tests.accounts.recovering import at_once, browser_of, change_to, fresh, link_of, notice_of, wish
 from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for_us
 from tests.activation.test_first_connection import EVERYBODY as EVERYBODY_ELSE
-from tests.activation.test_first_connection import active, pending, sharing_a_recovery_address
+from tests.activation.test_first_connection import active, pending, sharing_a_recovery_address, to_reactivate
 from tests.activation.test_password_step import everything_stored
 from tests.hostile import EMAIL, TOKEN, N
 from tests.hostile import PASSWORD as PASSWORD_PACK
@@ -50,7 +50,11 @@ def bounced() -> Account:
     """Somebody whose last mail came back."""
     person = active_person()
     Message.objects.create(
-        kind=Kind.ACCOUNT_ACTIVATED, person=person, address=person.recovery_address, language="fr", status=Status.BOUNCED
+        kind=Kind.ACCOUNT_ACTIVATED,
+        person=person,
+        address=person.recovery_address,
+        language="fr",
+        status=Status.BOUNCED,
     )
     return person
 
@@ -79,14 +83,13 @@ MAILED = {
     sharing_a_recovery_address: Kind.NEW_LINK,
     active: Kind.PASSWORD_RESET,
     bounced: Kind.PASSWORD_RESET,
+    to_reactivate: Kind.REACTIVATION,
 }
 
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(
-        institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
-    )
+    return active_person(institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr")
 
 
 def link_for(person: Account, built_at: datetime | None = None) -> str:
@@ -159,7 +162,8 @@ class TestAsking:
 
     @pytest.mark.parametrize("make", EVERYBODY)
     def test_mails_whoever_it_helps(self, visitor, postman, make):
-        """Peers 26, HLP-02: pending gets the activation link, active an hour to choose; the others nothing at all."""
+        """Peers 26, HLP-02: pending gets the activation link, active an hour to choose, released the reactivation link;
+        the others nothing at all."""
         person = make()
         before = Message.objects.filter(person_id=person.pk).count() if person.pk else 0
 
@@ -332,7 +336,9 @@ class TestTheLink:
         assert visitor.cookies["sessionid"].value != planted
         assert choose(attacker).status_code == 404
 
-    @pytest.mark.parametrize("agent", ["Mozilla/5.0", "BingPreview/1.0b", "Microsoft Office", "curl/8", "GoogleImageProxy", ""])
+    @pytest.mark.parametrize(
+        "agent", ["Mozilla/5.0", "BingPreview/1.0b", "Microsoft Office", "curl/8", "GoogleImageProxy", ""]
+    )
     def test_opened_by_scanners_changes_nothing(self, person, agent):
         """TOK-06: twenty GETs, five HEADs, one OPTIONS, and the page behind it; then its reader uses it."""
         path, before = link_for(person), facts_about(person)
@@ -392,7 +398,9 @@ class TestTheLink:
     def test_of_another_purpose_opens_nothing(self, person):
         """TOK-02"""
         tokens = [link.token(fresh(person), timezone.now() + HOUR, 1) for link in (activation_link, redirection_link)]
-        tokens += [path.split("/")[-2] for path in (link_of(wish(person)), notice_of(change_to(person, "c@exemple.net")))]
+        tokens += [
+            path.split("/")[-2] for path in (link_of(wish(person)), notice_of(change_to(person, "c@exemple.net")))
+        ]
 
         statuses = [Client().get(reverse(LINK, args=[token])).status_code for token in tokens]
 
@@ -511,7 +519,8 @@ class TestWhatKillsALink:
         Message.objects.all().delete()
         lock_account(account=person, reason=LockReason.PHISHING)
 
-        assert postman.deliver() == []
+        postman.deliver()
+        assert [message.kind for message in Message.objects.all()] == [Kind.ACCOUNT_LOCKED]
 
     def test_a_resend_is_none_of_it(self, visitor, postman, person):
         """TOK-07, D2: anybody can ask for one."""
@@ -668,9 +677,7 @@ class TestANewPassword:
 
     def test_takes_nothing_else_from_the_form(self, person):
         """INP: extra fields."""
-        choose(
-            opened(link_for(person)), is_staff="1", is_superuser="1", account="1", recovery_address="a@evil.example"
-        )
+        choose(opened(link_for(person)), is_staff="1", is_superuser="1", account="1", recovery_address="a@evil.example")
 
         account = fresh(person)
         assert account.check_password(NEW_PASSWORD)

@@ -380,7 +380,7 @@ class TestTheNotice:
         """What it says happened."""
         change_the_password(person)
         lock_account(account=person, reason=LockReason.PHISHING)
-        [notice, _twin] = postman.deliver()
+        [notice, _twin, _of_the_lock] = postman.deliver()
 
         assert report(link_in(notice)).status_code == 302
 

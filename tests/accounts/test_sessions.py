@@ -111,7 +111,9 @@ class TestItsKey:
 
 
 class TestItsLength:
-    @pytest.mark.parametrize(("minutes", "second", "goes_on"), [(30, -1, True), (30, 0, False), (10, -1, True), (10, 0, False)])
+    @pytest.mark.parametrize(
+        ("minutes", "second", "goes_on"), [(30, -1, True), (30, 0, False), (10, -1, True), (10, 0, False)]
+    )
     def test_it_waits_as_long_as_the_setting_says(self, settings, time_machine, person, minutes, second, goes_on):
         """SES-04: SESSION_IDLE_MINUTES, counted by the server."""
         settings.SESSION_IDLE_SECONDS = minutes * 60

@@ -306,9 +306,7 @@ def test_the_password_given_again_in_a_session_upgrades_nothing_and_ends_nothing
     person, browser = person_with_an_older_hash, Client()
     browser.force_login(person)
 
-    browser.post(
-        reverse("account-recovery"), {"address": "nouvelle@exemple.org", "current_password": A_GOOD_PASSWORD}
-    )
+    browser.post(reverse("account-recovery"), {"address": "nouvelle@exemple.org", "current_password": A_GOOD_PASSWORD})
 
     assert signed_in(browser)
     assert Account.objects.get(pk=person.pk).password == person.password

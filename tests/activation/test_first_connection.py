@@ -37,16 +37,18 @@ def active() -> Account:
     return active_person()
 
 
-def locked() -> Account:
-    person = active_person()
+def locked_and_told(person: Account) -> Account:
     lock_account(account=person, reason=LockReason.PHISHING)
+    Message.objects.filter(kind=Kind.ACCOUNT_LOCKED).delete()
     return person
+
+
+def locked() -> Account:
+    return locked_and_told(active_person())
 
 
 def locked_before_activation() -> Account:
-    person = pending_person()
-    lock_account(account=person, reason=LockReason.OTHER)
-    return person
+    return locked_and_told(pending_person())
 
 
 def departed() -> Account:
@@ -88,6 +90,7 @@ MAILED = {
     active: Kind.ALREADY_ACTIVE,
     locked: Kind.LOCKED,
     locked_before_activation: Kind.LOCKED,
+    to_reactivate: Kind.REACTIVATION,
 }
 
 

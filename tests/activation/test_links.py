@@ -292,15 +292,16 @@ def test_a_locked_account_is_not_told_apart_from_an_expired_link(visitor, postma
     person = pending_person()
     link = link_to(person)
     locked(person)
+    told = len(postman.deliver())
 
     page = visitor.get(link, follow=True)
     visitor.post(reverse("activation-new-link"))
 
     assert page.status_code == 410
     assert "Il a expiré le" in page.content.decode()
-    mails = postman.deliver()
+    mails = postman.deliver()[told:]
     assert [mail["To"] for mail in mails] == [person.recovery_address]
-    assert Message.objects.get().kind == Kind.LOCKED
+    assert Message.objects.latest("pk").kind == Kind.LOCKED
     assert "/activation/" not in mails[0].get_body(("plain",)).get_content()
 
 

@@ -22,7 +22,7 @@ from tests.browser.visitor import IN_BROWSER, Visitor
 from tests.memory import forget_limits
 from tests.pages import PAGES, REFUSALS, Ask, Page
 
-pytestmark = [*IN_BROWSER, pytest.mark.django_db]
+pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("pages"), pytest.mark.django_db]
 
 ALL = {**PAGES, **REFUSALS}
 PORTAL = "http://localhost"

@@ -14,11 +14,10 @@ from tests.people import A_GOOD_PASSWORD
 
 IN_BROWSER = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(find() is None, reason="NO CHROMIUM ON THIS MACHINE: the pages are not tested in a browser"),
 ]
 # On the portal as it runs, whose processes see only what is committed.
-NEEDS_BROWSER = [*IN_BROWSER, pytest.mark.django_db(transaction=True)]
+NEEDS_BROWSER = [*IN_BROWSER, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 # What Chromium writes for any page whose status is an error, however well it is answered.
 STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of "
 COOKIES = {"sessionid", "csrftoken"}

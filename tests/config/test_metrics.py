@@ -101,9 +101,9 @@ class TestPage:
             assert canary not in text
 
     def test_whoever_asks_often_does_not_make_the_database_count_often(
-        self, visitor, key, django_assert_max_num_queries, time_machine
+        self, visitor, key, django_assert_max_num_queries
     ):
-        """AVL: a dozen queries, then none for ten seconds."""
+        """LOG-04: a dozen queries, then none for ten seconds."""
         header = {"authorization": f"Bearer {key}"}
         with django_assert_max_num_queries(QUERY_BUDGET):
             first = visitor.get(PAGE, headers=header).content

@@ -10,6 +10,7 @@ from django.utils import timezone, translation
 
 from accounts.models import Account
 from activation.tokens import activation_link
+from config.metrics import last_figures
 from local.processes import free_port
 from tests.headers import assert_headers
 
@@ -71,3 +72,16 @@ def test_health_tells_the_load_balancer(browser):
     ready = browser.get("/sante/pret")
     assert ready.status_code == 503
     assert ready.content.decode() == "base de données injoignable\n"
+
+
+def test_those_who_watch_are_told(browser, settings):
+    """LOG-04: the page of figures is there, and says that the database is not."""
+    settings.METRICS_KEY = "a-key-for-tests-0123456789abcdef"
+    last_figures.forget()
+    answer = browser.get(reverse("metrics"), headers={"authorization": f"Bearer {settings.METRICS_KEY}"})
+    last_figures.forget()
+    assert answer.status_code == 200
+    text = answer.content.decode()
+    assert "portal_database_up 0.0" in text
+    assert "portal_redis_up 1.0" in text
+    assert "portal_accounts" not in text

@@ -1,0 +1,146 @@
+"""Every line of web, worker and beat, with the processes as they run."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from accounts.models import Account
+from activation.models import Charter
+from outbox.tasks import send_due_messages
+from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.postman import text_of
+from tests.stack import NEEDS_STACK, Stack, wait_until
+
+pytestmark = NEEDS_STACK
+
+CANARY = {
+    "family_name": "Canarizo",
+    "given_name": "Zénobie",
+    "birth_date": date(1977, 7, 9),
+    "ine": "1234567890K",
+    "phone": "0612345678",
+    "institutional_address": "zenobie.canarizo@univ-exemple.fr",
+    "recovery_address": "privee.canarizo@exemple.net",
+}
+NEW_ADDRESS = "nouvelle.canarizo@exemple.org"
+WRONG_PASSWORD = "mauvais-canari-au-fond-de-la-mine"
+SEARCHED = "chercheuse-canari"
+#: Line ends, colours and separators of lines in a path (N06, N07, N37, N38).
+HOSTILE_PATHS = ("a%0d%0aBcc:x", "a%0a%7b%22event%22:%22forged%22%7d", "%1b[31mROUGE%07", "%c2%85%e2%80%a8%0b%7f")
+
+
+class Browser(requests.Session):
+    """Somebody's browser on the portal as it runs; every form is sent with the token of its page."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self.stack = stack
+
+    def read(self, path: str) -> str:
+        return self.get(f"{self.stack.url}{path}", timeout=20).text
+
+    def fill_in(self, path: str, **answers: str) -> requests.Response:
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.read(path))
+        assert found, path
+        form = {"csrfmiddlewaretoken": found[1], **answers}
+        return self.post(f"{self.stack.url}{path}", form, headers={"Origin": self.stack.url}, timeout=20)
+
+
+def link_of_mail(stack: Stack, number: int, mailed_to: str) -> str:
+    """The path of the link in the last mail to that address, once so many have arrived."""
+    mails = [mail for mail in stack.catcher.wait_for(number, timeout=30) if mailed_to in mail["To"]]
+    found = re.search(rf"^{re.escape(stack.url)}(/\S+/[\w-]{{60,}}/)\s*$", text_of(mails[-1]), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def activate(browser: Browser) -> str:
+    """Ask for a link, open it, answer every step; the link's path."""
+    browser.fill_in("/premiere-connexion/", login=CANARY["institutional_address"])
+    link = link_of_mail(browser.stack, 1, CANARY["recovery_address"])
+    browser.read(link)
+    browser.fill_in("/activation/")
+    browser.fill_in("/activation/charte/", version=Charter.objects.in_force().version, accepted="on")
+    browser.fill_in("/activation/annuaire/", listed="yes", understood="on")
+    browser.fill_in("/activation/messagerie/")
+    browser.fill_in("/activation/mot-de-passe/", password=A_GOOD_PASSWORD)
+    return link
+
+
+def change_recovery_address(browser: Browser) -> str:
+    """Sign in, after one wrong password, ask for another address and confirm it; the link's path."""
+    login = CANARY["institutional_address"]
+    browser.fill_in("/connexion/", login=login, password=WRONG_PASSWORD)
+    browser.fill_in("/connexion/", login=login, password=A_GOOD_PASSWORD)
+    before = len(browser.stack.catcher.messages)
+    browser.fill_in("/compte/adresse-de-secours/", address=NEW_ADDRESS)
+    link = link_of_mail(browser.stack, before + 1, NEW_ADDRESS)
+    browser.read(link)
+    browser.fill_in("/adresse-de-secours/")
+    return link
+
+
+def be_hostile(browser: Browser) -> None:
+    browser.read(f"/annuaire/?q={SEARCHED}")
+    for path in HOSTILE_PATHS:
+        browser.get(f"{browser.stack.url}/{path}/", headers={"User-Agent": "\x7f{}", "Host": "evil"}, timeout=20)
+        browser.read(f"/{path}/?canari={SEARCHED}")
+    browser.post(f"{browser.stack.url}/connexion/", {"login": "canari", "password": WRONG_PASSWORD}, timeout=20)
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """Each line as an object; what the log holds besides may not be there."""
+    text = log.read_text(encoding="utf-8")
+    assert text.isascii()
+    assert not re.search(r"[^\n -~]", text)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_line_is_json_and_names_nobody(stack: Stack):
+    """LOG-01, LOG-02, PWD-08, TOK-01, TOK-09: over an activation, a sign-in and a change of address."""
+    person, browser = pending_person(**CANARY), Browser(stack)
+    stack.start_beat()
+    secrets = [activate(browser)]
+    secrets += [cookie.value or "" for cookie in browser.cookies]
+    secrets += [change_recovery_address(browser)]
+    secrets += [cookie.value or "" for cookie in browser.cookies]
+    be_hostile(browser)
+    stack.send(send_due_messages)
+    web, worker, beat = (stack.log(name) for name in ("web", "worker", "beat"))
+    wait_until(lambda: "forged" in web.read_text() and "malicious_csrf" in web.read_text(), web, seconds=10)
+    wait_until(lambda: "link_requested" in worker.read_text(), worker, seconds=10)
+    wait_until(lambda: "Scheduler" in beat.read_text(), beat, seconds=20)
+    assert Account.objects.get(pk=person.pk).recovery_address == NEW_ADDRESS
+
+    lines = [line for log in (web, worker, beat) for line in lines_of(log)]
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), line
+        assert {"level", "logger", "event", "request_id"} <= set(line), line
+    events = [line["event"] for line in lines]
+    assert events.count("user_activated") == events.count("recovery_address_changed") == 1
+    assert events.count("authn_login_fail") == events.count("authn_login_success") == 1
+    assert {"log", "http_request", "link_requested", "malicious_csrf", "input_validation_fail"} <= set(events)
+    assert "forged" not in events
+    of_the_person = [line for line in lines if line["event"] == "user_activated"]
+    assert [(line["account"], line["actor"]) for line in of_the_person] == [(person.pk, person.pk)]
+
+    parts = [part for secret in secrets for part in re.findall(r"[\w-]{24,}", secret)]
+    assert len(parts) >= 4
+    canaries = [
+        *parts,
+        A_GOOD_PASSWORD,
+        WRONG_PASSWORD,
+        SEARCHED,
+        "canarizo",
+        "z\\u00e9nobie",
+        "zenobie",
+        "exemple.net",
+    ]
+    canaries += [CANARY["ine"], CANARY["phone"], "1977-07-09", "09/07/1977", NEW_ADDRESS]
+    for log in (web, worker, beat):
+        text = log.read_text().lower()
+        assert [canary for canary in canaries if canary.lower() in text] == [], log.name
