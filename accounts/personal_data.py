@@ -15,7 +15,13 @@ from accounts.enums import Event
 from accounts.models import Account, Session
 
 #: Secrets, which open something: they prove, and tell nothing about the person.
-LEFT_OUT: set[tuple[type[models.Model], str]] = {(Account, "password"), (Session, "session_key"), (Session, "session_data")}
+LEFT_OUT: set[tuple[type[models.Model], str]] = {
+    (Account, "password"),
+    (Session, "session_key"),
+    (Session, "session_data"),
+}
+#: What people did to others, and names them: it is not theirs to take home.
+ABOUT_OTHERS: set[type[models.Model]] = set()
 
 Rows = Iterable[models.Model]
 _elsewhere: dict[str, Callable[[Account], Rows]] = {}
@@ -24,6 +30,11 @@ _elsewhere: dict[str, Callable[[Account], Rows]] = {}
 def leave_out(table: type[models.Model], column: str) -> None:
     """Keep one more secret out of the copies."""
     LEFT_OUT.add((table, column))
+
+
+def is_about_others(table: type[models.Model]) -> None:
+    """Keep a table out of the copies of those whose acts it records."""
+    ABOUT_OTHERS.add(table)
 
 
 def also_held(name: str, find: Callable[[Account], Rows]) -> None:
@@ -42,7 +53,8 @@ def copy_for(*, account: Account) -> dict[str, Any]:
 
 def relations() -> list[Any]:
     """Every table that points at an account as its own, not as the author of an act on somebody else's."""
-    return sorted((one for one in Account._meta.related_objects if not one.hidden), key=lambda one: one.name)
+    own = (one for one in Account._meta.related_objects if not one.hidden and one.related_model not in ABOUT_OTHERS)
+    return sorted(own, key=lambda one: one.name)
 
 
 def _related_rows(account: Account, relation: Any) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class SessionStore(DatabaseStore):
         return row
 
     def cycle_key(self) -> None:
-        """Go on under a new key, unless somebody's session was ended meanwhile: no new key brings that back (SES-05)."""
+        """Go on under a new key; it does not bring back somebody's session that was ended meanwhile (SES-05)."""
         account_id, former_key = self.get(SESSION_KEY), self.session_key
         with transaction.atomic():
             if account_id:

@@ -11,6 +11,7 @@ class AssistanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the roles in line after each `migrate`."""
+        from django.contrib.admin.models import LogEntry
         from django_otp.plugins.otp_totp.models import TOTPDevice
 
         from accounts import personal_data
@@ -18,4 +19,5 @@ class AssistanceConfig(AppConfig):
         from assistance.agents.roles import bring_roles_in_line
 
         personal_data.leave_out(TOTPDevice, "key")
+        personal_data.is_about_others(LogEntry)
         post_migrate.connect(bring_roles_in_line, sender=self, dispatch_uid="assistance.roles")

@@ -61,7 +61,7 @@ def _lacks_digits(number: str) -> bool:
 class AccountAddressField(LoginField):
     """The institutional address of an account that may be somebody's; the domain may be left out."""
 
-    widget = forms.EmailInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "username"})
+    widget = forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "type": "email", "autocomplete": "username"})
 
 
 class IneField(RefusingField):

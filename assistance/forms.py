@@ -16,6 +16,9 @@ from assistance.fields import AccountAddressField, BirthDateField, IneField, Pho
 LONGEST_DESCRIPTION = 2_000
 LONGEST_AVAILABILITY = 200
 
+#: The one fact that a profile is asked for.
+FACT_OF: dict[str | None, str] = {Profile.STUDENT: "ine", Profile.STAFF: "birth_date"}
+
 DIFFERENT = _("L’adresse personnelle doit être différente de l’adresse universitaire")
 TOO_LONG = _("La description dépasse 2\N{NO-BREAK SPACE}000 caractères")
 
@@ -111,7 +114,7 @@ class AssistanceForm(forms.Form):
         return data
 
     def _keep_one_fact(self, data: dict[str, Any]) -> None:
-        wanted = {Profile.STUDENT: "ine", Profile.STAFF: "birth_date"}.get(data.get("profile"))  # type: ignore[call-overload]
+        wanted = FACT_OF.get(data.get("profile"))
         for name, nothing in (("ine", ""), ("birth_date", None)):
             if name != wanted:
                 self.errors.pop(name, None)

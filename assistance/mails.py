@@ -12,6 +12,7 @@ from outbox.models import Message
 @mail(Kind.ASSISTANCE_RECEIVED)
 def assistance_received(message: Message) -> Mail | None:
     """The reference, and until when an agent calls. Nothing that a visitor typed (HLP-08); pointless once closed."""
+    assert message.subject_id is not None
     request = AssistanceRequest.objects.open().filter(pk=message.subject_id).first()
     if request is None:
         return None

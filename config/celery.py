@@ -1,11 +1,12 @@
 """The Celery application: `celery -A config worker`, `celery -A config beat`."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
 from django.conf import settings
 from django.utils.log import configure_logging
 from kombu import Queue
@@ -43,7 +44,10 @@ app.conf.task_queues = (Queue("urgent"), Queue("bulk"))
 app.autodiscover_tasks()
 
 
+# A worker may have to warn before it sets up its log.
+@celeryd_init.connect
 @setup_logging.connect
 def log_as_the_web_does(**asked: object) -> None:
     """Write the lines of worker and beat as the settings say; Celery would write its own kind (LOG-02)."""
     configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    logging.captureWarnings(True)

@@ -47,6 +47,13 @@ def checked_metrics_key(key: str) -> str:
     return key
 
 
+def checked_log_format(name: str) -> str:
+    """LOG_FORMAT, when there is one of that name; ImproperlyConfigured otherwise."""
+    if name not in ("json", "text"):
+        raise ImproperlyConfigured("LOG_FORMAT must be json or text.")
+    return name
+
+
 def checked_portal_url(portal_url: str, *, debug: bool) -> str:
     """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it (TOK-08)."""
     parts = urlsplit(portal_url)

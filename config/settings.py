@@ -13,6 +13,7 @@ from config.environment import (
     checked_days,
     checked_domains,
     checked_hosts,
+    checked_log_format,
     checked_metrics_key,
     checked_portal_url,
     checked_provider_url,
@@ -350,7 +351,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": env.str("LOG_FORMAT", default="text" if DEBUG else "json"),
+            "formatter": checked_log_format(env.str("LOG_FORMAT", default="text" if DEBUG else "json")),
         }
     },
     "loggers": {

@@ -15,8 +15,11 @@ from accounts.limits import BAD_LINKS_PER_CLIENT
 from accounts.links import password_reset_link
 from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Session
+from accounts.session_store import SEEN_AT
 from activation.models import Charter
+from activation.reminders import stop_reminders
 from activation.services import accept_charter
+from activation.tokens import reminders_link
 from directory.services import record_directory_consent
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection, choose_redirection
@@ -266,6 +269,47 @@ def not_me_done(browser: Client) -> Ask:
     return Ask(reverse("activation-not-me"), {})
 
 
+def reminders_link_opened(browser: Client, person: Account, *, days_ago: int = 0) -> None:
+    deadline = reminders_link.deadline(timezone.now() - timedelta(days=days_ago))
+    browser.get(reverse("reminders-link", args=[reminders_link.token(person, deadline)]))
+
+
+@page
+def reminders(browser: Client) -> Ask:
+    reminders_link_opened(browser, pending_person())
+    return Ask(reverse("reminders"))
+
+
+@page
+def reminders_stopped(browser: Client) -> Ask:
+    return Ask(reverse("reminders-stopped"))
+
+
+@page
+def reminders_stopped_before(browser: Client) -> Ask:
+    person = pending_person()
+    reminders_link_opened(browser, person)
+    stop_reminders(account=person)
+    return Ask(reverse("reminders"), status=410)
+
+
+@page
+def reminders_link_expired(browser: Client) -> Ask:
+    reminders_link_opened(browser, pending_person(), days_ago=92)
+    return Ask(reverse("reminders"), status=410)
+
+
+@page
+def reminders_link_not_valid(browser: Client) -> Ask:
+    return Ask(reverse("reminders-link", args=["abc"]), status=404)
+
+
+@act
+def stop_the_reminders(browser: Client) -> Ask:
+    reminders_link_opened(browser, pending_person())
+    return Ask(reverse("reminders"), {}, 302)
+
+
 @page
 def charter(browser: Client) -> Ask:
     standing_before(browser, CHARTER)
@@ -511,6 +555,16 @@ def password_reset_done(browser: Client) -> Ask:
 def account_password(browser: Client) -> Ask:
     signed_in(browser)
     return Ask(reverse("account-password"))
+
+
+@page
+def sign_in_after_a_session_that_is_over(browser: Client) -> Ask:
+    signed_in(browser)
+    session = browser.session
+    session[SEEN_AT] = 0
+    session.save()
+    browser.get(reverse("account"))
+    return Ask(f"{reverse('login')}?next={reverse('account')}")
 
 
 @page

@@ -13,17 +13,19 @@ import pytest
 from django.conf import settings
 from django.db.models import F
 from django.template import engines
-from django.utils import translation
+from django.utils import timezone, translation
 
+from accounts.closing import announce_closings
 from accounts.enums import Category, LockReason
 from accounts.locks import lock_account
 from accounts.models import Account
 from accounts.services import change_password
 from accounts.tokens import LinkExpired
+from activation.reminders import remind
 from activation.tokens import activation_link
 from assistance.services import ask_for_assistance
 from mailrouting.services import change_redirection, choose_redirection
-from outbox.enums import Kind
+from outbox.enums import Kind, Status
 from outbox.mails import registered_kinds
 from outbox.models import Message
 from outbox.services import queue
@@ -128,6 +130,25 @@ def assistance_received(**facts) -> Message:
     return Message.objects.get()
 
 
+def activation_reminder(**facts) -> Message:
+    person = pending_person(**facts)
+    Message.objects.create(
+        kind=Kind.ACTIVATION,
+        person=person,
+        address=person.recovery_address,
+        status=Status.SENT,
+        deadline=timezone.now() - timedelta(days=1),
+    )
+    remind()
+    return Message.objects.get(kind=Kind.ACTIVATION_REMINDER)
+
+
+def account_closing(**facts) -> Message:
+    active_person(end_date=timezone.localdate() + timedelta(days=20), **facts)
+    announce_closings()
+    return only_the_notice(Kind.ACCOUNT_CLOSING)
+
+
 SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.ACTIVATION: activation,
     Kind.NEW_LINK: new_link,
@@ -136,6 +157,8 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.ACCOUNT_LOCKED: account_locked,
     Kind.REACTIVATION: reactivation,
     Kind.ACCOUNT_ACTIVATED: account_activated,
+    Kind.ACTIVATION_REMINDER: activation_reminder,
+    Kind.ACCOUNT_CLOSING: account_closing,
     Kind.ASSISTANCE_RECEIVED: assistance_received,
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
     Kind.REDIRECTION_CHANGED: redirection_changed,
@@ -145,6 +168,7 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.RECOVERY_CHANGED: recovery_changed,
 }
 WITH_LINK = (
+    Kind.ACTIVATION_REMINDER,
     *(Kind.ACTIVATION, Kind.NEW_LINK, Kind.REACTIVATION, Kind.PASSWORD_RESET, Kind.PASSWORD_CHANGED),
     *(Kind.REDIRECTION_VERIFICATION, Kind.REDIRECTION_CHANGED, Kind.RECOVERY_VERIFICATION, Kind.RECOVERY_CHANGED),
 )

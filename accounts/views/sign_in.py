@@ -36,7 +36,7 @@ class SignInView(RedirectURLMixin, FormView):
             return redirect(page_for("single-sign-on", self.get_redirect_url()))
         return super().get(request, *args, **kwargs)
 
-    def get_redirect_url(self) -> str:
+    def get_redirect_url(self) -> str:  # type: ignore[override]
         """The page that was wanted, when it is one of the portal's. Not what a button does: nobody presses it now."""
         wanted = super().get_redirect_url()
         return wanted if _can_be_opened(wanted) else ""

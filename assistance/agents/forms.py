@@ -191,7 +191,7 @@ class AccountSearchForm(forms.Form):
     """Whom an agent looks for."""
 
     q = LineField(
-        label="Nom, identifiant, identifiant court ou numéro RH",
+        label="Nom, identifiant ou numéro RH",
         required=False,
         max_length=100,
         widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "spellcheck": "false"}),

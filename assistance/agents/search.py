@@ -1,10 +1,10 @@
 """Finding an account among 100,000: by the beginnings of its names, however accented, and of its identifiers."""
 
 from django.db import connection
-from django.db.models import F, Func, QuerySet, TextField
+from django.db.models import F, Func, TextChoices, TextField
 
-from accounts.enums import State
-from accounts.models import Account
+from accounts.models import Account, AccountQuerySet, Lock
+from assistance.agents.waiting import links_ending_today, mails_that_came_back, not_activated_for_long
 
 #: More words make no search finer.
 MOST_WORDS = 6
@@ -24,26 +24,52 @@ class SearchedWords(Func):
         super().__init__(*map(F, ("given_name", "family_name", "uid", "institutional_address", "hr_id")))
 
 
-def accounts_found(*, query: str, state: str = "") -> "QuerySet[Account]":
-    """The accounts with every word of `query` (all of them without a word) in that state (all without one), each
-    knowing its own state without a query; by name, or the newest first when nothing narrows the list down."""
-    words = _words_of(query)
-    accounts = _in_state(state)
+class AccountList(TextChoices):
+    """What an agent may look through, instead of all."""
+
+    ALL = "", "Tous"
+    PENDING = "pending", "À activer"
+    NEVER_ACTIVATED = "never-activated", "À activer depuis longtemps"
+    LINK_ENDS_TODAY = "link-ends-today", "Lien qui se termine aujourd’hui"
+    MAIL_CAME_BACK = "mail-came-back", "E-mail revenu ces 7\N{NO-BREAK SPACE}derniers jours"
+    ACTIVE = "active", "Actifs"
+    LOCKED = "locked", "Bloqués"
+    CLOSED = "closed", "Fermés"
+
+    @classmethod
+    def named(cls, name: str) -> "AccountList":
+        """The list of that name; everybody when there is none."""
+        return cls(name) if name in cls.values else cls.ALL
+
+    def accounts(self) -> AccountQuerySet:
+        """Who is on it."""
+        people: AccountQuerySet = Account.objects.all()
+        match self:
+            case AccountList.PENDING:
+                people = Account.objects.pending()
+            case AccountList.NEVER_ACTIVATED:
+                people = not_activated_for_long()
+            case AccountList.LINK_ENDS_TODAY:
+                people = people.filter(pk__in=links_ending_today().values("person"))
+            case AccountList.MAIL_CAME_BACK:
+                people = people.filter(pk__in=mails_that_came_back().values("person"))
+            case AccountList.ACTIVE:
+                people = Account.objects.active()
+            case AccountList.LOCKED:
+                people = people.filter(pk__in=Lock.objects.open().values("account"))
+            case AccountList.CLOSED:
+                people = Account.objects.closed()
+        return people
+
+
+def accounts_found(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
+    """The accounts of a list with every word of `query`, or all of them without a word, each knowing its own state
+    without a query; by name, or the newest first when there is no word."""
+    words, accounts = _words_of(query), among.accounts()
     for word in words:
         accounts = accounts.alias(searched=SearchedWords()).filter(searched__contains=f" {word}")
     order = ("family_name", "given_name", "pk") if words else ("-pk",)
-    found: QuerySet[Account] = accounts.with_lock().order_by(*order)
-    return found
-
-
-def _in_state(state: str):  # type: ignore[no-untyped-def]
-    of_state = {
-        State.PENDING: Account.objects.pending,
-        State.ACTIVE: Account.objects.active,
-        State.LOCKED: Account.objects.locked,
-        State.CLOSED: Account.objects.closed,
-    }
-    return of_state.get(state, Account.objects.all)()  # type: ignore[call-overload]
+    return accounts.with_lock().order_by(*order)
 
 
 def _words_of(query: str) -> list[str]:

@@ -7,10 +7,10 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from accounts.enums import Event
-from accounts.models import Account, JournalEntry, Lock
+from accounts.models import Account, AccountQuerySet, JournalEntry, Lock
 from assistance.models import AssistanceRequest
 from outbox.enums import CAME_BACK, Kind
-from outbox.models import Message
+from outbox.models import Message, MessageQuerySet
 
 WEEK = timedelta(days=7)
 #: Somebody who has not activated by then has probably not found the mail.
@@ -45,15 +45,29 @@ def what_waits() -> Waiting:
         requests=requests["number"],
         oldest_request=requests["oldest"],
         locked=Lock.objects.open().count(),
-        came_back=Message.objects.asked_since(timezone.now() - WEEK).filter(status__in=CAME_BACK).count(),
-        links_ending_today=_links_ending_today(),
-        not_activated=not_activated_for_long(Account.objects.pending()).count(),
+        came_back=mails_that_came_back().count(),
+        links_ending_today=links_ending_today().aggregate(people=Count("person", distinct=True))["people"],
+        not_activated=not_activated_for_long().count(),
     )
 
 
-def not_activated_for_long(pending):  # type: ignore[no-untyped-def]
-    """Those of `pending` accounts that have been there for `NOT_ACTIVATED_AFTER`."""
+def not_activated_for_long() -> AccountQuerySet:
+    """Who could have activated `NOT_ACTIVATED_AFTER` ago, and has not."""
+    pending: AccountQuerySet = Account.objects.pending()
     return pending.filter(created_at__lt=timezone.now() - NOT_ACTIVATED_AFTER)
+
+
+def mails_that_came_back() -> MessageQuerySet:
+    """Those of the last seven days that reached nobody, or annoyed."""
+    return Message.objects.asked_since(timezone.now() - WEEK).filter(status__in=CAME_BACK)
+
+
+def links_ending_today() -> MessageQuerySet:
+    """Mails with an activation link that ends tonight, to people who have not used it."""
+    now = timezone.localtime(timezone=timezone.get_default_timezone())
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    ending = Message.objects.filter(deadline__gte=now, deadline__lt=midnight, kind__in=WITH_ACTIVATION_LINK)
+    return ending.filter(person__activated_at__isnull=True)
 
 
 def figures_of_the_week() -> list[tuple[str, int]]:
@@ -62,11 +76,3 @@ def figures_of_the_week() -> list[tuple[str, int]]:
     counted = JournalEntry.objects.filter(at__gte=since, event__in=OF_THE_WEEK).order_by()
     numbers = dict(counted.values_list("event").annotate(Count("pk")))
     return [(str(event.label), numbers.get(event.value, 0)) for event in OF_THE_WEEK]
-
-
-def _links_ending_today() -> int:
-    """How many people have not used a link that ends tonight."""
-    now = timezone.localtime(timezone=timezone.get_default_timezone())
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    ending = Message.objects.filter(deadline__gte=now, deadline__lt=midnight, kind__in=WITH_ACTIVATION_LINK)
-    return ending.filter(person__activated_at__isnull=True).values("person").distinct().count()

@@ -1,5 +1,6 @@
 """Locking, one account or hundreds, and releasing after a proof (HLP-01 to HLP-06, ADM-05)."""
 
+import re
 import time
 from datetime import timedelta
 
@@ -156,7 +157,7 @@ class TestTheNotice:
         assert reverse("assistance") in text
         if language == "fr":
             assert mail["Subject"] == "Votre compte informatique est bloqué"
-            assert f"Raison : {reason.label}." in text
+            assert f"Raison : {reason.label}.".replace("\N{NO-BREAK SPACE}", " ") in text
             assert str(timezone.localdate().year) in text
 
     def test_holds_no_link_that_sets_anything_and_no_word_of_an_agent(self, person, postman):
@@ -168,7 +169,7 @@ class TestTheNotice:
         for part in mail.iter_parts():
             assert "Lagente" not in part.get_content()
             assert "RSSI" not in part.get_content()
-            assert len(max(part.get_content().replace("/", " ").split(), key=len)) < 97
+            assert not re.search(r"[A-Za-z0-9_-]{60}", part.get_content())
 
     def test_goes_to_the_recovery_address_alone(self, person, postman):
         """Whoever has the password may read the university mailbox: the intruder is not told."""

@@ -10,23 +10,25 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import journal, personal_data
 from accounts.enums import Category, Event, LockReason
 from accounts.locks import lock_account
 from accounts.models import Account, Session
-from activation.models import LinkRequest
+from activation.models import LinkRequest, Reminders
 from directory.services import record_directory_consent
 from mailrouting.services import change_redirection
 from outbox.models import Message
 from tests.accounts.recovering import browser_of, change_to, fresh, wish
+from tests.assistance.agents.working import with_application
 from tests.hostile import N
 from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person
 
 pytestmark = pytest.mark.django_db
 
-SECRETS = {"password", "session_key", "session_data"}
+SECRETS = {"password", "session_key", "session_data", "key"}
 #: Reviewed: every table that points at an account as its own, under the name that the copy gives it.
 REVIEWED = {
     "charter_acceptances",
@@ -37,8 +39,10 @@ REVIEWED = {
     "messages",
     "recovery_address_changes",
     "redirection",
+    "reminders",
     "searchable_name",
     "sessions",
+    "totpdevice",
 }
 #: Reviewed: tables that name an account only as the author of an act on somebody else's, or hold nothing personal.
 NOT_ABOUT_THE_PERSON = {
@@ -47,9 +51,13 @@ NOT_ABOUT_THE_PERSON = {
     ("accounts.Lock", "released_by"),
     ("accounts.Account_groups", "account"),
     ("accounts.Account_user_permissions", "account"),
+    # What an agent did to others, by name.
+    ("admin.LogEntry", "user"),
     # What somebody has typed who may be a stranger: not for the owner of the account that they named.
     ("assistance.AssistanceRequest", "account"),
     ("assistance.AssistanceRequest", "taken_by"),
+    # Opens something.
+    ("assistance.EnrolmentCode", "account"),
 }
 
 
@@ -72,6 +80,8 @@ def person() -> Account:
     someone.locks.update(released_at=timezone.now(), **PROVEN)
     wish(someone, "troisieme@exemple.org")
     Client().post(reverse("forgotten-password"), {"login": someone.login})
+    Reminders.objects.create(account=someone, sent=1)
+    with_application(someone)
     return fresh(someone)
 
 
@@ -166,6 +176,7 @@ class TestNothingElseIs:
         assert not keys & (SECRETS | {"token", "link", "url"})
         assert "argon2" not in answer
         assert A_GOOD_PASSWORD not in answer
+        assert TOTPDevice.objects.get(user=person).key not in answer
         for session in Session.objects.all():
             assert session.session_key not in answer
             assert session.session_data not in answer

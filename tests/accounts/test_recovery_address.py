@@ -652,7 +652,7 @@ class TestTheLink:
         tokens = [
             activation_link.token(person, deadline, change.pk),
             redirection_link.token(person, deadline, change.pk),
-            not_me_link.token(person, deadline, change.pk),
+            not_me_link.token(person, deadline, person.journal.latest("pk").pk),
             password_reset_link.token(person, deadline, change.pk),
             recovery_address_link.token(person, deadline + timedelta(days=9), change.pk),
         ]

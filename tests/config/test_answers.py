@@ -41,6 +41,7 @@ PUBLIC = {
     *("activation-charter", "activation-charter-refused", "activation-directory", "activation-mailbox"),
     *("activation-verification", "activation-verification-state", "activation-verification-resend"),
     *("activation-password", "activation-done"),
+    *("reminders", "reminders-link", "reminders-stopped"),
 }
 FORMS = ("login", "first-connection", "assistance")
 

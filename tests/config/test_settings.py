@@ -168,6 +168,22 @@ class TestProduction:
         """SUP-03"""
         assert settings_from()["CELERY_ACCEPT_CONTENT"] == ["json"]
 
+    def test_the_log_is_json_unless_a_person_reads_it(self, settings_from):
+        """LOG-02"""
+
+        def form(**variables: str) -> str:
+            return settings_from(**variables)["LOGGING"]["handlers"]["console"]["formatter"]
+
+        assert (form(), form(DEBUG="true"), form(DEBUG="true", LOG_FORMAT="json")) == ("json", "text", "json")
+        with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT"):
+            form(LOG_FORMAT="JSON")
+
+    def test_the_figures_are_closed_and_their_key_is_long(self, settings_from):
+        """ADM-01, LOG-04"""
+        assert settings_from()["METRICS_KEY"] == ""
+        with pytest.raises(ImproperlyConfigured, match="METRICS_KEY"):
+            settings_from(METRICS_KEY="x" * 31)
+
     def test_nobody_follows_the_reader_of_a_mail(self, settings_from):
         """EML-02"""
         assert settings_from()["ANYMAIL"]["SEND_DEFAULTS"] == {"track_opens": False, "track_clicks": False}

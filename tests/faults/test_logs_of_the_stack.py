@@ -85,10 +85,12 @@ def change_recovery_address(browser: Browser) -> str:
 
 
 def be_hostile(browser: Browser) -> None:
+    """Paths, headers and forms that no page of ours leads to."""
     browser.read(f"/annuaire/?q={SEARCHED}")
     for path in HOSTILE_PATHS:
-        browser.get(f"{browser.stack.url}/{path}/", headers={"User-Agent": "\x7f{}", "Host": "evil"}, timeout=20)
         browser.read(f"/{path}/?canari={SEARCHED}")
+        browser.get(f"{browser.stack.url}/{path}/", headers={"User-Agent": "\x7f{}"}, timeout=20)
+    browser.get(f"{browser.stack.url}/", headers={"Host": "evil.example"}, timeout=20)
     browser.post(f"{browser.stack.url}/connexion/", {"login": "canari", "password": WRONG_PASSWORD}, timeout=20)
 
 
@@ -123,7 +125,7 @@ def test_every_line_is_json_and_names_nobody(stack: Stack):
     events = [line["event"] for line in lines]
     assert events.count("user_activated") == events.count("recovery_address_changed") == 1
     assert events.count("authn_login_fail") == events.count("authn_login_success") == 1
-    assert {"log", "http_request", "link_requested", "malicious_csrf", "input_validation_fail"} <= set(events)
+    assert {"log", "http_request", "link_requested", "malicious_csrf"} <= set(events)
     assert "forged" not in events
     of_the_person = [line for line in lines if line["event"] == "user_activated"]
     assert [(line["account"], line["actor"]) for line in of_the_person] == [(person.pk, person.pk)]

@@ -8,14 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.generic import TemplateView
 
-from accounts.enums import State
 from accounts.history import Topic, history
 from accounts.models import Account
 from assistance.agents import opening
 from assistance.agents.access import AgentView, may_act_on, require_may_act_on
 from assistance.agents.forms import AccountSearchForm
 from assistance.agents.roles import Ability
-from assistance.agents.search import LAST_PAGE, ON_A_PAGE, accounts_found
+from assistance.agents.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
 
 EVENTS_ON_A_PAGE = 20
 PAGE = re.compile(r"[1-9][0-9]{0,2}")
@@ -30,17 +29,20 @@ class AccountsView(AgentView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """One page of those found, and whether there is another."""
         form = AccountSearchForm(self.request.GET)
-        state, number = self.request.GET.get("etat", ""), page_number(self.request.GET.get("page", ""))
+        among, number = (
+            AccountList.named(self.request.GET.get("etat", "")),
+            page_number(self.request.GET.get("page", "")),
+        )
         found: list[Account] = []
         if form.is_valid():
             start = (number - 1) * ON_A_PAGE
-            found = list(accounts_found(query=form.cleaned_data["q"], state=state)[start : start + ON_A_PAGE + 1])
+            found = list(accounts_found(query=form.cleaned_data["q"], among=among)[start : start + ON_A_PAGE + 1])
         return super().get_context_data(
             **kwargs,
             form=form,
             accounts=found[:ON_A_PAGE],
-            states=[one for one in State if one != State.TO_REACTIVATE],
-            state=state,
+            lists=AccountList.choices,
+            list=among,
             number=number,
             previous=number - 1,
             following=number + 1,
