@@ -104,9 +104,9 @@ FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rat
 FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/2minute;8/15minute;12/hour;20/day")
 #: From everywhere together; beyond it, clients that the person has not used lately share a slow lane.
 FAILED_SIGN_INS_PER_LOGIN = Limit("failed-sign-ins-of-login-in-all", "100/day")
+SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")
 #: Codes that allow an agent's application. The codes of the application itself wait in the database (ADM-04).
 ENROLMENT_CODES_PER_ACCOUNT = Limit("enrolment-codes", "5/15minute;20/day")
-SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")
 
 
 def refusals() -> dict[str, int]:

@@ -33,7 +33,8 @@ def given_up(changes: list[RecoveryAddressChange]) -> None:
 @purged("sessions", after=None)
 def ended_sessions(limit: datetime) -> Rows:
     """Sessions that nobody can use any more."""
-    return Session.objects.filter(expire_date__lt=limit)
+    ended: Rows = Session.objects.filter(expire_date__lt=limit)
+    return ended
 
 
 @purged("waiting-recovery-addresses", after="RETENTION_WAITING_DAYS", by=given_up, holding=("self", "account"))

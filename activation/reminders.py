@@ -129,7 +129,7 @@ def _remind_some(last: int) -> Batch:
     return Batch(*row)
 
 
-def _days(today: date) -> dict[str, object]:
+def _days(today: date) -> dict[str, datetime | date | int]:
     return {
         "now": timezone.now(),
         "today": today,
@@ -138,7 +138,7 @@ def _days(today: date) -> dict[str, object]:
     }
 
 
-def _words() -> dict[str, object]:
+def _words() -> dict[str, list[str] | str | int]:
     return {
         "with_link": [kind.value for kind in WITH_LINK],
         "unfinished": [status.value for status in UNFINISHED],

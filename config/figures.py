@@ -75,10 +75,10 @@ def _events() -> Iterable[Metric]:
     now = timezone.now()
     entries = JournalEntry.objects.filter(at__gte=now - DAY).order_by().values("event")
     rows = list(entries.annotate(of_the_day=Count("pk"), of_the_hour=Count("pk", filter=Q(at__gte=now - HOUR))))
-    for words, time in (("day", "24 hours"), ("hour", "hour")):
-        numbers = {row["event"]: row[f"of_the_{words}"] for row in rows}
-        about = f"Entries of the journal of the last {time}."
-        yield _by("event", Event.values, numbers, f"portal_events_last_{words}", about)
+    day = {row["event"]: row["of_the_day"] for row in rows}
+    hour = {row["event"]: row["of_the_hour"] for row in rows}
+    yield _by("event", Event.values, day, "portal_events_last_day", "Entries of the journal of the last 24 hours.")
+    yield _by("event", Event.values, hour, "portal_events_last_hour", "Entries of the journal of the last hour.")
 
 
 def _mails() -> Iterable[Metric]:
@@ -131,7 +131,9 @@ def _locks() -> Iterable[Metric]:
 
 
 def _sessions() -> Iterable[Metric]:
-    number = Session.objects.filter(account__isnull=False, expire_date__gt=timezone.now()).count()
+    now = timezone.now()
+    used_since = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    number = Session.objects.filter(account__isnull=False, expire_date__gt=now, last_seen_at__gt=used_since).count()
     yield _one(number, "portal_sessions_open", "Sessions of people who are signed in.")
 
 

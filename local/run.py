@@ -46,6 +46,8 @@ To try it: activate the account of Camille Durand; her activation mail is among 
 
 Compte déjà actif / Account that is active:  nadia.lefevre    demonstration seulement 2026
 
+Espace agents / Agents’ area:  {portal}/admin/    hugo.lefebvre    demonstration seulement 2026
+{agent}
 Arrêter / Stop: Ctrl-C
 """
 
@@ -152,8 +154,8 @@ def start_everything(everything: ExitStack) -> Services:
     everything.callback(services.stop)
     start_portal(services, home, web)
     wait_until_ready(services, web)
-    portal = environment["PORTAL_URL"]
-    say(WELCOME.format(portal=portal, mails=f"http://{LOOPBACK}:{mail_port}", logs=logs))
+    portal, agent = environment["PORTAL_URL"], services.log("agent").read_text(encoding="utf-8")
+    say(WELCOME.format(portal=portal, mails=f"http://{LOOPBACK}:{mail_port}", logs=logs, agent=agent))
     return services
 
 
@@ -215,6 +217,7 @@ def start_portal(services: Services, home: Path, web: socket.socket) -> None:
     services.start("worker", *celery, "worker", "--loglevel", "INFO", "--concurrency", "2")
     services.start("beat", *celery, "beat", "--pidfile", "", "--schedule", str(home / "beat-schedule"))
     services.run("load_demo", sys.executable, "manage.py", "load_demo")
+    services.run("agent", sys.executable, "manage.py", "create_agent", "hugo.lefebvre", "--role", "Responsables")
 
 
 def wait_until_ready(services: Services, web: socket.socket) -> None:

@@ -93,7 +93,9 @@ class Stack:
     def start_beat(self) -> None:
         """Start beat with a schedule of one second unless it runs."""
         schedule = str(self.directory / "beat-schedule")
-        self._start("beat", "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule)
+        self._start(
+            "beat", "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule
+        )
 
     def stop(self, name: str) -> None:
         """Stop "web", "worker" or "beat" in good order."""

@@ -23,6 +23,7 @@ from accounts.services import change_password
 from accounts.tokens import LinkExpired
 from activation.reminders import remind
 from activation.tokens import activation_link
+from assistance.agents.second_factor import begin_enrolment, finish_enrolment, give_enrolment_code
 from assistance.services import ask_for_assistance
 from mailrouting.services import change_redirection, choose_redirection
 from outbox.enums import Kind, Status
@@ -31,6 +32,7 @@ from outbox.models import Message
 from outbox.services import queue
 from outbox.templatetags.moments import moment
 from tests.accounts.recovering import change_to, wish
+from tests.assistance.agents.working import an_agent, code_of
 from tests.assistance.asking import written
 from tests.locking import released_person
 from tests.people import active_person, pending_person
@@ -149,6 +151,14 @@ def account_closing(**facts) -> Message:
     return only_the_notice(Kind.ACCOUNT_CLOSING)
 
 
+def second_factor_changed(**facts) -> Message:
+    """For an agent who has a new application; its twin to the mailbox says the same."""
+    agent = an_agent(**facts)
+    device = begin_enrolment(account=agent, typed=give_enrolment_code(account=agent))
+    finish_enrolment(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
+    return only_the_notice(Kind.SECOND_FACTOR_CHANGED)
+
+
 SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.ACTIVATION: activation,
     Kind.NEW_LINK: new_link,
@@ -166,9 +176,11 @@ SITUATIONS: dict[Kind, Callable[..., Message]] = {
     Kind.PASSWORD_CHANGED: password_changed,
     Kind.RECOVERY_VERIFICATION: recovery_verification,
     Kind.RECOVERY_CHANGED: recovery_changed,
+    Kind.SECOND_FACTOR_CHANGED: second_factor_changed,
 }
 WITH_LINK = (
     Kind.ACTIVATION_REMINDER,
+    Kind.SECOND_FACTOR_CHANGED,
     *(Kind.ACTIVATION, Kind.NEW_LINK, Kind.REACTIVATION, Kind.PASSWORD_RESET, Kind.PASSWORD_CHANGED),
     *(Kind.REDIRECTION_VERIFICATION, Kind.REDIRECTION_CHANGED, Kind.RECOVERY_VERIFICATION, Kind.RECOVERY_CHANGED),
 )

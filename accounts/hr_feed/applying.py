@@ -201,7 +201,7 @@ def _record(entries: list[dict[str, object]], now: datetime, actor: Account | No
     }
     with connection.cursor() as cursor:
         cursor.execute(RECORD, parameters)
-    for event, number in Counter(entry["event"] for entry in entries).items():
+    for event, number in Counter(str(entry["event"]) for entry in entries).items():
         journal.tell_of(Event(event), actor=actor.pk if actor else None, accounts=number)
 
 

@@ -12,6 +12,7 @@ register = template.Library()
 #: What the details of an entry call the two sides of a change, and else what tells most.
 BEFORE_AND_AFTER = (("previous", "address"), ("previous", "target"), ("old", "new"))
 TELLING = ("address", "target", "previous", "proposed", "version", "device")
+BY_LINK = frozenset({Event.PASSWORD_RESET, Event.USER_REACTIVATED})
 #: On public forms, where one types somebody's identifier.
 BY_ANYBODY = frozenset({Event.SIGN_IN_FAILED, Event.LINK_REQUESTED, Event.ASSISTANCE_REQUESTED})
 
@@ -31,8 +32,10 @@ def detail(entry: JournalEntry) -> str:
 @register.filter
 def author(entry: JournalEntry) -> str:
     """Who did it, as far as the portal knows."""
-    if entry.event == Event.PASSWORD_RESET:
+    if entry.event in BY_LINK:
         return _("Lien reçu par e-mail")
+    if "system" in entry.details:
+        return _("Automatique")
     if entry.actor_id is not None:
         return _("Vous") if entry.actor_id == entry.account_id else _("DSIN")
     if entry.event in BY_ANYBODY:

@@ -18,6 +18,7 @@ from accounts.enums import Event
 from accounts.forms import LanguageForm
 from accounts.history import Topic, history
 from accounts.models import Account, RecoveryAddressChange
+from accounts.single_sign_on import providers as single_sign_on
 
 LATEST_ACTIVITIES = 5
 EVENTS_ON_A_PAGE = 20
@@ -118,7 +119,8 @@ class AllSessionsEndView(View):
         sessions.sign_out_everywhere(account=signed_in(request))
         request.session.flush()
         messages.success(request, _("Vous êtes déconnecté partout."))
-        return redirect("login")
+        # The sign-in page would lead straight back in through the university's provider.
+        return redirect("signed-out" if single_sign_on.is_on() else "login")
 
 
 class DataView(TemplateView):

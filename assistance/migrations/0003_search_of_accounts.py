@@ -7,7 +7,7 @@ CREATE = """
 CREATE FUNCTION assistance_searched_words(given text, family text, uid text, address text, hr_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ' ' || directory_folded(
-        concat_ws(' ', given, family, replace(family, ' ', ''), uid, split_part(address, '@', 1), hr_id)
+        concat_ws(' ', given, family, replace(directory_folded(family), ' ', ''), uid, split_part(address, '@', 1), hr_id)
     );
 COMMENT ON FUNCTION assistance_searched_words IS 'Names and identifiers in small letters, a space before each word';
 CREATE INDEX assistance_account_search ON accounts_account USING gin (

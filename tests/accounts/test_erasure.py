@@ -20,6 +20,8 @@ from accounts.models import Account, JournalEntry, Session
 from accounts.personal_data import relations
 from accounts.tokens import LinkNotValid
 from activation.models import Reminders
+from assistance.enums import Profile, Reason
+from assistance.models import AssistanceRequest
 from directory.models import active_people, listed_people
 from directory.services import record_directory_consent
 from mailrouting.services import change_redirection
@@ -176,6 +178,25 @@ def test_the_directory_forgets_at_once_and_does_not_remember_a_yes():
 
     assert person not in active_people()
     assert person.directory_consents.latest_first().first().listed is False
+
+
+def test_what_was_asked_of_the_assistance_goes_too(person):
+    """PRV-07: whoever wrote it, it is about the person."""
+    request = AssistanceRequest.objects.create(
+        reference="A-1",
+        reason=Reason.choices[0][0],
+        profile=Profile.STAFF,
+        typed_address=LOGIN,
+        account=person,
+        contact_address="premiere@exemple.net",
+        phone="+33611223344",
+        description="Je suis Zéphyrine",
+        language="fr",
+    )
+
+    erase_person(account=person)
+
+    assert not AssistanceRequest.objects.filter(pk=request.pk).exists()
 
 
 def test_a_second_time_changes_nothing(person):

@@ -247,12 +247,12 @@ def every_page() -> dict[str, URLPattern]:
     """Each address of the portal by its name."""
     found: dict[str, URLPattern] = {}
 
-    def look_into(patterns: list[URLPattern | URLResolver]) -> None:
+    def look_into(patterns: list[URLPattern | URLResolver], space: str = "") -> None:
         for pattern in patterns:
             if isinstance(pattern, URLResolver):
-                look_into(pattern.url_patterns)
+                look_into(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else space)
             else:
-                found[str(pattern.name)] = pattern
+                found[f"{space}{pattern.name}"] = pattern
 
     look_into(get_resolver().url_patterns)
     return found

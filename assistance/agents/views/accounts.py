@@ -28,11 +28,9 @@ class AccountsView(AgentView, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """One page of those found, and whether there is another."""
-        form = AccountSearchForm(self.request.GET)
-        among, number = (
-            AccountList.named(self.request.GET.get("etat", "")),
-            page_number(self.request.GET.get("page", "")),
-        )
+        asked = self.request.GET
+        form, among = AccountSearchForm(asked), AccountList.named(asked.get("etat", ""))
+        number = page_number(asked.get("page", ""))
         found: list[Account] = []
         if form.is_valid():
             start = (number - 1) * ON_A_PAGE

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.addresses import AddressRefused, outside_address
 from assistance.agents import second_factor
@@ -33,12 +34,13 @@ class Command(BaseCommand):
         account = self._account(options)
         appoint(account=account, role=Role(options["role"]))
         self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
-        has_one = second_factor.device_of(account) or EnrolmentCode.objects.filter(account=account).exists()
+        codes = EnrolmentCode.objects.filter(account=account)
+        has_one = second_factor.device_of(account) or codes.good_at(timezone.now()).exists()
         if has_one and not options["new_code"]:
             self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
             return
         code = second_factor.give_enrolment_code(account=account, reason="create_agent")
-        until = EnrolmentCode.objects.get(account=account).expires_at
+        until = codes.get().expires_at
         self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
         self.stdout.write(
             f"À saisir jusqu’au {moment(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"

@@ -1,0 +1,194 @@
+"""Who may do what (ADM-05): each page names its ability, each role has those of the table, nobody acts on agents."""
+
+from itertools import product
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from accounts.enums import Event
+from accounts.models import Account, JournalEntry
+from assistance.agents import urls
+from assistance.agents.access import AgentView, may_act_on, may_manage, require_may_act_on
+from assistance.agents.models import EnrolmentCode
+from assistance.agents.roles import ABILITIES, Ability, Role
+from assistance.agents.site import AgentSite
+from tests.assistance.agents.working import an_agent, browser_of, inside, with_application
+from tests.people import active_person
+
+pytestmark = pytest.mark.django_db
+
+#: On the way in: for agents who are not inside yet. Reviewed.
+DOOR = {"verification", "enrolment", "application"}
+PAGES = [pattern for pattern in urls.urlpatterns if pattern.name not in DOOR]
+#: Who may open what. Reviewed; a new page has to be added here.
+EVERY_AGENT = {Role.LECTURE, Role.ASSISTANCE, Role.RESPONSABLES}
+WHO = {
+    "index": EVERY_AGENT,
+    "device": EVERY_AGENT,
+    "device-replacement": EVERY_AGENT,
+    "backup-codes": EVERY_AGENT,
+    "device-removal": EVERY_AGENT,
+    "accounts": EVERY_AGENT,
+    "account": EVERY_AGENT,
+    "account-address": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "agents": {Role.RESPONSABLES},
+    "agent-code": {Role.RESPONSABLES},
+}
+REFUSED, SHOWN = 403, (200, 302, 405)
+
+
+def address_of(pattern: URLPattern) -> str:
+    """With somebody on whom the page may act."""
+    if "pk" not in pattern.pattern.converters:
+        return reverse(f"admin:{pattern.name}")
+    somebody = an_agent() if pattern.name == "agent-code" else active_person()
+    return reverse(f"admin:{pattern.name}", args=[somebody.pk])
+
+
+def test_the_table_covers_every_page_and_nothing_else_is_mounted():
+    """ADM-01, ADM-02: one site, our pages only."""
+    assert {pattern.name for pattern in PAGES} == set(WHO)
+    assert isinstance(admin.site._wrapped if hasattr(admin.site, "_wrapped") else admin.site, AgentSite)
+    assert admin.site._registry == {}
+    assert admin.site.get_urls() == urls.urlpatterns
+
+
+@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
+def test_a_page_names_its_ability(pattern):
+    view = pattern.callback.view_class
+    assert issubclass(view, AgentView)
+    assert isinstance(view.ability, Ability)
+
+
+@pytest.mark.parametrize(("role", "pattern"), list(product(Role, PAGES)), ids=lambda one: getattr(one, "name", None))
+def test_a_role_opens_what_the_table_says(role, pattern):
+    """ADM-05: by GET and by POST."""
+    _agent, browser = inside(role)
+    for ask in (browser.get, browser.post):
+        status = ask(address_of(pattern)).status_code
+        if role in WHO[pattern.name]:
+            assert status in SHOWN
+        else:
+            assert status == REFUSED
+
+
+@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
+@pytest.mark.parametrize("method", ["get", "post", "head", "put", "delete", "options"])
+def test_nothing_is_open_to_others(pattern, method):
+    """ADM-02: anonymous, somebody who is no agent, an agent without the code, even a superuser."""
+    address = address_of(pattern)
+    superuser = an_agent()
+    Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
+    with_application(superuser)
+    for browser in (Client(), browser_of(active_person()), browser_of(superuser)):
+        answer = getattr(browser, method)(address)
+        assert answer.status_code in (302, 403)
+        if answer.status_code == 302:
+            assert answer.url.startswith((reverse("login"), reverse("admin:verification")))
+
+
+@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
+def test_reading_changes_nothing_but_the_journal(pattern):
+    """ADM-06"""
+    _agent, browser = inside(Role.RESPONSABLES)
+    address = address_of(pattern)
+    before = list(Account.objects.order_by("pk").values())
+    for ask in (browser.get, browser.head):
+        ask(address)
+    assert list(Account.objects.order_by("pk").values()) == before
+    assert not EnrolmentCode.objects.exists()
+
+
+def test_migrating_brings_the_roles_in_line():
+    Group.objects.get(name="Lecture").permissions.set(Permission.objects.filter(codename="manage_agents"))
+    Group.objects.get(name="Responsables").delete()
+
+    call_command("migrate", "assistance", verbosity=0)
+
+    for role, abilities in ABILITIES.items():
+        held = Group.objects.get(name=role.value).permissions.values_list("codename", flat=True)
+        assert set(held) == {ability.value for ability in abilities}
+
+
+def test_reading_roles_may_change_nothing():
+    """ADM-05, design §9"""
+    assert ABILITIES[Role.LECTURE] == {Ability.SEE}
+    assert ABILITIES[Role.LECTURE] < ABILITIES[Role.ASSISTANCE] < ABILITIES[Role.RESPONSABLES] == set(Ability)
+
+
+class TestOnOthers:
+    def test_nobody_acts_on_their_own_account_or_on_an_agents(self):
+        """ADM-05"""
+        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_person()
+        assert may_act_on(agent, person)
+        for forbidden in (agent, other):
+            assert not may_act_on(agent, forbidden)
+            with pytest.raises(PermissionDenied):
+                require_may_act_on(agent, forbidden)
+
+    def test_nobody_manages_themselves_or_people_who_are_no_agents(self):
+        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(), active_person()
+        assert may_manage(agent, other)
+        assert not may_manage(agent, agent)
+        assert not may_manage(agent, person)
+
+    def test_an_address_of_an_agent_is_not_shown(self):
+        """ADM-05"""
+        agent, browser = inside(Role.RESPONSABLES)
+        for account in (agent, an_agent()):
+            answer = browser.post(reverse("admin:account-address", args=[account.pk]))
+            assert answer.status_code == REFUSED
+            page = browser.get(reverse("admin:account", args=[account.pk])).content.decode()
+            assert account.recovery_address not in page
+            assert "Afficher" not in page
+        assert not JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
+
+    def test_a_responsable_gives_a_code_with_a_reason_never_to_themselves(self):
+        """ADM-03, ADM-05"""
+        agent, browser = inside(Role.RESPONSABLES)
+        lost = an_agent()
+        device = with_application(lost)
+        own = reverse("admin:agent-code", args=[agent.pk])
+        others = reverse("admin:agent-code", args=[lost.pk])
+
+        assert browser.get(own).status_code == browser.post(own, {"reason": "parce que c’est moi"}).status_code == 403
+        assert browser.post(others, {"reason": ""}).status_code == 200
+        assert not EnrolmentCode.objects.exists()
+        assert browser.post(others, {"reason": "Téléphone perdu, vu en personne"}).status_code == 200
+
+        [entry] = JournalEntry.objects.filter(event=Event.ENROLMENT_CODE_GIVEN)
+        assert (entry.account, entry.actor) == (lost, agent)
+        assert entry.details["reason"] == "Téléphone perdu, vu en personne"
+        assert EnrolmentCode.objects.get().account == lost
+        assert not type(device).objects.filter(pk=device.pk).exists()
+        assert lost.messages.count() == 2
+
+    def test_a_code_for_somebody_who_is_no_agent_is_nowhere(self):
+        _agent, browser = inside(Role.RESPONSABLES)
+        person = active_person()
+        answer = browser.post(reverse("admin:agent-code", args=[person.pk]), {"reason": "une bonne raison"})
+        assert answer.status_code == 404
+
+    def test_hidden_fields_make_nobody_an_agent(self):
+        """ADM-06"""
+        _agent, browser = inside()
+        person = active_person()
+        forged = {"is_staff": "1", "is_superuser": "1", "groups": "1", "recovery_address": "a@evil.example"}
+        browser.post(reverse("admin:account", args=[person.pk]), forged)
+        browser.post(reverse("admin:account-address", args=[person.pk]), forged)
+        now = Account.objects.get(pk=person.pk)
+        assert (now.is_staff, now.is_superuser, now.recovery_address) == (False, False, person.recovery_address)
+
+    def test_a_form_from_elsewhere_is_refused(self):
+        """SES-07, ADM-06"""
+        agent, browser = inside()
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = browser.cookies
+        for name, args in (("device-removal", []), ("account-address", [active_person().pk]), ("verification", [])):
+            assert strict.post(reverse(f"admin:{name}", args=args), {"code": "000000"}).status_code == 403
+        assert agent.totpdevice_set.exists()
