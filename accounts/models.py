@@ -81,8 +81,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
     activated_at = models.DateTimeField(_("activé le"), null=True)
     password_changed_at = models.DateTimeField(_("mot de passe modifié le"), null=True)
     is_staff = models.BooleanField(_("agent DSIN"), default=False)
-    # An erased account keeps its names, so that nobody else ever gets them, and the key of HR, so that its file does not
-    # bring back somebody who has left (accounts/erasing.py).
+    # An erased account keeps its names, so that nobody else ever gets them, and the key of HR, so that its file brings
+    # back nobody who has left (accounts/erasing.py).
     erased_at = models.DateTimeField(_("effacé le"), null=True)
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
 

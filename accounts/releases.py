@@ -112,13 +112,13 @@ def release_lock(
 def _held(account: Account) -> Account:
     """The account as it is now, its row held. Two queries: what is read after the wait is what the other one left."""
     Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    now: Account = Account.objects.with_lock().get(pk=account.pk)
+    # Without `with_lock`, whose answer would be remembered after the release.
+    now: Account = Account.objects.get(pk=account.pk)
     if now.state != State.LOCKED:
         raise NotLocked
     if not now.can_be_mailed:
         raise CannotBeWrittenTo
-    # What is read below must not remember what it was read with.
-    return Account.objects.get(pk=account.pk)
+    return now
 
 
 def _require_right(agent: Account, account: Account) -> None:

@@ -154,9 +154,15 @@ def start_everything(everything: ExitStack) -> Services:
     everything.callback(services.stop)
     start_portal(services, home, web)
     wait_until_ready(services, web)
-    portal, agent = environment["PORTAL_URL"], services.log("agent").read_text(encoding="utf-8")
+    portal, agent = environment["PORTAL_URL"], code_in(services.log("agent"))
     say(WELCOME.format(portal=portal, mails=f"http://{LOOPBACK}:{mail_port}", logs=logs, agent=agent))
     return services
+
+
+def code_in(log: Path) -> str:
+    """The line with the code that lets the agent in; printed at the first start, and again once that one is over."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("Code d’inscription"))
 
 
 @contextmanager

@@ -657,6 +657,7 @@ def redirection_to_stop_with_the_password_to_give(browser: Client) -> Ask:
 
 charters = count(1)
 
+
 def publish_another_charter(version: str = "2026-11") -> Charter:
     return Charter.objects.create(
         version=version,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, transaction
 from django.template import engines
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -50,15 +50,21 @@ def language(request) -> str:
 
 @cache
 def seen(name: str, language: str = "fr") -> Seen:
-    """The page; a variable that its view does not give shows. Its status is checked on the way."""
+    """The page, made as if nobody had made another before; a variable that its view does not give shows."""
     forget_limits()
+    with translation.override(language), transaction.atomic():
+        page = made(name)
+        transaction.set_rollback(True)
+    return page
+
+
+def made(name: str) -> Seen:
+    """The page in the language of now; its status is checked on the way."""
     browser = Client()
-    engine = engines["django"].engine
-    with translation.override(language), pytest.MonkeyPatch.context() as trap:
-        ask = {**ALL, **ACTS}[name](browser)
-        trap.setattr(engine, "string_if_invalid", HOLE)
-        with CaptureQueriesContext(connection) as captured:
-            response = ask.by(browser)
+    ask = {**ALL, **ACTS}[name](browser)
+    with pytest.MonkeyPatch.context() as trap, CaptureQueriesContext(connection) as captured:
+        trap.setattr(engines["django"].engine, "string_if_invalid", HOLE)
+        response = ask.by(browser)
     assert response.status_code == ask.status, ask
     templates = frozenset(str(template.name) for template in response.templates)
     queries = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]

@@ -14,7 +14,15 @@ BEFORE_AND_AFTER = (("previous", "address"), ("previous", "target"), ("old", "ne
 TELLING = ("address", "target", "previous", "proposed", "version", "device")
 BY_LINK = frozenset({Event.PASSWORD_RESET, Event.USER_REACTIVATED})
 #: On public forms, where one types somebody's identifier.
-BY_ANYBODY = frozenset({Event.SIGN_IN_FAILED, Event.LINK_REQUESTED, Event.ASSISTANCE_REQUESTED})
+BY_ANYBODY = frozenset(
+    {
+        Event.SIGN_IN_FAILED,
+        Event.LINK_REQUESTED,
+        Event.ASSISTANCE_REQUESTED,
+        Event.SECOND_FACTOR_REFUSED,
+        Event.ENROLMENT_CODE_REFUSED,
+    }
+)
 
 
 @register.filter
@@ -34,7 +42,7 @@ def author(entry: JournalEntry) -> str:
     """Who did it, as far as the portal knows."""
     if entry.event in BY_LINK:
         return _("Lien reçu par e-mail")
-    if "system" in entry.details:
+    if isinstance(entry.details, dict) and "system" in entry.details:
         return _("Automatique")
     if entry.actor_id is not None:
         return _("Vous") if entry.actor_id == entry.account_id else _("DSIN")

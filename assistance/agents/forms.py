@@ -167,7 +167,6 @@ class RemovalForm(PresentCodeForm):
 class ReasonField(ParagraphField):
     """Why an agent does something; kept in the journal."""
 
-    widget = forms.Textarea(attrs={"rows": "3"})
     default_error_messages = {
         "required": "Écrivez la raison",
         "min_length": f"Écrivez la raison en quelques mots ({SHORTEST_REASON}\N{NO-BREAK SPACE}caractères au moins)",
@@ -175,7 +174,8 @@ class ReasonField(ParagraphField):
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"min_length": SHORTEST_REASON, "max_length": LONGEST_REASON, **kwargs})
+        limits = {"min_length": SHORTEST_REASON, "max_length": LONGEST_REASON}
+        super().__init__(**{"widget": forms.Textarea(attrs={"rows": "3"}), **limits, **kwargs})
 
 
 class EnrolmentCodeForm(forms.Form):

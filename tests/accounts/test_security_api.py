@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from accounts.enums import Event, LockReason
 from accounts.models import Account, Lock, Session
+from accounts.templatetags.accounts import author
 from accounts.views.security import LARGEST_BODY, MOST_ACCOUNTS
 from config.environment import checked_security_keys
 from outbox.enums import Kind
@@ -88,6 +89,12 @@ class TestLocking:
         assert entry.details == {"reason": "phishing", "system": "soar"}
         assert (entry.source, entry.client_address, entry.actor) == ("web", "127.0.0.1", None)
         assert entry.request_id
+
+    def test_the_person_reads_that_nobody_clicked_a_link(self, person):
+        """The history names no link that was opened: a system did it."""
+        call(order(person.uid))
+
+        assert author(person.journal.get(event=Event.LOCKED)) == "Automatique"
 
     def test_the_person_is_told(self, person):
         call(order(person.uid))

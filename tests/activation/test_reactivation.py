@@ -73,7 +73,7 @@ class TestTheWholeWay:
         answer = choose(browser)
 
         assert person.recovery_address in page
-        assert "Le blocage l’a supprimée" in page
+        assert "Un blocage supprime la redirection" in page
         assert (answer.status_code, answer["Location"]) == (302, reverse(DONE))
         assert browser.get(reverse(DONE)).status_code == 200
         assert browser.get(reverse("account")).status_code == 302
@@ -101,7 +101,7 @@ class TestTheWholeWay:
     def test_an_address_that_is_no_longer_theirs_leads_to_assistance(self, person):
         page = opened(reactivation_path(person)).get(reverse(PAGE)).content.decode()
 
-        assert f'<a href="{reverse("assistance")}">Ce n’est plus la mienne</a>' in page
+        assert f'<a class="pad" href="{reverse("assistance")}">Ce n’est plus la mienne</a>' in page
 
     @pytest.mark.parametrize(("password", "wanted"), PASSWORD_PACK, ids=range(len(PASSWORD_PACK)))
     def test_the_password_obeys_the_rules_of_all_others(self, password, wanted):

@@ -6,13 +6,16 @@ from html import unescape
 import pytest
 from django.conf import settings as portal
 from django.db import connection
+from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.headers import assert_headers
-from tests.test_pages import HOLE, USUAL_VALUE, Outline, seen, title_of
+from tests.memory import forget_limits
+from tests.pages import Ask, Page
+from tests.test_pages import HOLE, USUAL_VALUE, Outline, title_of
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +50,16 @@ BUDGETS = {
     "agent_code_without_a_reason": INSIDE + 2,
     "agent_code_given": INSIDE + 8,
 }
+
+
+def seen(page: Page) -> tuple[Ask, HttpResponse]:
+    """The page as somebody new sees it; its status is checked on the way."""
+    forget_limits()
+    browser = Client()
+    ask = page(browser)
+    response = ask.by(browser)
+    assert response.status_code == ask.status, ask
+    return ask, response
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,0 +1,38 @@
+"""The agents' area through axe and the checks of `inspection` (A11Y-01, A11Y-08, HDR-02), with scripts and without."""
+
+import pytest
+
+from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.browser.inspection import Inspection
+from tests.browser.test_every_page import (
+    LIGHT,
+    PHONE_IN_THE_DARK,
+    Screen,
+    assert_nothing_found,
+    made,
+    screen,  # noqa: F401
+    screen_without_scripts,  # noqa: F401
+)
+from tests.browser.visitor import IN_BROWSER
+
+pytestmark = [*IN_BROWSER, pytest.mark.django_db]
+
+ALL = {**AGENT_PAGES, **AGENT_REFUSALS}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_of_the_agents_is_for_every_agent(name: str, screen: Screen):  # noqa: F811
+    inspection = Inspection(renderings=(LIGHT, PHONE_IN_THE_DARK))
+    ask, answer = made(ALL[name])
+    screen.show(ask.path, answer)
+    inspection.look(screen, name)
+    assert_nothing_found(screen, inspection)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_of_the_agents_needs_no_script(name: str, screen_without_scripts: Screen):  # noqa: F811
+    inspection = Inspection(renderings=())
+    ask, answer = made(ALL[name])
+    screen_without_scripts.show(ask.path, answer)
+    inspection.look(screen_without_scripts, name)
+    assert_nothing_found(screen_without_scripts, inspection)
