@@ -1,4 +1,4 @@
-"""Forms of an account: sign in, choose a new password."""
+"""Forms of an account: sign in, choose a password, another recovery address, a language."""
 
 from datetime import timedelta
 from typing import Any

@@ -79,4 +79,5 @@ def history(*, account: Account, topic: Topic) -> History:
 
 
 def _rows(found: QuerySet[Any], moment: str, of: str) -> QuerySet[Any, Any]:
-    return found.annotate(moment=F(moment), of=Value(of, CharField())).values_list("moment", "pk", "of")
+    rows: QuerySet[Any, Any] = found.annotate(moment=F(moment), of=Value(of, CharField()))
+    return rows.values_list("moment", "pk", "of")

@@ -31,7 +31,7 @@ def recovery_verification(message: Message) -> Mail | None:
     """Asks whoever reads an address whether it may serve to recover the account."""
     account = _person(message)
     wishes = RecoveryAddressChange.objects.waiting().filter(account=account, new_address=message.address)
-    change = wishes.filter(pk=message.subject_id).first()
+    change = wishes.filter(pk=message.subject_id or 0).first()
     if account is None or account.state != State.ACTIVE or change is None or message.built_at is None:
         return None
     # With another password since, whoever asked may have been somebody else; the owner can ask again.
@@ -59,7 +59,7 @@ def account_locked(message: Message) -> Mail | None:
     """Tells the recovery address why the account was locked and where to get help; holds no link that sets anything
     (HLP-02). Nothing to say once the lock is released."""
     account = _person(message)
-    lock = Lock.objects.open().filter(account=message.person_id, pk=message.subject_id).first()
+    lock = Lock.objects.open().filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or lock is None:
         return None
     if not account.can_be_mailed or account.recovery_address != message.address:
@@ -86,7 +86,7 @@ def notice(message: Message, template: str) -> Mail | None:
     It is sent even when the account has been locked since: what it says happened. Not when an agent has settled it.
     """
     account = _person(message)
-    entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id).first()
+    entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or entry is None or not_me_link.is_settled(entry):
         return None
     deadline = not_me_link.deadline(entry.at)

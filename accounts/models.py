@@ -113,9 +113,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
         ]
         indexes = [
             models.Index(fields=["recovery_address"], name="account_recovery_address"),
-            models.Index(
-                fields=["created_at"], name="account_never_activated", condition=Q(activated_at__isnull=True)
-            ),
+            models.Index(fields=["created_at"], name="account_never_activated", condition=Q(activated_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

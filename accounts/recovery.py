@@ -103,7 +103,7 @@ def disown_change(*, entry: JournalEntry) -> Account:
     """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
     any later one, since whoever made it made those too (HLP-07). Saying it twice is saying it once.
     """
-    account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
+    account: Account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
     if not_me_link.is_done(account, entry.pk):
         return account
     journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)

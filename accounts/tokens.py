@@ -60,6 +60,10 @@ class Claims(NamedTuple):
     subject_id: int
     fingerprint: str
 
+    def are_about_the_same(self, other: "Claims") -> bool:
+        """Whether both name one person and one thing; a newer link for an older one may."""
+        return (self.account_id, self.subject_id) == (other.account_id, other.subject_id)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:

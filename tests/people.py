@@ -1,13 +1,15 @@
 """People to test with, as HR would have recorded them."""
 
+import hashlib
 from datetime import date
 from itertools import count
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
-from accounts.enums import Category
-from accounts.models import Account
+from accounts.enums import Category, Event
+from accounts.models import Account, JournalEntry
 
 numbers = count(1)
 A_GOOD_PASSWORD = "cheval-agrafe-pile-correct"
@@ -33,20 +35,26 @@ def pending_person(**facts: Any) -> Account:
 
 
 def active_person(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
-    """Somebody who activated a while ago, with everything that goes with it."""
-    from activation.models import Charter
-    from activation.services import accept_charter
-    from directory.services import record_directory_consent
-    from mailrouting.services import decline_redirection, open_mailbox
+    """Somebody who activated a while ago, with everything that goes with it; thousands of tests need one, so the rows
+    are written as the services would leave them."""
+    from activation.models import Charter, CharterAcceptance
+    from directory.models import DirectoryConsent
+    from mailrouting.models import Mailbox, Redirection
 
-    person = pending_person(**facts)
+    now = timezone.now()
+    times = {"charter_accepted_at": now, "activated_at": now, "password_changed_at": now}
+    person = pending_person(**{**times, "password": make_password(password), **facts})
     # Whichever came last: with the clock set back, none may be in force yet.
-    accept_charter(account=person, charter=Charter.objects.latest("published_at"))
-    person.activated_at = person.password_changed_at = timezone.now()
-    person.set_password(password)
-    person.save()
-    record_directory_consent(account=person, listed=False, wording="?")
+    charter, text = Charter.objects.order_by("published_at").values_list("pk", "text_fr").last()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    CharterAcceptance.objects.create(account=person, charter_id=charter, language="fr", text_sha256=digest)
+    DirectoryConsent.objects.create(account=person, listed=False, wording="?", language="fr")
+    events = [Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED]
     if person.has_mailbox_right:
-        decline_redirection(account=person)
-        open_mailbox(account=person)
+        Redirection.objects.create(account=person)
+        Mailbox.objects.create(account=person, address=person.institutional_address)
+        events += [Event.REDIRECTION_DECLINED, Event.MAILBOX_CREATED]
+    JournalEntry.objects.bulk_create(
+        JournalEntry(account=person, actor=person, event=event, source="command") for event in events
+    )
     return person

@@ -444,7 +444,9 @@ def test_the_first_mails_speak_both_languages(arrived, kind, language, other):
     assert re.search(rf'<td[^>]* lang="{other}"', html_of(mail))
 
 
-@pytest.mark.parametrize("kind", [Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_LOCKED, Kind.ACCOUNT_ACTIVATED, Kind.ASSISTANCE_RECEIVED])
+@pytest.mark.parametrize(
+    "kind", [Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_LOCKED, Kind.ACCOUNT_ACTIVATED, Kind.ASSISTANCE_RECEIVED]
+)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_other_mails_hold_no_link_that_opens_anything(arrived, kind, language):
     """HLP-02: a locked account is not opened by a mail."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.generic import View
@@ -48,9 +49,16 @@ class LinkAddressView(View):
             return without_referrer(render(request, self.not_valid_template, status=NOT_FOUND))
         except (LinkExpired, LinkUsed):
             pass
+        self._leave_open_forms_behind(claims)
         request.session[session_item(self.link)] = claims
         request.session.cycle_key()
         return without_referrer(redirect(self.page))
+
+    def _leave_open_forms_behind(self, claims: Claims) -> None:
+        """A form that is still open behind somebody else's link, or another change's, does not answer for this one."""
+        kept = self.request.session.get(session_item(self.link))
+        if kept is not None and not claims.are_about_the_same(Claims(*kept)):
+            rotate_token(self.request)
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('activation', '0003_first_charter'),
+        ("activation", "0003_first_charter"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='linkrequest',
-            name='wish',
-            field=models.CharField(choices=[('first-connection', 'Première connexion'), ('forgotten-password', 'Mot de passe oublié')], default='first-connection', max_length=20, verbose_name='demande'),
+            model_name="linkrequest",
+            name="wish",
+            field=models.CharField(
+                choices=[("first-connection", "Première connexion"), ("forgotten-password", "Mot de passe oublié")],
+                default="first-connection",
+                max_length=20,
+                verbose_name="demande",
+            ),
         ),
     ]

@@ -50,7 +50,7 @@ OPEN_WITHOUT_CHARTER = {
         "account-data-copy",
         "account-language",
     ),
-    *("account-keep-alive", "logout"),
+    *("account-keep-alive", "logout", "well-known-change-password"),
 }
 
 
