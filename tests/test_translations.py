@@ -27,15 +27,10 @@ PAIRS = [
     for message in MESSAGES
     for pair in zip([message.id] if isinstance(message.id, str) else message.id, strings_of(message), strict=True)
 ]
-SAME_IN_BOTH = {"%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes"} | {
-    "Activation",
-    "Confirmation",
-    "Contact",
-    "Cookies",
-    "Date",
-    "date",
-    "journal",
-    "version",
+SAME_IN_BOTH = {
+    *("%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes", "page %(number)s"),
+    *("Activation", "Confirmation", "Contact", "Cookies", "DSIN", "Date", "E-mails", "Pages", "Session"),
+    *("agent", "date", "description", "journal", "session", "sessions", "version"),
 }
 SAME_EVERYWHERE = {"ENT", "Moodle", "Français", "English", "oublie"}
 # The agents' pages are an internal tool, in French alone (ux §11).

@@ -30,6 +30,7 @@ from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for
 from tests.activation.test_first_connection import EVERYBODY as EVERYBODY_ELSE
 from tests.activation.test_first_connection import active, pending, sharing_a_recovery_address, to_reactivate
 from tests.activation.test_password_step import everything_stored
+from tests.activation.test_visits import csrf_of
 from tests.hostile import EMAIL, TOKEN, N
 from tests.hostile import PASSWORD as PASSWORD_PACK
 from tests.locking import PROVEN
@@ -677,6 +678,24 @@ class TestANewPassword:
         assert browser.post(reverse(name), {"login": person.login, "password": NEW_PASSWORD}).status_code == 403
         assert fresh(person).check_password(A_GOOD_PASSWORD)
         assert not LinkRequest.objects.exists()
+
+    def test_a_form_left_open_behind_one_link_does_not_answer_for_another_person(self, person):
+        """SES-03: the CSRF token changes with the person; a newer link of the same person leaves it alone."""
+        browser, other = Client(enforce_csrf_checks=True), active_person()
+        browser.get(link_for(person))
+        form = {"csrfmiddlewaretoken": csrf_of(browser.get(reverse(RESET)).content.decode()), "password": NEW_PASSWORD}
+
+        browser.get(link_for(other))
+        for_the_other = browser.post(reverse(RESET), form)
+        browser.get(link_for(person))
+        page = browser.get(reverse(RESET)).content.decode()
+        browser.get(link_for(person, timezone.now() - timedelta(minutes=1)))
+        for_the_person = browser.post(reverse(RESET), {**form, "csrfmiddlewaretoken": csrf_of(page)})
+
+        assert for_the_other.status_code == 403
+        assert fresh(other).check_password(A_GOOD_PASSWORD)
+        assert for_the_person.status_code == 302
+        assert fresh(person).check_password(NEW_PASSWORD)
 
     def test_takes_nothing_else_from_the_form(self, person):
         """INP: extra fields."""

@@ -1,0 +1,66 @@
+"""`manage.py release_account LOGIN --agent LOGIN …`: release a lock, as an agent who has checked who asks."""
+
+from argparse import ArgumentParser
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.addresses import AddressRefused, institutional_address_from_login
+from accounts.enums import Proof, ReleaseReason
+from accounts.models import Account
+from accounts.releases import (
+    CannotBeWrittenTo,
+    ChangesNotReviewed,
+    NotForThisAgent,
+    NotLocked,
+    NotProven,
+    ReleaseRefused,
+    ReportTooShort,
+    release_lock,
+)
+
+REFUSALS: Final = {
+    NotLocked: "Ce compte n’est pas bloqué.",
+    NotForThisAgent: "Seul un agent débloque, jamais son propre compte ni celui d’un autre agent.",
+    NotProven: "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: les RH ne connaissent aucun numéro à rappeler.",
+    ReportTooShort: "Écrivez ce qui a été fait, en 10 caractères au moins.",
+    CannotBeWrittenTo: "Aucune adresse de secours où envoyer le lien\N{NO-BREAK SPACE}: faites-la d’abord corriger.",
+}
+
+
+class Command(BaseCommand):
+    """Exit code 0 when the lock is released and the link is on its way; 1 when nothing has changed."""
+
+    help = "Débloque un compte, identité vérifiée\N{NO-BREAK SPACE}; un lien pour le réactiver part à la personne."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whose lock, who releases it, and after which proof."""
+        parser.add_argument("login", metavar="IDENTIFIANT")
+        parser.add_argument("--agent", required=True, metavar="IDENTIFIANT", help="l’agent qui a vérifié l’identité")
+        parser.add_argument("--reason", required=True, choices=ReleaseReason.values)
+        parser.add_argument("--proof", required=True, choices=Proof.values, help="comment l’identité a été vérifiée")
+        parser.add_argument("--report", required=True, help="compte rendu, 10 caractères au moins")
+        parser.add_argument(
+            "--reviewed", nargs="*", type=int, default=[], metavar="N", help="changements vérifiés, un à un"
+        )
+
+    def handle(self, *args: Any, login: str, agent: str, **options: Any) -> None:
+        """Release, or say what is missing; the changes to look at are listed with their numbers (HLP-06)."""
+        asked = {name: options[name] for name in ("reason", "proof", "report", "reviewed")}
+        try:
+            release_lock(account=_account(login), agent=_account(agent), **asked)
+        except ChangesNotReviewed as refused:
+            lines = [f"  {entry.pk}  {entry.at:%Y-%m-%d %H:%M}  {entry}" for entry in refused.entries]
+            raise CommandError(
+                "\n".join(["Vérifiez chaque changement, puis --reviewed\N{NO-BREAK SPACE}:", *lines])
+            ) from refused
+        except ReleaseRefused as refused:
+            raise CommandError(REFUSALS[type(refused)]) from refused
+        self.stdout.write("Compte débloqué. Le lien de réactivation part vers l’adresse de secours.")
+
+
+def _account(login: str) -> Account:
+    try:
+        return Account.objects.get(institutional_address=institutional_address_from_login(login))
+    except (AddressRefused, Account.DoesNotExist) as error:
+        raise CommandError(f"Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: {login}") from error
