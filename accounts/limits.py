@@ -100,8 +100,11 @@ SECURITY_CALLS_PER_SYSTEM = Limit("security-calls", "120/minute")
 BAD_SECURITY_KEYS_PER_CLIENT = Limit("bad-security-keys", "10/minute")
 DIRECTORY_SEARCHES_PER_CLIENT = Limit("directory-searches", "100/hour", campus_rate="2000/hour")
 FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
-#: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07).
-FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit("failed-sign-ins-of-login", "5/2minute;8/15minute;12/hour;20/day")
+#: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07). Behind the address of a
+#: campus the owner may stand next to who guesses: a minute at most.
+FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit(
+    "failed-sign-ins-of-login", "5/2minute;8/15minute;12/hour;20/day", campus_rate="10/minute"
+)
 #: From everywhere together; beyond it, clients that the person has not used lately share a slow lane.
 FAILED_SIGN_INS_PER_LOGIN = Limit("failed-sign-ins-of-login-in-all", "100/day")
 SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")

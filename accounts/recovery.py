@@ -13,7 +13,7 @@ from accounts.locks import lock_account
 from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
 from accounts.notices import addresses_on_file
-from accounts.services import held
+from accounts.services import give_up_waiting_change, held
 from accounts.tokens import LinkNotValid, LinkUsed
 from outbox.enums import Kind
 from outbox.models import Message
@@ -40,7 +40,7 @@ def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddres
         _mail_verification(waiting)
         return waiting
     if waiting is not None:
-        _give_up(waiting)
+        give_up_waiting_change(account)
     change = RecoveryAddressChange.objects.create(
         account=account, previous_address=account.recovery_address, new_address=address
     )
@@ -62,13 +62,6 @@ def ask_for_recovery_verification_again(*, account: Account) -> None:
 def cancel_recovery_change(*, account: Account) -> None:
     """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
     give_up_waiting_change(held(account))
-
-
-def give_up_waiting_change(account: Account) -> None:
-    """Let the wish that waits, if any, come to nothing, whatever the state of the account, whose row is held."""
-    change = _waiting(account)
-    if change is not None:
-        _give_up(change)
 
 
 @transaction.atomic
@@ -104,7 +97,8 @@ def disown_change(*, entry: JournalEntry) -> Account:
     any later one, since whoever made it made those too (HLP-07). Saying it twice is saying it once.
     """
     account: Account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
-    if not_me_link.is_done(account, entry.pk):
+    if not_me_link.is_done(account, entry.pk) or account.locks.filter(released_at__gte=entry.at).exists():
+        # Reported by another click, or settled by an agent, a moment ago.
         return account
     journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)
     give_up_waiting_change(account)
@@ -135,12 +129,6 @@ def _mail(kind: Kind, account: Account, address: str, subject_id: int) -> None:
 
 def _waiting(account: Account) -> RecoveryAddressChange | None:
     return RecoveryAddressChange.objects.waiting().select_related("account").filter(account=account).first()
-
-
-def _give_up(change: RecoveryAddressChange) -> None:
-    change.cancelled_at = timezone.now()
-    change.save(update_fields=["cancelled_at"])
-    journal.record(account=change.account, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
 
 
 def _put_in_force(account: Account, address: str) -> None:

@@ -11,13 +11,15 @@ from django.utils import timezone
 from accounts import journal
 from accounts.enums import Event, Proof, ReleaseReason, State
 from accounts.models import Account, JournalEntry, Lock
-from accounts.recovery import give_up_waiting_change
+from accounts.services import give_up_waiting_change
 from outbox.enums import Kind
 from outbox.services import queue
 
 #: What an intruder may have changed counts from so long before the lock (HLP-06).
 REVIEWED_BEFORE_LOCK = timedelta(days=30)
 SHORTEST_REPORT = 10
+#: Who may act on agents; the permission is made where roles are (`assistance.agents.roles`).
+MANAGE_AGENTS = "assistance.manage_agents"
 
 CHANGES_TO_REVIEW = (
     Event.RECOVERY_ADDRESS_CORRECTED,
@@ -47,7 +49,7 @@ class NotLocked(ReleaseRefused):
 
 
 class NotForThisAgent(ReleaseRefused):
-    """Only agents release, and neither themselves nor another agent (ADM-05)."""
+    """Only agents release, never themselves; another agent is for those who manage agents (ADM-05)."""
 
 
 class NotProven(ReleaseRefused):
@@ -123,7 +125,8 @@ def _held(account: Account) -> Account:
 
 def _require_right(agent: Account, account: Account) -> None:
     is_agent = agent.is_staff and agent.state == State.ACTIVE
-    if not is_agent or agent.pk == account.pk or account.is_staff:
+    is_above = is_agent and agent.has_perm(MANAGE_AGENTS)
+    if not is_agent or agent.pk == account.pk or (account.is_staff and not is_above):
         raise NotForThisAgent
 
 

@@ -8,7 +8,7 @@ from accounts import journal
 from accounts.enums import Event, State
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
 from accounts.links import password_reset_link
-from accounts.models import Account, Session
+from accounts.models import Account, RecoveryAddressChange, Session
 from accounts.notices import tell_of_change
 from accounts.tokens import Claims
 from outbox.enums import Kind
@@ -99,6 +99,18 @@ def held(account: Account) -> Account:
     return now
 
 
+def give_up_waiting_change(account: Account) -> None:
+    """Let the wish for another recovery address, if one waits, come to nothing: who made it may have been somebody who
+    knew the password. Whatever the state of the account, whose row is held.
+    """
+    change = RecoveryAddressChange.objects.waiting().filter(account=account).first()
+    if change is None:
+        return
+    change.cancelled_at = timezone.now()
+    change.save(update_fields=["cancelled_at"])
+    journal.record(account=account, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
+
+
 def give_password(*, account: Account, password: str, event: Event) -> None:
     """Make `password` the account's, recorded as `event`, and tell every address on file (PWD-06). The row is held.
 
@@ -107,6 +119,7 @@ def give_password(*, account: Account, password: str, event: Event) -> None:
     account.set_password(password)
     account.password_changed_at = timezone.now()
     account.save(update_fields=["password", "password_changed_at"])
+    give_up_waiting_change(account)
     entry = journal.record(account=account, actor=account, event=event)
     tell_of_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
 

@@ -11,6 +11,7 @@ from accounts import journal
 from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
 from accounts.limits import (
+    CAMPUS,
     FAILED_SIGN_INS_PER_CLIENT,
     FAILED_SIGN_INS_PER_LOGIN,
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT,
@@ -78,7 +79,9 @@ def _slow_down(login: str, client: str) -> None:
 
 
 def _is_familiar(address: str, client: str) -> bool:
-    """Whether the person signed in from this client lately."""
+    """Whether the person signed in from this client lately; a campus is too many people to be anybody's."""
+    if client.startswith(CAMPUS):
+        return False
     since = timezone.now() - CLIENT_IS_FAMILIAR_FOR
     entries = JournalEntry.objects.filter(account__institutional_address=address, event=Event.SIGNED_IN, at__gte=since)
     addresses = entries.order_by().values_list("client_address", flat=True).distinct()

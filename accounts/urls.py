@@ -36,6 +36,6 @@ urlpatterns = [
     path("compte/sessions/toutes/", account.AllSessionsEndView.as_view(), name="account-sessions-end-all"),
     path("compte/sessions/<str:handle>/", account.SessionEndView.as_view(), name="account-session-end"),
     path("compte/donnees/", account.DataView.as_view(), name="account-data"),
-    path("compte/donnees/copie/", account.DataExportView.as_view(), name="account-data-copy"),
+    path("compte/donnees/copie/", account.DataView.as_view(), name="account-data-copy"),
     path("compte/langue/", account.LanguageView.as_view(), name="account-language"),
 ]

@@ -7,23 +7,21 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
 from accounts.forms import ConfirmedForm
-from accounts.limits import BAD_LINKS_PER_CLIENT, this_client
 from accounts.mail_limits import MailLimitReached
 from accounts.models import Account
 from accounts.services import NotActive
-from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkRefused, OpenedLink
+from accounts.tokens import Claims, LinkNotValid
 from accounts.views.confirming import ConfirmedFormMixin
-from accounts.views.links import without_referrer
+from accounts.views.links import NOT_FOUND, LinkAddressView, LinkPageView
+from accounts.views.recovery import too_early
 from mailrouting.forms import RedirectionForm, answer_of
 from mailrouting.models import Redirection
 from mailrouting.services import (
@@ -39,9 +37,6 @@ from mailrouting.services import (
 from mailrouting.tokens import redirection_link
 from outbox.deadlines import end_of_next_day
 from outbox.templatetags.moments import hour
-
-SESSION_ITEM = "redirection_link"
-GONE, NOT_FOUND = 410, 404
 
 
 class OwnRedirectionView(ConfirmedFormMixin, FormView):
@@ -168,9 +163,8 @@ def request_verification(request: HttpRequest, account: Account) -> None:
     """Have the verification mailed again, and say so, or from when it can be asked for."""
     try:
         ask_for_verification_again(account=account)
-    except MailLimitReached as too_early:
-        text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
-        messages.warning(request, text % {"hour": hour(too_early.retry_at)})
+    except MailLimitReached as refused:
+        messages.warning(request, too_early(refused))
     except (Redirection.DoesNotExist, ForwardingNotAllowed, NotActive):
         messages.info(request, _("Aucune adresse n’attend de vérification."))
     else:
@@ -188,69 +182,40 @@ class VerificationRequestView(View):
         return redirect("account")
 
 
-@method_decorator(login_not_required, name="dispatch")
-class RedirectionLinkView(View):
-    """The address in the mail: checked, and out of the address bar. Changes nothing (TOK-06)."""
+class RedirectionLinkView(LinkAddressView):
+    """The address in the mail."""
 
-    http_method_names = ["get", "head", "options"]
-
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Keep what the token says in the session, never the token (TOK-01), and go to the page with the button."""
-        client = this_client()
-        BAD_LINKS_PER_CLIENT.check(client)
-        try:
-            claims = redirection_link.read(token)
-            redirection_link.check(claims)
-        except LinkExpired:
-            pass
-        except LinkRefused:
-            BAD_LINKS_PER_CLIENT.hit(client)
-            return without_referrer(render(request, "mailrouting/not_valid.html", status=NOT_FOUND))
-        request.session[SESSION_ITEM] = claims
-        return without_referrer(redirect("redirection"))
+    link = redirection_link
+    page = "redirection"
+    not_valid_template = "mailrouting/not_valid.html"
 
 
-@method_decorator(login_not_required, name="dispatch")
-class RedirectionView(View):
+class RedirectionView(LinkPageView):
     """Confirm the address with a button; needs no other session than the link's, and signs nobody in."""
 
     http_method_names = ["get", "head", "post"]
-    link: OpenedLink
+    link = redirection_link
+    expired_template = "mailrouting/expired.html"
+    used_template = not_valid_template = "mailrouting/not_valid.html"
     redirection: Redirection
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check the link again before anything is shown or done."""
-        try:
-            claims = self.claims()
-            # Read before the check: what the check vouches for is what was read, or something newer, which `post` sees.
-            redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
-            self.link = redirection_link.check(claims)
-        except LinkExpired as expired:
-            context = {"expired_at": expired.deadline}
-            return render(request, "mailrouting/expired.html", context, status=GONE)
-        except LinkRefused:
-            return self.not_valid()
-        if redirection is None:
-            return self.not_valid()
-        self.redirection = redirection
-        return super().dispatch(request, *args, **kwargs)
-
     def claims(self) -> Claims:
-        """What the link that was opened in this session says. Raises LinkNotValid when there was none."""
-        kept = self.request.session.get(SESSION_ITEM)
-        if kept is None:
-            raise LinkNotValid
-        return Claims(*kept)
+        """What the link says, and the redirection it is about.
 
-    def not_valid(self) -> HttpResponse:
-        """Say what to check."""
-        return render(self.request, "mailrouting/not_valid.html", status=NOT_FOUND)
+        Read before the check: what the check vouches for is what was read, or something newer, which `post` sees.
+        """
+        claims = super().claims()
+        redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
+        if redirection is None:
+            raise LinkNotValid
+        self.redirection = redirection
+        return claims
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show which address will be confirmed."""
         if not self.redirection.is_waiting:
             return render(request, "mailrouting/verified.html", {"already": True})
-        context = {"target": self.redirection.target, "deadline": self.link.deadline}
+        context = {"target": self.redirection.target, "deadline": self.opened.deadline}
         return render(request, "mailrouting/verify.html", context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -258,6 +223,6 @@ class RedirectionView(View):
         try:
             done_now = verify_redirection(redirection_id=self.redirection.pk, target=self.redirection.target)
         except (Redirection.DoesNotExist, NotActive):
-            return self.not_valid()
+            return render(request, self.not_valid_template, status=NOT_FOUND)
         context = {"already": not done_now, "continues": "activation" in request.session}
         return render(request, "mailrouting/verified.html", context)

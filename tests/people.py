@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.enums import Category, Event
 from accounts.models import Account, JournalEntry
@@ -45,10 +45,11 @@ def active_person(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
     times = {"charter_accepted_at": now, "activated_at": now, "password_changed_at": now}
     person = pending_person(**{**times, "password": make_password(password), **facts})
     # Whichever came last: with the clock set back, none may be in force yet.
-    charter, text = Charter.objects.order_by("published_at").values_list("pk", "text_fr").last()
+    language = translation.get_language() or "fr"
+    charter, text = Charter.objects.order_by("published_at").values_list("pk", f"text_{language}").last()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    CharterAcceptance.objects.create(account=person, charter_id=charter, language="fr", text_sha256=digest)
-    DirectoryConsent.objects.create(account=person, listed=False, wording="?", language="fr")
+    CharterAcceptance.objects.create(account=person, charter_id=charter, language=language, text_sha256=digest)
+    DirectoryConsent.objects.create(account=person, listed=False, wording="?", language=language)
     events = [Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED]
     if person.has_mailbox_right:
         Redirection.objects.create(account=person)

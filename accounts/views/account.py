@@ -15,10 +15,11 @@ from django.views.generic import FormView, TemplateView, View
 
 from accounts import personal_data, services, sessions
 from accounts.enums import Event
-from accounts.forms import LanguageForm
+from accounts.forms import ConfirmedForm, LanguageForm
 from accounts.history import Topic, history
 from accounts.models import Account, RecoveryAddressChange
 from accounts.single_sign_on import providers as single_sign_on
+from accounts.views.confirming import ConfirmedFormMixin
 
 LATEST_ACTIVITIES = 5
 EVENTS_ON_A_PAGE = 20
@@ -123,29 +124,25 @@ class AllSessionsEndView(View):
         return redirect("signed-out" if single_sign_on.is_on() else "login")
 
 
-class DataView(TemplateView):
-    """What the portal holds about the person, and a copy of it."""
+class DataView(ConfirmedFormMixin, FormView):
+    """What the portal holds about the person, and a copy of it as a file (PRV-07): one click, after the password if it
+    was not given lately, since a birth date or an INE number in the hands of a thief opens other doors.
+    """
 
+    http_method_names = ["get", "head", "post"]
+    form_class = ConfirmedForm
     template_name = "accounts/data.html"
     open_without_charter = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The record that HR gave."""
-        return super().get_context_data(**kwargs, account=signed_in(self.request))
+        return super().get_context_data(**kwargs, account=self.account)
 
-
-class DataExportView(View):
-    """Everything held about the person, as a file (PRV-07)."""
-
-    http_method_names = ["post"]
-    open_without_charter = True
-
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def confirmed(self, form: ConfirmedForm) -> HttpResponse:
         """The file; that it was taken is in the journal."""
-        account = signed_in(request)
-        copy = personal_data.copy_for(account=account)
+        copy = personal_data.copy_for(account=self.account)
         response = JsonResponse(copy, json_dumps_params={"ensure_ascii": False, "indent": 2})
-        name = f"compte-informatique-{account.uid}-{timezone.localdate():%Y-%m-%d}.json"
+        name = f"compte-informatique-{self.account.uid}-{timezone.localdate():%Y-%m-%d}.json"
         response["Content-Disposition"] = content_disposition_header(True, name)
         return response
 

@@ -243,13 +243,26 @@ class TestTheFile:
 
     def test_it_takes_our_own_form_and_a_post(self, person, browser):
         """SES-07"""
-        assert browser.get(reverse("account-data-copy")).status_code == 405
-        assert browser.head(reverse("account-data-copy")).status_code == 405
+        assert "Content-Disposition" not in browser.get(reverse("account-data-copy"))
+        assert "Content-Disposition" not in browser.head(reverse("account-data-copy"))
         guarded = Client(enforce_csrf_checks=True)
         guarded.force_login(person)
         assert guarded.post(reverse("account-data-copy")).status_code == 403
         assert Client().post(reverse("account-data-copy")).status_code == 302
         assert not person.journal.filter(event=Event.DATA_EXPORTED).exists()
+
+    def test_a_stolen_cookie_alone_takes_nothing(self, person, browser):
+        """SES-08: after five minutes the password is asked for; then it is one click again."""
+        address = reverse("account-data-copy")
+        with time_machine.travel(timezone.now() + timedelta(minutes=6)):
+            refused = browser.post(address)
+            wrong = browser.post(address, {"current_password": "devinée"})
+            taken = browser.post(address, {"current_password": A_GOOD_PASSWORD})
+
+        assert "Content-Disposition" not in refused
+        assert "Content-Disposition" not in wrong
+        assert taken["Content-Disposition"].startswith("attachment")
+        assert person.journal.filter(event=Event.DATA_EXPORTED).count() == 1
 
     def test_somebody_with_next_to_nothing_gets_a_file_too(self):
         agent = active_person(category=Category.STUDENT, hr_id=None, birth_date=None, recovery_address="")

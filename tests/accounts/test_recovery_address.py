@@ -615,14 +615,17 @@ class TestTheLink:
         assert fresh(person).recovery_address == before
         assert not mails(Kind.RECOVERY_CHANGED)
 
-    def test_after_such_a_change_the_owner_asks_again(self, person):
-        """No dead end: the wish still waits, and the new mail's link is good."""
-        with time_machine.travel(timezone.now()) as clock:
-            change = wish(person)
-            change_password(account=person, password="une autre phrase de passe")
-            clock.shift(61)
+    def test_a_change_of_password_gives_the_wish_up_and_the_owner_makes_it_anew(self, person):
+        """HLP-07: an intruder's wish is not left on the page for the owner to press « Renvoyer »."""
+        change = wish(person)
+        change_password(account=person, password="une autre phrase de passe")
+
+        change.refresh_from_db()
+        assert change.cancelled_at is not None
+        with pytest.raises(RecoveryAddressChange.DoesNotExist):
             ask_for_recovery_verification_again(account=fresh(person))
-            assert confirm(link_of(change)).status_code == 200
+        again = ask_for_recovery_change(account=fresh(person), address="une.autre@exemple.org")
+        assert confirm(link_of(again)).status_code == 200
 
     def test_a_mail_asked_for_before_the_password_changed_is_not_sent(self, person, postman):
         """TOK-07: whoever asked for it may be the reason why the owner took another password."""

@@ -360,7 +360,7 @@ def test_the_next_page_is_always_one_of_the_portal(visitor, target):
 
 
 @pytest.mark.parametrize(
-    "target", ["/deconnexion/", "/compte/sessions/toutes/", "/compte/donnees/copie/", "/nulle-part/", "/compte/\x00"]
+    "target", ["/deconnexion/", "/compte/sessions/toutes/", "/compte/sessions/autres/", "/nulle-part/", "/compte/\x00"]
 )
 def test_one_is_led_to_no_page_that_would_be_an_error(visitor, target):
     """SES-04: a button that was pressed after the session had ended is not pressed again by signing in."""

@@ -21,7 +21,7 @@ from accounts.releases import (
 
 REFUSALS: Final = {
     NotLocked: "Ce compte n’est pas bloqué.",
-    NotForThisAgent: "Seul un agent débloque, jamais son propre compte ni celui d’un autre agent.",
+    NotForThisAgent: "Seul un agent débloque, jamais son compte\N{NO-BREAK SPACE}; un autre agent, les Responsables.",
     NotProven: "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: les RH ne connaissent aucun numéro à rappeler.",
     ReportTooShort: "Écrivez ce qui a été fait, en 10 caractères au moins.",
     CannotBeWrittenTo: "Aucune adresse de secours où envoyer le lien\N{NO-BREAK SPACE}: faites-la d’abord corriger.",
@@ -61,6 +61,7 @@ class Command(BaseCommand):
 
 def _account(login: str) -> Account:
     try:
-        return Account.objects.get(institutional_address=institutional_address_from_login(login))
+        found: Account = Account.objects.get(institutional_address=institutional_address_from_login(login))
     except (AddressRefused, Account.DoesNotExist) as error:
         raise CommandError(f"Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: {login}") from error
+    return found
