@@ -295,9 +295,9 @@ def test_whoever_reads_their_account_for_long_is_asked_two_minutes_before_the_en
     enter(visitor, person)
     visitor.sees("Votre compte informatique")
     question, clock = visitor.page.get_by_text("Êtes-vous toujours là ?"), visitor.page.clock
-    clock.fast_forward((settings.SESSION_IDLE_SECONDS - 130) * 1000)
+    clock.fast_forward((settings.SESSION_IDLE_SECONDS - 200) * 1000)
     expect(question).to_be_hidden()
-    clock.fast_forward(15_000)
+    clock.fast_forward(85_000)
     expect(question).to_be_visible()
     if not stays:
         Session.objects.filter(account=person).delete()
