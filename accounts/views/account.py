@@ -1,5 +1,6 @@
 """« Compte informatique »: what is set, what happened, what is held, and where one is signed in."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.conf import settings
@@ -80,19 +81,18 @@ class SessionsView(TemplateView):
         return super().get_context_data(**kwargs, sessions=found, this_session=self.request.session.session_key)
 
 
-class SessionEndView(View):
+class SessionEndView(SessionsView):
     """End one session from elsewhere."""
 
-    http_method_names = ["post"]
-    open_without_charter = True
+    http_method_names = ["get", "head", "post"]
 
     def post(self, request: HttpRequest, handle: str) -> HttpResponse:
-        """End it; one that has ended already, or is somebody else's, is not there."""
+        """End it; one that has ended already, or is somebody else's, is not there: the list says so (ADM-01)."""
         if sessions.end_session(account=signed_in(request), handle=handle):
             messages.success(request, _("La session est fermée."))
-        else:
-            messages.info(request, _("Cette session était déjà fermée."))
-        return redirect("account-sessions")
+            return redirect("account-sessions")
+        messages.info(request, _("Cette session était déjà fermée."))
+        return self.render_to_response(self.get_context_data(handle=handle), status=HTTPStatus.NOT_FOUND)
 
 
 class OtherSessionsEndView(View):

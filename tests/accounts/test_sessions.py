@@ -196,9 +196,7 @@ class TestItsLength:
         assert back["Location"] == wanted
         assert "Votre session est terminée" not in browser.get(wanted).content.decode()
 
-    @pytest.mark.parametrize(
-        "name", ["logout", "account-sessions-end-others", "account-sessions-end-all", "account-data-copy"]
-    )
+    @pytest.mark.parametrize("name", ["logout", "account-sessions-end-others", "account-sessions-end-all"])
     def test_a_button_pressed_too_late_leads_to_the_account_and_not_to_an_error(self, time_machine, person, name):
         """SES-04: what a button does is no page, so nobody is led back to it."""
         browser = browser_of(person)
@@ -289,9 +287,10 @@ class TestEnding:
         other = active_person()
         theirs = browser_of(other)
 
-        page = end(browser_of(person), handle_of(theirs)).content.decode()
+        answer = end(browser_of(person), handle_of(theirs))
 
-        assert "déjà fermée" in page
+        assert answer.status_code == 404
+        assert "déjà fermée" in answer.content.decode()
         assert is_signed_in(theirs)
         assert not other.journal.filter(event=Event.SESSION_ENDED).exists()
 
@@ -337,13 +336,18 @@ class TestEnding:
         assert not Session.objects.filter(account=person).exists()
         assert is_signed_in(somebody_else)
 
-    @pytest.mark.parametrize(
-        "name", ["account-sessions-end-others", "account-sessions-end-all", "account-session-end", "logout"]
-    )
+    def test_looking_at_the_address_that_ends_one_ends_nothing(self, person):
+        """SES-07: whoever changes the language after a button was pressed lands there."""
+        here, there = browser_of(person), browser_of(person)
+
+        assert here.get(reverse("account-session-end", args=[handle_of(there)])).status_code == 200
+        assert is_signed_in(there)
+
+    @pytest.mark.parametrize("name", ["account-sessions-end-others", "account-sessions-end-all", "logout"])
     def test_takes_a_post_of_ours(self, person, name):
         """SES-07"""
         here, there = browser_of(person), browser_of(person)
-        address = reverse(name, args=["x"] if name == "account-session-end" else [])
+        address = reverse(name)
         from_elsewhere = Client(enforce_csrf_checks=True)
         from_elsewhere.cookies = here.cookies.copy()
 

@@ -122,11 +122,16 @@ class TestAnAccount:
         _agent, browser = inside()
         person = active_person(ine="0123456789A")
         Message.objects.create(
-            kind=Kind.ACTIVATION, person=person, address=person.recovery_address, status=Status.BOUNCED, answer="550 no"
+            kind=Kind.ACTIVATION,
+            person=person,
+            address=person.recovery_address,
+            status=Status.BOUNCED,
+            answer=f"550 <{person.recovery_address}> unknown",
         )
         page = browser.get(reverse("admin:account", args=[person.pk])).content.decode()
         assert "Refusé par la messagerie du destinataire" in page
-        assert "550 no" in page
+        assert " : 550<" in page.replace("\u00a0", " ")
+        assert person.recovery_address not in page
         assert "0123456789A" not in page
         assert "1984" not in page
 
