@@ -3,11 +3,12 @@
 A form may reword a refusal through `error_messages`, by the code of the refusal ("university", "incomplete", …).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import (
@@ -21,6 +22,8 @@ from accounts.characters import TextRefused, clean_line, clean_paragraph
 
 DID_YOU_MEAN = _("Avez-vous voulu écrire %(suggestion)s\N{NO-BREAK SPACE}?")
 
+THE_PASSWORD = _("le mot de passe")
+PASSWORD_ATTRIBUTES = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
 ADDRESS_ATTRIBUTES = {"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
 
 
@@ -69,6 +72,25 @@ class OutsideAddressField(AddressField):
     """An address that does not belong to the university: recovery address, target of a redirection."""
 
     clean_text = staticmethod(outside_address)
+
+
+class PasswordField(forms.CharField):
+    """A password as it is typed, blanks included. `spoken_name` is what its show/hide button says it shows; `rules` are
+    the texts under a new one (`config.forms` draws both).
+    """
+
+    def __init__(
+        self,
+        *,
+        autocomplete: str,
+        spoken_name: str | Promise = THE_PASSWORD,
+        rules: Sequence[object] = (),
+        attributes: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        widget = forms.PasswordInput(attrs={**PASSWORD_ATTRIBUTES, "autocomplete": autocomplete, **(attributes or {})})
+        super().__init__(strip=False, widget=widget, **kwargs)
+        self.spoken_name, self.rules = spoken_name, rules
 
 
 class LoginField(RefusingField):

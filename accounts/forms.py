@@ -7,17 +7,16 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import is_university_address, same_address, suggested_correction
-from accounts.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, OutsideAddressField
+from accounts.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, OutsideAddressField, PasswordField
 from accounts.limits import LimitReached
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, normalise_password
 from accounts.sign_in import AccountIsLocked, SignInRefused, identify, sign_in
 from outbox.templatetags.moments import past_moment
-
-PASSWORD_ATTRIBUTES = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
 
 
 def too_many_tries(reached: LimitReached) -> ValidationError:
@@ -37,10 +36,9 @@ class SignInForm(forms.Form):
         widget=forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "username"}),
         error_messages={"required": _("Saisissez votre identifiant")},
     )
-    password = forms.CharField(
+    password = PasswordField(
         label=_("Mot de passe"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={**PASSWORD_ATTRIBUTES, "autocomplete": "current-password"}),
+        autocomplete="current-password",
         error_messages={"required": _("Saisissez votre mot de passe")},
     )
 
@@ -88,11 +86,11 @@ class ConfirmedForm(AccountForm):
     The field is part of the form, so that nothing typed is lost when the confirmation has become old meanwhile.
     """
 
-    current_password = forms.CharField(
+    current_password = PasswordField(
         label=_("Mot de passe actuel"),
         help_text=_("Pour vérifier que c’est bien vous."),
-        strip=False,
-        widget=forms.PasswordInput(attrs={**PASSWORD_ATTRIBUTES, "autocomplete": "current-password"}),
+        autocomplete="current-password",
+        spoken_name=_("le mot de passe actuel"),
         error_messages={"required": _("Saisissez votre mot de passe actuel")},
     )
 
@@ -100,8 +98,6 @@ class ConfirmedForm(AccountForm):
 
     def __init__(self, *args: Any, confirmed: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Named to the person when a form has two passwords (`config.forms`).
-        self.fields["current_password"].spoken_name = _("le mot de passe actuel")  # type: ignore[attr-defined]
         if confirmed:
             del self.fields["current_password"]
         else:
@@ -120,26 +116,26 @@ class ConfirmedForm(AccountForm):
         return password
 
 
-class NewPasswordForm(AccountForm):
-    """A new password under the rules; the second field exists without JavaScript only."""
-
-    password = forms.CharField(
-        label=_("Choisissez un mot de passe"),
+def new_password_field(label: str | Promise, spoken_name: str | Promise) -> PasswordField:
+    """Where a new password is typed, under its rules."""
+    return PasswordField(
+        label=label,
         help_text=_(
             "Le plus simple à retenir\N{NO-BREAK SPACE}: une phrase de plusieurs mots sans lien entre eux. "
             "Espaces et accents sont permis. Vous pouvez coller un mot de passe."
         ),
-        strip=False,
-        widget=forms.PasswordInput(
-            attrs={**PASSWORD_ATTRIBUTES, "autocomplete": "new-password", "passwordrules": PASSWORDRULES}
-        ),
+        autocomplete="new-password",
+        spoken_name=spoken_name,
+        rules=RULES,
+        attributes={"passwordrules": PASSWORDRULES},
         error_messages={"required": _("Choisissez un mot de passe")},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Shown under the field by its template (`config.forms`).
-        self.fields["password"].rules = RULES  # type: ignore[attr-defined]
+
+class NewPasswordForm(AccountForm):
+    """A new password under the rules; the second field exists without JavaScript only."""
+
+    password = new_password_field(_("Choisissez un mot de passe"), THE_PASSWORD)
 
     def clean_password(self) -> str:
         """The normalised password, when it follows the rules and was typed twice alike (if it was asked twice)."""
@@ -154,11 +150,11 @@ class NewPasswordForm(AccountForm):
 class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
     """Another password; the present one is asked for each time."""
 
+    password = new_password_field(_("Nouveau mot de passe"), _("le nouveau mot de passe"))
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, confirmed=False, **kwargs)
         self.order_fields(["current_password", "password"])
-        self.fields["password"].label = _("Nouveau mot de passe")
-        self.fields["password"].spoken_name = _("le nouveau mot de passe")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Refuse the password that is there already."""

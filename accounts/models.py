@@ -48,6 +48,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(unlocked).filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
 
 
+# django-stubs takes a class made by a call for no class (misc).
 class AccountManager(BaseUserManager.from_queryset(AccountQuerySet)):  # type: ignore[misc]
     """Finds accounts by what people sign in with."""
 
@@ -308,6 +309,7 @@ class RecoveryAddressChange(models.Model):
         return self.new_address
 
 
+# As above (misc).
 class SessionManager(BaseSessionManager.from_queryset(models.QuerySet["Session"])):  # type: ignore[misc]
     """Finds sessions; saves them as Django does."""
 
@@ -323,6 +325,7 @@ class Session(AbstractBaseSession):
     signed_in_at = models.DateTimeField(_("ouverte le"), null=True)
     last_seen_at = models.DateTimeField(_("utilisée le"), null=True)
 
+    # The stubs declare the manager of the abstract session as one of the class (misc).
     objects = SessionManager()  # type: ignore[misc]
 
     class Meta:

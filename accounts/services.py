@@ -10,7 +10,7 @@ from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN
 from accounts.links import password_reset_link
 from accounts.models import Account, RecoveryAddressChange, Session
 from accounts.notices import tell_of_change
-from accounts.tokens import Claims
+from accounts.tokens import Claims, MailedLink
 from outbox.enums import Kind
 
 
@@ -68,12 +68,20 @@ def change_password(*, account: Account, password: str, keep: str | None = None)
 
 
 def reset_password(*, claims: Claims, password: str) -> Account:
-    """Give another password to the account that a link of forgotten passwords names. Signs nobody in (PWD-06).
+    """Give another password to the account that a link of forgotten passwords names: `choose_password_by_link`."""
+    return choose_password_by_link(
+        link=password_reset_link, claims=claims, password=password, event=Event.PASSWORD_RESET
+    )
+
+
+def choose_password_by_link(*, link: MailedLink, claims: Claims, password: str, event: Event) -> Account:
+    """Give another password to the account that `claims` of `link` name, recorded as `event`. Every session ends, and
+    nobody is signed in (PWD-06).
 
     `password` has passed the validators and is normalised. Tries that failed before count no more against the person.
     Raises LinkUsed, LinkExpired, LinkNotValid when the link opens nothing any more, a moment after it did.
     """
-    account = _reset_password(claims, password)
+    account = _give_password_by_link(link, claims, password, event)
     FAILED_SIGN_INS_PER_LOGIN.forget(account.login)
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, this_client())
     return account
@@ -125,9 +133,9 @@ def give_password(*, account: Account, password: str, event: Event) -> None:
 
 
 @transaction.atomic
-def _reset_password(claims: Claims, password: str) -> Account:
+def _give_password_by_link(link: MailedLink, claims: Claims, password: str, event: Event) -> Account:
     Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
-    account = password_reset_link.check(claims).account
+    account = link.check(claims).account
     Session.objects.filter(account=account).delete()
-    give_password(account=account, password=password, event=Event.PASSWORD_RESET)
+    give_password(account=account, password=password, event=event)
     return account

@@ -1,19 +1,16 @@
 """Pages of the reactivation: what is on file, then another password (design §3)."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import TemplateView
 
-from accounts.forms import NewPasswordForm
 from accounts.tokens import Claims
-from accounts.views.links import LinkAddressView, LinkPageView, session_item
+from accounts.views.links import LinkAddressView
+from accounts.views.password import NewPasswordView
 from activation import reactivation
 from activation.enums import Wish
 from activation.tokens import reactivation_link
-from activation.views import NewLinkView
+from activation.views import NewLinkBehindLinkView
 
 
 class ReactivationLinkView(LinkAddressView):
@@ -24,32 +21,19 @@ class ReactivationLinkView(LinkAddressView):
     not_valid_template = "activation/reactivation_not_valid.html"
 
 
-@method_decorator(sensitive_post_parameters("password", "password2"), name="dispatch")
-class ReactivationView(LinkPageView):
-    """Review the recovery address and the redirection, choose a password; ends on a page that says where to sign in."""
+class ReactivationView(NewPasswordView):
+    """Review the recovery address and the redirection, choose a password."""
 
-    http_method_names = ["get", "head", "post"]
     link = reactivation_link
+    template_name = "activation/reactivation.html"
     expired_template = "activation/reactivation_expired.html"
     used_template = "activation/reactivation_used.html"
     not_valid_template = "activation/reactivation_not_valid.html"
+    done_page = "reactivation-done"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """What is on file, and the question."""
-        return self.page(NewPasswordForm(account=self.opened.account))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Take the answer."""
-        form = NewPasswordForm(request.POST, account=self.opened.account)
-        if not form.is_valid():
-            return self.page(form)
-        reactivation.reactivate(claims=self.claims(), password=form.cleaned_data["password"])
-        return redirect("reactivation-done")
-
-    def page(self, form: NewPasswordForm) -> HttpResponse:
-        """The page with its form."""
-        context = {"form": form, "account": self.opened.account, "deadline": self.opened.deadline}
-        return render(self.request, "activation/reactivation.html", context)
+    def save(self, claims: Claims, password: str) -> None:
+        """Take the account up again."""
+        reactivation.reactivate(claims=claims, password=password)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -59,13 +43,9 @@ class ReactivationDoneView(TemplateView):
     template_name = "activation/reactivation_done.html"
 
 
-class NewReactivationLinkView(NewLinkView):
+class NewReactivationLinkView(NewLinkBehindLinkView):
     """Another reactivation link. Somebody locked again gets the mail that says so."""
 
+    link = reactivation_link
     wish = Wish.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"
-
-    def account_id(self, request: HttpRequest) -> object:
-        """Kept since the link was opened; we had signed it."""
-        claims = request.session.get(session_item(reactivation_link))
-        return Claims(*claims).account_id if claims else None

@@ -24,7 +24,7 @@ from accounts.limits import (
 )
 from accounts.links import password_reset_link
 from accounts.models import Account
-from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed
+from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedLink
 from accounts.views.links import session_item, without_referrer
 from activation import services, visit
 from activation.enums import Wish
@@ -363,16 +363,23 @@ class NewActivationLinkView(NewLinkView):
         return (visit.refusal(request) or {}).get("account_id")
 
 
-class NewPasswordResetLinkView(NewLinkView):
-    """Another link to choose a password."""
+class NewLinkBehindLinkView(NewLinkView):
+    """Another link of the purpose of the one that was opened here."""
 
-    wish = Wish.FORGOTTEN_PASSWORD
-    form_page, answer_page = "forgotten-password", "forgotten-password-answer"
+    link: MailedLink
 
     def account_id(self, request: HttpRequest) -> object:
         """Kept since the link was opened; we had signed it."""
-        claims = request.session.get(session_item(password_reset_link))
+        claims = request.session.get(session_item(self.link))
         return Claims(*claims).account_id if claims else None
+
+
+class NewPasswordResetLinkView(NewLinkBehindLinkView):
+    """Another link to choose a password."""
+
+    link = password_reset_link
+    wish = Wish.FORGOTTEN_PASSWORD
+    form_page, answer_page = "forgotten-password", "forgotten-password-answer"
 
 
 @method_decorator(login_not_required, name="dispatch")

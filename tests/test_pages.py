@@ -279,7 +279,7 @@ PAGE_BUDGETS = {
 ANSWER_BUDGETS = {
     "reactivation_refused": 2,
     "ask_for_another_reactivation_link": 3,
-    "reactivate": 10,
+    "reactivate": 11,
     "language_not_chosen": 2,
     "choose_a_language": 5,
     "recovery_address_not_typed": 3,

@@ -35,7 +35,7 @@ def _leaked_suffixes(prefix: str) -> set[str]:
     headers = {"Add-Padding": "true", "User-Agent": "portail-compte"}
     request = Request(RANGE_URL + prefix, headers=headers)  # noqa: S310 -- the scheme is in RANGE_URL
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 -- the same
         lines = _read_until(answer, deadline).decode("ascii").split()
     return {suffix.upper() for suffix, _colon, count in (line.partition(":") for line in lines) if int(count) > 0}
 

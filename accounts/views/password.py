@@ -16,6 +16,7 @@ from accounts.forms import ChangePasswordForm, NewPasswordForm
 from accounts.links import password_reset_link
 from accounts.services import NotActive, PasswordChangedMeanwhile
 from accounts.sessions import keep_session
+from accounts.tokens import Claims
 from accounts.views.links import LinkAddressView, LinkPageView
 from accounts.views.sign_in import slowed_down
 
@@ -78,31 +79,48 @@ class PasswordResetLinkView(LinkAddressView):
 
 
 @method_decorator(sensitive_post_parameters("password", "password2"), name="dispatch")
-class PasswordResetView(LinkPageView):
-    """Choose a new password; ends on a page that says where to sign in (PWD-06)."""
+class NewPasswordView(LinkPageView):
+    """Choose a new password behind a link; ends on a page that says where to sign in (PWD-06)."""
 
     http_method_names = ["get", "head", "post"]
-    link = password_reset_link
-    expired_template = "accounts/password_reset_expired.html"
-    used_template = "accounts/password_reset_used.html"
-    not_valid_template = "accounts/password_reset_not_valid.html"
+    template_name: str
+    done_page: str
+
+    def save(self, claims: Claims, password: str) -> None:
+        """Give the account its new password through one service."""
+        raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The question."""
-        return self.page(NewPasswordForm(account=self.opened.account))
+        return self.shown(NewPasswordForm(account=self.opened.account))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take the answer."""
         form = NewPasswordForm(request.POST, account=self.opened.account)
         if not form.is_valid():
-            return self.page(form)
-        services.reset_password(claims=self.claims(), password=form.cleaned_data["password"])
-        return redirect("password-reset-done")
+            return self.shown(form)
+        self.save(self.claims(), form.cleaned_data["password"])
+        return redirect(self.done_page)
 
-    def page(self, form: NewPasswordForm) -> HttpResponse:
+    def shown(self, form: NewPasswordForm) -> HttpResponse:
         """The page with its form."""
         context = {"form": form, "account": self.opened.account, "deadline": self.opened.deadline}
-        return render(self.request, "accounts/password_reset.html", context)
+        return render(self.request, self.template_name, context)
+
+
+class PasswordResetView(NewPasswordView):
+    """Another password for whoever forgot theirs."""
+
+    link = password_reset_link
+    template_name = "accounts/password_reset.html"
+    expired_template = "accounts/password_reset_expired.html"
+    used_template = "accounts/password_reset_used.html"
+    not_valid_template = "accounts/password_reset_not_valid.html"
+    done_page = "password-reset-done"
+
+    def save(self, claims: Claims, password: str) -> None:
+        """Replace the forgotten one."""
+        services.reset_password(claims=claims, password=password)
 
 
 @method_decorator(login_not_required, name="dispatch")
