@@ -256,10 +256,12 @@ class TestTheFile:
         """SES-08: after five minutes the password is asked for; then it is one click again."""
         address = reverse("account-data-copy")
         with time_machine.travel(timezone.now() + timedelta(minutes=6)):
+            page = browser.get(reverse("account-data")).content.decode()
             refused = browser.post(address)
             wrong = browser.post(address, {"current_password": "devinée"})
             taken = browser.post(address, {"current_password": A_GOOD_PASSWORD})
 
+        assert str(person.birth_date.year) not in page
         assert "Content-Disposition" not in refused
         assert "Content-Disposition" not in wrong
         assert taken["Content-Disposition"].startswith("attachment")
