@@ -295,7 +295,7 @@ def reminders_stopped_before(browser: Client) -> Ask:
 
 @page
 def reminders_link_expired(browser: Client) -> Ask:
-    reminders_link_opened(browser, pending_person(), days_ago=92)
+    reminders_link_opened(browser, pending_person(), days_ago=95)
     return Ask(reverse("reminders"), status=410)
 
 
