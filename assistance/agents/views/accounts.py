@@ -12,7 +12,7 @@ from accounts.history import Topic, history
 from accounts.models import Account
 from assistance.agents import opening
 from assistance.agents.access import AgentView, may_act_on, require_may_act_on
-from assistance.agents.forms import AccountSearchForm
+from assistance.agents.forms.accounts import AccountSearchForm
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
 

@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import Account
 from assistance.agents import second_factor
 from assistance.agents.access import AgentView, may_manage
-from assistance.agents.forms import EnrolmentCodeForm
+from assistance.agents.forms.agents import EnrolmentCodeForm
 from assistance.agents.models import EnrolmentCode
 from assistance.agents.roles import Ability
 

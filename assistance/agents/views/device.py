@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.views.generic import TemplateView
 
 from assistance.agents.access import AgentView
-from assistance.agents.forms import BackupCodesForm, CodeForm, RemovalForm, ReplacementForm
+from assistance.agents.forms.door import BackupCodesForm, CodeForm, RemovalForm, ReplacementForm
 from assistance.agents.models import BackupCode
 from assistance.agents.roles import Ability
 from assistance.agents.second_factor import device_of

@@ -19,7 +19,7 @@ from accounts.models import Account
 from accounts.views.sign_in import slowed_down
 from assistance.agents import access
 from assistance.agents.codes import canonical_code, is_of_an_application
-from assistance.agents.forms import (
+from assistance.agents.forms.door import (
     BackupCodeForm,
     CodeForm,
     EnrolmentForm,

@@ -1,5 +1,6 @@
 """Who may do what (ADM-05): each page names its ability, each role has those of the table, nobody acts on agents."""
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -44,10 +45,17 @@ REFUSED, SHOWN = 403, (200, 302, 405)
 
 def address_of(pattern: URLPattern) -> str:
     """With somebody on whom the page may act."""
-    if "pk" not in pattern.pattern.converters:
+    if not pattern.pattern.converters:
         return reverse(f"admin:{pattern.name}")
-    somebody = an_agent() if pattern.name == "agent-code" else active_person()
-    return reverse(f"admin:{pattern.name}", args=[somebody.pk])
+    return reverse(f"admin:{pattern.name}", args=[SUBJECTS.get(pattern.name, somebody)()])
+
+
+def somebody() -> int:
+    return active_person().pk
+
+
+#: What the pages are about, by name; the others with a key in their address are about an active person.
+SUBJECTS: dict[str, Callable[[], int | str]] = {"agent-code": lambda: an_agent().pk}
 
 
 def test_the_table_covers_every_page_and_nothing_else_is_mounted():

@@ -1,4 +1,4 @@
-"""Forms of the agents' area: its texts are in French only, as its agents are."""
+"""Forms of the codes that let an agent in."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.fields import LineField, ParagraphField
 from accounts.limits import LimitReached
 from accounts.models import Account
 from assistance.agents import second_factor
@@ -21,8 +20,6 @@ CODE_ATTRIBUTES = {
     "spellcheck": "false",
 }
 NOT_THE_CODE = "Le code ne correspond pas ou a déjà servi"
-LONGEST_REASON = 500
-SHORTEST_REASON = 10
 
 
 def wait_of(seconds: int) -> str:
@@ -162,38 +159,3 @@ class RemovalForm(PresentCodeForm):
     def spend(self, typed: str) -> Any:
         """Nothing: it is gone."""
         second_factor.remove_device(account=self.account, typed=typed)
-
-
-class ReasonField(ParagraphField):
-    """Why an agent does something; kept in the journal."""
-
-    default_error_messages = {
-        "required": "Écrivez la raison",
-        "min_length": f"Écrivez la raison en quelques mots ({SHORTEST_REASON}\N{NO-BREAK SPACE}caractères au moins)",
-        "max_length": f"La raison dépasse {LONGEST_REASON}\N{NO-BREAK SPACE}caractères",
-    }
-
-    def __init__(self, **kwargs: Any) -> None:
-        limits = {"min_length": SHORTEST_REASON, "max_length": LONGEST_REASON}
-        super().__init__(**{"widget": forms.Textarea(attrs={"rows": "3"}), **limits, **kwargs})
-
-
-class EnrolmentCodeForm(forms.Form):
-    """Why somebody needs an enrolment code."""
-
-    reason = ReasonField(
-        label="Raison",
-        help_text="Par exemple\N{NO-BREAK SPACE}: téléphone perdu, vu en personne. Elle reste au journal.",
-    )
-
-
-class AccountSearchForm(forms.Form):
-    """Whom an agent looks for."""
-
-    q = LineField(
-        label="Nom, identifiant ou numéro RH",
-        required=False,
-        max_length=100,
-        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"max_length": "Cherchez avec moins de mots"},
-    )
