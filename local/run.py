@@ -48,6 +48,8 @@ Compte déjà actif / Account that is active:  nadia.lefevre    demonstration se
 
 Espace agents / Agents’ area:  {portal}/admin/    hugo.lefebvre    demonstration seulement 2026
 {agent}
+Une demande d’assistance y attend : celle de Sami Haddad, dont le compte est bloqué.
+A request for assistance waits there: that of Sami Haddad, whose account is locked.
 Arrêter / Stop: Ctrl-C
 """
 

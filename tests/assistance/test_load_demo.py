@@ -9,7 +9,8 @@ from django.utils import timezone
 from accounts.enums import Category, State
 from accounts.models import Account
 from accounts.sign_in import identify
-from activation.management.commands.load_demo import PASSWORD
+from assistance.management.commands.load_demo import PASSWORD
+from assistance.models import AssistanceRequest
 from directory.search import find_people
 from local.run import WELCOME
 from outbox.models import Message
@@ -34,10 +35,10 @@ def test_camille_and_a_few_others_can_activate_their_accounts():
 
     camille = Account.objects.get(institutional_address="camille.durand@univ-exemple.fr")
     assert (camille.recovery_address, camille.category) == ("camille.durand@exemple.net", Category.STAFF)
-    assert {account.state for account in Account.objects.all()} == {State.PENDING, State.ACTIVE}
+    assert {account.state for account in Account.objects.all()} == {State.PENDING, State.ACTIVE, State.LOCKED}
     assert set(Account.objects.values_list("category", flat=True)) == set(Category.values)
     assert set(Account.objects.values_list("language", flat=True)) == {"fr", "en"}
-    assert Account.objects.count() == 6
+    assert Account.objects.count() == 7
 
 
 def test_two_are_active_and_in_the_directory_one_of_them_to_sign_in_with():
@@ -48,6 +49,15 @@ def test_two_are_active_and_in_the_directory_one_of_them_to_sign_in_with():
     assert [person.family_name for person in find_people("lefevre").people] == ["Lefèvre"]
     assert Account.objects.active().count() == 2
     assert f"{nadia.login.partition('@')[0]}    {PASSWORD}" in WELCOME
+
+
+def test_somebody_is_locked_out_and_has_asked_for_help():
+    load()
+
+    [request] = AssistanceRequest.objects.all()
+    assert request.account.state == State.LOCKED
+    assert request.phone != request.account.phone
+    assert Account.objects.locked().count() == 1
 
 
 def test_camille_is_the_first():
@@ -61,7 +71,7 @@ def test_loading_twice_is_loading_once():
     before = Message.objects.count()
     load()
 
-    assert Account.objects.count() == 6
+    assert Account.objects.count() == 7
     assert Message.objects.count() == before
 
 
@@ -74,7 +84,7 @@ def test_once_camille_is_active_nothing_is_added():
 
     load()
 
-    assert Account.objects.count() == 6
+    assert Account.objects.count() == 7
 
 
 def test_a_real_portal_gets_no_imaginary_people(settings):
