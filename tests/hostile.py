@@ -2,12 +2,16 @@
 
 A `str` is sent as UTF-8; `bytes` are raw percent-encoded octets, sent as they are in the body. In TOKEN, VALID stands
 for a real token issued in the test; in NEXT and HTTP, `univ-x.fr` stands for the host under test. What is wanted stands
-beside each EMAIL and PASSWORD value.
+beside each EMAIL and PASSWORD value. Where the checklist multiplies 7 by 7, the product here is COMPUTED: 49 is in many a
+time of day.
 """
 
 # The packs keep the shape of the checklist, so that the two can be compared line by line.
 # ruff: noqa: PT018
 # fmt: off
+
+#: What a template language would have made of the packs.
+COMPUTED = "999999"
 
 N = {  # 40 universal values: throw each one at EVERY text field of EVERY public form
 "N01": "",                                              # empty
@@ -23,8 +27,8 @@ N = {  # 40 universal values: throw each one at EVERY text field of EVERY public
 "N11": "</title></textarea><svg/onload=alert(1)>",
 "N12": "'-alert(1)-'",
 "N13": "javascript:alert(document.cookie)//http://",
-"N14": "{{7*7}}{% debug %}{{ settings.SECRET_KEY }}",
-"N15": "{0.__class__.__mro__}{user.password}%(user)s${7*7}#{7*7}",
+"N14": "{{7*142857}}{% debug %}{{ settings.SECRET_KEY }}",
+"N15": "{0.__class__.__mro__}{user.password}%(user)s${7*142857}#{7*142857}",
 "N16": "' OR '1'='1' --",
 "N17": "1'; SELECT pg_sleep(5); --",
 "N18": "%' ESCAPE '\\' --_%",                           # LIKE wildcards
@@ -91,7 +95,7 @@ EMAIL = [  # value, policy wanted for recovery / forwarding / contact address
 ("a" * 65 + "@exemple.fr", "refuse (local part > 64)"),
 ("a" * 250 + "@exemple.fr", "refuse (total > 254)"),
 ("a@" + "b" * 64 + ".fr", "refuse (label > 63)"),
-("{{7*7}}@exemple.fr", "refuse or inert"),
+("{{7*142857}}@exemple.fr", "refuse or inert"),
 ]
 PASSWORD = [  # value, wanted (min length 15 policy; adapt the first ones if 12 is chosen)
 ("motdepasse123", "refuse"), ("azertyuiop123", "refuse"), ("Azerty123456!", "refuse"),

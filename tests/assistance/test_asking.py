@@ -28,8 +28,8 @@ from outbox.enums import Kind
 from outbox.models import Message
 from outbox.retention import forget, kinds
 from tests.assistance.asking import ALL_WRONG, CONTACT, asked, asked_by_a_student, written
-from tests.hostile import EMAIL, N
-from tests.normalised import CSRF_TOKEN, Answer, normalised_answer
+from tests.hostile import COMPUTED, EMAIL, N
+from tests.normalised import Answer, normalised_answer
 from tests.pages import publish_another_charter
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.postman import html_of, text_of
@@ -738,7 +738,7 @@ def test_the_universal_pack_on_every_field(postman, name):
         status, html = answer_to(field, value, contact_address=contact)
         assert status in (200, 302), field
         assert not (isinstance(value, str) and "<" in value and value in html), field
-        assert "49" not in CSRF_TOKEN.sub("", html).split("<main")[-1].split("</main>")[0], field
+        assert COMPUTED not in html, field
 
     requests = AssistanceRequest.objects.all()
     mailed = [mail["To"] for mail in postman.deliver()]
@@ -777,7 +777,7 @@ def test_the_address_pack_on_the_institutional_address(postman, value):
 
 def test_links_and_markup_in_a_story_are_kept_as_text(visitor):
     """HLP-08, INP-05: and shown escaped when the form comes back."""
-    told = "http://evil.example <script>alert(1)</script> {{7*7}} %(user)s"
+    told = "http://evil.example <script>alert(1)</script> {{7*142857}} %(user)s"
 
     visitor.post(reverse(PAGE), asked(description=told))
     again = page_after(asked(description=told, phone=""))
