@@ -1,4 +1,5 @@
-"""The end of an account: its owner is told once, some weeks before the day that HR gave."""
+"""The end of an account: its owner is told once, some weeks before the day that HR gave, and the journal the day after.
+"""
 
 from datetime import date, timedelta
 from typing import cast
@@ -9,7 +10,9 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import ExtractDay, ExtractMonth, ExtractYear
 from django.utils import timezone
 
-from accounts.models import Account, AccountQuerySet
+from accounts import journal
+from accounts.enums import Event
+from accounts.models import Account, AccountQuerySet, JournalEntry
 from accounts.notices import addresses_on_file
 from outbox.enums import Kind, Priority
 from outbox.models import Message
@@ -17,6 +20,8 @@ from outbox.tasks import send_due_messages
 from outbox.waking import wake
 
 BATCH = 500
+#: How old an end date may be that is noted: longer than any night without a beat.
+LOOKED_BACK = timedelta(days=31)
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('accounts.closing'))"
 
 
@@ -32,6 +37,17 @@ def announce_closings() -> int:
     if told:
         wake(send_due_messages)
     return told
+
+
+def record_closings() -> int:
+    """Note in the journal whose account has closed by itself, once for each end date (LOG-01); how many people.
+
+    Nobody acts that day, so nothing else would tell. A night without a beat loses none. Safe to run twice, or at once.
+    """
+    recorded = 0
+    while people := _record_some():
+        recorded += len(people)
+    return recorded
 
 
 def day_as_number(day: date) -> int:
@@ -58,6 +74,24 @@ def _announce_some(last: int) -> list[Account]:
         for address in addresses_on_file(person)
     )
     return people
+
+
+@transaction.atomic
+def _record_some() -> list[Account]:
+    with connection.cursor() as cursor:
+        cursor.execute(ONE_AT_A_TIME)
+    people = list(_closed_lately()[:BATCH])
+    journal.record_each(accounts=people, event=Event.USER_ARCHIVED)
+    return people
+
+
+def _closed_lately() -> AccountQuerySet:
+    """Closed for a month at most, and not in the journal yet."""
+    today = timezone.localdate()
+    ended = Account.objects.filter(end_date__lt=today, end_date__gte=today - LOOKED_BACK, erased_at__isnull=True)
+    entries = JournalEntry.objects.filter(account=OuterRef("pk"), event=Event.USER_ARCHIVED)
+    closed: AccountQuerySet = ended.exclude(Exists(entries.filter(at__date__gt=OuterRef("end_date")))).order_by("pk")
+    return closed
 
 
 def _to_be_told() -> AccountQuerySet:

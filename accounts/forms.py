@@ -166,20 +166,14 @@ class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
         return data
 
 
-class RecoveryAddressForm(ConfirmedForm):
-    """Another recovery address; asks again when it looks mistyped, since its reader could take the account over."""
-
-    address = OutsideAddressField(
-        label=_("Nouvelle adresse de secours"),
-        help_text=_("Une adresse personnelle, extérieure à l’université. Nous y enverrons un lien à confirmer."),
-        error_messages={
-            "required": _("Saisissez la nouvelle adresse de secours"),
-            "university": _("L’adresse de secours doit être une adresse extérieure à l’université"),
-        },
-    )
+class NewRecoveryAddressForm(AccountForm):
+    """Another recovery address for somebody, in the field `address`; asks again when it looks mistyped, since its
+    reader could take the account over.
+    """
 
     suggestion: str | None = None
     typed_may_be_kept = False
+    present_address_refusal: str | Promise = _("C’est déjà votre adresse de secours")
 
     def clean(self) -> dict[str, Any]:
         """The address as it was meant, when it is not there already."""
@@ -191,7 +185,7 @@ class RecoveryAddressForm(ConfirmedForm):
 
     def refuse_present_address(self) -> None:
         """Say that it is there already, or since a moment ago."""
-        self.add_error("address", ValidationError(_("C’est déjà votre adresse de secours"), code="same"))
+        self.add_error("address", ValidationError(self.present_address_refusal, code="same"))
 
     def _ask_about_spelling(self, data: dict[str, Any]) -> None:
         self.typed_may_be_kept = "address" in data
@@ -205,6 +199,19 @@ class RecoveryAddressForm(ConfirmedForm):
             return
         self.suggestion = suggestion
         self.add_error("address", ValidationError(DID_YOU_MEAN, code="suggestion", params={"suggestion": suggestion}))
+
+
+class RecoveryAddressForm(NewRecoveryAddressForm, ConfirmedForm):
+    """Another recovery address of one's own."""
+
+    address = OutsideAddressField(
+        label=_("Nouvelle adresse de secours"),
+        help_text=_("Une adresse personnelle, extérieure à l’université. Nous y enverrons un lien à confirmer."),
+        error_messages={
+            "required": _("Saisissez la nouvelle adresse de secours"),
+            "university": _("L’adresse de secours doit être une adresse extérieure à l’université"),
+        },
+    )
 
 
 class LanguageForm(forms.Form):

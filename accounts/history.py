@@ -67,8 +67,7 @@ class History(Sequence[Line]):
 
 def history(*, account: Account, topic: Topic) -> History:
     """What happened to `account`, of one topic or of all, mails with their fate among it (design §7)."""
-    entries = _rows(account.journal.all(), "at", JOURNAL)
-    mails = _rows(account.messages.all(), "created_at", OUTBOX)
+    entries, mails = entry_rows(account), mail_rows(account)
     if topic is Topic.MAILS:
         return History(mails.order_by("-moment", "-pk"))
     if topic is Topic.SIGN_INS:
@@ -76,6 +75,16 @@ def history(*, account: Account, topic: Topic) -> History:
     if topic is Topic.CHANGES:
         return History(entries.exclude(event__in=SIGN_IN_EVENTS).order_by("-moment", "-pk"))
     return History(entries.union(mails, all=True).order_by("-moment", "-pk"))
+
+
+def entry_rows(account: Account) -> QuerySet[Any, Any]:
+    """The entries of the journal as rows of a history; to be filtered and ordered by `-moment`, `-pk`."""
+    return _rows(account.journal.all(), "at", JOURNAL)
+
+
+def mail_rows(account: Account) -> QuerySet[Any, Any]:
+    """The mails, likewise."""
+    return _rows(account.messages.all(), "created_at", OUTBOX)
 
 
 def _rows(found: QuerySet[Any], moment: str, of: str) -> QuerySet[Any, Any]:

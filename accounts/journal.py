@@ -11,6 +11,24 @@ from accounts.security_log import Outcome, tell
 
 #: How the OWASP vocabulary ends the names of what failed.
 FAILURE = "_fail"
+_REVOKED, _SENSITIVE, _PRIVILEGE = "authn_token_revoked", "sensitive_update", "privilege_permissions_changed"
+#: What an event is besides, in the OWASP vocabulary (LOG-01); a token is a mailed link, which the event kills.
+ALSO: dict[Event, str] = {
+    Event.LOCKED: _REVOKED,
+    Event.PASSWORD_SET: _REVOKED,
+    Event.PASSWORD_CHANGED: _REVOKED,
+    Event.PASSWORD_RESET: _REVOKED,
+    Event.RECOVERY_ADDRESS_DISPUTED: _REVOKED,
+    Event.RECOVERY_CHANGE_CANCELLED: _REVOKED,
+    Event.RECOVERY_CHANGE_EXPIRED: _REVOKED,
+    Event.RECOVERY_ADDRESS_CORRECTED: f"{_SENSITIVE} {_REVOKED}",
+    Event.RECOVERY_ADDRESS_CHANGED: f"{_SENSITIVE} {_REVOKED}",
+    Event.RECOVERY_ADDRESS_RESTORED: f"{_SENSITIVE} {_REVOKED}",
+    Event.REDIRECTION_CHOSEN: f"{_SENSITIVE} {_REVOKED}",
+    Event.REDIRECTION_STOPPED: f"{_SENSITIVE} {_REVOKED}",
+    Event.REDIRECTION_EXPIRED: _REVOKED,
+    Event.ROLE_WITHDRAWN: _PRIVILEGE,
+}
 
 
 def record(*, account: Account | None, event: Event, actor: Account | None = None, **details: object) -> JournalEntry:
@@ -60,9 +78,10 @@ def record_each(
 def tell_of(event: Event, **facts: int | None) -> None:
     """Write the line of an event into the log when the transaction commits, and none when it does not."""
     outcome: Outcome = "failure" if event.value.endswith(FAILURE) else "success"
+    also = {"also": ALSO[event]} if event in ALSO else {}
 
     # A function with a name: Django logs the name when it fails.
     def write() -> None:
-        tell(event.value, outcome=outcome, **facts)
+        tell(event.value, outcome=outcome, **facts, **also)
 
     transaction.on_commit(write, robust=True)

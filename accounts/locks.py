@@ -18,6 +18,14 @@ from outbox.services import queue_each
 BATCH = 500
 
 
+class AlreadyLocked(Exception):
+    """Somebody was faster; `lock` is theirs."""
+
+    def __init__(self, lock: Lock) -> None:
+        super().__init__()
+        self.lock = lock
+
+
 class LockAnswer(StrEnum):
     """What became of one account of a list."""
 
@@ -37,6 +45,21 @@ def lock_account(*, account: Account, reason: LockReason, actor: Account | None 
 
 
 @transaction.atomic
+def lock_as_agent(
+    *, account: Account, agent: Account, reason: LockReason, comment: str = "", **details: object
+) -> Lock:
+    """Do what `lock_account` does, for an agent, who learns when somebody was faster: AlreadyLocked. `details` are what
+    else the journal keeps, such as the request that led to it.
+    """
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    earlier = account.locks.open().select_related("locked_by").first()
+    if earlier is not None:
+        raise AlreadyLocked(earlier)
+    lock_accounts(accounts=[account], reason=reason, actor=agent, comment=comment, **details)
+    return account.locks.open().get()
+
+
+@transaction.atomic
 def lock_accounts(
     *,
     accounts: Collection[Account],
@@ -44,11 +67,12 @@ def lock_accounts(
     actor: Account | None = None,
     system: str = "",
     comment: str = "",
+    **details: object,
 ) -> dict[int, LockAnswer]:
     """Do to each what `lock_account` does to one, in a fixed number of statements; what became of each, by its key.
 
-    `system` names what reported them, when nobody in person did. Somebody who has left is locked too, in case HR has
-    them come back, and not written to.
+    `system` names what reported them, when nobody in person did; `details` are what else the journal keeps. Somebody
+    who has left is locked too, in case HR has them come back, and not written to.
     """
     ids = [account.pk for account in accounts]
     held = list(Account.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
@@ -58,7 +82,8 @@ def lock_accounts(
         for account in held
         if account.pk not in locked_before
     )
-    _make_them_hold(locks, actor, system)
+    told = {"system": system} if system else {}
+    _make_them_hold(locks, actor, **told, **details)
     return {account.pk: _answer(account, locked_before) for account in held}
 
 
@@ -101,14 +126,13 @@ def _key(name: str) -> str:
         return ""
 
 
-def _make_them_hold(locks: Sequence[Lock], actor: Account | None, system: str) -> None:
+def _make_them_hold(locks: Sequence[Lock], actor: Account | None, **details: object) -> None:
     """End the sessions, record the locks and tell the people: all locks of one list have the same reason."""
     if not locks:
         return
     accounts = [lock.account for lock in locks]
     Session.objects.filter(account__in=accounts).delete()
-    details = {"reason": locks[0].reason} | ({"system": system} if system else {})
-    journal.record_each(accounts=accounts, event=Event.LOCKED, actor=actor, **details)
+    journal.record_each(accounts=accounts, event=Event.LOCKED, actor=actor, reason=locks[0].reason, **details)
     # To the recovery address alone: whoever has the password may be reading the university mailbox.
     queue_each(_notice(lock) for lock in locks if lock.account.can_be_mailed and not lock.account.is_closed)
 

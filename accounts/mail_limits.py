@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
 from accounts.models import Account
+from accounts.security_log import tell
 from outbox.enums import Kind
 from outbox.models import Message, MessageQuerySet
 
@@ -35,6 +36,11 @@ def allowed_again_at(*, last: Message) -> datetime:
     """From when the mail that `last` was may be repeated: not within a minute, not too often in an hour."""
     soonest = last.created_at + SHORTEST_TIME_BETWEEN_MAILS
     return max(soonest, allowed_at(kind=Kind(last.kind), address=last.address))
+
+
+def tell_of_withheld(*, kind: Kind, person: Account | None) -> None:
+    """Note in the log that a mail was asked for and not sent, since too many were (LOG-01): the page may not say it."""
+    tell("excess_rate_limit_exceeded", outcome="failure", limit=f"mails-{kind}", account=person.pk if person else None)
 
 
 def _freed_at(mails: MessageQuerySet, allowed: int) -> datetime:

@@ -1,12 +1,14 @@
 """The mails of an account: forgotten password, and the notices of what was changed or locked."""
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.urls import reverse
 
 from accounts.closing import day_as_number
 from accounts.enums import State
 from accounts.links import not_me_link, password_reset_link, recovery_address_link
-from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange
+from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notices import addresses_on_file
 from outbox.enums import Kind
 from outbox.mails import Mail, mail
@@ -48,6 +50,39 @@ def recovery_changed(message: Message) -> Mail | None:
     return notice(message, "accounts/mails/recovery_changed")
 
 
+@mail(Kind.RECOVERY_CORRECTED)
+def recovery_corrected(message: Message) -> Mail | None:
+    """Tells an address that stood in the file by mistake that it serves no more; nothing to say if it serves again."""
+    account = _person(message)
+    entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
+    if account is None or account.is_closed or entry is None or message.address == account.recovery_address:
+        return None
+    context = {"account": account, "entry": entry, "assistance_url": _assistance_url()}
+    return Mail("accounts/mails/recovery_corrected", context)
+
+
+@mail(Kind.RECOVERY_REPLACEMENT)
+def recovery_replacement(message: Message) -> Mail | None:
+    """Tells every address on file from when another recovery address serves, and how to prevent it (HLP-05)."""
+    made = notice(message, "accounts/mails/recovery_replacement")
+    correction = RecoveryAddressCorrection.objects.approved().filter(account=message.person_id).first()
+    if made is None or correction is None or message.address not in addresses_on_file(correction.account):
+        return None
+    return replace(made, context={**made.context, "effective_at": correction.effective_at})
+
+
+@mail(Kind.RECOVERY_ANNOUNCED)
+def recovery_announced(message: Message) -> Mail | None:
+    """Tells the new address from when it serves, and whom to tell if it is somebody else's (HLP-05)."""
+    account = _person(message)
+    approved = RecoveryAddressCorrection.objects.approved().filter(account=account, new_address=message.address)
+    correction = approved.filter(pk=message.subject_id or 0).first()
+    if account is None or account.is_closed or correction is None:
+        return None
+    context = {"account": account, "effective_at": correction.effective_at, "assistance_url": _assistance_url()}
+    return Mail("accounts/mails/recovery_announced", context)
+
+
 @mail(Kind.PASSWORD_CHANGED)
 def password_changed(message: Message) -> Mail | None:
     """Tells every address on file that the password is another one."""
@@ -64,8 +99,8 @@ def account_locked(message: Message) -> Mail | None:
         return None
     if not account.can_be_mailed or account.recovery_address != message.address:
         return None
-    assistance_url = f"{settings.PORTAL_URL}{reverse('assistance')}"
-    return Mail("accounts/mails/account_locked", {"account": account, "lock": lock, "assistance_url": assistance_url})
+    context = {"account": account, "lock": lock, "assistance_url": _assistance_url()}
+    return Mail("accounts/mails/account_locked", context)
 
 
 @mail(Kind.ACCOUNT_CLOSING)
@@ -97,6 +132,10 @@ def notice(message: Message, template: str) -> Mail | None:
         "to_old_address": message.address not in (account.recovery_address, account.institutional_address),
     }
     return Mail(template, context, deadline)
+
+
+def _assistance_url() -> str:
+    return f"{settings.PORTAL_URL}{reverse('assistance')}"
 
 
 def _person(message: Message) -> Account | None:

@@ -1,12 +1,12 @@
 """Who someone is: the account, what locks it, and the journal of everything that happened to it."""
 
 import hashlib
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
-from django.contrib.postgres.indexes import BrinIndex
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.db import models
@@ -245,7 +245,9 @@ class JournalEntry(models.Model):
         related_name="journal",
         verbose_name=_("compte"),
     )
-    actor = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("par"))
+    actor = models.ForeignKey(
+        Account, null=True, db_index=False, on_delete=models.PROTECT, related_name="+", verbose_name=_("par")
+    )
     event = models.CharField(_("évènement"), max_length=60, choices=Event)
     at = models.DateTimeField(_("date"), default=timezone.now)
     source = models.CharField(_("origine"), max_length=20)
@@ -259,8 +261,16 @@ class JournalEntry(models.Model):
         verbose_name_plural = _("journal")
         indexes = [
             models.Index(fields=["account", "-at"], name="journal_account_at"),
-            # Rows come in order of time: a few kilobytes are enough for the figures of a week.
-            BrinIndex(fields=["at"], name="journal_at", autosummarize=True),
+            # What the agents filter by, each read backwards from the page before: in the order of the columns.
+            models.Index(fields=["at", "id"], name="journal_newest"),
+            models.Index(fields=["event", "at", "id"], name="journal_event"),
+            models.Index(fields=["actor", "at", "id"], name="journal_actor", condition=Q(actor__isnull=False)),
+            # What HR has proposed, among millions of entries: the agents' list of addresses.
+            models.Index(
+                fields=["account", "-at"],
+                name="journal_proposed_addresses",
+                condition=Q(event=Event.RECOVERY_ADDRESS_PROPOSED),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -307,6 +317,108 @@ class RecoveryAddressChange(models.Model):
 
     def __str__(self) -> str:
         return self.new_address
+
+
+class RecoveryAddressCorrectionQuerySet(models.QuerySet["RecoveryAddressCorrection"]):
+    """Words of the recovery addresses that agents give."""
+
+    def open(self) -> "RecoveryAddressCorrectionQuerySet":
+        """Neither in force nor given up."""
+        return self.filter(applied_at__isnull=True, given_up_at__isnull=True)
+
+    def to_approve(self) -> "RecoveryAddressCorrectionQuerySet":
+        """Proposed by one agent; another one has to approve."""
+        return self.open().filter(approved_at__isnull=True)
+
+    def approved(self) -> "RecoveryAddressCorrectionQuerySet":
+        """Approved, and not in force yet."""
+        return self.open().filter(approved_at__isnull=False)
+
+    def due(self, now: datetime) -> "RecoveryAddressCorrectionQuerySet":
+        """Approved so long ago that they come into force."""
+        return self.approved().filter(effective_at__lte=now)
+
+
+class RecoveryAddressCorrection(models.Model):
+    """Another recovery address, given by agents: a slip of HR put right by one of them, at once; or a replacement that
+    a second agent approves, and that waits after that (HLP-05). Only a replacement has a proof.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="recovery_address_corrections", verbose_name=_("compte")
+    )
+    previous_address = models.CharField(_("ancienne adresse"), max_length=254, blank=True)
+    new_address = models.CharField(_("nouvelle adresse"), max_length=254)
+    proof = models.CharField(_("identité vérifiée par"), max_length=20, choices=Proof, blank=True)
+    number_called = models.CharField(_("numéro appelé"), max_length=20, blank=True)
+    note = models.CharField(_("raison ou compte rendu"), max_length=500)
+    proposed_at = models.DateTimeField(_("proposée le"), default=timezone.now)
+    proposed_by = models.ForeignKey(
+        Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("proposée par")
+    )
+    approved_at = models.DateTimeField(_("approuvée le"), null=True)
+    approved_by = models.ForeignKey(
+        Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("approuvée par")
+    )
+    effective_at = models.DateTimeField(_("en vigueur à partir du"), null=True)
+    applied_at = models.DateTimeField(_("mise en vigueur le"), null=True)
+    given_up_at = models.DateTimeField(_("abandonnée le"), null=True)
+    given_up_by = models.ForeignKey(
+        Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("abandonnée par")
+    )
+    undone_at = models.DateTimeField(_("annulée le"), null=True)
+
+    objects = RecoveryAddressCorrectionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("adresse de secours donnée par un agent")
+        verbose_name_plural = _("adresses de secours données par un agent")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(applied_at__isnull=True, given_up_at__isnull=True),
+                name="recovery_correction_one_open",
+            ),
+            models.CheckConstraint(
+                name="recovery_correction_two_agents", condition=~Q(approved_by=models.F("proposed_by"))
+            ),
+            models.CheckConstraint(
+                name="recovery_correction_waits_after_approval",
+                condition=Q(approved_at__isnull=True, effective_at__isnull=True)
+                | Q(
+                    approved_at__isnull=False,
+                    effective_at__isnull=False,
+                    effective_at__gt=models.F("approved_at"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="recovery_correction_replacement_in_time",
+                condition=Q(applied_at__isnull=True)
+                | Q(proof="")
+                | Q(effective_at__isnull=False, applied_at__gte=models.F("effective_at")),
+            ),
+            models.CheckConstraint(
+                name="recovery_correction_proven",
+                condition=Q(proof__in=["", *Proof.values]) & (~Q(proof=Proof.CALL_BACK) | ~Q(number_called="")),
+            ),
+            models.CheckConstraint(name="recovery_correction_explained", condition=~Q(note="")),
+            models.CheckConstraint(
+                name="recovery_correction_one_end",
+                condition=Q(applied_at__isnull=True) | Q(given_up_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="recovery_correction_undone_was_applied",
+                condition=Q(undone_at__isnull=True) | Q(applied_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.new_address
+
+    @property
+    def is_open(self) -> bool:
+        """Neither in force nor given up."""
+        return self.applied_at is None and self.given_up_at is None
 
 
 # As above (misc).

@@ -10,10 +10,10 @@ from accounts.addresses import outside_address, same_address
 from accounts.enums import Event, LockReason
 from accounts.links import not_me_link, recovery_address_link
 from accounts.locks import lock_account
-from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at
-from accounts.models import Account, JournalEntry, RecoveryAddressChange
+from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at, tell_of_withheld
+from accounts.models import Account, JournalEntry, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notices import addresses_on_file
-from accounts.services import give_up_waiting_change, held
+from accounts.services import give_up_open_correction, give_up_waiting_change, held
 from accounts.tokens import LinkNotValid, LinkUsed
 from outbox.enums import Kind
 from outbox.models import Message
@@ -79,7 +79,7 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
     if not recovery_address_link.still_holds(account, fingerprint, change.pk):
         raise LinkNotValid
     told, previous = addresses_on_file(account), account.recovery_address
-    _put_in_force(account, change.new_address)
+    put_in_force(account, change.new_address)
     entry = journal.record(
         account=account, event=Event.RECOVERY_ADDRESS_CHANGED, previous=previous, address=change.new_address
     )
@@ -92,19 +92,34 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
 
 
 @transaction.atomic
-def disown_change(*, entry: JournalEntry) -> Account:
+def disown_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
     """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
-    any later one, since whoever made it made those too (HLP-07). Saying it twice is saying it once.
+    any later one, since whoever made it made those too (HLP-07). What waits comes to nothing, a replacement by agents
+    included (HLP-05). Saying it twice is saying it once.
+
+    `actor` is the agent to whom the person said it, nobody when it was the link of a notice; `details` are what else
+    the journal keeps of it.
     """
     account: Account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
     if not_me_link.is_done(account, entry.pk) or account.locks.filter(released_at__gte=entry.at).exists():
         # Reported by another click, or settled by an agent, a moment ago.
         return account
-    journal.record(account=account, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event)
+    journal.record(
+        account=account, actor=actor, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event, **details
+    )
     give_up_waiting_change(account)
-    _restore_recovery_address(account, since=entry.at)
-    lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY)
+    give_up_open_correction(account)
+    _restore_recovery_address(account, actor, since=entry.at)
+    lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY, actor=actor)
     return account
+
+
+def put_in_force(account: Account, address: str) -> None:
+    """Make `address` the recovery address: the owner's own, which no file overwrites. The row is held."""
+    account.recovery_address = address
+    account.recovery_address_owner_set_at = timezone.now()
+    account.recovery_address_disputed_at = None
+    account.save(update_fields=["recovery_address", "recovery_address_owner_set_at", "recovery_address_disputed_at"])
 
 
 def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
@@ -119,6 +134,7 @@ def _mail_verification(change: RecoveryAddressChange) -> None:
     for_address = allowed_again_at(last=last) if last else allowed_at(kind=kind, address=address)
     retry_at = max(for_address, person_allowed_at(kind=kind, person=account))
     if retry_at > timezone.now():
+        tell_of_withheld(kind=kind, person=account)
         raise MailLimitReached(retry_at)
     _mail(kind, account, address, change.pk)
 
@@ -131,18 +147,17 @@ def _waiting(account: Account) -> RecoveryAddressChange | None:
     return RecoveryAddressChange.objects.waiting().select_related("account").filter(account=account).first()
 
 
-def _put_in_force(account: Account, address: str) -> None:
-    account.recovery_address = address
-    account.recovery_address_owner_set_at = timezone.now()
-    account.recovery_address_disputed_at = None
-    account.save(update_fields=["recovery_address", "recovery_address_owner_set_at", "recovery_address_disputed_at"])
-
-
-def _restore_recovery_address(account: Account, *, since: datetime) -> None:
-    later = RecoveryAddressChange.objects.filter(account=account, confirmed_at__gte=since, undone_at__isnull=True)
-    first = later.order_by("confirmed_at", "pk").first()
-    if first is None:
+def _restore_recovery_address(account: Account, actor: Account | None, *, since: datetime) -> None:
+    own = RecoveryAddressChange.objects.filter(account=account, confirmed_at__gte=since, undone_at__isnull=True)
+    agents = RecoveryAddressCorrection.objects.filter(account=account, applied_at__gte=since, undone_at__isnull=True)
+    changes = [
+        *own.values_list("confirmed_at", "pk", "previous_address"),
+        *agents.values_list("applied_at", "pk", "previous_address"),
+    ]
+    if not changes:
         return
-    later.update(undone_at=timezone.now())
-    _put_in_force(account, first.previous_address)
-    journal.record(account=account, event=Event.RECOVERY_ADDRESS_RESTORED, address=first.previous_address)
+    _at, _pk, address = min(changes)
+    for later in (own, agents):
+        later.update(undone_at=timezone.now())
+    put_in_force(account, address)
+    journal.record(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_RESTORED, address=address)

@@ -1,16 +1,18 @@
 """Releasing a lock: only an agent, only after a proof, and nothing that an intruder had set comes back with it
 (HLP-02 to HLP-06)."""
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max
 from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts import journal
 from accounts.enums import Event, Proof, ReleaseReason, State
-from accounts.models import Account, JournalEntry, Lock
+from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.recovery import disown_change
 from accounts.services import give_up_waiting_change
 from outbox.enums import Kind
 from outbox.services import queue
@@ -64,6 +66,10 @@ class CannotBeWrittenTo(ReleaseRefused):
     """There is no recovery address on file that the link could go to (HLP-05): have it corrected first."""
 
 
+class CannotBePutBack(ReleaseRefused):
+    """No such change of the recovery address can be taken back, or not any more: agents correct it then."""
+
+
 class ChangesNotReviewed(ReleaseRefused):
     """Some changes that an intruder may have made have not been ticked (HLP-06)."""
 
@@ -83,25 +89,89 @@ def changes_to_review(account: Account) -> list[JournalEntry]:
     return list(account.journal.filter(event__in=CHANGES_TO_REVIEW, at__gte=since).order_by("-at", "-pk"))
 
 
+def addresses_to_put_back(account: Account, changes: Sequence[JournalEntry]) -> dict[int, str]:
+    """Which of the `changes` to review can be taken back with "ce n'était pas moi", and the recovery address that would
+    be on file again, by the key of the entry.
+
+    None, once another address has come from elsewhere; nor what came before an earlier release, or before an address
+    that agents have given, which took two of them.
+    """
+    made = RecoveryAddressChange.objects.filter(account=account, confirmed_at__isnull=False, undone_at__isnull=True)
+    in_order = list(made.order_by("confirmed_at", "pk"))
+    if not in_order or in_order[-1].new_address != account.recovery_address:
+        return {}
+    settled_at = _settled_at(account)
+    previous = {change.confirmed_at: change.previous_address for change in in_order if change.previous_address}
+    return {
+        entry.pk: previous[entry.at]
+        for entry in changes
+        if entry.event == Event.RECOVERY_ADDRESS_CHANGED and entry.at in previous and entry.at > settled_at
+    }
+
+
+@transaction.atomic
+def put_back_address(*, account: Account, agent: Account, change: int, **details: object) -> Account:
+    """Take back a change of the recovery address that the person did not make, and any later one, so that the link of
+    the release does not go to whoever made it (HLP-05, HLP-06). The account stays locked; the address that is on file
+    again is told of the lock.
+
+    `change` is a key of `addresses_to_put_back`; `details` are what else the journal keeps. Raises NotLocked,
+    NotForThisAgent, CannotBePutBack.
+    """
+    account = _locked(account)
+    _require_right(agent, account)
+    changes = {entry.pk: entry for entry in changes_to_review(account)}
+    if change not in addresses_to_put_back(account, list(changes.values())):
+        raise CannotBePutBack
+    account = disown_change(entry=changes[change], actor=agent, **details)
+    queue(
+        kind=Kind.ACCOUNT_LOCKED,
+        person=account,
+        address=account.recovery_address,
+        language=account.language,
+        subject_id=account.locks.open().get().pk,
+    )
+    return account
+
+
 @transaction.atomic
 def release_lock(
-    *, account: Account, agent: Account, reason: ReleaseReason, proof: Proof, report: str, reviewed: Collection[int]
+    *,
+    account: Account,
+    agent: Account,
+    reason: ReleaseReason,
+    proof: Proof,
+    report: str,
+    reviewed: Collection[int],
+    **details: object,
 ) -> Lock:
     """Release the lock of `account`, and mail the link with which the person takes it up again.
 
     `proof` says how the agent made sure who asks; `reviewed` holds the keys of all that `changes_to_review` gives. A
     call back goes to the number that HR knows, which the lock keeps (HLP-04). The password never serves again, what
     waits is given up, forwarding stops. The link goes to the recovery address on file (HLP-05); somebody who had never
-    activated gets the activation link.
+    activated gets the activation link. `details` are what else the journal keeps, such as the request that led to it.
 
     Raises a ReleaseRefused, and then nothing has changed.
     """
-    account = _held(account)
+    account = _locked(account)
+    if not account.can_be_mailed:
+        raise CannotBeWrittenTo
     _require_right(agent, account)
     lock = account.locks.open().get()
     _require_proof(account, proof, report)
     _require_review(account, reviewed)
     _close(lock, agent, reason, proof, report, reviewed)
+    journal.record(
+        account=account,
+        actor=agent,
+        event=Event.RELEASED,
+        reason=reason,
+        proof=proof,
+        number_called=lock.number_called,
+        reviewed=lock.reviewed,
+        **details,
+    )
     account.set_unusable_password()
     account.save(update_fields=["password"])
     give_up_waiting_change(account)
@@ -111,16 +181,26 @@ def release_lock(
     return lock
 
 
-def _held(account: Account) -> Account:
-    """The account as it is now, its row held. Two queries: what is read after the wait is what the other one left."""
+def _locked(account: Account) -> Account:
+    """The account as it is now, its row held. Two queries: what is read after the wait is what the other one left.
+    Raises NotLocked.
+    """
     Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
     # Without `with_lock`, whose answer would be remembered after the release.
     now: Account = Account.objects.get(pk=account.pk)
     if now.state != State.LOCKED:
         raise NotLocked
-    if not now.can_be_mailed:
-        raise CannotBeWrittenTo
     return now
+
+
+def _settled_at(account: Account) -> datetime:
+    """When agents have last settled where links go: by a release, or with an address of theirs."""
+    given = RecoveryAddressCorrection.objects.filter(account=account, undone_at__isnull=True)
+    moments = (
+        account.locks.aggregate(last=Max("released_at"))["last"],
+        given.aggregate(last=Max("applied_at"))["last"],
+    )
+    return max((moment for moment in moments if moment is not None), default=account.created_at)
 
 
 def _require_right(agent: Account, account: Account) -> None:
@@ -150,12 +230,3 @@ def _close(
     lock.proof, lock.report, lock.reviewed = proof, report.strip(), sorted(reviewed)
     lock.number_called = lock.account.phone if proof == Proof.CALL_BACK else ""
     lock.save()
-    journal.record(
-        account=lock.account,
-        actor=agent,
-        event=Event.RELEASED,
-        reason=reason,
-        proof=proof,
-        number_called=lock.number_called,
-        reviewed=lock.reviewed,
-    )

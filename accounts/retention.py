@@ -10,7 +10,15 @@ from accounts import journal
 from accounts.append_only import retention_door
 from accounts.enums import Event
 from accounts.erasing import erase
-from accounts.models import Account, AccountQuerySet, JournalEntry, RecoveryAddressChange, Session
+from accounts.models import (
+    Account,
+    AccountQuerySet,
+    JournalEntry,
+    RecoveryAddressChange,
+    RecoveryAddressCorrection,
+    Session,
+)
+from accounts.services import give_up_correction
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.retention import Rows, deleted, purged
@@ -28,6 +36,12 @@ def given_up(changes: list[RecoveryAddressChange]) -> None:
         change.cancelled_at = timezone.now()
         change.save(update_fields=["cancelled_at"])
         journal.record(account=change.account, event=Event.RECOVERY_CHANGE_EXPIRED, address=change.new_address)
+
+
+def refused(corrections: list[RecoveryAddressCorrection]) -> None:
+    """The address on file stays: a proof of somebody's identity does not keep for ever."""
+    for correction in corrections:
+        give_up_correction(correction=correction)
 
 
 @purged("sessions", after=None)
@@ -51,6 +65,19 @@ def settled_recovery_changes(limit: datetime) -> Rows:
     return RecoveryAddressChange.objects.filter(asked_at__lt=limit).exclude(
         confirmed_at__isnull=True, cancelled_at__isnull=True
     )
+
+
+@purged("unapproved-recovery-addresses", after="RETENTION_WAITING_DAYS", by=refused, holding=("self", "account"))
+def unapproved_recovery_addresses(limit: datetime) -> Rows:
+    """Recovery addresses that an agent has proposed and no other has approved."""
+    return RecoveryAddressCorrection.objects.to_approve().select_related("account").filter(proposed_at__lt=limit)
+
+
+@purged("corrected-recovery-addresses", after="RETENTION_JOURNAL_DAYS")
+def settled_corrections(limit: datetime) -> Rows:
+    """Recovery addresses that agents have given, with the addresses before."""
+    settled = RecoveryAddressCorrection.objects.filter(proposed_at__lt=limit)
+    return settled.exclude(applied_at__isnull=True, given_up_at__isnull=True)
 
 
 @purged("journal", after="RETENTION_JOURNAL_DAYS", by=deleted_behind_the_door)

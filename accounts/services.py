@@ -8,7 +8,7 @@ from accounts import journal
 from accounts.enums import Event, State
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
 from accounts.links import password_reset_link
-from accounts.models import Account, RecoveryAddressChange, Session
+from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection, Session
 from accounts.notices import tell_of_change
 from accounts.tokens import Claims, MailedLink
 from outbox.enums import Kind
@@ -117,6 +117,28 @@ def give_up_waiting_change(account: Account) -> None:
     change.cancelled_at = timezone.now()
     change.save(update_fields=["cancelled_at"])
     journal.record(account=account, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
+
+
+def give_up_open_correction(account: Account) -> None:
+    """Let the recovery address that agents were about to give, if there is one, come to nothing. The row of `account`
+    is held.
+    """
+    correction = RecoveryAddressCorrection.objects.open().filter(account=account).first()
+    if correction is not None:
+        give_up_correction(correction=correction)
+
+
+def give_up_correction(*, correction: RecoveryAddressCorrection, actor: Account | None = None, **why: str) -> None:
+    """Let a correction that is open come to nothing; `why` is for the journal. The row of its account is held."""
+    correction.given_up_at, correction.given_up_by = timezone.now(), actor
+    correction.save(update_fields=["given_up_at", "given_up_by"])
+    journal.record(
+        account=correction.account,
+        actor=actor,
+        event=Event.RECOVERY_REPLACEMENT_GIVEN_UP,
+        correction=correction.pk,
+        **why,
+    )
 
 
 def give_password(*, account: Account, password: str, event: Event) -> None:

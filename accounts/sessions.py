@@ -1,6 +1,8 @@
 """Signed-in sessions: how they begin, how long they last, how they end elsewhere (SES-01, SES-04, SES-05)."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, login, update_session_auth_hash
@@ -12,8 +14,12 @@ from django.utils import timezone
 from accounts import journal
 from accounts.enums import Event
 from accounts.models import Account, Session
+from accounts.security_log import tell
 from accounts.services import note_sign_in
 from accounts.session_store import SEEN_AT, SIGNED_IN_AT
+
+#: What a row of the table says.
+SessionData = Mapping[str, Any]
 
 CONFIRMED_AT = "password_confirmed_at"
 SECOND_FACTOR_AT = "second_factor_at"
@@ -30,9 +36,10 @@ def begin_session(request: HttpRequest, account: Account, **how: str) -> None:
     note_sign_in(account=account, **how)
 
 
-def note_beginning(sender: type[Account], request: HttpRequest, **kwargs: object) -> None:
-    """Write into a session that somebody has just signed in to when that was."""
+def note_beginning(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
+    """Write into a session that somebody has just signed in to when that was; the log has a line of it (LOG-01)."""
     request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = _now()
+    tell("session_created", outcome="success", account=user.pk)
 
 
 def keep_session(request: HttpRequest, account: Account) -> None:
@@ -46,19 +53,10 @@ def keep_session(request: HttpRequest, account: Account) -> None:
 
 def is_over(request: HttpRequest) -> bool:
     """Whether a signed-in session waited, or lasted, longer than the settings allow (SES-04)."""
-    session, now = request.session, _now()
-    if SESSION_KEY not in session:
-        return False
-    waited, lasted = now - session.get(SEEN_AT, 0), now - session.get(SIGNED_IN_AT, 0)
-    inside = now - session.get(SECOND_FACTOR_AT, now)
-    return bool(
-        waited >= idle_seconds(session)
-        or lasted >= settings.SESSION_LONGEST_SECONDS
-        or inside >= settings.AGENT_LONGEST_SECONDS
-    )
+    return SESSION_KEY in request.session and not _can_be_used(request.session)
 
 
-def idle_seconds(session: SessionBase) -> int:
+def idle_seconds(session: SessionBase | SessionData) -> int:
     """How long a session may wait: less once an agent has given a code in it."""
     limit = settings.AGENT_IDLE_SECONDS if SECOND_FACTOR_AT in session else settings.SESSION_IDLE_SECONDS
     return int(limit)
@@ -89,14 +87,8 @@ def password_is_confirmed(request: HttpRequest) -> bool:
 
 def open_sessions(account: Account) -> list[Session]:
     """The person's sessions that can still be used, the one used last first."""
-    now = timezone.now()
-    sessions = Session.objects.filter(
-        account=account,
-        expire_date__gt=now,
-        last_seen_at__gt=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
-        signed_in_at__gt=now - timedelta(seconds=settings.SESSION_LONGEST_SECONDS),
-    )
-    return list(sessions.order_by("-last_seen_at"))
+    sessions = Session.objects.filter(account=account, expire_date__gt=timezone.now()).order_by("-last_seen_at")
+    return [session for session in sessions if _can_be_used(session.get_decoded())]
 
 
 @transaction.atomic
@@ -127,6 +119,18 @@ def sign_out_everywhere(*, account: Account, keep: str | None = None) -> int:
     if ended:
         journal.record(account=account, actor=account, event=Event.SESSIONS_ENDED, sessions=ended)
     return ended
+
+
+def _can_be_used(session: SessionBase | SessionData) -> bool:
+    """Whether what a signed-in session says of its times is within them; less is allowed once an agent is inside."""
+    now = _now()
+    waited, lasted = now - session.get(SEEN_AT, 0), now - session.get(SIGNED_IN_AT, 0)
+    inside = now - session.get(SECOND_FACTOR_AT, now)
+    return bool(
+        waited < idle_seconds(session)
+        and lasted < settings.SESSION_LONGEST_SECONDS
+        and inside < settings.AGENT_LONGEST_SECONDS
+    )
 
 
 def _hold(account: Account) -> None:

@@ -22,6 +22,7 @@ from accounts.limits import (
 )
 from accounts.models import Account, JournalEntry
 from accounts.passwords import normalise_password
+from accounts.security_log import tell
 from accounts.services import upgrade_hash
 
 #: How long a client from which the person signed in is theirs, when others try to guess the password.
@@ -69,8 +70,16 @@ def _slow_down(login: str, client: str) -> None:
 
     A guessing crowd cannot keep the owner out: a client of theirs does not wait for the crowd (ENU-07).
     """
-    FAILED_SIGN_INS_PER_CLIENT.check(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login, client)
+    try:
+        FAILED_SIGN_INS_PER_CLIENT.check(client)
+        FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login, client)
+        _slow_the_crowd_down(login, client)
+    except LimitReached:
+        tell("authn_login_fail_max", outcome="failure")
+        raise
+
+
+def _slow_the_crowd_down(login: str, client: str) -> None:
     try:
         FAILED_SIGN_INS_PER_LOGIN.check(login)
     except LimitReached:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from accounts import closing, purging
+from accounts import closing, purging, recovery_corrections
 from accounts.session_store import SessionStore
 
 
@@ -20,5 +20,12 @@ def purge_old_data() -> None:
 
 @shared_task
 def announce_closings() -> None:
-    """Tell people who leave soon that their account closes, once."""
+    """Tell people who leave soon that their account closes, and note whose has closed; each once."""
     closing.announce_closings()
+    closing.record_closings()
+
+
+@shared_task
+def apply_due_replacements() -> None:
+    """Put in force the recovery addresses that agents approved a day ago (HLP-05)."""
+    recovery_corrections.apply_due_replacements()

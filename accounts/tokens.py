@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts.enums import State
 from accounts.models import Account
+from accounts.security_log import tell
 from outbox.deadlines import end_of_next_day, has_passed
 
 PAYLOAD = struct.Struct(">QQQ16s")
@@ -33,6 +34,14 @@ class LinkRefused(Exception):
 
 class LinkNotValid(LinkRefused):
     """Truncated, made up, of another purpose, of somebody who left: one same page for all (TOK-10)."""
+
+
+class LinkKilled(LinkNotValid):
+    """Well signed, but what it was bound to has changed since; nobody is told that it ever was good."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__()
+        self.account_id = account_id
 
 
 class LinkExpired(LinkRefused):
@@ -98,6 +107,7 @@ class MailedLink:
     def url(self, account: Account, deadline: datetime, subject_id: int = 0) -> str:
         """The whole address to mail. The host is the setting's, never the request's (TOK-08)."""
         token = self.token(account, deadline, subject_id)
+        tell("authn_token_created", outcome="success", account=account.pk, purpose=self.purpose)
         return f"{settings.PORTAL_URL}{reverse(self.url_name, args=[token])}"
 
     def token(self, account: Account, deadline: datetime, subject_id: int = 0) -> str:
@@ -135,8 +145,8 @@ class MailedLink:
             raise LinkExpired(min(deadline, now), account.pk)
         if self.is_done(account, claims.subject_id):
             raise LinkUsed(account.pk)
-        if not self.still_holds(account, claims.fingerprint, claims.subject_id):
-            raise LinkNotValid
+        if not self._is_alive(account, claims):
+            raise LinkKilled(account.pk)
         if has_passed(deadline, now):
             raise LinkExpired(deadline, account.pk)
         return OpenedLink(account, claims.subject_id, deadline, claims.fingerprint)
@@ -144,6 +154,18 @@ class MailedLink:
     def still_holds(self, account: Account, fingerprint: str, subject_id: int = 0) -> bool:
         """Whether the state that a link was opened on is still the account's."""
         return self._digest(account, subject_id).hex() == fingerprint
+
+    def tell_of_reuse(self, refused: LinkRefused) -> None:
+        """Note in the log when somebody opens a link that was used, or killed (LOG-01)."""
+        if isinstance(refused, LinkUsed | LinkKilled):
+            why = "used" if isinstance(refused, LinkUsed) else "killed"
+            tell("authn_token_reuse", outcome="failure", account=refused.account_id, purpose=self.purpose, why=why)
+
+    def _is_alive(self, account: Account, claims: Claims) -> bool:
+        try:
+            return self.still_holds(account, claims.fingerprint, claims.subject_id)
+        except LinkNotValid:
+            return False
 
     @property
     def _signer(self) -> Signer:

@@ -10,6 +10,7 @@ from accounts import journal
 from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
 from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR
+from accounts.mail_limits import tell_of_withheld
 from accounts.models import Account
 from activation.enums import Wish
 from activation.models import LinkRequest
@@ -54,7 +55,10 @@ def answer_link_request(*, request_id: int) -> Message | None:
         return None
     answers = ANSWERS[Wish(request.wish)]
     kind = answers.get(account.state)
-    if kind is None or _was_mailed_enough(account, answers.values()):
+    if kind is None:
+        return None
+    if _was_mailed_enough(account, answers.values()):
+        tell_of_withheld(kind=kind, person=account)
         return None
     journal.record(account=account, event=Event.LINK_REQUESTED)
     return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)

@@ -1,14 +1,22 @@
 """The charter as a page shows it. Its Markdown is typed by an agent, so it is treated like any foreign text."""
 
 import math
+import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from accounts.characters import BLANKS, FORBIDDEN_IN_PARAGRAPH, LINE_BREAK, LONGEST_PARAGRAPH, TextRefused
+
+#: Longest text of a charter, in characters: a quarter of an hour of reading. Hostile Markdown of that length takes a
+#: second to render.
+LONGEST_TEXT: Final = 50_000
 ARTICLE_HEADING: Final = "h2"
 WORDS_PER_MINUTE: Final = 220
 TAGS: Final = frozenset({"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "strong", "em", "blockquote", "br", "a"})
@@ -36,6 +44,25 @@ def rendered_charter(text: str) -> SafeString:
     )
 
 
+def markdown_tokens(text: str) -> Sequence[Token]:
+    """What the Markdown holds, block by block; the `children` of a block are its text and links."""
+    return _markdown.parse(text)
+
+
+def clean_charter_text(value: str) -> str:
+    """The Markdown to store: what `accounts.characters` does with a paragraph, indents and ends of lines kept.
+
+    Raises TextRefused for more than 50,000 characters, or 10,000 in one line.
+    """
+    lines = LINE_BREAK.sub("\n", value).split("\n")
+    if len(value) > LONGEST_TEXT or any(len(line) > LONGEST_PARAGRAPH for line in lines):
+        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+    # Line by line, so that hostile input cannot make it slow.
+    kept = (unicodedata.normalize("NFC", FORBIDDEN_IN_PARAGRAPH.sub("", line)) for line in lines)
+    return "\n".join(kept).strip(BLANKS)
+
+
+@lru_cache(maxsize=8)
 def article_count(text: str) -> int:
     """How many articles the text announces."""
     return sum(_is_article(token) for token in _markdown.parse(text))

@@ -9,3 +9,12 @@ class Wish(models.TextChoices):
 
     FIRST_CONNECTION = "first-connection", _("Première connexion")
     FORGOTTEN_PASSWORD = "forgotten-password", _("Mot de passe oublié")
+
+
+class ResendReason(models.TextChoices):
+    """Why an agent mails a link once more."""
+
+    NEVER_CAME = "never-came", _("La personne ne l’a pas reçu")
+    EXPIRED = "expired", _("Le lien n’est plus valable")
+    LOST = "lost", _("La personne a effacé ou perdu l’e-mail")
+    OTHER = "other", _("Autre")

@@ -64,7 +64,7 @@ def reactivation(message: Message) -> Mail | None:
         return None
     deadline = reactivation_link.deadline(message.built_at)
     link = reactivation_link.url(account, deadline)
-    return Mail("activation/mails/reactivation", {"account": account, "link": link, **_pages()}, deadline)
+    return Mail("activation/mails/reactivation", {"account": account, "link": link, **pages()}, deadline)
 
 
 @mail(Kind.ACCOUNT_ACTIVATED)
@@ -80,12 +80,12 @@ def _with_link(message: Message, template: str) -> Mail | None:
     deadline = activation_link.deadline(message.built_at)
     link = activation_link.url(account, deadline)
     other_link = translate_url(link, OTHER_LANGUAGE[message.language])
-    return Mail(template, {"account": account, "link": link, "other_link": other_link, **_pages()}, deadline)
+    return Mail(template, {"account": account, "link": link, "other_link": other_link, **pages()}, deadline)
 
 
 def _about(message: Message, template: str, state: State) -> Mail | None:
     account = _account(message, state)
-    return Mail(template, {"account": account, **_pages()}) if account else None
+    return Mail(template, {"account": account, **pages()}) if account else None
 
 
 def _account(message: Message, state: State) -> Account | None:
@@ -94,7 +94,8 @@ def _account(message: Message, state: State) -> Account | None:
     return account if account and account.state == state and account.can_be_mailed else None
 
 
-def _pages() -> dict[str, str]:
+def pages() -> dict[str, str]:
+    """Addresses of the pages that the mails of the activation name."""
     names = {
         "login_url": "login",
         "first_connection_url": "first-connection",

@@ -1,7 +1,11 @@
 """Activation: the charter in its versions, who accepted which, and the requests for a new link."""
 
+import hashlib
+import json
+
 from django.conf import settings
 from django.db import models
+from django.db.models.lookups import IsNull
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +20,11 @@ class CharterQuerySet(models.QuerySet["Charter"]):
         """Published by now, the version in force first."""
         return self.filter(published_at__lte=timezone.now()).order_by("-published_at", "-pk")
 
+    def newest_first(self) -> "CharterQuerySet":
+        """All of them, without their texts: what is still being written first, then by the day of publication."""
+        texts_last = self.select_related("saved_by", "published_by").defer(*Charter.TEXTS)
+        return texts_last.order_by(models.F("published_at").desc(nulls_first=True), "-pk")
+
     def in_force(self) -> "Charter":
         """The version published last. Raises Charter.DoesNotExist when none is."""
         return self.published()[:1].get()
@@ -28,23 +37,56 @@ class CharterQuerySet(models.QuerySet["Charter"]):
 
 
 class Charter(models.Model):
-    """One version of the IT charter in both languages, Markdown; the database refuses to change it once published."""
+    """One version of the IT charter in both languages, Markdown; the database refuses to change it once published.
+
+    Before that it is a draft, and there is one at a time.
+    """
+
+    #: What people read of it.
+    TEXTS = ("key_points_fr", "text_fr", "key_points_en", "text_en")
 
     version = models.CharField(_("version"), max_length=40, unique=True)
     text_fr = models.TextField(_("texte en français"))
     text_en = models.TextField(_("texte en anglais"))
     key_points_fr = models.TextField(_("l’essentiel en français"), help_text=_("Un point par ligne."))
     key_points_en = models.TextField(_("l’essentiel en anglais"), help_text=_("Un point par ligne."))
+    saved_at = models.DateTimeField(_("enregistrée le"), null=True)
+    saved_by = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("enregistrée par")
+    )
     published_at = models.DateTimeField(_("publiée le"), null=True)
+    published_by = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("publiée par")
+    )
+    # For agents: people see the text itself.
+    summary = models.TextField(_("ce qui change"), blank=True)
 
     objects = CharterQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("charte informatique")
         verbose_name_plural = _("chartes informatiques")
+        constraints = [
+            models.UniqueConstraint(
+                IsNull(models.F("published_at"), True),
+                condition=models.Q(published_at__isnull=True),
+                name="charter_one_draft",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.version
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it can still be changed."""
+        return self.published_at is None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that people read of it: two that have the same read the same."""
+        read = [self.version, *(getattr(self, name) for name in self.TEXTS)]
+        return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
     @property
     def text(self) -> str:
@@ -64,6 +106,29 @@ class Charter(models.Model):
         """Its essential points in that language."""
         points = self.key_points_en if language == "en" else self.key_points_fr
         return [line.strip() for line in points.splitlines() if line.strip()]
+
+
+class UnsavedCharter(models.Model):
+    """What an agent had typed when something stood between them and the draft: shown again when they come back.
+
+    `typed` holds the fields of the form as they were sent; `charter` is the draft, none for a new one.
+    """
+
+    # Theirs to finish, no fact about them.
+    author = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("agent"))
+    charter = models.ForeignKey(
+        Charter, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("brouillon")
+    )
+    typed = models.JSONField(_("saisie"))
+    kept_at = models.DateTimeField(_("gardé le"), default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("saisie non enregistrée")
+        verbose_name_plural = _("saisies non enregistrées")
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)
 
 
 class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
@@ -147,12 +212,16 @@ class LinkRequest(models.Model):
 
 
 class Reminders(models.Model):
-    """How often somebody has been reminded to activate their account, and whether whoever reads them has had enough."""
+    """How often somebody has been reminded to activate their account, and whether whoever reads them has had enough.
+
+    Both are about one address: when HR or an agent corrects it, somebody else reads, who has had none yet.
+    """
 
     account = models.OneToOneField(
         Account, primary_key=True, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("compte")
     )
     sent = models.PositiveSmallIntegerField(_("rappels envoyés"), default=0)
+    sent_to = models.CharField(_("adresse des rappels"), max_length=254, blank=True)
     last_on = models.DateField(_("dernier rappel le"), null=True)
     stopped_for = models.CharField(_("adresse qui n’en veut plus"), max_length=254, blank=True)
 

@@ -43,7 +43,11 @@ WITH due AS (
         AND coalesce(account.end_date >= %(today)s, true)
         AND link.deadline < %(now)s
         AND NOT link.is_under_way
-        AND coalesce(reminders.last_on <= %(not_since)s AND reminders.sent < %(most)s, true)
+        AND coalesce(
+            reminders.sent_to <> account.recovery_address
+                OR reminders.last_on <= %(not_since)s AND reminders.sent < %(most)s,
+            true
+        )
         AND reminders.stopped_for IS DISTINCT FROM account.recovery_address
         AND NOT EXISTS (SELECT FROM accounts_lock WHERE account_id = account.id AND released_at IS NULL)
         AND NOT EXISTS (
@@ -53,10 +57,13 @@ WITH due AS (
     ORDER BY account.id
     LIMIT %(size)s
 ), noted AS (
-    INSERT INTO activation_reminders AS reminders (account_id, sent, last_on, stopped_for)
-    SELECT id, 1, %(today)s, '' FROM due
-    ON CONFLICT (account_id) DO UPDATE SET sent = reminders.sent + 1, last_on = EXCLUDED.last_on
-    WHERE coalesce(reminders.last_on <= %(not_since)s, true)
+    INSERT INTO activation_reminders AS reminders (account_id, sent, sent_to, last_on, stopped_for)
+    SELECT id, 1, recovery_address, %(today)s, '' FROM due
+    ON CONFLICT (account_id) DO UPDATE SET
+        sent = CASE WHEN reminders.sent_to = EXCLUDED.sent_to THEN reminders.sent + 1 ELSE 1 END,
+        sent_to = EXCLUDED.sent_to,
+        last_on = EXCLUDED.last_on
+    WHERE coalesce(reminders.sent_to <> EXCLUDED.sent_to OR reminders.last_on <= %(not_since)s, true)
     RETURNING account_id
 ), queued AS (
     INSERT INTO outbox_message (
@@ -85,8 +92,8 @@ def remind() -> int:
     """Ask for a mail to everybody whose last link has expired; how many people.
 
     Nobody is written to twice in REMINDERS_EVERY_DAYS days, more than REMINDERS_AT_MOST times, at an address that was
-    disputed or that refuses mail, or once they have asked for no more. Safe to run twice, at once, or again after it
-    was killed; each batch is one transaction.
+    disputed or that refuses mail, or once they have asked for no more; a corrected address starts anew. Safe to run
+    twice, at once, or again after it was killed; each batch is one transaction.
     """
     if not settings.REMINDERS_EVERY_DAYS or not settings.REMINDERS_AT_MOST:
         return 0

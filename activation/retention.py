@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.erasing import also_erased, outlives
 from accounts.models import Account
 from accounts.retention import deleted_behind_the_door
-from activation.models import CharterAcceptance, LinkRequest
+from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
 from outbox.retention import Rows, purged
 
 outlives("charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir"))
@@ -33,3 +33,9 @@ def proofs_of_acceptance(limit: datetime) -> Rows:
     return CharterAcceptance.objects.filter(
         account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
     )
+
+
+@purged("unsaved-charters", after="RETENTION_WAITING_DAYS")
+def forgotten_charters(limit: datetime) -> Rows:
+    """What agents had typed for the charter, and never came back to."""
+    return UnsavedCharter.objects.filter(kept_at__lt=limit)

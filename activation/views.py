@@ -51,9 +51,11 @@ class ActivationLinkView(View):
             visit.remember_refusal(
                 request, why="expired", account_id=refused.account_id, deadline=refused.deadline.timestamp()
             )
-        except LinkUsed:
+        except LinkUsed as refused:
+            activation_link.tell_of_reuse(refused)
             visit.remember_refusal(request, why="used")
-        except LinkNotValid:
+        except LinkNotValid as refused:
+            activation_link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(this_client())
             return without_referrer(render(request, "activation/not_valid.html", status=NOT_FOUND))
         return without_referrer(redirect("activation"))

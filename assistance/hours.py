@@ -1,5 +1,6 @@
 """When the DSIN calls back: within four working hours, Monday to Friday, 8 h to 17 h in Paris."""
 
+from bisect import bisect_left
 from datetime import date, datetime, time, timedelta
 
 from dateutil.easter import easter
@@ -9,6 +10,8 @@ OPENS, CLOSES = time(8), time(17)
 PROMISED = timedelta(hours=4)
 SATURDAY = 5
 QUARTER = timedelta(minutes=15)
+#: Longer than any number of days in a row on which nobody works.
+LONGEST_PAUSE = timedelta(days=14)
 
 #: Month and day of the public holidays that have a date, and how long after Easter Sunday the others come (Labour Code,
 #: article L3133-1).
@@ -31,6 +34,17 @@ def call_expected_by(asked_at: datetime) -> datetime:
             return _to_the_quarter(begins + left)
         left -= max(available, timedelta())
         day += timedelta(days=1)
+
+
+def late_if_asked_by(now: datetime) -> datetime:
+    """Whoever asked then or earlier should have been called before `now`; to the second, and by the same rule."""
+
+    def was_promised_in_time(seconds: int) -> bool:
+        return call_expected_by(now - timedelta(seconds=seconds)) < now
+
+    return now - timedelta(
+        seconds=bisect_left(range(int(LONGEST_PAUSE.total_seconds())), True, key=was_promised_in_time)
+    )
 
 
 def is_working_day(day: date) -> bool:

@@ -4,15 +4,16 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import address_key
 from accounts.models import Account
+from assistance.agents.imports.models import HrFilePart, HrImport  # noqa: F401 - Django looks for models here
 from assistance.agents.models import BackupCode, EnrolmentCode  # noqa: F401 - Django looks for models here
-from assistance.enums import CLOSED, IN_HAND, Profile, Progress, Reason
+from assistance.enums import CLOSED, IN_HAND, OUTCOMES, Profile, Progress, Reason, StepKind
 from assistance.hours import call_expected_by
 
 
@@ -20,12 +21,45 @@ class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
     """Words of the requests."""
 
     def open(self) -> "AssistanceRequestQuerySet":
-        """Neither solved nor refused."""
-        return self.exclude(state__in=CLOSED)
+        """Neither solved nor refused, nor found to be double."""
+        return self.filter(closed_at__isnull=True)
+
+    def oldest_first(self) -> "AssistanceRequestQuerySet":
+        """Whoever has waited longest."""
+        return self.order_by("asked_at", "pk")
+
+    def newest_first(self) -> "AssistanceRequestQuerySet":
+        """The latest."""
+        return self.order_by("-pk")
 
     def answered_at(self, contact_address: str) -> "AssistanceRequestQuerySet":
         """Whose follow-up goes to that mailbox, however its address is spelt."""
         return self.alias(mailbox=Lower("contact_address")).filter(mailbox=address_key(contact_address))
+
+    def of_same_person(self, request: "AssistanceRequest") -> "AssistanceRequestQuerySet":
+        """Requests that concern the same account, or are to be answered at the same mailbox; that one among them."""
+        same_mailbox = Q(mailbox=address_key(request.contact_address))
+        same_account = Q(account=request.account_id) if request.account_id else Q()
+        return self.alias(mailbox=Lower("contact_address")).filter(same_mailbox | same_account)
+
+    def first_of_each_person(self) -> "AssistanceRequestQuerySet":
+        """Of the open requests about one account only the oldest; of those about no account, of one mailbox.
+
+        Requests about two accounts are never taken for one, whatever else is the same in them: a stranger could hide
+        somebody's request behind another.
+        """
+        older = AssistanceRequest.objects.open().filter(pk__lt=OuterRef("pk"))
+        about_the_same = older.filter(account=OuterRef("account"))
+        from_the_same = older.filter(account__isnull=True).alias(mailbox=Lower("contact_address"))
+        from_the_same = from_the_same.filter(mailbox=Lower(OuterRef("contact_address")))
+        return self.filter(~Exists(about_the_same), Q(account__isnull=False) | ~Exists(from_the_same))
+
+    def with_others(self) -> "AssistanceRequestQuerySet":
+        """The same, each knowing how many `others` of the same person are open."""
+        others = AssistanceRequest.objects.open().exclude(pk=OuterRef("pk")).alias(mailbox=Lower("contact_address"))
+        others = others.filter(Q(account=OuterRef("account")) | Q(mailbox=Lower(OuterRef("contact_address"))))
+        number = others.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk")).values("number")
+        return self.annotate(others=Coalesce(Subquery(number), 0))
 
     def asked_since(self, moment: datetime) -> "AssistanceRequestQuerySet":
         """Asked at that moment or later."""
@@ -65,6 +99,8 @@ class AssistanceRequest(models.Model):
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("prise en charge par")
     )
     taken_at = models.DateTimeField(_("prise en charge le"), null=True)
+    # The promise is a call: whoever was called once is not late any more.
+    called_at = models.DateTimeField(_("premier appel le"), null=True)
     closed_at = models.DateTimeField(_("close le"), null=True)
 
     objects = AssistanceRequestQuerySet.as_manager()
@@ -88,6 +124,7 @@ class AssistanceRequest(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "asked_at"], name="assistance_request_queue"),
+            models.Index(fields=["asked_at"], name="assistance_request_open", condition=Q(closed_at__isnull=True)),
             models.Index(Lower("contact_address"), F("asked_at"), name="assistance_request_contact"),
         ]
 
@@ -98,3 +135,54 @@ class AssistanceRequest(models.Model):
     def call_expected_by(self) -> datetime:
         """Until when the DSIN has promised to call."""
         return call_expected_by(self.asked_at)
+
+    @property
+    def is_open(self) -> bool:
+        """Neither solved nor refused, nor found to be double."""
+        return self.closed_at is None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nobody has called by the time that was promised."""
+        return self.is_open and self.called_at is None and self.call_expected_by < timezone.now()
+
+
+class RequestStepQuerySet(models.QuerySet["RequestStep"]):
+    """Words of the steps."""
+
+    def misses(self, account: Account) -> "RequestStepQuerySet":
+        """Wrong answers about somebody, whichever request they were given for."""
+        return self.filter(account=account, kind=StepKind.FACT_MISMATCHED)
+
+    def made_since(self, moment: datetime) -> "RequestStepQuerySet":
+        """Made later than that moment."""
+        return self.filter(at__gt=moment)
+
+
+class RequestStep(models.Model):
+    """One thing that an agent has done with a request. Steps are added, never changed; they go with their request.
+
+    `account` is whose fact was compared, or to whose account the request was attached. Whether a fact matched is told
+    here and nowhere else: the owner of an account reads its journal, and may be who asked (HLP-04).
+    """
+
+    request = models.ForeignKey(
+        AssistanceRequest, on_delete=models.CASCADE, related_name="steps", verbose_name=_("demande d’assistance")
+    )
+    actor = models.ForeignKey(Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("par"))
+    at = models.DateTimeField(_("date"), default=timezone.now)
+    kind = models.CharField(_("étape"), max_length=20, choices=StepKind)
+    outcome = models.CharField(_("résultat"), max_length=20, choices=OUTCOMES, blank=True)
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("compte informatique")
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    objects = RequestStepQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("étape d’une demande d’assistance")
+        verbose_name_plural = _("étapes d’une demande d’assistance")
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

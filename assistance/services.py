@@ -9,6 +9,7 @@ from accounts import journal
 from accounts.addresses import address_key
 from accounts.enums import Event
 from accounts.hr_feed.phones import canonical_phone
+from accounts.mail_limits import tell_of_withheld
 from accounts.models import Account
 from accounts.origin import current_origin
 from assistance.models import AssistanceRequest
@@ -61,6 +62,8 @@ def ask_for_assistance(
     journal.record(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
     if is_acknowledged:
         _acknowledge(request)
+    else:
+        tell_of_withheld(kind=Kind.ASSISTANCE_RECEIVED, person=None)
     return request
 
 

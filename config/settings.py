@@ -68,6 +68,7 @@ FORWARDING_DENIED_DOMAINS = checked_domains(
 SECURITY_API_KEYS = checked_security_keys(env.list("SECURITY_API_KEYS", default=[]))
 HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
 DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
+HR_FILE_LARGEST_MB = env.int("HR_FILE_LARGEST_MB", default=64)
 
 # How long data are kept, in days (PRV-05). The page about personal data prints these.
 
@@ -81,6 +82,7 @@ RETENTION_ASSISTANCE_DAYS = checked_days("RETENTION_ASSISTANCE_DAYS", env.int("R
 RETENTION_ASSISTANCE_FACTS_DAYS = checked_days(
     "RETENTION_ASSISTANCE_FACTS_DAYS", env.int("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
 )
+RETENTION_IMPORTS_DAYS = checked_days("RETENTION_IMPORTS_DAYS", env.int("RETENTION_IMPORTS_DAYS", default=90))
 RETENTION_NEVER_ACTIVATED_DAYS = checked_days(
     "RETENTION_NEVER_ACTIVATED_DAYS", env.int("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
 )
@@ -124,6 +126,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "accounts.single_sign_on.middleware.FormsStayHereMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "assistance.agents.keeping.KeepTypedMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -197,6 +200,8 @@ CELERY_TASK_ROUTES = {
         "accounts.tasks.purge_old_data",
         "accounts.tasks.announce_closings",
         "activation.tasks.remind",
+        "assistance.tasks.work_on_hr_files",
+        "assistance.tasks.let_go_of_old_hr_files",
     )
 }
 CELERY_TIMEZONE = "Europe/Paris"
@@ -205,6 +210,11 @@ CELERY_BEAT_SCHEDULE = {
     "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
     "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
     "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
+    "recovery-addresses": {
+        "task": "accounts.tasks.apply_due_replacements",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "outbox-sweep": {
         "task": "outbox.tasks.send_due_messages",
         "schedule": timedelta(seconds=20),
@@ -215,6 +225,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=20),
         "options": {"expires": 20},
     },
+    "hr-files-sweep": {
+        "task": "assistance.tasks.work_on_hr_files",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+    "old-hr-files": {"task": "assistance.tasks.let_go_of_old_hr_files", "schedule": timedelta(hours=1)},
 }
 
 # Mail

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterator
 from typing import Protocol
 
+from accounts.csv_cells import without_formula
 from accounts.enums import Category
-from accounts.hr_feed.report import without_formula
 from directory.models import active_people
 
 #: People held in memory at a time.

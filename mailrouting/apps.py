@@ -1,4 +1,4 @@
-"""Wires forwarding to the release of a lock."""
+"""Wires mailboxes and their forwarding to what happens to accounts."""
 
 from django.apps import AppConfig
 
@@ -9,8 +9,11 @@ class MailroutingConfig(AppConfig):
     name = "mailrouting"
 
     def ready(self) -> None:
-        """Stop the forwarding of whoever is released: an intruder may have set it (HLP-06)."""
+        """Stop the forwarding of whoever is released: an intruder may have set it (HLP-06). Open the mailbox of whoever
+        becomes a member of staff after their activation."""
+        from accounts.hr_feed.applying import people_updated
         from accounts.releases import lock_released
-        from mailrouting.services import remove_redirection_of_released
+        from mailrouting.services import open_mailboxes_of_updated, remove_redirection_of_released
 
         lock_released.connect(remove_redirection_of_released, dispatch_uid="mailrouting.remove_redirection")
+        people_updated.connect(open_mailboxes_of_updated, dispatch_uid="mailrouting.open_mailboxes")

@@ -1,5 +1,6 @@
 """Acts on mailboxes and their forwarding."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.conf import settings
@@ -8,9 +9,9 @@ from django.utils import timezone
 
 from accounts import journal
 from accounts.addresses import same_address
-from accounts.enums import Event, State
+from accounts.enums import Category, Event, State
 from accounts.limits import SHORTEST_TIME_BETWEEN_MAILS
-from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at
+from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, tell_of_withheld
 from accounts.models import Account, JournalEntry
 from accounts.notices import tell_of_change
 from accounts.services import NotActive, held
@@ -34,6 +35,19 @@ def open_mailbox(*, account: Account) -> Mailbox:
     if created:
         journal.record(account=account, actor=account, event=Event.MAILBOX_CREATED)
     return mailbox
+
+
+@transaction.atomic
+def open_mailboxes_of_updated(
+    sender: object, accounts: Collection[int], actor: Account | None, **kwargs: object
+) -> None:
+    """Give a mailbox to those whom HR has made members of staff, or brought back as such, after their activation; in a
+    fixed number of statements. Their rows are held. Who has one keeps it, whatever they become.
+    """
+    members = Account.objects.filter(pk__in=accounts, category=Category.STAFF, activated_at__isnull=False)
+    without = list(members.filter(mailbox__isnull=True).exclude(end_date__lt=timezone.localdate()))
+    Mailbox.objects.bulk_create(Mailbox(account=one, address=one.institutional_address) for one in without)
+    journal.record_each(accounts=without, event=Event.MAILBOX_CREATED, actor=actor)
 
 
 @transaction.atomic
@@ -108,6 +122,7 @@ def ask_for_verification_again(*, account: Account) -> Message:
         raise ForwardingNotAllowed
     retry_at = next_mail_at(redirection)
     if retry_at > timezone.now():
+        tell_of_withheld(kind=Kind.REDIRECTION_VERIFICATION, person=account)
         raise MailLimitReached(retry_at)
     return _ask_for_verification(account, redirection)
 
@@ -183,8 +198,8 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
         previous_proven=current is not None and current.verified_at is not None,
     )
     redirection = _decide(account, current, target=target, keep_copy=keep_copy, verified_at=proven_at)
-    if proven_at is None and before != target and _may_be_asked(target):
-        _ask_for_verification(account, redirection)
+    if proven_at is None and before != target:
+        _ask_for_first_verification(account, redirection)
     return redirection, entry
 
 
@@ -209,8 +224,13 @@ def _proven_at(account: Account, target: str, current: Redirection | None) -> da
     return timezone.now() if is_recovery_address else None
 
 
-def _may_be_asked(target: str) -> bool:
-    return allowed_at(kind=Kind.REDIRECTION_VERIFICATION, address=target) <= timezone.now()
+def _ask_for_first_verification(account: Account, redirection: Redirection) -> None:
+    """Unless the address was written to often enough: the page says from when it may be asked for again."""
+    kind = Kind.REDIRECTION_VERIFICATION
+    if allowed_at(kind=kind, address=redirection.target) > timezone.now():
+        tell_of_withheld(kind=kind, person=account)
+        return
+    _ask_for_verification(account, redirection)
 
 
 def _ask_for_verification(account: Account, redirection: Redirection) -> Message:

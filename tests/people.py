@@ -46,7 +46,8 @@ def active_person(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
     person = pending_person(**{**times, "password": make_password(password), **facts})
     # Whichever came last: with the clock set back, none may be in force yet.
     language = translation.get_language() or "fr"
-    charter, text = Charter.objects.order_by("published_at").values_list("pk", f"text_{language}").last()
+    published = Charter.objects.exclude(published_at=None).order_by("published_at")
+    charter, text = published.values_list("pk", f"text_{language}").last()
     digest = hashlib.sha256(text.encode()).hexdigest()
     CharterAcceptance.objects.create(account=person, charter_id=charter, language=language, text_sha256=digest)
     DirectoryConsent.objects.create(account=person, listed=False, wording="?", language=language)

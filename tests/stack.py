@@ -23,6 +23,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from subprocess import Popen
 from urllib.parse import quote
@@ -39,6 +40,8 @@ from local.servers import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120.0
+#: What the security system « siem » calls the portal with.
+SECURITY_KEY = "k" * 43
 NEEDS_STACK = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.django_db(transaction=True)]
 
 
@@ -63,6 +66,7 @@ class Stack:
             "REDIS_URL": self.redis.url,
             "EMAIL_URL": self.catcher.url,
             "PORTAL_URL": self.url,
+            "SECURITY_API_KEYS": f"siem:{sha256(SECURITY_KEY.encode()).hexdigest()}",
             "LOG_LEVEL": "INFO",
             "LOG_FORMAT": "json",
             # As in production; all of it ends before the test database does.

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from django.db import connection
 from django.db.models import F
+from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts import journal
@@ -20,6 +21,10 @@ from accounts.models import Account, JournalEntry
 from accounts.origin import current_origin
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
+
+#: HR has changed facts of people: sent in the transaction, their rows held. `accounts` are their keys, `actor` who
+#: imports.
+people_updated = Signal()
 
 # "!" and something random: a password that nobody can have (Django's unusable password).
 CREATE_ACCOUNTS = """
@@ -119,6 +124,7 @@ def apply(
     now = timezone.now()
     created = _create_accounts(changes.newcomers, now)
     _change(UPDATE_FACTS, changes.updates, **stated(columns))
+    people_updated.send(sender=Account, accounts=_ids(changes.updates), actor=actor)
     _change(CORRECT_RECOVERY_ADDRESSES, changes.corrections)
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
     _queue_activation_mails({*created, *_ids(changes.corrections), *_ids(changes.returns)}, now, today)

@@ -43,7 +43,8 @@ SELECT
         ) AS hr_may_correct,
     account.activated_at IS NULL
         AND account.end_date < %(today)s
-        AND coalesce(wanted.end_date >= %(today)s, true) AS comes_back
+        AND coalesce(wanted.end_date >= %(today)s, true) AS comes_back,
+    coalesce(account.end_date >= %(today)s, true) AND coalesce(wanted.end_date < %(today)s, false) AS leaves
 FROM accounts_account account
 JOIN hr_feed feed ON feed.hr_id = account.hr_id
 CROSS JOIN LATERAL (
@@ -98,6 +99,8 @@ class Difference:
     hr_may_correct: bool
     #: Never activated, had left, is here again.
     comes_back: bool
+    #: Was here, and the file has an end date that is over: the account closes.
+    leaves: bool
 
     @property
     def is_a_change(self) -> bool:

@@ -19,9 +19,10 @@ from accounts.hr_feed.comparing import (
     lines_of_newcomers,
     lines_with_a_known_recovery_address,
 )
+from accounts.hr_feed.examples import example_of_change, example_of_newcomer
 from accounts.hr_feed.newcomers import named
 from accounts.hr_feed.reading import FeedFile
-from accounts.hr_feed.report import ImportReport, Problem, Severity
+from accounts.hr_feed.report import MOST_EXAMPLES, ImportReport, Problem, Severity
 from accounts.hr_feed.rows import Person, RowChecker
 from accounts.hr_feed.staging import staged
 from accounts.models import Account
@@ -122,7 +123,17 @@ class _Preview:
         """Everything has been read."""
 
     def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
-        """Nothing is changed by looking."""
+        """Nothing is changed by looking: show the first of those who would be."""
+        report = self.report
+        newcomers = changes.newcomers[: MOST_EXAMPLES - len(report.newcomers)]
+        report.newcomers += [example_of_newcomer(newcomer.person) for newcomer in newcomers]
+        touched = [difference for difference in changes.differences if difference.fields or difference.is_correction]
+        shown = touched[: MOST_EXAMPLES - len(report.changed)]
+        accounts = Account.objects.in_bulk([difference.account_id for difference in shown])
+        report.changed += [
+            example_of_change(difference, people[difference.line], accounts[difference.account_id])
+            for difference in shown
+        ]
 
     def _changes(self, people: dict[int, Person]) -> Changes:
         newcomers, nameless = named([people[line] for line in lines_of_newcomers()])
@@ -154,6 +165,7 @@ class _Preview:
         report.updated += len(changes.updates)
         report.corrected += len(changes.corrections)
         report.proposed += len(changes.proposals)
+        report.closing += sum(difference.leaves for difference in changes.differences)
         report.refused += chunk.rows - len(chunk.people) + len(changes.nameless)
         report.unchanged += len(chunk.people) - len(changes.nameless) - len(changes.newcomers) - touched
 

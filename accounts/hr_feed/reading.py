@@ -27,6 +27,8 @@ BLOCK = 1 << 20
 DELIMITERS = ";,"
 BOM = "\ufeff"
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: ZIP, which workbooks are too, and the workbooks before 2007.
+WORKBOOK_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 UTF_8_SEQUENCES = re.compile(rb"(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+")
 ONLY_IN_CP1252 = re.compile(rb"[\x80-\x9f]")
@@ -154,6 +156,13 @@ def survey_of(stream: BinaryIO) -> Survey:
         if size == 0 and block.startswith(UTF_16_MARKS):
             raise FeedUnreadable(
                 _("Le fichier est en UTF-16. Enregistrez-le au format «\N{NO-BREAK SPACE}CSV UTF-8\N{NO-BREAK SPACE}».")
+            )
+        if size == 0 and block.startswith(WORKBOOK_MARKS):
+            raise FeedUnreadable(
+                _(
+                    "Le fichier est un classeur ou une archive. Enregistrez-le au format "
+                    "«\N{NO-BREAK SPACE}CSV UTF-8\N{NO-BREAK SPACE}»."
+                )
             )
         size += len(block)
         lines += block.count(b"\n")

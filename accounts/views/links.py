@@ -44,11 +44,12 @@ class LinkAddressView(View):
         try:
             claims = self.link.read(token)
             self.link.check(claims)
-        except LinkNotValid:
+        except LinkNotValid as refused:
+            self.link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(client)
             return without_referrer(render(request, self.not_valid_template, status=NOT_FOUND))
-        except (LinkExpired, LinkUsed):
-            pass
+        except (LinkExpired, LinkUsed) as refused:
+            self.link.tell_of_reuse(refused)
         self._leave_open_forms_behind(claims)
         request.session[session_item(self.link)] = claims
         request.session.cycle_key()

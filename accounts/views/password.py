@@ -14,11 +14,18 @@ from django.views.generic import FormView, RedirectView, TemplateView
 from accounts import services
 from accounts.forms import ChangePasswordForm, NewPasswordForm
 from accounts.links import password_reset_link
+from accounts.security_log import tell
 from accounts.services import NotActive, PasswordChangedMeanwhile
 from accounts.sessions import keep_session
 from accounts.tokens import Claims
 from accounts.views.links import LinkAddressView, LinkPageView
 from accounts.views.sign_in import slowed_down
+
+
+def tell_of_refusal(form: NewPasswordForm) -> None:
+    """Note in the log that a password stays as it is, and which field was refused (LOG-01)."""
+    fields = " ".join(form.errors)
+    tell("authn_password_change_fail", outcome="failure", account=form.account.pk, fields=fields)
 
 
 @method_decorator(sensitive_post_parameters("current_password", "password", "password2"), name="dispatch")
@@ -59,6 +66,7 @@ class ChangePasswordView(FormView):
 
     def form_invalid(self, form: ChangePasswordForm) -> HttpResponse:
         """Say what is wrong, or from when to try again."""
+        tell_of_refusal(form)
         return slowed_down(super().form_invalid(form), form.retry_after)
 
 
@@ -98,6 +106,7 @@ class NewPasswordView(LinkPageView):
         """Take the answer."""
         form = NewPasswordForm(request.POST, account=self.opened.account)
         if not form.is_valid():
+            tell_of_refusal(form)
             return self.shown(form)
         self.save(self.claims(), form.cleaned_data["password"])
         return redirect(self.done_page)

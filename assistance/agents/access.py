@@ -12,6 +12,7 @@ from django_otp import login as otp_login
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
+from accounts.security_log import tell
 from accounts.sessions import note_second_factor
 from assistance.agents.roles import Ability
 from assistance.agents.second_factor import device_of
@@ -76,6 +77,8 @@ class AgentView(View):
             return _first(request)
         if not self.agent.has_perm(self.ability.permission):
             raise PermissionDenied
+        page = request.resolver_match.view_name if request.resolver_match else None
+        tell("authz_admin", outcome="success", account=self.agent.pk, page=page, method=request.method)
         return super().dispatch(request, *args, **kwargs)
 
 

@@ -14,6 +14,12 @@ def note_opened(*, account: Account, actor: Account) -> None:
 
 
 @transaction.atomic
+def note_journal_read(*, account: Account, actor: Account) -> None:
+    """Record that an agent has read the entries of the journal that are about the account."""
+    journal.record(account=account, actor=actor, event=Event.JOURNAL_READ)
+
+
+@transaction.atomic
 def note_address_read(*, account: Account, actor: Account) -> None:
     """Record that an agent has read the recovery address in full."""
     journal.record(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_READ)

@@ -20,6 +20,7 @@ class Ability(models.TextChoices):
     IMPORT = "import_staff", "Importer le fichier RH"
     PUBLISH_CHARTER = "publish_charter", "Publier une version de la charte"
     MANAGE_AGENTS = "manage_agents", "Gérer les agents"
+    EXPORT = "export", "Exporter en CSV"
 
     @property
     def permission(self) -> str:
@@ -50,7 +51,13 @@ ABILITIES: dict[Role, frozenset[Ability]] = {
     Role.LECTURE: frozenset({Ability.SEE}),
     Role.ASSISTANCE: _OF_ASSISTANCE,
     Role.RESPONSABLES: _OF_ASSISTANCE
-    | {Ability.CORRECT_ADDRESS, Ability.IMPORT, Ability.PUBLISH_CHARTER, Ability.MANAGE_AGENTS},
+    | {
+        Ability.CORRECT_ADDRESS,
+        Ability.IMPORT,
+        Ability.PUBLISH_CHARTER,
+        Ability.MANAGE_AGENTS,
+        Ability.EXPORT,
+    },
 }
 
 

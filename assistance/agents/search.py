@@ -71,11 +71,28 @@ def accounts_found(*, query: str, among: AccountList = AccountList.ALL) -> Accou
     words, accounts = _words_of(query), among.accounts()
     if not words:
         return accounts.with_lock().order_by("-pk")
-    for word in words:
-        accounts = accounts.alias(searched=SearchedWords()).filter(searched__contains=f" {word}")
-    some = accounts.order_by().values("pk")[: LAST_PAGE * ON_A_PAGE]
+    accounts = _with_each(words, accounts)
+    # By their keys: as one query, the planner reads everybody to find a thousand.
+    some = list(accounts.order_by().values_list("pk", flat=True)[: LAST_PAGE * ON_A_PAGE])
     people: AccountQuerySet = Account.objects.with_lock().filter(pk__in=some)
     return people.order_by("family_name", "given_name", "pk")
+
+
+def every_account_found(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
+    """The same, however many they are, the newest first."""
+    return _with_each(_words_of(query), among.accounts()).with_lock().order_by("-pk")
+
+
+def accounts_matching(query: str) -> AccountQuerySet:
+    """All the accounts with every word of `query`, in no order, to look for what is theirs; none without a word."""
+    words = _words_of(query)
+    return _with_each(words, Account.objects.all()) if words else Account.objects.none()
+
+
+def _with_each(words: list[str], accounts: AccountQuerySet) -> AccountQuerySet:
+    for word in words:
+        accounts = accounts.alias(searched=SearchedWords()).filter(searched__contains=f" {word}")
+    return accounts
 
 
 def _words_of(query: str) -> list[str]:

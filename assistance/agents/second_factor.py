@@ -17,6 +17,7 @@ from accounts.enums import Event
 from accounts.limits import ENROLMENT_CODES_PER_ACCOUNT
 from accounts.models import Account, Session
 from accounts.notices import tell_of_change
+from accounts.security_log import tell
 from assistance.agents.codes import canonical_code, is_of_an_application, random_code, split_label
 from assistance.agents.models import BackupCode, EnrolmentCode
 from outbox.enums import Kind
@@ -143,6 +144,15 @@ def remove_device(*, account: Account, typed: str) -> None:
 
 
 @transaction.atomic
+def take_away(*, account: Account) -> None:
+    """Leave nothing of the second factor of somebody who is no agent any more: application, backup codes, enrolment
+    code. Whoever withdraws the role tells them."""
+    _hold(account)
+    _devices(account).delete()
+    EnrolmentCode.objects.filter(account=account).delete()
+
+
+@transaction.atomic
 def _verified_device(account: Account, code: str) -> TOTPDevice | None:
     device = _devices(account).select_for_update().filter(confirmed=True).first()
     if device is None:
@@ -174,6 +184,7 @@ def _spend_backup_code(device: TOTPDevice, code: str) -> bool:
 def _slow_down(device: TOTPDevice) -> None:
     allowed, told = device.verify_is_allowed()
     if not allowed:
+        tell("excess_rate_limit_exceeded", outcome="failure", limit="second-factor-codes", account=device.user_id)
         raise TooManyCodes(told["locked_until"])
 
 

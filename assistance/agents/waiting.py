@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from accounts.enums import Event
 from accounts.models import Account, AccountQuerySet, JournalEntry, Lock
+from assistance.hours import late_if_asked_by
 from assistance.models import AssistanceRequest
 from outbox.enums import CAME_BACK, Kind
 from outbox.models import Message, MessageQuerySet
@@ -27,23 +28,38 @@ OF_THE_WEEK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """How much of what waits; `oldest_request` is when the request that waits longest was made."""
+class RequestsWaiting:
+    """How many requests are open, how many of them nobody has called about in time, and when the first was made."""
 
-    requests: int
-    oldest_request: datetime | None
+    number: int
+    late: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much of what waits."""
+
+    requests: RequestsWaiting
     locked: int
     came_back: int
     links_ending_today: int
     not_activated: int
 
 
+def requests_waiting() -> RequestsWaiting:
+    """The queue in three figures, by one question."""
+    is_late = Q(called_at__isnull=True, asked_at__lte=late_if_asked_by(timezone.now()))
+    counted = AssistanceRequest.objects.open().aggregate(
+        number=Count("pk"), late=Count("pk", filter=is_late), oldest=Min("asked_at")
+    )
+    return RequestsWaiting(**counted)
+
+
 def what_waits() -> Waiting:
     """What somebody of the DSIN may have to look after, now."""
-    requests = AssistanceRequest.objects.open().aggregate(number=Count("pk"), oldest=Min("asked_at"))
     return Waiting(
-        requests=requests["number"],
-        oldest_request=requests["oldest"],
+        requests=requests_waiting(),
         locked=Lock.objects.open().count(),
         came_back=mails_that_came_back().count(),
         links_ending_today=links_ending_today().aggregate(people=Count("person", distinct=True))["people"],

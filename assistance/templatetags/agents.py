@@ -25,3 +25,10 @@ def agent_author(entry: JournalEntry, account: Account) -> str:
     if entry.actor_id == account.pk:
         return "La personne"
     return f"Agent {entry.actor}"
+
+
+@register.filter
+def answer_code(answer: str) -> str:
+    """The code of a mail server's answer, such as 550; empty when it gave none. The rest may hold an address."""
+    code = answer[:3]
+    return code if code.isascii() and code.isdigit() else ""

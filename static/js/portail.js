@@ -122,25 +122,34 @@ function passwordRules(box) {
   });
 }
 
-// Waiting for a click in a mail: the page asks now and then, and never moves by itself.
+// Waiting for a click in a mail, or for the worker: the page asks now and then, and never moves by itself.
 function poll(note) {
   const [FIRST, FACTOR, SLOWEST, LONGEST] = [4000, 1.3, 15000, 600000];
   const end = Date.now() + LONGEST;
   const text = note.querySelector("p");
   let delay = FIRST;
 
-  async function isVerified() {
+  async function isOver() {
     try {
       const answer = await fetch(note.dataset.poll, { headers: { Accept: "application/json" } });
-      return answer.ok && (await answer.json()).verified;
+      const facts = answer.ok ? await answer.json() : {};
+      if (facts.total) advance(facts);
+      return facts.verified || facts.over;
     } catch {
       return false;
     }
   }
 
+  function advance({ done, total }) {
+    const bar = document.querySelector("progress");
+    const count = document.querySelector("[data-count]");
+    [bar.max, bar.value] = [total, done];
+    count.textContent = fill(count.dataset.count, { done, total });
+  }
+
   async function ask() {
     if (Date.now() > end) return void (text.textContent = note.dataset.paused);
-    if (!document.hidden && (await isVerified())) {
+    if (!document.hidden && (await isOver())) {
       note.className = "note note--ok";
       return void (text.textContent = note.dataset.done);
     }

@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.closing import announce_closings
-from accounts.enums import Category, LockReason, State
+from accounts.closing import announce_closings, record_closings
+from accounts.enums import Category, Event, LockReason, State
+from accounts.erasing import erase_person
 from accounts.locks import lock_account
 from accounts.models import Account
 from outbox.enums import Kind, Priority, Status
@@ -161,3 +162,46 @@ def test_two_workers_at_once_tell_everybody_once():
 
     assert sum(told) == 6
     assert Message.objects.filter(kind=Kind.ACCOUNT_CLOSING).count() == 12
+
+
+def closings_of(person: Account) -> int:
+    return person.journal.filter(event=Event.USER_ARCHIVED).count()
+
+
+@pytest.mark.parametrize(("days", "is_recorded"), [(0, False), (-1, True), (-31, True), (-32, False)])
+def test_the_journal_tells_that_an_account_has_closed(days, is_recorded):
+    """LOG-01: nobody acts that day. What has been over for long is no news."""
+    person = leaves_in(days)
+
+    assert record_closings() == closings_of(person) == int(is_recorded)
+
+
+def test_a_closing_is_recorded_once():
+    person = leaves_in(-3)
+    assert (record_closings(), record_closings()) == (1, 0)
+
+    move(person, 5)
+    assert record_closings() == 0
+    assert closings_of(person) == 1
+
+
+def test_who_came_back_and_left_again_has_closed_twice(time_machine):
+    person = leaves_in(-3)
+    record_closings()
+    move(person, 5)
+    time_machine.move_to(NOW + timedelta(days=10), tick=False)
+    assert (record_closings(), record_closings()) == (1, 0)
+    assert closings_of(person) == 2
+
+
+def test_who_was_erased_is_not_written_about():
+    person = leaves_in(-3)
+    erase_person(account=person)
+    assert record_closings() == 0
+
+
+def test_closings_of_many_people_are_recorded(monkeypatch):
+    monkeypatch.setattr("accounts.closing.BATCH", 2)
+    people = [leaves_in(-2) for _number in range(5)]
+    assert record_closings() == 5
+    assert {closings_of(person) for person in people} == {1}

@@ -16,7 +16,7 @@ from accounts.enums import Event, LockReason, State
 from accounts.erasing import StillAnAgent, erase_person, what_outlives
 from accounts.links import not_me_link, password_reset_link
 from accounts.locks import lock_account
-from accounts.models import Account, JournalEntry, Session
+from accounts.models import Account, JournalEntry, RecoveryAddressCorrection, Session
 from accounts.personal_data import relations
 from accounts.tokens import LinkNotValid
 from activation.models import Reminders
@@ -46,6 +46,7 @@ PERSONAL = (
     "premiere@exemple.net",
     "seconde@exemple.org",
     "troisieme@exemple.org",
+    "quatrieme@exemple.org",
     "ailleurs@exemple.org",
     "198.51.100.42",
 )
@@ -72,6 +73,7 @@ def person() -> Account:
     lock_account(account=someone, reason=LockReason.OTHER)
     someone.locks.update(released_at=timezone.now(), **PROVEN)
     wish(someone, "troisieme@exemple.org")
+    RecoveryAddressCorrection.objects.create(account=someone, new_address="quatrieme@exemple.org", note="?")
     Reminders.objects.create(account=someone, sent=1)
     visitor = Client(REMOTE_ADDR="198.51.100.42")
     visitor.post(reverse("login"), {"login": LOGIN, "password": A_GOOD_PASSWORD})

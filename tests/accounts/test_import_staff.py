@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.csv_cells import without_formula
 from accounts.hr_feed import ImportReport, Problem, Severity
-from accounts.hr_feed.report import without_formula
 from accounts.models import Account
 from tests.accounts.hr_files import another, row, text_of
 

@@ -16,7 +16,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import journal, personal_data
 from accounts.enums import Category, Event, LockReason
 from accounts.locks import lock_account
-from accounts.models import Account, Session
+from accounts.models import Account, RecoveryAddressCorrection, Session
 from activation.models import LinkRequest, Reminders
 from directory.services import record_directory_consent
 from mailrouting.services import change_redirection
@@ -39,6 +39,7 @@ REVIEWED = {
     "mailbox",
     "messages",
     "recovery_address_changes",
+    "recovery_address_corrections",
     "redirection",
     "reminders",
     "searchable_name",
@@ -50,6 +51,9 @@ NOT_ABOUT_THE_PERSON = {
     ("accounts.JournalEntry", "actor"),
     ("accounts.Lock", "locked_by"),
     ("accounts.Lock", "released_by"),
+    ("accounts.RecoveryAddressCorrection", "proposed_by"),
+    ("accounts.RecoveryAddressCorrection", "approved_by"),
+    ("accounts.RecoveryAddressCorrection", "given_up_by"),
     ("accounts.Account_groups", "account"),
     ("accounts.Account_user_permissions", "account"),
     # What an agent did to others, by name.
@@ -80,6 +84,7 @@ def person() -> Account:
     lock_account(account=someone, reason=LockReason.OTHER)
     someone.locks.update(released_at=timezone.now(), **PROVEN)
     wish(someone, "troisieme@exemple.org")
+    RecoveryAddressCorrection.objects.create(account=someone, new_address="donnee@exemple.org", note="Vue au guichet.")
     Client().post(reverse("forgotten-password"), {"login": someone.login})
     Reminders.objects.create(account=someone, sent=1)
     with_application(someone)

@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from accounts import journal
 from accounts.enums import Event
-from accounts.models import Account, JournalEntry, RecoveryAddressChange, Session
+from accounts.models import Account, JournalEntry, RecoveryAddressChange, RecoveryAddressCorrection, Session
 from accounts.purging import PurgeIncomplete, purge, what_would_go
 from accounts.recovery import ask_for_recovery_change, ask_for_recovery_verification_again
-from activation.models import CharterAcceptance, LinkRequest
+from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
+from assistance.agents.imports.models import HrImport, ImportState
 from assistance.enums import Profile, Progress, Reason
 from assistance.models import AssistanceRequest
 from config.celery import app
@@ -61,6 +62,10 @@ def a_link_request(at: datetime) -> LinkRequest:
     return LinkRequest.objects.create(login="personne", language="fr", requested_at=at)
 
 
+def an_unsaved_charter(at: datetime) -> UnsavedCharter:
+    return UnsavedCharter.objects.create(author=active_person(), typed={}, kept_at=at)
+
+
 def an_entry(at: datetime) -> JournalEntry:
     return JournalEntry.objects.create(account=None, event=Event.SIGN_IN_FAILED, at=at)
 
@@ -72,6 +77,12 @@ def a_session(at: datetime) -> Session:
 def a_former_address(at: datetime) -> RecoveryAddressChange:
     return RecoveryAddressChange.objects.create(
         account=active_person(), new_address="b@exemple.net", asked_at=at, confirmed_at=at
+    )
+
+
+def a_corrected_address(at: datetime) -> RecoveryAddressCorrection:
+    return RecoveryAddressCorrection.objects.create(
+        account=active_person(), new_address="b@exemple.net", note="?", proposed_at=at, given_up_at=at
     )
 
 
@@ -91,13 +102,22 @@ def a_request(at: datetime) -> AssistanceRequest:
     )
 
 
+def an_import(at: datetime) -> HrImport:
+    return HrImport.objects.create(
+        state=ImportState.DONE, file_name="personnel.csv", size=1, sha256="?", approved_at=at, ended_at=at
+    )
+
+
 SEEDS: dict[str, tuple[int, Seed]] = {
     "mails": (365, a_mail),
     "link-requests": (30, a_link_request),
+    "unsaved-charters": (7, an_unsaved_charter),
     "journal": (365, an_entry),
     "sessions": (0, a_session),
     "former-recovery-addresses": (365, a_former_address),
+    "corrected-recovery-addresses": (365, a_corrected_address),
     "assistance-requests": (365, a_request),
+    "hr-imports": (90, an_import),
 }
 #: Kinds whose rows change instead of going, or go by the day of a departure: tested below, one by one.
 ON_THEIR_OWN = {
@@ -105,7 +125,9 @@ ON_THEIR_OWN = {
     "charter-acceptances",
     "departed-people",
     "directory-choices",
+    "hr-files",
     "never-activated",
+    "unapproved-recovery-addresses",
     "waiting-recovery-addresses",
     "waiting-redirections",
 }
@@ -282,6 +304,28 @@ def test_a_recovery_address_that_nobody_confirms_is_given_up_after_a_week():
     assert RecoveryAddressChange.objects.waiting().filter(account=young).exists()
     assert Account.objects.get(pk=old.pk).recovery_address == old.recovery_address
     assert old.journal.filter(event=Event.RECOVERY_CHANGE_EXPIRED).count() == 1
+
+
+def test_a_recovery_address_that_no_second_agent_approves_is_given_up_after_a_week():
+    """HLP-05: an approved one is not, however long the worker was away."""
+    old, young, approved = (
+        RecoveryAddressCorrection.objects.create(
+            account=active_person(),
+            new_address=WAITING,
+            note="?",
+            proposed_at=days_ago(days),
+            approved_at=approved_at,
+            effective_at=approved_at and approved_at + timedelta(days=1),
+        )
+        for days, approved_at in ((8, None), (6, None), (9, days_ago(8)))
+    )
+
+    assert purge()["unapproved-recovery-addresses"] == 1
+    assert purge()["unapproved-recovery-addresses"] == 0
+
+    assert list(RecoveryAddressCorrection.objects.open().order_by("pk")) == [young, approved]
+    [entry] = old.account.journal.filter(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
+    assert (entry.actor, entry.details) == (None, {"correction": old.pk})
 
 
 def test_a_recovery_address_that_was_written_to_lately_goes_on_waiting():

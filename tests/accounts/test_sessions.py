@@ -25,6 +25,7 @@ from accounts.views.account import AccountView
 from accounts.views.password import ChangePasswordView
 from tests.accounts.recovering import browser_of, fresh
 from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for_us
+from tests.assistance.agents.working import inside
 from tests.hostile import N
 from tests.people import A_GOOD_PASSWORD, active_person
 
@@ -246,6 +247,28 @@ class TestTheListOfThem:
 
         assert len(page.context["sessions"]) == 1
         assert reverse("account-sessions-end-others") not in page.content.decode()
+
+    @pytest.mark.parametrize(("minutes", "are_shown"), [(14, 2), (16, 1)])
+    def test_names_no_session_of_an_agent_that_is_over(self, time_machine, minutes, are_shown):
+        """SES-04: it waits less than others, once a code was given in it."""
+        start = timezone.now()
+        time_machine.move_to(start, tick=False)
+        agent, browser = inside()
+        time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
+
+        assert len(browser_of(agent).get(reverse("account-sessions")).context["sessions"]) == are_shown
+        assert is_signed_in(browser) == (are_shown == 2)
+
+    def test_names_no_session_of_an_agent_that_lasted_too_long(self, time_machine):
+        """SES-04: however busy it was."""
+        start = timezone.now()
+        time_machine.move_to(start, tick=False)
+        agent, browser = inside()
+        for times in range(1, 25):
+            time_machine.move_to(start + timedelta(minutes=10 * times), tick=False)
+            browser.get(reverse("account"))
+
+        assert len(browser_of(agent).get(reverse("account-sessions")).context["sessions"]) == 1
 
     def test_says_how_long_a_session_waits_as_the_operators_have_set_it(self, settings, person):
         settings.SESSION_IDLE_SECONDS = 20 * 60

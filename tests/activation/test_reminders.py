@@ -14,12 +14,16 @@ from django.utils import timezone
 from accounts.enums import Event, LockReason, State
 from accounts.locks import lock_account
 from accounts.models import Account
+from accounts.recovery_corrections import correct_at_once
 from activation.models import Reminders
 from activation.reminders import remind, stop_reminders
 from activation.tokens import activation_link, reminders_link
+from assistance.agents.roles import Role
 from outbox.deadlines import end_of_next_day
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
+from tests.accounts.hr_files import imported, row
+from tests.assistance.agents.working import an_agent
 from tests.people import active_person, pending_person
 from tests.postman import link_in, text_of
 
@@ -116,6 +120,46 @@ def test_then_every_week_and_no_more_than_a_few_times(go_to, postman):
     assert days_of_reminders == [0, 7, 14, 21]
     assert reminders_of(person) == 4
     assert Reminders.objects.get().sent == 4
+
+
+@pytest.mark.parametrize("corrected_by", ["HR", "an agent"])
+def test_a_corrected_address_is_reminded_from_the_beginning(go_to, postman, settings, corrected_by):
+    """Those of before went to somebody else, or to nobody: neither their number nor their week counts."""
+    settings.REMINDERS_AT_MOST = 1
+    person = invited()
+    assert remind() == 1
+    postman.deliver()
+    go_to(WEDNESDAY + timedelta(days=2))
+    assert remind() == 0
+
+    correct(person, corrected_by)
+    postman.deliver()
+    reminded = days_with_a_reminder(go_to, postman, since=WEDNESDAY + timedelta(days=3))
+
+    # The day after the new link has ended, and no more.
+    assert reminded == [WEDNESDAY + timedelta(days=4)]
+    to = person.messages.filter(kind=Kind.ACTIVATION_REMINDER).order_by("pk").values_list("address", flat=True)
+    assert list(to) == [person.recovery_address, "juste@exemple.net"]
+
+
+def correct(person: Account, by: str) -> None:
+    """Somebody finds the slip in the recovery address."""
+    if by == "HR":
+        imported(row(hr_id=person.hr_id, recovery_address="juste@exemple.net"))
+        return
+    agent = an_agent(Role.RESPONSABLES)
+    correct_at_once(account=person, agent=agent, address="juste@exemple.net", reason="Faute de frappe des RH.")
+
+
+def days_with_a_reminder(go_to, postman, *, since: datetime) -> list[datetime]:
+    """On which of thirty days somebody was reminded."""
+    reminded = []
+    for day in range(30):
+        go_to(since + timedelta(days=day))
+        if remind():
+            reminded.append(timezone.now())
+        postman.deliver()
+    return reminded
 
 
 def test_never_twice_on_one_day():

@@ -4,6 +4,8 @@ from datetime import date
 from typing import Any
 
 from accounts.limits import ASSISTANCE_REQUESTS_PER_CLIENT
+from assistance.models import AssistanceRequest
+from assistance.services import ask_for_assistance
 
 CONTACT = "camille@exemple.net"
 
@@ -59,6 +61,11 @@ def written(**changed: Any) -> dict[str, Any]:
         "description": "Mon compte est bloqué depuis lundi.",
     }
     return good | changed
+
+
+def a_request(**changed: Any) -> AssistanceRequest:
+    """What the service makes of `written`."""
+    return ask_for_assistance(**written(**changed))
 
 
 def asked_too_often() -> None:

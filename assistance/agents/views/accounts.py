@@ -1,22 +1,34 @@
 """Accounts as agents see them; whoever opens one, or its recovery address, is in its journal."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.views.generic import TemplateView
 
-from accounts.history import Topic, history
+from accounts.enums import State
+from accounts.hr_proposals import waiting_proposal_for
 from accounts.models import Account
+from accounts.recovery_corrections import open_correction
+from activation.resending import KINDS
 from assistance.agents import opening
 from assistance.agents.access import AgentView, may_act_on, require_may_act_on
 from assistance.agents.forms.accounts import AccountSearchForm
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
+from assistance.agents.telling import told
+from assistance.agents.timeline import AgentTopic, timeline
+from assistance.agents.views.acts import FROM_REQUEST
+from assistance.models import AssistanceRequest
 
 EVENTS_ON_A_PAGE = 20
+LAST_MAILS = 5
+LAST_REQUESTS = 10
+RESENT = {State.PENDING: "Renvoyer le lien d’activation", State.TO_REACTIVATE: "Renvoyer le lien de réactivation"}
 PAGE = re.compile(r"[1-9][0-9]{0,2}")
 
 
@@ -72,25 +84,66 @@ class AccountView(AgentView, TemplateView):
         return account
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The facts, and one page of what happened."""
+        """The facts, what may be done, and one page of what happened."""
         account = self.account
-        topic = Topic.named(self.request.GET.get("sujet", ""))
-        paginator = Paginator(history(account=account, topic=topic), EVENTS_ON_A_PAGE)
+        topic = AgentTopic.named(self.request.GET.get("sujet", ""))
+        paginator = Paginator(timeline(account=account, topic=topic), EVENTS_ON_A_PAGE)
+        page = paginator.get_page(self.request.GET.get("page"))
+        in_words = told(line.entry for line in page if line.entry)
         return super().get_context_data(
             **{
+                **facts_of(account),
                 "account": account,
-                "redirection": getattr(account, "redirection", None),
-                "mailbox": getattr(account, "mailbox", None),
-                "lock": account.locks.filter(released_at__isnull=True).first() if account.is_locked else None,
-                "consent": account.directory_consents.latest_first().first(),
-                "topics": Topic,
+                "topics": AgentTopic,
                 "topic": topic,
-                "page": paginator.get_page(self.request.GET.get("page")),
+                "page": page,
+                "lines": [(line, in_words[line.entry.pk] if line.entry else None) for line in page],
                 "may_act": may_act_on(self.agent, account),
+                "acts": list(acts_on(account, self.agent)),
+                "led_by": self.request.GET.get(FROM_REQUEST, ""),
                 "address_shown": False,
                 **kwargs,
             }
         )
+
+
+def facts_of(account: Account) -> dict[str, Any]:
+    """What the other tables know of somebody."""
+    locks = list(account.locks.select_related("locked_by", "released_by").order_by("-locked_at", "-pk"))
+    return {
+        "redirection": getattr(account, "redirection", None),
+        "mailbox": getattr(account, "mailbox", None),
+        "lock": next((lock for lock in locks if lock.released_at is None), None),
+        "past_locks": [lock for lock in locks if lock.released_at is not None],
+        "acceptance": account.charter_acceptances.latest_first().defer("charter__text_fr", "charter__text_en").first(),
+        "consent": account.directory_consents.latest_first().first(),
+        "sessions": account.sessions.filter(expire_date__gt=timezone.now()).count(),
+        "mails": account.messages.order_by("-created_at", "-pk")[:LAST_MAILS],
+        "proposal": waiting_proposal_for(account),
+        "correction": open_correction(account),
+        "requests": AssistanceRequest.objects.filter(account=account).order_by("-asked_at", "-pk")[:LAST_REQUESTS],
+    }
+
+
+def acts_on(account: Account, agent: Account) -> Iterator[tuple[str, str]]:
+    """What the agent may do to the account as it is: the names of the pages, and what their buttons say."""
+    if not may_act_on(agent, account):
+        return
+    state = account.state
+    possible = {
+        Ability.RELEASE: (state == State.LOCKED, "admin:account-release", "Débloquer le compte"),
+        Ability.RESEND_LINK: (state in KINDS, "admin:account-resend", RESENT.get(state, "")),
+        Ability.CORRECT_ADDRESS: (state != State.CLOSED, "admin:account-correct", "Corriger l’adresse de secours"),
+        Ability.LOCK: (may_be_locked(account), "admin:account-lock", "Bloquer le compte"),
+    }
+    for ability, (fits, page, label) in possible.items():
+        if fits and agent.has_perm(ability.permission):
+            yield page, label
+
+
+def may_be_locked(account: Account) -> bool:
+    """Whether there is something to lock; somebody who has left may come back, somebody who was erased does not."""
+    return not account.is_locked and account.erased_at is None
 
 
 class RecoveryAddressView(AccountView):

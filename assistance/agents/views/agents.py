@@ -1,22 +1,47 @@
-"""The agents, and the codes with which they enrol: for Responsables."""
+"""The agents, their roles, and the codes with which they enrol: for Responsables."""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
+from django.forms import Form
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.views.generic import FormView, TemplateView
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
-from assistance.agents import second_factor
+from assistance.agents import appointing, second_factor
 from assistance.agents.access import AgentView, may_manage
-from assistance.agents.forms.agents import EnrolmentCodeForm
+from assistance.agents.appointing import (
+    AlreadyAgent,
+    CannotBeAgent,
+    LastResponsable,
+    NoAgent,
+    NotForThisAgent,
+    RoleRefused,
+)
+from assistance.agents.forms.agents import (
+    ALREADY_AGENT,
+    AppointmentForm,
+    EnrolmentCodeForm,
+    RoleForm,
+    WithdrawalForm,
+)
 from assistance.agents.models import EnrolmentCode
 from assistance.agents.roles import Ability
+
+#: What happened between the page and the button.
+REFUSALS: dict[type[RoleRefused], str] = {
+    AlreadyAgent: ALREADY_AGENT,
+    CannotBeAgent: "Ce compte n’est plus actif\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle",
+    LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable",
+    NoAgent: "Un autre responsable vient de retirer son rôle à cette personne",
+}
 
 
 class AgentsView(AgentView, TemplateView):
@@ -38,27 +63,109 @@ class AgentsView(AgentView, TemplateView):
         )
 
 
-class EnrolmentCodeView(AgentView, FormView):
-    """Give another agent a new enrolment code, with a reason; never oneself (ADM-05)."""
+class OneAgentView(AgentView, FormView):
+    """A form about another agent; never oneself (ADM-05)."""
 
     ability = Ability.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
-    form_class = EnrolmentCodeForm
-    template_name = "agents/enrolment_code.html"
 
-    @property
+    @cached_property
     def account(self) -> Account:
-        """The agent whom the code is for."""
+        """The agent whom the page is about."""
         account: Account = get_object_or_404(Account.objects.with_lock(), pk=self.kwargs["pk"], is_staff=True)
         if not may_manage(self.agent, account):
             raise PermissionDenied
         return account
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The agent, and whether an application would go."""
-        account = self.account
-        device = second_factor.device_of(account)
-        return super().get_context_data(**{"account": account, "device": device, **kwargs})
+        """Who it is."""
+        return super().get_context_data(**{"account": self.account, **kwargs})
+
+
+class RoleActView(AgentView, FormView):
+    """An act on somebody's role, with a reason; refused kindly when another Responsable was faster."""
+
+    ability = Ability.MANAGE_AGENTS
+    http_method_names = ["get", "head", "post"]
+
+    def act(self, form: Any) -> HttpResponse:
+        """Do it, say so, and lead on. Raises a RoleRefused."""
+        raise NotImplementedError
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        """Do it, or say why not, with what was typed."""
+        try:
+            return self.act(form)
+        except NotForThisAgent as refused:
+            raise PermissionDenied from refused
+        except RoleRefused as refused:
+            form.add_error(None, REFUSALS[type(refused)])
+            return self.form_invalid(form)
+
+
+class AppointmentView(RoleActView):
+    """« Ajouter un agent »."""
+
+    form_class = AppointmentForm
+    template_name = "agents/agent_new.html"
+
+    def act(self, form: AppointmentForm) -> HttpResponse:
+        """Appoint them, and lead to their enrolment code."""
+        person, role = form.account, form.cleaned_data["role"]
+        appointing.appoint(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{person.full_name} est maintenant agent, avec le rôle {role.label}.")
+        return redirect("admin:agent-code", person.pk)
+
+
+class RoleView(RoleActView, OneAgentView):
+    """Another role for an agent."""
+
+    form_class = RoleForm
+    template_name = "agents/agent_role.html"
+
+    @cached_property
+    def role(self) -> str:
+        """The one that the agent has."""
+        return appointing.role_of(self.account)
+
+    def get_initial(self) -> dict[str, Any]:
+        """The present role is chosen, so that it can be seen."""
+        return {"role": self.role}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The role that cannot be chosen again."""
+        return {**super().get_form_kwargs(), "former": self.role}
+
+    def act(self, form: RoleForm) -> HttpResponse:
+        """Change it."""
+        role = form.cleaned_data["role"]
+        appointing.change_role(account=self.account, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{self.account.full_name} a maintenant le rôle {role.label}.")
+        return redirect("admin:agents")
+
+
+class WithdrawalView(RoleActView, OneAgentView):
+    """« Retirer le rôle »."""
+
+    form_class = WithdrawalForm
+    template_name = "agents/agent_withdrawal.html"
+
+    def act(self, form: WithdrawalForm) -> HttpResponse:
+        """Withdraw it."""
+        appointing.withdraw_role(account=self.account, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{self.account.full_name} n’est plus agent.")
+        return redirect("admin:agents")
+
+
+class EnrolmentCodeView(OneAgentView):
+    """Give another agent a new enrolment code, with a reason."""
+
+    form_class = EnrolmentCodeForm
+    template_name = "agents/enrolment_code.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Whether an application would go."""
+        return super().get_context_data(**{"device": second_factor.device_of(self.account), **kwargs})
 
     def form_valid(self, form: EnrolmentCodeForm) -> HttpResponse:
         """Show the code, here and once."""

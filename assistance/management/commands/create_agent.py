@@ -9,15 +9,29 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.addresses import AddressRefused, outside_address
+from accounts.models import Account
 from assistance.agents import second_factor
-from assistance.agents.appointing import NobodyOfThatLogin, account_for, appoint
+from assistance.agents.appointing import (
+    CannotBeAgent,
+    LastResponsable,
+    NobodyOfThatLogin,
+    RoleRefused,
+    account_for,
+    appoint,
+    change_role,
+)
 from assistance.agents.models import EnrolmentCode
 from assistance.agents.roles import Role
 from outbox.templatetags.moments import moment
 
+REFUSALS: dict[type[RoleRefused], str] = {
+    CannotBeAgent: "Ce compte est bloqué ou fermé\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle.",
+    LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable.",
+}
+
 
 class Command(BaseCommand):
-    """Safe to run again: the role is set again, and a code is given again only when asked for."""
+    """Safe to run again: the role is the one asked for, and a code is given again only when asked for."""
 
     help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
 
@@ -32,7 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Appoint, then print the code, once."""
         account = self._account(options)
-        appoint(account=account, role=Role(options["role"]))
+        self._give_role(account, Role(options["role"]))
         self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
         codes = EnrolmentCode.objects.filter(account=account)
         has_one = second_factor.device_of(account) or codes.good_at(timezone.now()).exists()
@@ -47,7 +61,14 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{settings.PORTAL_URL}{reverse('admin:enrolment')}")
 
-    def _account(self, options: dict[str, Any]) -> Any:
+    def _give_role(self, account: Account, role: Role) -> None:
+        give = change_role if account.is_staff else appoint
+        try:
+            give(account=account, role=role, reason="create_agent")
+        except RoleRefused as refused:
+            raise CommandError(REFUSALS[type(refused)]) from refused
+
+    def _account(self, options: dict[str, Any]) -> Account:
         try:
             address = outside_address(options["recovery_address"]) if options["recovery_address"] else ""
             return account_for(login=options["login"], name=options["name"], recovery_address=address)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.enums import Event, LockReason
 from accounts.models import Account, Lock
 from assistance.agents.roles import Role
-from assistance.agents.search import AccountList, accounts_found
+from assistance.agents.search import AccountList, accounts_found, accounts_matching
 from assistance.agents.waiting import figures_of_the_week, what_waits
 from assistance.templatetags.agents import masked
 from outbox.enums import Kind, Status
@@ -50,7 +50,7 @@ class TestSearch:
         pending_person()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {accounts_found(query='lefevre').query}".replace("% lefevre%", "'% lefevre%'"))
+            cursor.execute(f"EXPLAIN {accounts_matching('lefevre').query}".replace("% lefevre%", "'% lefevre%'"))
             plan = "\n".join(row[0] for row in cursor.fetchall())
         assert "assistance_account_search" in plan
 

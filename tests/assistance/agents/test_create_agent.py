@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.enums import Event, State
+from accounts.enums import Event, LockReason, State
+from accounts.locks import lock_account
 from accounts.models import Account, Session
 from assistance.agents.models import EnrolmentCode
 from outbox.enums import Kind
@@ -38,7 +39,12 @@ def test_makes_an_account_an_agent_and_prints_the_code_once():
     assert len(CODE.findall(printed)) == 1
     assert "http://127.0.0.1:8000/admin/inscription/" in printed
     assert not Session.objects.filter(account=person).exists()
-    assert person.journal.get(event=Event.ROLE_GIVEN).details == {"role": "Assistance"}
+    assert person.journal.get(event=Event.ROLE_GIVEN).details == {
+        "role": "Assistance",
+        "former": "",
+        "reason": "create_agent",
+    }
+    assert person.messages.filter(kind=Kind.ROLE_CHANGED).count() == 2
     assert not CODE.search(create_agent(person.login, "--role", "Assistance"))
     assert person.journal.filter(event=Event.ROLE_GIVEN).count() == 1
 
@@ -60,6 +66,25 @@ def test_another_role_replaces_the_first():
     create_agent(person.login, "--role", "Responsables")
     create_agent(person.login, "--role", "Lecture")
     assert [group.name for group in person.groups.all()] == ["Lecture"]
+
+
+def test_gives_no_role_to_a_locked_account():
+    """ADM-05, HLP-01"""
+    person = active_person()
+    lock_account(account=person, reason=LockReason.PHISHING)
+    with pytest.raises(CommandError, match="bloqué"):
+        create_agent(person.login, "--role", "Lecture")
+    assert not Account.objects.get(pk=person.pk).is_staff
+
+
+def test_leaves_the_last_responsable_who_can_come_in():
+    """ADM-05"""
+    person = active_person()
+    create_agent(person.login, "--role", "Responsables")
+    with_application(person)
+    with pytest.raises(CommandError, match="nommez d’abord"):
+        create_agent(person.login, "--role", "Lecture")
+    assert [group.name for group in person.groups.all()] == ["Responsables"]
 
 
 def test_makes_an_account_for_somebody_unknown_to_hr():

@@ -13,12 +13,17 @@ from django.urls import URLPattern, reverse
 
 from accounts.enums import Event
 from accounts.models import Account, JournalEntry
+from activation.models import Charter
 from assistance.agents import urls
 from assistance.agents.access import AgentView, may_act_on, may_manage, require_may_act_on
 from assistance.agents.models import EnrolmentCode
 from assistance.agents.roles import ABILITIES, Ability, Role
 from assistance.agents.site import AgentSite
+from tests.accounts.correcting import proposed, proposed_by_hr
+from tests.assistance.agents.drafting import a_draft
+from tests.assistance.agents.hr_imports import some_preview
 from tests.assistance.agents.working import an_agent, browser_of, inside, with_application
+from tests.assistance.asking import a_request
 from tests.people import active_person
 
 pytestmark = pytest.mark.django_db
@@ -37,10 +42,54 @@ WHO = {
     "accounts": EVERY_AGENT,
     "account": EVERY_AGENT,
     "account-address": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "account-lock": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "account-release": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "account-put-back": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "account-resend": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "requests": EVERY_AGENT,
+    "request": EVERY_AGENT,
+    "request-identity": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-take": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-take-over": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-hand-back": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-call": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-note": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-answer": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-attach": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-close": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "request-reopen": {Role.ASSISTANCE, Role.RESPONSABLES},
+    "account-correct": {Role.RESPONSABLES},
+    "addresses": {Role.RESPONSABLES},
+    "address": {Role.RESPONSABLES},
+    "address-approve": {Role.RESPONSABLES},
+    "address-give-up": {Role.RESPONSABLES},
+    "address-dismiss": {Role.RESPONSABLES},
+    "journal": EVERY_AGENT,
+    "export-journal": {Role.RESPONSABLES},
+    "export-accounts": {Role.RESPONSABLES},
+    "export-requests": {Role.RESPONSABLES},
     "agents": {Role.RESPONSABLES},
+    "agent-new": {Role.RESPONSABLES},
+    "agent-role": {Role.RESPONSABLES},
+    "agent-withdrawal": {Role.RESPONSABLES},
     "agent-code": {Role.RESPONSABLES},
+    "charters": EVERY_AGENT,
+    "charter": EVERY_AGENT,
+    "charter-preview": EVERY_AGENT,
+    "charter-new": {Role.RESPONSABLES},
+    "charter-forget": {Role.RESPONSABLES},
+    "charter-edit": {Role.RESPONSABLES},
+    "charter-publish": {Role.RESPONSABLES},
+    "charter-deletion": {Role.RESPONSABLES},
+    "imports": {Role.RESPONSABLES},
+    "import": {Role.RESPONSABLES},
+    "import-progress": {Role.RESPONSABLES},
+    "import-approval": {Role.RESPONSABLES},
+    "import-abandonment": {Role.RESPONSABLES},
+    "import-resumption": {Role.RESPONSABLES},
+    "import-report": {Role.RESPONSABLES},
 }
-REFUSED, SHOWN = 403, (200, 302, 405)
+REFUSED, SHOWN = 403, (200, 302, 405, 409)
 
 
 def address_of(pattern: URLPattern) -> str:
@@ -55,7 +104,17 @@ def somebody() -> int:
 
 
 #: What the pages are about, by name; the others with a key in their address are about an active person.
-SUBJECTS: dict[str, Callable[[], int | str]] = {"agent-code": lambda: an_agent().pk}
+SUBJECTS: dict[str, Callable[[], int | str]] = {
+    **{name: lambda: a_request().reference for name in WHO if name.startswith("request") and name != "requests"},
+    **{name: lambda: proposed(active_person()).pk for name in ("address", "address-approve", "address-give-up")},
+    "address-dismiss": lambda: proposed_by_hr(active_person(), "rh@exemple.org").pk,
+    "agent-code": lambda: an_agent().pk,
+    "agent-role": lambda: an_agent().pk,
+    "agent-withdrawal": lambda: an_agent().pk,
+    "charter": lambda: Charter.objects.in_force().pk,
+    **{f"charter-{name}": lambda: a_draft().pk for name in ("preview", "edit", "publish", "deletion")},
+    **{name: lambda: some_preview().pk for name in WHO if name.startswith("import-") or name == "import"},
+}
 
 
 def test_the_table_covers_every_page_and_nothing_else_is_mounted():

@@ -23,6 +23,8 @@ def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
     """Somebody with a role, without an application yet."""
     person = active_person(**facts)
     appoint(account=person, role=role)
+    # What they were told of it is no part of what is tested with them.
+    person.messages.all().delete()
     return Account.objects.get(pk=person.pk)
 
 

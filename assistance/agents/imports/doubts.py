@@ -1,0 +1,51 @@
+"""What is out of the ordinary about a file: an agent has to say that it is meant before it is imported.
+
+A wrong file is mostly an old one, that of another university year, a part of one, or one whose HR numbers have changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """More than `share` of `whole`, and at least `least`, is worth a word; names of `HrImport.foreseen`."""
+
+    part: str
+    whole: str
+    share: float
+    least: int
+    sentence: str
+
+
+LIMITS = (
+    Limit("refused", "read", 0.1, 10, "{part} lignes sur {whole} seraient refusées."),
+    Limit(
+        "created",
+        "known",
+        0.3,
+        20,
+        "{part} personnes sont nouvelles, pour {whole} connues\N{NO-BREAK SPACE}: les numéros RH du fichier sont-ils "
+        "bien ceux d’avant\N{NO-BREAK SPACE}?",
+    ),
+    Limit("updated", "known", 0.2, 20, "La fiche de {part} personnes changerait, sur {whole} connues."),
+    Limit("closing", "known", 0.05, 10, "Le compte de {part} personnes serait fermé, sur {whole} connues."),
+    Limit(
+        "corrected", "known", 0.05, 10, "L’adresse de secours de {part} personnes serait corrigée, sur {whole} connues."
+    ),
+)
+
+
+def doubts(foreseen: Mapping[str, int]) -> list[str]:
+    """In sentences. A first import, which knows nobody, is out of the ordinary only by what it refuses."""
+    return [_sentence(limit, foreseen) for limit in LIMITS if _is_exceeded(limit, foreseen)]
+
+
+def _is_exceeded(limit: Limit, foreseen: Mapping[str, int]) -> bool:
+    part, whole = foreseen.get(limit.part, 0), foreseen.get(limit.whole, 0)
+    return whole > 0 and part >= limit.least and part > limit.share * whole
+
+
+def _sentence(limit: Limit, foreseen: Mapping[str, int]) -> str:
+    part, whole = (f"{foreseen[name]:,}".replace(",", "\N{NO-BREAK SPACE}") for name in (limit.part, limit.whole))
+    return limit.sentence.format(part=part, whole=whole)

@@ -1,0 +1,44 @@
+"""The facts that help to find the right file. They are compared, and prove nothing (HLP-03, HLP-04)."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from accounts.models import Account
+from assistance.enums import Fact, Match, Profile
+from assistance.models import AssistanceRequest
+
+#: An INE in capitals, or a date of birth.
+Value = str | date | None
+
+#: The one fact that a profile is asked for (PRV-04).
+FACT_OF = {Profile.STUDENT: Fact.INE, Profile.STAFF: Fact.BIRTH_DATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a request says about its author, beside what HR knows of the account."""
+
+    fact: Fact
+    typed: Value
+    known: Value
+
+    @property
+    def match(self) -> Match:
+        """How the two stand to each other."""
+        if not self.typed:
+            return Match.NOT_GIVEN
+        if not self.known:
+            return Match.UNKNOWN
+        return Match.MATCH if self.typed == self.known else Match.MISMATCH
+
+
+def comparison_of(request: AssistanceRequest) -> Comparison:
+    """The fact of the request, compared with the account of the address that was typed, if there is one."""
+    fact = FACT_OF[Profile(request.profile)]
+    typed = request.ine_typed if fact == Fact.INE else request.birth_date_typed
+    return Comparison(fact, typed, known_fact(request.account, fact) if request.account else None)
+
+
+def known_fact(account: Account, fact: Fact) -> Value:
+    """What HR knows; empty or None when it does not."""
+    return account.ine.upper() if fact == Fact.INE else account.birth_date

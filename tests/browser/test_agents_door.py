@@ -1,0 +1,68 @@
+"""The way into the agents' area with a real browser and real codes (ADM-02 to ADM-04)."""
+
+from collections.abc import Callable
+
+import pytest
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import expect
+
+from accounts.enums import Event
+from accounts.models import Account
+from assistance.agents.roles import Role
+from tests.browser.agents import enrol, enrolment_code_from_the_command_line, give_code
+from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
+from tests.people import active_person
+from tests.stack import Stack
+
+pytestmark = NEEDS_BROWSER
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"width": 390, "is_mobile": True, "has_touch": True, "java_script_enabled": False}],
+    ids=["on a large screen", "on a phone without JavaScript"],
+)
+def test_somebody_becomes_an_agent_and_comes_back_with_a_code_of_each_kind(
+    options: dict[str, object], stack: Stack, new_visitor: Callable[..., Visitor]
+):
+    """ADM-03, ADM-04: the codes are those that an application computes from what the screen shows."""
+    person = active_person(given_name="Nadia", family_name="Cherif")
+    code = enrolment_code_from_the_command_line(stack, person, Role.ASSISTANCE)
+    visitor = new_visitor(**options)
+    visitor.open("/admin/comptes/")
+    sign_in(visitor, person)
+    application, codes = enrol(visitor, code)
+    assert len(set(codes)) == 10
+    visitor.follow("C’est fait")
+    visitor.sees("Espace agents")
+
+    # The key is shown to nobody any more.
+    visitor.open("/admin/inscription/application/")
+    visitor.sees("Votre application de vérification")
+    expect(visitor.page.locator("main svg[width='180']")).to_have_count(0)
+
+    comes_back(visitor, person, "/admin/comptes/")
+    give_code(visitor, "000000" if application.code() != "000000" else "111111")
+    visitor.reads("Le code ne correspond pas ou a déjà servi")
+    TOTPDevice.objects.filter(user=person).update(throttling_failure_count=0)
+    give_code(visitor, application.code(later=1))
+    visitor.sees("Comptes")
+
+    comes_back(visitor, person, "/admin/comptes/")
+    visitor.follow("Utiliser un code de secours")
+    visitor.type("Code de secours", codes[0].upper().replace("-", " "))
+    visitor.press("Entrer")
+    visitor.reads("Codes de secours encore bons : 9 sur 10.")
+    visitor.sees("Comptes")
+
+    told = set(Account.objects.get(pk=person.pk).journal.values_list("event", flat=True))
+    expected = {Event.SECOND_FACTOR_ENROLLED, Event.SECOND_FACTOR_GIVEN, Event.SECOND_FACTOR_REFUSED}
+    assert told >= {*expected, Event.BACKUP_CODE_USED}
+
+
+def comes_back(visitor: Visitor, person: Account, address: str) -> None:
+    """Another day: signed out, then in, and before the code again."""
+    visitor.press("Se déconnecter")
+    visitor.open(address)
+    sign_in(visitor, person)
+    visitor.sees("Code de vérification")
