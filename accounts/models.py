@@ -115,6 +115,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
         indexes = [
             models.Index(fields=["recovery_address"], name="account_recovery_address"),
             models.Index(fields=["created_at"], name="account_never_activated", condition=Q(activated_at__isnull=True)),
+            # A handful among a hundred thousand.
+            models.Index(fields=["family_name", "given_name"], name="account_agents", condition=Q(is_staff=True)),
         ]
 
     def __str__(self) -> str:

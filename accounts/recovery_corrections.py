@@ -89,9 +89,11 @@ def open_correction(account: Account) -> RecoveryAddressCorrection | None:
 
 
 @transaction.atomic
-def correct_at_once(*, account: Account, agent: Account, address: str, reason: str) -> RecoveryAddressCorrection:
+def correct_at_once(
+    *, account: Account, agent: Account, address: str, reason: str, **details: object
+) -> RecoveryAddressCorrection:
     """Put right the address of an account that was never activated: older links die, the new address gets one, the old
-    one is told. A dispute of the old one is over.
+    one is told. A dispute of the old one is over. `details` are what else the journal keeps.
 
     Raises a CorrectionRefused, SameAddress, AddressRefused.
     """
@@ -102,7 +104,12 @@ def correct_at_once(*, account: Account, agent: Account, address: str, reason: s
     told = addresses_on_file(account)
     put_in_force(account, correction.new_address)
     entry = journal.record(
-        account=account, actor=agent, event=Event.RECOVERY_ADDRESS_CORRECTED, correction=correction.pk, reason=reason
+        account=account,
+        actor=agent,
+        event=Event.RECOVERY_ADDRESS_CORRECTED,
+        correction=correction.pk,
+        reason=reason,
+        **details,
     )
     correction.applied_at = entry.at
     correction.save(update_fields=["applied_at"])
@@ -113,10 +120,11 @@ def correct_at_once(*, account: Account, agent: Account, address: str, reason: s
 
 @transaction.atomic
 def propose_replacement(
-    *, account: Account, agent: Account, address: str, proof: Proof, note: str
+    *, account: Account, agent: Account, address: str, proof: Proof, note: str, **details: object
 ) -> RecoveryAddressCorrection:
     """Propose another address for somebody whose identity the agent has proven; nothing changes before another agent
-    approves it. A call back goes to the number that HR knows, which is kept (HLP-04).
+    approves it. A call back goes to the number that HR knows, which is kept (HLP-04). `details` are what else the
+    journal keeps.
 
     Raises a CorrectionRefused, SameAddress, AddressRefused.
     """
@@ -132,6 +140,7 @@ def propose_replacement(
         correction=correction.pk,
         proof=proof,
         number_called=number,
+        **details,
     )
     return correction
 

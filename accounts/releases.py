@@ -113,7 +113,7 @@ def addresses_to_put_back(account: Account, changes: Sequence[JournalEntry]) -> 
 def put_back_address(*, account: Account, agent: Account, change: int, **details: object) -> Account:
     """Take back a change of the recovery address that the person did not make, and any later one, so that the link of
     the release does not go to whoever made it (HLP-05, HLP-06). The account stays locked; the address that is on file
-    again is told of the lock.
+    again is told of the lock, the other one that it serves no more, in case it is the owner's after all.
 
     `change` is a key of `addresses_to_put_back`; `details` are what else the journal keeps. Raises NotLocked,
     NotForThisAgent, CannotBePutBack.
@@ -123,14 +123,9 @@ def put_back_address(*, account: Account, agent: Account, change: int, **details
     changes = {entry.pk: entry for entry in changes_to_review(account)}
     if change not in addresses_to_put_back(account, list(changes.values())):
         raise CannotBePutBack
+    told = [account.recovery_address] if account.can_be_mailed else []
     account = disown_change(entry=changes[change], actor=agent, **details)
-    queue(
-        kind=Kind.ACCOUNT_LOCKED,
-        person=account,
-        address=account.recovery_address,
-        language=account.language,
-        subject_id=account.locks.open().get().pk,
-    )
+    _tell_of_put_back(account, told)
     return account
 
 
@@ -174,7 +169,7 @@ def release_lock(
     )
     account.set_unusable_password()
     account.save(update_fields=["password"])
-    give_up_waiting_change(account)
+    give_up_waiting_change(account, actor=agent)
     lock_released.send(sender=Lock, account=account, agent=agent)
     kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
     queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
@@ -191,6 +186,15 @@ def _locked(account: Account) -> Account:
     if now.state != State.LOCKED:
         raise NotLocked
     return now
+
+
+def _tell_of_put_back(account: Account, removed: Collection[str]) -> None:
+    lock = account.locks.open().get()
+    entry = account.journal.filter(event=Event.RECOVERY_ADDRESS_RESTORED).latest("pk")
+    mails = [(Kind.ACCOUNT_LOCKED, account.recovery_address, lock.pk)]
+    mails += [(Kind.RECOVERY_CORRECTED, address, entry.pk) for address in removed]
+    for kind, address, subject_id in mails:
+        queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
 def _settled_at(account: Account) -> datetime:

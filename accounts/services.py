@@ -107,16 +107,16 @@ def held(account: Account) -> Account:
     return now
 
 
-def give_up_waiting_change(account: Account) -> None:
+def give_up_waiting_change(account: Account, *, actor: Account | None = None) -> None:
     """Let the wish for another recovery address, if one waits, come to nothing: who made it may have been somebody who
-    knew the password. Whatever the state of the account, whose row is held.
+    knew the password. Whatever the state of the account, whose row is held; `actor` is whoever saw to it in person.
     """
     change = RecoveryAddressChange.objects.waiting().filter(account=account).first()
     if change is None:
         return
     change.cancelled_at = timezone.now()
     change.save(update_fields=["cancelled_at"])
-    journal.record(account=account, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
+    journal.record(account=account, actor=actor, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
 
 
 def give_up_open_correction(account: Account) -> None:

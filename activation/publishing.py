@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, FilteredRelation, Q
 from django.utils import timezone
 
 from accounts import journal
@@ -139,10 +139,11 @@ def acceptances_of_the_week(charter: Charter) -> int:
 
 
 def still_to_accept(charter: Charter) -> StillToAccept:
-    """How many of those who can sign in today have yet to accept that version."""
-    accepted = CharterAcceptance.objects.filter(account=OuterRef("pk"), charter=charter)
-    active = Account.objects.active()
-    return StillToAccept(active=active.count(), waiting=active.filter(~Exists(accepted)).count())
+    """How many of those who can sign in today have yet to accept that version; one pass over the accounts."""
+    proof = FilteredRelation("charter_acceptances", condition=Q(charter_acceptances__charter=charter))
+    people = Account.objects.active().alias(proof=proof)
+    counts = people.aggregate(active=Count("pk"), accepted=Count("proof"))
+    return StillToAccept(active=counts["active"], waiting=counts["active"] - counts["accepted"])
 
 
 def _held(charter_id: int) -> Charter:

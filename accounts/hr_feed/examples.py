@@ -37,9 +37,9 @@ def _text(column: str, value: str | date | None) -> str:
     if isinstance(value, date):
         return f"{value:%d/%m/%Y}"
     if column == "category":
-        return str(Category(value).label)
+        return str(dict(Category.choices)[str(value)])
     if column == "language":
-        return str(dict(settings.LANGUAGES).get(str(value), ""))
+        return str(dict(settings.LANGUAGES)[str(value)])
     return value or ""
 
 

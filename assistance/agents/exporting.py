@@ -27,7 +27,7 @@ from assistance.agents.journal_words import author_of, every_correction, facts_o
 from assistance.models import AssistanceRequest, AssistanceRequestQuerySet
 
 #: More would take a web process longer than the half minute that it has for one answer.
-MOST_ROWS = 200_000
+MOST_ROWS = 150_000
 #: Rows held in memory at a time.
 BATCH = 2_000
 

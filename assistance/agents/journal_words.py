@@ -70,7 +70,8 @@ def _text(value: Any) -> str:
 
 
 def _address(value: Any) -> str:
-    return masked(str(value)) if value else "aucune"
+    """An address, never in clear; imports count theirs under the same name."""
+    return masked(value) if "@" in str(value) else str(value)
 
 
 def _yes_or_no(value: Any) -> str:
@@ -130,6 +131,13 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fields": ("Informations changées", _columns),
     "changed": ("Changement signalé", _one_of(Event)),
     "version": ("Version", _text),
+    "summary": ("Ce qui change", _text),
+    "file": ("Fichier", _text),
+    "size": ("Taille en octets", _text),
+    "created": ("Comptes créés", _text),
+    "updated": ("Fiches mises à jour", _text),
+    "corrected": ("Adresses de secours corrigées", _text),
+    "refused": ("Lignes refusées", _text),
     "language": ("Langue", _text),
     "device": ("Appareil", _text),
     "sessions": ("Sessions fermées", _text),

@@ -1,13 +1,14 @@
 """What waits for the agents, and the figures of the week: a few counts over indexes."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from accounts.enums import Event
-from accounts.models import Account, AccountQuerySet, JournalEntry, Lock
+from accounts.models import Account, AccountQuerySet, Lock
+from assistance.agents.journal_search import Wanted
 from assistance.hours import late_if_asked_by
 from assistance.models import AssistanceRequest
 from outbox.enums import CAME_BACK, Kind
@@ -86,9 +87,13 @@ def links_ending_today() -> MessageQuerySet:
     return ending.filter(person__activated_at__isnull=True)
 
 
-def figures_of_the_week() -> list[tuple[str, int]]:
-    """What happened within seven days, in the words of the journal."""
-    since = timezone.now() - WEEK
-    counted = JournalEntry.objects.filter(at__gte=since, event__in=OF_THE_WEEK).order_by()
+def week_began() -> date:
+    """The first of the seven days that end tonight."""
+    return timezone.localdate() - WEEK + timedelta(days=1)
+
+
+def figures_of_the_week() -> list[tuple[Event, int]]:
+    """What happened since the week began, as the journal lists it."""
+    counted = Wanted(since=week_began()).entries().filter(event__in=OF_THE_WEEK).order_by()
     numbers = dict(counted.values_list("event").annotate(Count("pk")))
-    return [(str(event.label), numbers.get(event.value, 0)) for event in OF_THE_WEEK]
+    return [(event, numbers.get(event.value, 0)) for event in OF_THE_WEEK]

@@ -39,7 +39,7 @@ def since_when(moment: datetime) -> str:
 @register.filter
 def short_name(account: Account | None) -> str:
     """« L. Martin »; empty for nobody."""
-    return f"{account.given_name[:1]}. {account.family_name}".replace(" ", NBSP) if account else ""
+    return f"{account.given_name[:1]}.{NBSP}{account.family_name}" if account else ""
 
 
 @register.filter

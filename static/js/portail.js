@@ -144,7 +144,8 @@ function poll(note) {
     const bar = document.querySelector("progress");
     const count = document.querySelector("[data-count]");
     [bar.max, bar.value] = [total, done];
-    count.textContent = fill(count.dataset.count, { done, total });
+    const [lines, of] = [done, total].map((number) => number.toLocaleString(document.documentElement.lang));
+    count.textContent = fill(count.dataset.count, { done: lines, total: of });
   }
 
   async function ask() {

@@ -96,6 +96,12 @@ class TestEachState:
 
         assert agent.full_name in dashboard(browser_of(agent))
 
+    @pytest.mark.parametrize(("is_staff", "links"), [(True, 1), (False, 0)])
+    def test_only_an_agent_is_led_to_the_agents_area(self, is_staff, links):
+        html = dashboard(browser_of(active_person(is_staff=is_staff)))
+
+        assert html.count(f'href="{reverse("admin:index")}"') == links
+
     def test_everything_at_once(self):
         person = active_person(language="en")
         change_to(person, "seconde@exemple.org")

@@ -84,9 +84,12 @@ def test_an_empty_file_says_so():
     assert refusal_of(b"") == "Le fichier est vide."
 
 
-@pytest.mark.parametrize(
-    "content", [b"\n", b"\xef\xbb\xbf", b"\x00" * 100, b"PK\x03\x04\x14\x00\x06\x00", b"nom;prenom\nDurand;Camille\n"]
-)
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x14\x00\x06\x00", b"PK\x05\x06" + b"\x00" * 18, b"\xd0\xcf\x11\xe0"])
+def test_a_workbook_or_an_archive_is_told_what_to_do(content):
+    assert "CSV UTF-8" in refusal_of(content)
+
+
+@pytest.mark.parametrize("content", [b"\n", b"\xef\xbb\xbf", b"\x00" * 100, b"nom;prenom\nDurand;Camille\n"])
 def test_a_file_without_our_columns_is_told_which_ones_they_are(content):
     assert HEADER in refusal_of(content)
 

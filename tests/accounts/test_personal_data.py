@@ -61,6 +61,12 @@ NOT_ABOUT_THE_PERSON = {
     # What somebody has typed who may be a stranger: not for the owner of the account that they named.
     ("assistance.AssistanceRequest", "account"),
     ("assistance.AssistanceRequest", "taken_by"),
+    # What agents did about such a request.
+    ("assistance.RequestStep", "account"),
+    ("assistance.RequestStep", "actor"),
+    # An agent imported a file about others.
+    ("assistance.HrImport", "uploaded_by"),
+    ("assistance.HrImport", "approved_by"),
     # Opens something.
     ("assistance.EnrolmentCode", "account"),
 }

@@ -318,7 +318,7 @@ class TestWhoAccepted:
         with CaptureQueriesContext(connection) as captured:
             publishing.acceptances_by_version()
             publishing.still_to_accept(Charter.objects.in_force())
-        assert len(captured) == 4
+        assert len(captured) == 3
 
 
 @pytest.mark.django_db

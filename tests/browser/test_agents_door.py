@@ -38,8 +38,8 @@ def test_somebody_becomes_an_agent_and_comes_back_with_a_code_of_each_kind(
 
     # The key is shown to nobody any more.
     visitor.open("/admin/inscription/application/")
-    visitor.sees("Votre application de vérification")
-    expect(visitor.page.locator("main svg[width='180']")).to_have_count(0)
+    visitor.sees("Mon application de vérification")
+    expect(visitor.page.get_by_role("img", name="QR code")).to_have_count(0)
 
     comes_back(visitor, person, "/admin/comptes/")
     give_code(visitor, "000000" if application.code() != "000000" else "111111")

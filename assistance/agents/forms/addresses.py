@@ -30,7 +30,8 @@ class CorrectionForm(NewRecoveryAddressForm):
 
     address = address_field()
     reason = ReasonField(
-        label="Raison", help_text="Par exemple\N{NO-BREAK SPACE}: faute de frappe dans le fichier RH. Reste au journal."
+        label="Raison",
+        help_text="Par exemple\N{NO-BREAK SPACE}: faute de frappe dans le fichier RH. Elle reste au journal.",
     )
 
 
@@ -51,7 +52,8 @@ class ReplacementForm(NewRecoveryAddressForm):
     )
     reason = ReasonField(
         label="Compte rendu",
-        help_text="Ce que la personne a dit, ce que vous avez vérifié. L’agent qui approuve le lit.",
+        help_text="Ce que la personne a dit, ce que vous avez vérifié. L’agent qui approuve le lit\N{NO-BREAK SPACE}; "
+        "la personne aussi, dans la copie de ses données.",
         error_messages={
             "required": "Écrivez un compte rendu",
             "min_length": "Écrivez un compte rendu de quelques mots (10\N{NO-BREAK SPACE}caractères au moins)",
@@ -75,5 +77,5 @@ class DismissalForm(forms.Form):
 
     reason = ReasonField(
         label="Raison",
-        help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse qu’elle a choisie. Reste au journal.",
+        help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse de son choix. Elle reste au journal.",
     )

@@ -21,14 +21,14 @@ NOT_ACTIVE = {
 }
 #: What each role may do, in the words of agents (`assistance.agents.roles` has the table).
 MEANING = {
+    Role.LECTURE: "Lecture\N{NO-BREAK SPACE}: voit les comptes et les demandes, ne change rien",
     Role.ASSISTANCE: (
         "Assistance\N{NO-BREAK SPACE}: traite les demandes, bloque et débloque les comptes, renvoie les liens"
     ),
     Role.RESPONSABLES: (
         "Responsables\N{NO-BREAK SPACE}: comme Assistance, et corrige les adresses de secours, importe le fichier RH, "
-        "publie la charte, gère les agents"
+        "publie la charte, exporte, gère les agents"
     ),
-    Role.LECTURE: "Lecture\N{NO-BREAK SPACE}: voit les comptes et les demandes, ne change rien",
 }
 
 
@@ -37,7 +37,7 @@ class EnrolmentCodeForm(forms.Form):
 
     reason = ReasonField(
         label="Raison",
-        help_text=f"Par exemple\N{NO-BREAK SPACE}: téléphone perdu, vu en personne. {IT_STAYS}",
+        help_text=f"Par exemple\N{NO-BREAK SPACE}: nouvel agent, ou téléphone perdu, vu en personne. {IT_STAYS}",
     )
 
 
@@ -81,6 +81,7 @@ class AppointmentForm(RoleForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
         error_messages={"required": "Saisissez l’identifiant du futur agent"},
     )
+    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: arrivée dans l’équipe. {IT_STAYS}")
     field_order = ("login", "role", "reason")
 
     account: Account

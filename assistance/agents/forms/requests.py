@@ -141,7 +141,7 @@ class CloseForm(forms.Form):
             "invalid_choice": "Choisissez comment la demande se termine",
         },
     )
-    note = NoteField(required=False, help_text="Obligatoire pour une demande sans suite")
+    note = NoteField(required=False, help_text="Pour une demande sans suite, écrivez pourquoi.")
 
     def clean_outcome(self) -> Progress:
         """In the words of the domain."""

@@ -6,6 +6,8 @@ A wrong file is mostly an old one, that of another university year, a part of on
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.template.defaultfilters import floatformat
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -47,5 +49,5 @@ def _is_exceeded(limit: Limit, foreseen: Mapping[str, int]) -> bool:
 
 
 def _sentence(limit: Limit, foreseen: Mapping[str, int]) -> str:
-    part, whole = (f"{foreseen[name]:,}".replace(",", "\N{NO-BREAK SPACE}") for name in (limit.part, limit.whole))
+    part, whole = (floatformat(foreseen[name], "0g") for name in (limit.part, limit.whole))
     return limit.sentence.format(part=part, whole=whole)

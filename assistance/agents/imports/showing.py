@@ -3,22 +3,28 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.template.defaultfilters import floatformat
+
 from accounts.hr_feed import Severity
 from accounts.hr_feed.report import MOST_EXAMPLES
 from accounts.models import Account
-from assistance.agents.imports.models import HrImport
+from assistance.agents.imports.models import HrImport, ImportState
 
 LABELS = {
     "read": "Lignes lues",
     "created": "Nouveaux comptes",
     "updated": "Fiches modifiées",
-    "closing": "dont comptes fermés, le départ étant passé",
+    "closing": "Parmi elles, comptes qui se ferment (départ passé)",
     "corrected": "Adresses de secours corrigées",
     "proposed": "Adresses de secours proposées aux agents",
     "unchanged": "Personnes sans changement",
     "refused": "Lignes refusées",
     "warnings": "Avertissements",
 }
+#: Of the others, nothing is said when there are none.
+ALWAYS_TOLD = ("read", "created", "updated", "refused")
+#: Longer lists are open at a click.
+OPEN_UP_TO = 20
 #: What an import would write.
 WRITES = ("created", "updated", "corrected", "proposed")
 
@@ -51,10 +57,12 @@ class Section:
 def counts(hr_import: HrImport) -> list[Count]:
     """What was foreseen beside what was done."""
     foreseen, done = hr_import.foreseen, hr_import.done
+    if hr_import.state == ImportState.ABANDONED and not done:
+        return []
     return [
         Count(label, foreseen.get(name), done.get(name))
         for name, label in LABELS.items()
-        if name in foreseen or name in done
+        if foreseen.get(name) or done.get(name) or (foreseen and name in ALWAYS_TOLD)
     ]
 
 
@@ -65,14 +73,17 @@ def would_write(hr_import: HrImport) -> bool:
 
 def good_rows(hr_import: HrImport) -> int:
     """How many rows would be taken."""
-    return hr_import.foreseen.get("read", 0) - hr_import.foreseen.get("refused", 0)
+    return int(hr_import.foreseen.get("read", 0)) - int(hr_import.foreseen.get("refused", 0))
 
 
 def result(hr_import: HrImport) -> str:
-    """In a few words, for the list; nothing before the preview."""
-    numbers = hr_import.done or hr_import.foreseen
+    """In a few words, for the list; nothing before the preview, nor of a file that was abandoned untouched."""
+    numbers = hr_import.foreseen if hr_import.is_open else hr_import.done
     words = {"created": "créés", "updated": "modifiés", "refused": "refusées"}
-    return " · ".join(f"{numbers[name]}\N{NO-BREAK SPACE}{word}" for name, word in words.items() if name in numbers)
+    told = [
+        f"{floatformat(numbers[name], '0g')}\N{NO-BREAK SPACE}{word}" for name, word in words.items() if name in numbers
+    ]
+    return " · ".join(told)
 
 
 def sections(hr_import: HrImport) -> list[Section]:
@@ -80,8 +91,9 @@ def sections(hr_import: HrImport) -> list[Section]:
     numbers, examples = hr_import.done or hr_import.foreseen, hr_import.examples
     changed = [{**one, "changes": [_named(change) for change in one["changes"]]} for one in examples.get("changed", [])]
     touched = numbers.get("updated", 0) + numbers.get("corrected", 0)
+    refused = examples.get(Severity.ERROR, [])
     found = [
-        Section("Lignes refusées", numbers.get("refused", 0), examples.get(Severity.ERROR, []), is_open=True),
+        Section("Lignes refusées", numbers.get("refused", 0), refused, is_open=len(refused) <= OPEN_UP_TO),
         Section("Avertissements", numbers.get("warnings", 0), examples.get(Severity.WARNING, [])),
         Section("Adresses de secours proposées", numbers.get("proposed", 0), examples.get(Severity.PROPOSAL, [])),
         Section("Comptes à créer", numbers.get("created", 0), examples.get("newcomers", []), is_about_people=True),

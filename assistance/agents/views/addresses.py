@@ -1,6 +1,5 @@
 """Recovery addresses that agents give: a slip put right at once, or a replacement for which it takes two (HLP-05)."""
 
-from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -8,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.functional import cached_property
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.hr_proposals import AlreadyDealtWith, dismiss_proposal, waiting_proposal_for, waiting_proposals
@@ -19,6 +19,7 @@ from accounts.recovery_corrections import (
     AlreadyProposed,
     NeedsTwoAgents,
     NotForThisAgent,
+    NotProven,
     NotWaiting,
     approve_replacement,
     correct_at_once,
@@ -33,6 +34,7 @@ from assistance.agents.forms.addresses import CorrectionForm, DismissalForm, Giv
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE
 from assistance.agents.views.accounts import page_number
+from assistance.agents.views.acts import ActView
 from outbox.templatetags.moments import moment, past_moment
 
 #: What waits for agents is a handful; more than that is not for one page.
@@ -40,8 +42,9 @@ SHOWN_AT_ONCE = 100
 #: What `?proposition=` is when the form begins with the address that HR proposes.
 OF_HR = "rh"
 ONE_IS_NOT_ENOUGH = "Le compte vient d’être activé ou bloqué\N{NO-BREAK SPACE}: un autre agent doit approuver"
+NO_NUMBER = "Les RH ne connaissent plus de numéro à rappeler\N{NO-BREAK SPACE}: choisissez une autre preuve"
 OUTDATED = "L’adresse en place a changé depuis la proposition\N{NO-BREAK SPACE}: refusez cette proposition."
-LEFT = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change plus."
+LEFT = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change plus"
 
 
 class AddressesView(AgentView, TemplateView):
@@ -68,11 +71,10 @@ class AddressesView(AgentView, TemplateView):
         )
 
 
-class CorrectAddressView(AgentView, FormView):
+class CorrectAddressView(ActView):
     """Give an account another recovery address: at once while nobody has used it, else for another agent to approve."""
 
     ability = Ability.CORRECT_ADDRESS
-    http_method_names = ["get", "head", "post"]
     template_name = "agents/address_correct.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -80,13 +82,6 @@ class CorrectAddressView(AgentView, FormView):
         if self.proposal is not None:
             opening.note_address_read(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
-
-    @cached_property
-    def account(self) -> Account:
-        """The account of the address."""
-        account: Account = get_object_or_404(Account.objects.with_lock(), pk=self.kwargs["pk"])
-        require_may_act_on(self.agent, account)
-        return account
 
     @cached_property
     def proposal(self) -> JournalEntry | None:
@@ -106,66 +101,54 @@ class CorrectAddressView(AgentView, FormView):
         return {"address": self.proposal.proposed} if self.proposal is not None else {}  # type: ignore[attr-defined]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The account, and what is open already."""
-        account = self.account
-        context = {
-            "account": account,
-            "at_once": may_be_corrected_at_once(account),
-            "correction": open_correction(account),
+        """Whether one agent is enough, and what is open already."""
+        context = super().get_context_data(**kwargs)
+        return {
+            **context,
+            "at_once": isinstance(context["form"], CorrectionForm),
+            "correction": open_correction(self.account),
             "proposal": self.proposal,
         }
-        return super().get_context_data(**context, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Do it, or say what has come between; nothing typed is lost."""
         try:
-            return self.correct(form) if isinstance(form, CorrectionForm) else self.propose(form)
+            self.act(form)
         except SameAddress:
             form.refuse_present_address()
+            return self.form_invalid(form)
         except AlreadyProposed as other:
-            form.add_error(None, proposed_meanwhile(other.correction))
+            return self.refuse(form, None, proposed_meanwhile(other.correction))
         except AccountClosed:
-            form.add_error(None, LEFT)
+            return self.refuse(form, None, LEFT)
+        except NotProven:
+            return self.refuse(form, "proof", NO_NUMBER)
         except NeedsTwoAgents:
-            return self.ask_for_a_proof()
+            return self.refuse(ReplacementForm(self.request.POST, account=self.account), None, ONE_IS_NOT_ENOUGH)
         except NotForThisAgent:
             raise PermissionDenied from None
-        return self.form_invalid(form)
+        return super().form_valid(form)
 
-    def correct(self, form: CorrectionForm) -> HttpResponse:
-        """Put a slip right."""
-        data = form.cleaned_data
-        correct_at_once(account=self.account, agent=self.agent, address=data["address"], reason=data["reason"])
-        messages.success(
-            self.request, "L’adresse de secours est corrigée. Un lien d’activation part à la nouvelle adresse."
-        )
-        return redirect("admin:account", pk=self.account.pk)
+    def act(self, form: Any) -> None:
+        """Put a slip right, or hand the address to a second agent."""
+        facts = {"account": self.account, "agent": self.agent, "address": form.cleaned_data["address"], **self.details}
+        if isinstance(form, CorrectionForm):
+            correct_at_once(reason=form.cleaned_data["reason"], **facts)
+        else:
+            propose_replacement(proof=form.cleaned_data["proof"], note=form.cleaned_data["reason"], **facts)
 
-    def propose(self, form: ReplacementForm) -> HttpResponse:
-        """Hand it to a second agent."""
-        data = form.cleaned_data
-        propose_replacement(
-            account=self.account,
-            agent=self.agent,
-            address=data["address"],
-            proof=data["proof"],
-            note=data["reason"],
-        )
-        messages.success(self.request, "L’adresse est proposée. Elle attend l’accord d’un autre agent.")
-        return redirect("admin:account", pk=self.account.pk)
-
-    def ask_for_a_proof(self) -> HttpResponse:
-        """The account was activated or locked while the agent was typing."""
-        del self.account
-        form = ReplacementForm(self.request.POST, account=self.account)
-        form.add_error(None, ONE_IS_NOT_ENOUGH)
-        return self.form_invalid(form)
+    @property
+    def done(self) -> str:  # type: ignore[override]
+        """Whether it serves already."""
+        if may_be_corrected_at_once(self.account):
+            return "L’adresse de secours est corrigée. Un lien d’activation part à la nouvelle adresse."
+        return "L’adresse est proposée. Elle attend l’accord d’un autre agent."
 
 
 def proposed_meanwhile(correction: RecoveryAddressCorrection) -> str:
     """Who was faster."""
     when = past_moment(correction.proposed_at)
-    return f"{correction.proposed_by or 'Un agent'} a proposé une autre adresse pour ce compte le {when}."
+    return f"{correction.proposed_by or 'Un agent'} a proposé une autre adresse pour ce compte le {when}"
 
 
 class CorrectionView(AgentView):
@@ -225,7 +208,7 @@ class ApproveView(CorrectionView, View):
         except AddressChangedMeanwhile:
             messages.warning(request, OUTDATED)
         except AccountClosed:
-            messages.warning(request, LEFT)
+            messages.warning(request, f"{LEFT}.")
         else:
             assert correction.effective_at is not None
             messages.success(

@@ -158,6 +158,16 @@ class CharterFormView(KeepsTyped, AgentView, FormView):
         """For the draft of the address, or for a new one."""
         publishing.keep_typed(author=author, charter_id=address.get("pk"), typed=typed)
 
+    def get_initial(self) -> dict[str, Any]:
+        """What was kept, or what there is; nothing where the answer says what the form holds."""
+        if self.request.method == "POST":
+            return {}
+        return self.beginning() if self.kept is None else dict(self.kept.typed)
+
+    def beginning(self) -> dict[str, Any]:
+        """What the agent starts from."""
+        raise NotImplementedError
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """What was kept, when the page shows it."""
         shows_kept = self.request.method != "POST" and self.kept is not None
@@ -189,10 +199,8 @@ class NewCharterView(CharterFormView):
         messages.info(request, "Un brouillon existe déjà\N{NO-BREAK SPACE}: le voici.")
         return redirect("admin:charter-edit", draft.pk)
 
-    def get_initial(self) -> dict[str, Any]:
-        """What was kept; the month as a name, and the texts of the version in force unless `?vide` was asked for."""
-        if self.kept is not None:
-            return dict(self.kept.typed)
+    def beginning(self) -> dict[str, Any]:
+        """The month as a name, and the texts of the version in force unless `?vide` was asked for."""
         in_force = Charter.objects.published().first()
         month = f"{timezone.localdate():%Y-%m}"
         version = "" if Charter.objects.filter(version=month).exists() else month
@@ -229,10 +237,8 @@ class EditCharterView(CharterFormView):
         drafts = Charter.objects.select_related("saved_by").filter(published_at__isnull=True)
         return drafts.filter(pk=self.kwargs["pk"]).first()
 
-    def get_initial(self) -> dict[str, Any]:
-        """What was kept, or the draft."""
-        if self.kept is not None:
-            return dict(self.kept.typed)
+    def beginning(self) -> dict[str, Any]:
+        """The draft as it is saved."""
         if self.draft is None:
             return {}
         texts = {name: getattr(self.draft, name) for name in Charter.TEXTS}

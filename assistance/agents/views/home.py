@@ -6,7 +6,7 @@ from django.views.generic import TemplateView
 
 from assistance.agents.access import AgentView
 from assistance.agents.roles import Ability
-from assistance.agents.waiting import NOT_ACTIVATED_AFTER, figures_of_the_week, what_waits
+from assistance.agents.waiting import NOT_ACTIVATED_AFTER, figures_of_the_week, week_began, what_waits
 
 
 class HomeView(AgentView, TemplateView):
@@ -18,5 +18,9 @@ class HomeView(AgentView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The counts."""
         return super().get_context_data(
-            **kwargs, waiting=what_waits(), figures=figures_of_the_week(), patience=NOT_ACTIVATED_AFTER.days
+            **kwargs,
+            waiting=what_waits(),
+            figures=figures_of_the_week(),
+            since=week_began(),
+            patience=NOT_ACTIVATED_AFTER.days,
         )

@@ -118,16 +118,14 @@ class RequestsView(AgentView, TemplateView):
 
 
 class RequestView(AgentView, TemplateView):
-    """One request: what was typed, whom to call, what matches, what was done. Opening it is in the journal."""
+    """One request: what was typed, whom to call, what matches, what was done."""
 
     ability = Ability.SEE
     template_name = "agents/request.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show it, and note that it was."""
-        found = self.found()
-        handling.note_opened(request=found, actor=self.agent)
-        return self.page(found)
+        """Show it."""
+        return self.page(self.found())
 
     def found(self) -> AssistanceRequest:
         """The request of the address as it is now, its account knowing its state."""
@@ -138,7 +136,9 @@ class RequestView(AgentView, TemplateView):
         return found
 
     def page(self, found: AssistanceRequest, *, status: int = 200, **more: Any) -> HttpResponse:
-        """The page of that request; `more` takes the place of what it usually shows."""
+        """The page of that request, and a note that it was shown, by whichever way; `more` takes the place of what it
+        usually shows."""
+        handling.note_opened(request=found, actor=self.agent)
         return self.render_to_response({**self.get_context_data(), **self.facts(found), **more}, status=status)
 
     def facts(self, found: AssistanceRequest) -> dict[str, Any]:
@@ -212,6 +212,8 @@ class ActView(RequestView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Act, then show the request."""
         found, form = self.found(), self.form_class(request.POST, auto_id=f"{self.name}_%s")
+        if not handling.may_handle(self.agent, found.account):
+            raise PermissionDenied
         if not form.is_valid():
             return self.again(found, form)
         try:
@@ -231,7 +233,8 @@ class ActView(RequestView):
 
     def again(self, found: AssistanceRequest, form: Form) -> HttpResponse:
         """The page with the form as it was sent, and what to correct."""
-        return self.page(found, form=form, **{self.name: form})
+        shown: dict[str, Any] = {"form": form, self.name: form}
+        return self.page(found, **shown)
 
     def refused(self, refusal: handling.HandlingRefused, note: str) -> HttpResponse:
         """The page as it is now, and why nothing was done; what was written goes into the note that anybody may add."""

@@ -21,7 +21,7 @@ from tests.assistance.asking import written
 from tests.locking import PROVEN
 from tests.people import active_person
 
-PEOPLE, ENTRIES, MAILS, REQUESTS = 100_000, 400_000, 200_000, 20_000
+PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 200_000, 100_000, 20_000, 2_000
 #: Who came two days ago; how many are called « Martin »; how much is in the journal of one person; what waits.
 NEWCOMERS, MARTINS, ENTRIES_OF_ONE, WAITING_REQUESTS = 12_000, 2_000, 2_000, 5_000
 #: The first account is the one after this key; the others follow without a gap.
@@ -118,6 +118,9 @@ def _settle_journal(example: Account) -> None:
     events = ",".join((Event.SIGNED_IN, Event.SIGNED_IN, Event.SIGNED_OUT, Event.ACCOUNT_OPENED, Event.SIGN_IN_FAILED))
     owner = f"CASE WHEN n % {ENTRIES // ENTRIES_OF_ONE} = 0 THEN {SOMEBODY} ELSE {OWNER} END"
     multiply(entry, ENTRIES, account_id=owner, actor_id=owner, at=times(ENTRIES), event=one_of(events, "n"))
+    address = """jsonb_build_object('proposed', 'rh.' || n || '@exemple.org')"""
+    proposed = {"event": f"'{Event.RECOVERY_ADDRESS_PROPOSED}'", "details": address, "actor_id": "NULL"}
+    multiply(entry, PROPOSALS, account_id=f"{BEFORE_THE_FIRST} + n * 40", at=times(PROPOSALS), **proposed)
 
 
 def _settle_mails(example: Account) -> None:
@@ -138,9 +141,10 @@ def _settle_mails(example: Account) -> None:
 
 
 def _settle_requests() -> None:
-    """A bad week: five thousand wait, those of the year before are closed."""
+    """A bad week: five thousand wait, those of the year before are closed; of one in three nobody knows the account."""
     request = ask_for_assistance(**written())
-    facts = {"contact_address": "'personne.' || n || '@exemple.net'", "account_id": OWNER}
+    owner = f"CASE WHEN n % 3 > 0 THEN {OWNER} END"
+    facts = {"contact_address": "'personne.' || n || '@exemple.net'", "account_id": owner}
     multiply(request, WAITING_REQUESTS, reference="'W' || n", asked_at=times(WAITING_REQUESTS, A_YEAR / 52), **facts)
     closed = {"state": "'solved'", "taken_at": times(REQUESTS), "closed_at": times(REQUESTS)}
     multiply(request, REQUESTS, reference="'C' || n", asked_at=times(REQUESTS), **closed, **facts)

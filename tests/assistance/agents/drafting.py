@@ -1,5 +1,6 @@
 """Drafts of the charter to test with, and what agents send to the editor."""
 
+from itertools import count
 from typing import Any
 
 from django.test import Client
@@ -9,6 +10,8 @@ from accounts.models import Account
 from activation import publishing
 from activation.models import Charter
 from assistance.agents.keeping import permit_for
+from assistance.agents.roles import Role
+from tests.assistance.agents.working import an_agent
 from tests.hostile import N
 
 FRENCH = "Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte."
@@ -37,16 +40,25 @@ HOSTILE = "\n\n".join(
 )
 
 
-def a_draft(actor: Account | None = None, **changed: str) -> Charter:
+numbers = count(1)
+
+
+def no_draft() -> None:
+    """Throw the draft away, if there is one."""
+    Charter.objects.filter(published_at__isnull=True).delete()
+
+
+def the_draft() -> Charter:
     """The draft that there is; made when there is none."""
-    draft = Charter.objects.filter(published_at__isnull=True).first()
-    if draft is not None and not changed and actor is None:
-        return draft
-    author = actor or Account.objects.filter(is_staff=True).order_by("pk").last()
-    version = changed.pop("version", VERSION)
-    if author is None:
-        return Charter.objects.create(version=version, **{**TEXTS, **changed})
-    return publishing.start_draft(version=version, texts={**TEXTS, **changed}, actor=author)
+    return Charter.objects.filter(published_at__isnull=True).first() or a_draft(an_agent(Role.RESPONSABLES))
+
+
+def a_draft(actor: Account, **changed: str) -> Charter:
+    """A draft by `actor`, in the place of any other."""
+    no_draft()
+    name = f"2030-{next(numbers)}" if Charter.objects.filter(version=VERSION).exists() else VERSION
+    version = changed.pop("version", name)
+    return publishing.start_draft(version=version, texts={**TEXTS, **changed}, actor=actor)
 
 
 def published(actor: Account, **changed: str) -> Charter:

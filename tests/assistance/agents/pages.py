@@ -33,10 +33,12 @@ from tests.assistance.agents.drafting import (
     TEXTS,
     a_draft,
     edit_page,
+    no_draft,
     publish_page,
     published,
     saved_by_another,
     sent,
+    the_draft,
 )
 from tests.assistance.agents.hr_imports import a_file, imported, people, previewed, received
 from tests.assistance.agents.intruders import act_on, robbed_person
@@ -681,13 +683,14 @@ def charters(browser: Client) -> Ask:
 @page
 def charters_for_readers(browser: Client) -> Ask:
     come_in(browser, Role.LECTURE)
-    a_draft()
+    the_draft()
     return Ask(reverse("admin:charters"))
 
 
 @page
 def charters_without_a_draft(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
+    no_draft()
     return Ask(reverse("admin:charters"))
 
 
@@ -705,8 +708,9 @@ def charter_preview(browser: Client) -> Ask:
 
 @page
 def charter_preview_with_gaps(browser: Client) -> Ask:
-    come_in(browser, Role.LECTURE)
-    return Ask(reverse("admin:charter-preview", args=[a_draft(key_points_fr="", text_en="", key_points_en="").pk]))
+    reader = come_in(browser, Role.LECTURE)
+    draft = a_draft(reader, key_points_fr="", text_en="", key_points_en="")
+    return Ask(reverse("admin:charter-preview", args=[draft.pk]))
 
 
 @page
@@ -733,6 +737,7 @@ def charter_of_hostile_texts(browser: Client) -> Ask:
 @page
 def charter_new(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
+    no_draft()
     return Ask(reverse("admin:charter-new"))
 
 

@@ -1,25 +1,52 @@
 """Agents find and open accounts; what they open is in the journal."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Event, LockReason
+from accounts.enums import Event, LockReason, Proof, ReleaseReason
+from accounts.erasing import erase_person
+from accounts.locks import lock_account, lock_as_agent
 from accounts.models import Account, Lock
 from assistance.agents.roles import Role
 from assistance.agents.search import AccountList, accounts_found, accounts_matching
 from assistance.agents.waiting import figures_of_the_week, what_waits
+from assistance.services import ask_for_assistance
 from assistance.templatetags.agents import masked
+from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.assistance.agents.working import inside
+from outbox.templatetags.moments import past_moment
+from tests.accounts import recovering
+from tests.accounts.correcting import in_force, proposed_by_hr
+from tests.assistance.agents.intruders import INTRUDERS, OWN, robbed_person
+from tests.assistance.agents.test_acts import said
+from tests.assistance.agents.working import an_agent, inside
+from tests.assistance.asking import written
 from tests.hostile import N
+from tests.locking import fresh, locked_person, release, released_person
 from tests.people import active_person, pending_person
 
 pytestmark = pytest.mark.django_db
+
+
+LOCK, RELEASE, CORRECT = "Bloquer le compte", "Débloquer le compte", "Corriger l’adresse de secours"
+RESEND, RESEND_AFTER_RELEASE = "Renvoyer le lien d’activation", "Renvoyer le lien de réactivation"
+
+
+def somebody_who_left() -> Account:
+    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+
+
+def somebody_erased() -> Account:
+    person = active_person()
+    erase_person(account=person)
+    return fresh(person)
 
 
 def found(query: str) -> set[Account]:
@@ -135,6 +162,108 @@ class TestAnAccount:
         assert "0123456789A" not in page
         assert "1984" not in page
 
+    @pytest.mark.parametrize(
+        ("make", "role", "buttons"),
+        [
+            (active_person, Role.LECTURE, set()),
+            (active_person, Role.ASSISTANCE, {LOCK}),
+            (active_person, Role.RESPONSABLES, {LOCK, CORRECT}),
+            (pending_person, Role.ASSISTANCE, {LOCK, RESEND}),
+            (released_person, Role.ASSISTANCE, {LOCK, RESEND_AFTER_RELEASE}),
+            (locked_person, Role.LECTURE, set()),
+            (locked_person, Role.ASSISTANCE, {RELEASE}),
+            (locked_person, Role.RESPONSABLES, {RELEASE, CORRECT}),
+            (somebody_who_left, Role.RESPONSABLES, {LOCK}),
+            (somebody_erased, Role.RESPONSABLES, set()),
+            (an_agent, Role.RESPONSABLES, set()),
+        ],
+        ids=lambda one: getattr(one, "__name__", None),
+    )
+    def test_has_the_buttons_that_fit_the_role_and_the_state(self, make, role, buttons):
+        """ADM-05, ux A3: what cannot be done has no button, and the button leads to its page."""
+        _agent, browser = inside(role)
+        person = make()
+        html = browser.get(reverse("admin:account", args=[person.pk])).content.decode()
+        shown = dict(re.findall(r'<a class="btn [^"]*" href="([^"]+)">([^<]+)</a>', html))
+        assert set(shown.values()) == buttons
+        assert all(browser.get(path).status_code == 200 for path in shown)
+
+    def test_has_no_button_for_its_own_owner(self):
+        """ADM-05"""
+        agent, browser = inside(Role.RESPONSABLES)
+        html = browser.get(reverse("admin:account", args=[agent.pk])).content.decode()
+        assert "C’est votre propre compte" in html
+        assert '<a class="btn ' not in html
+
+    def test_keeps_the_request_that_the_agent_comes_from(self):
+        _agent, browser = inside()
+        person = active_person()
+        address = reverse("admin:account", args=[person.pk])
+        html = browser.get(address, {"demande": "A-2345B"}).content.decode()
+        assert f'href="{reverse("admin:account-lock", args=[person.pk])}?demande=A-2345B"' in html
+        assert '"><script>' not in browser.get(address, {"demande": '"><script>alert(1)</script>'}).content.decode()
+
+    def test_shows_the_facts_and_hides_the_addresses(self):
+        _agent, browser = inside()
+        person = active_person(hr_id="RH-4711")
+        owner = recovering.browser_of(person)
+        change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
+        proposed_by_hr(person, "chez.les.rh@exemple.org")
+        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        for words in (
+            "Fichier RH, numéro RH-4711",
+            "Charte 2026-09, acceptée le",
+            "1 session ouverte",
+            "Redirection vers a•••s@exemple.org , pas encore vérifiée",
+            "Ne figure pas dans l’annuaire public",
+            "Proposée par les RH c•••h@exemple.org",
+        ):
+            assert words in page
+        assert "Dernière connexion Le" in page
+        assert "chez.les.rh" not in page
+        assert "ailleurs@" not in page
+        assert owner.get(reverse("account")).status_code == 200
+
+    def test_says_when_somebody_was_erased(self):
+        _agent, browser = inside()
+        page = said(browser.get(reverse("admin:account", args=[somebody_erased().pk])))
+        assert "Les données personnelles de ce compte ont été effacées le" in page
+
+    def test_shows_what_became_of_the_last_mails(self):
+        _agent, browser = inside()
+        person = pending_person()
+        for number, status in enumerate(
+            (Status.QUEUED, Status.SENT, Status.DELIVERED, Status.REFUSED, Status.GIVEN_UP)
+        ):
+            Message.objects.create(
+                kind=Kind.NEW_LINK,
+                person=person,
+                address=person.recovery_address,
+                status=status,
+                answer="ConnectionError" if status == Status.GIVEN_UP else "554 <x@y> spam",
+                created_at=timezone.now() - timedelta(hours=number),
+            )
+        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        for words in ("En attente", "Envoyé", "Remis", "Refusé à l’envoi : 554", "Abandonné"):
+            assert words in page
+        assert "Abandonné :" not in page
+        assert "x@y" not in page
+
+    def test_shows_its_requests_and_how_earlier_locks_ended(self):
+        agent, browser = inside()
+        person = active_person(phone="+33467123456")
+        one = ask_for_assistance(**written(login=person.login))
+        lock_account(account=person, reason=LockReason.PHISHING)
+        other = an_agent(family_name="Girard")
+        release(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
+        lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
+        answer = browser.get(reverse("admin:account", args=[person.pk]))
+        page = said(answer)
+        assert reverse("admin:request", args=[one.reference]) in answer.content.decode()
+        assert f"Autre : contactez la DSIN Le {past_moment(timezone.now())[:2]}" in page
+        assert "Commentaire : Encore lui" in page
+        assert "Rappel au numéro connu des RH : 04 67 12 34 56 Camille Girard Rappelée au bureau." in page
+
     def test_that_is_not_there_is_not_found(self):
         _agent, browser = inside()
         assert browser.get(reverse("admin:account", args=[10**9])).status_code == 404
@@ -145,6 +274,82 @@ class TestAnAccount:
     )
     def test_masks_hide_enough(self, address, shown):
         assert masked(address) == shown
+
+
+class TestWhatHappened:
+    """The timeline of an account: who, what, why, in words."""
+
+    def page(self, browser: Client, person: Account, topic: str = "") -> str:
+        return said(browser.get(reverse("admin:account", args=[person.pk]), {"sujet": topic}))
+
+    def test_is_told_without_codes_and_leads_to_the_request(self):
+        """ux A3"""
+        agent, browser = inside(given_name="Lea", family_name="Martin")
+        person = robbed_person()
+        one = ask_for_assistance(**written(login=person.login))
+        release(
+            person,
+            agent=agent,
+            reason=ReleaseReason.OTHER,
+            proof=Proof.CALL_BACK,
+            request=one.pk,
+            reference=one.reference,
+        )
+        answer = browser.get(reverse("admin:account", args=[person.pk]))
+        page = said(answer)
+        for words in (
+            "Compte débloqué Raison : Autre Identité vérifiée par : Rappel au numéro connu des RH",
+            "Changements vérifiés : 4",
+            f"Demande {one.reference}",
+            "Agent Lea Martin",
+            "Compte bloqué Raison : Un e-mail d’hameçonnage a pu capter votre mot de passe",
+            "Adresse de secours changée i•••l@exemple.net → i•••s@exemple.org",
+            "Redirection choisie aucune → i•••s@exemple.org",
+            "La personne",
+            "Automatique",
+        ):
+            assert words in page
+        for code in ("call-back", "phishing", INTRUDERS, OWN):
+            assert code not in page
+        assert f'href="{reverse("admin:request", args=[one.reference])}">Demande' in answer.content.decode()
+
+    def test_leaves_out_who_only_looked_unless_asked(self):
+        """Design §9: each opening is kept; twenty of them would hide what was done."""
+        _agent, browser = inside()
+        person = active_person()
+        for _ in range(25):
+            browser.get(reverse("admin:account", args=[person.pk]))
+        looked = "Fiche consultée par un agent"
+        assert looked not in self.page(browser, person)
+        assert "Charte informatique acceptée" in self.page(browser, person)
+        assert looked not in self.page(browser, person, "changements")
+        assert looked in self.page(browser, person, "agents")
+        assert looked in self.page(browser, person, "tout")
+
+    def test_can_be_looked_through_by_topic(self):
+        _agent, browser = inside()
+        person = active_person()
+        recovering.browser_of(person)
+        Message.objects.create(kind=Kind.PASSWORD_RESET, person=person, address=person.recovery_address)
+        of_topic = {
+            topic: self.page(browser, person, topic).partition("Ce qui s’est passé")[2]
+            for topic in ("connexions", "changements", "e-mails", "agents", "' OR 1=1")
+        }
+        kinds = {"connexions": "Connexion ", "changements": "Charte informatique", "e-mails": "Mot de passe oublié"}
+        for topic, words in kinds.items():
+            for other in kinds:
+                rows = of_topic[other].partition("Appareil")[2]
+                assert (words in rows) == (other == topic), (topic, other)
+        assert "Charte informatique" not in of_topic["agents"]
+        assert "Charte informatique" in of_topic["' OR 1=1"]
+
+    def test_names_the_addresses_that_agents_gave(self):
+        _agent, browser = inside()
+        person = active_person(recovery_address="camille.durand@exemple.net")
+        correction = in_force(person)
+        page = self.page(browser, person)
+        assert f"c•••d@exemple.net → {masked(correction.new_address)}" in page
+        assert correction.new_address not in page
 
 
 class TestWhatWaits:
@@ -189,4 +394,4 @@ class TestWhatWaits:
 
     def test_the_week_is_told_in_the_words_of_the_journal(self):
         _agent, _browser = inside()
-        assert ("Connexion", 1) in figures_of_the_week()
+        assert (Event.SIGNED_IN, 1) in figures_of_the_week()

@@ -20,6 +20,7 @@ from outbox.templatetags.moments import moment, past_moment_short
 from tests.accounts.correcting import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.accounts.recovering import fresh
 from tests.assistance.agents.working import an_agent, inside
+from tests.assistance.asking import a_request
 from tests.hostile import EMAIL, N
 from tests.people import active_person, pending_person
 
@@ -84,7 +85,7 @@ class TestCorrecting:
         person = active_person(phone="+33467123456")
         form = read(browser.get(correcting(person)))
         assert "un autre agent doit approuver" in form
-        assert "+33467123456" in form
+        assert "04\u00a067\u00a012\u00a034\u00a056" in form
 
         answer = browser.post(correcting(person), TYPED, follow=True)
 
@@ -93,6 +94,19 @@ class TestCorrecting:
         correction = RecoveryAddressCorrection.objects.get()
         assert (correction.account, correction.proposed_by, correction.note) == (person, me, REASON)
         assert not person.messages.exists()
+
+    def test_whoever_comes_from_a_request_goes_back_to_it(self, browser):
+        """The journal knows which one led to it."""
+        person = active_person()
+        request = a_request(login=person.login)
+        back = reverse("admin:request", args=[request.reference])
+        path = f"{correcting(person)}?demande={request.reference}"
+        assert f'href="{back}"' in browser.get(path).content.decode()
+
+        assert browser.post(path, TYPED).headers["Location"] == back
+
+        entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_PROPOSED)
+        assert entry.details["reference"] == request.reference
 
     def test_the_present_address_is_masked_and_the_field_remembers_nothing(self, browser):
         person = active_person(recovery_address="camille.durand@exemple.net")

@@ -1,6 +1,7 @@
 """The HR file in the agents' area: a preview before anything is written, then an import that survives everything."""
 
 import csv
+import inspect
 import json
 from datetime import timedelta
 from io import StringIO
@@ -361,6 +362,9 @@ class TestWorker:
     def test_imports_do_not_stand_before_urgent_mail_and_the_task_carries_nothing_of_the_file(self):
         for task in ("work_on_hr_files", "let_go_of_old_hr_files"):
             assert app.conf.task_routes[f"assistance.tasks.{task}"] == {"queue": "bulk"}
+        assert not inspect.signature(work_on_hr_files.run).parameters
+        [sweep] = [one for one in app.conf.beat_schedule.values() if one["task"] == work_on_hr_files.name]
+        assert sweep["schedule"] <= timedelta(seconds=20)
         assert work_on_hr_files.time_limit > app.conf.task_time_limit
 
     def test_one_worker_has_one_file_in_hand(self):
@@ -398,7 +402,7 @@ class TestWorker:
         assert {facts["over"] for facts in seen} == {False}
         assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
 
-    def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch, time_machine):
+    def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch):
         """AVL-09: the same end, one mail each, and what was really done is told."""
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
@@ -411,7 +415,7 @@ class TestWorker:
         assert "L’import est en cours" in page_of(browser, hr_import)
         assert not work_on_next()
 
-        time_machine.shift(LEASE + timedelta(seconds=1))
+        HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
         assert work_on_next()
 
         done = now(hr_import)
@@ -505,14 +509,14 @@ class TestLettingGo:
         act(browser, "abandonment", hr_import)
         assert now(hr_import).state == ImportState.TO_IMPORT
 
-    def test_what_was_imported_before_it_was_abandoned_is_told(self, small_chunks, monkeypatch, time_machine):
+    def test_what_was_imported_before_it_was_abandoned_is_told(self, small_chunks, monkeypatch):
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
         killed_after(monkeypatch, 30)
         with pytest.raises(KeyboardInterrupt):
             work_on_next()
-        time_machine.shift(LEASE + timedelta(seconds=1))
+        HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
         act(browser, "abandonment", hr_import)
         assert now(hr_import).done["created"] == 30
         assert "Ce qui avait déjà été importé reste" in page_of(browser, hr_import)

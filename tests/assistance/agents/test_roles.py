@@ -20,7 +20,7 @@ from assistance.agents.models import EnrolmentCode
 from assistance.agents.roles import ABILITIES, Ability, Role
 from assistance.agents.site import AgentSite
 from tests.accounts.correcting import proposed, proposed_by_hr
-from tests.assistance.agents.drafting import a_draft
+from tests.assistance.agents.drafting import the_draft
 from tests.assistance.agents.hr_imports import some_preview
 from tests.assistance.agents.working import an_agent, browser_of, inside, with_application
 from tests.assistance.asking import a_request
@@ -112,7 +112,7 @@ SUBJECTS: dict[str, Callable[[], int | str]] = {
     "agent-role": lambda: an_agent().pk,
     "agent-withdrawal": lambda: an_agent().pk,
     "charter": lambda: Charter.objects.in_force().pk,
-    **{f"charter-{name}": lambda: a_draft().pk for name in ("preview", "edit", "publish", "deletion")},
+    **{f"charter-{name}": lambda: the_draft().pk for name in ("preview", "edit", "publish", "deletion")},
     **{name: lambda: some_preview().pk for name in WHO if name.startswith("import-") or name == "import"},
 }
 

@@ -1,0 +1,31 @@
+"""The page of an import that runs, as its script keeps it up to date."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.assistance.agents.pages import AGENT_PAGES
+from tests.browser.test_every_page import Screen, made, screen  # noqa: F401
+from tests.browser.visitor import IN_BROWSER
+
+pytestmark = [*IN_BROWSER, pytest.mark.django_db]
+
+PATIENCE = 10_000
+
+
+def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):  # noqa: F811
+    """RGAA 13.1: whoever reads is told that there is something new, and goes on when they like."""
+    ask, answer = made(AGENT_PAGES["import_running"])
+    facts = {"over": True, "done": 42_000, "total": 42_000}
+    screen.page.route("**/avancement/", lambda route: route.fulfill(json=facts))
+    screen.show(ask.path, answer)
+    progress = screen.page.get_by_role("progressbar", name="L’import est en cours")
+    expect(progress).to_have_attribute("value", "15001")
+
+    expect(screen.page.get_by_text(re.compile(r"42\s000 lignes sur 42\s000"))).to_be_visible(timeout=PATIENCE)
+
+    expect(progress).to_have_js_property("value", 42_000)
+    screen.reads_aloud("C’est terminé")
+    assert screen.page.url.endswith(ask.path)
+    assert screen.troubles == []
