@@ -29,8 +29,8 @@ PAIRS = [
 ]
 SAME_IN_BOTH = {
     *("%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes", "page %(number)s"),
-    *("Activation", "Confirmation", "Contact", "Cookies", "DSIN", "Date", "E-mails", "Pages", "Session"),
-    *("agent", "date", "description", "journal", "session", "sessions", "version"),
+    *("Activation", "Confirmation", "Contact", "Cookies", "DSIN", "Date", "E-mails", "Note", "Pages", "Session"),
+    *("agent", "date", "description", "journal", "note", "session", "sessions", "version"),
 }
 SAME_EVERYWHERE = {"ENT", "Moodle", "Français", "English", "oublie"}
 # The agents' pages are an internal tool, in French alone (ux §11).

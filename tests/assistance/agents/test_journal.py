@@ -304,6 +304,7 @@ class TestEntries:
 
         [purged] = shown(page_of(browser, evenement=Event.DATA_PURGED))
         html = page_of(browser, compte=person.login)
+        print(shown(html), re.findall(r"Erreur[^<]*", html))
         [requested] = [line for line in shown(html) if line.startswith("Changement d’adresse")]
 
         assert "Lignes effacées : journal 3" in purged.replace("\xa0", " ")
