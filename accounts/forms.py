@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import is_university_address, same_address, suggested_correction
+from accounts.characters import Message
 from accounts.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, OutsideAddressField, PasswordField
 from accounts.limits import LimitReached
 from accounts.models import Account
@@ -173,7 +174,7 @@ class NewRecoveryAddressForm(AccountForm):
 
     suggestion: str | None = None
     typed_may_be_kept = False
-    present_address_refusal: str | Promise = _("C’est déjà votre adresse de secours")
+    present_address_refusal: Message = _("C’est déjà votre adresse de secours")
 
     def clean(self) -> dict[str, Any]:
         """The address as it was meant, when it is not there already."""

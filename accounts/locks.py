@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -45,9 +46,7 @@ def lock_account(*, account: Account, reason: LockReason, actor: Account | None 
 
 
 @transaction.atomic
-def lock_as_agent(
-    *, account: Account, agent: Account, reason: LockReason, comment: str = "", **details: object
-) -> Lock:
+def lock_as_agent(*, account: Account, agent: Account, reason: LockReason, comment: str = "", **details: Any) -> Lock:
     """Do what `lock_account` does, for an agent, who learns when somebody was faster: AlreadyLocked. `details` are what
     else the journal keeps, such as the request that led to it.
     """

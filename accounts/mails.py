@@ -79,8 +79,8 @@ def recovery_announced(message: Message) -> Mail | None:
     correction = approved.filter(pk=message.subject_id or 0).first()
     if account is None or account.is_closed or correction is None:
         return None
-    context = {"account": account, "effective_at": correction.effective_at, "assistance_url": _assistance_url()}
-    return Mail("accounts/mails/recovery_announced", context)
+    facts: dict[str, object] = {"account": account, "effective_at": correction.effective_at}
+    return Mail("accounts/mails/recovery_announced", {**facts, "assistance_url": _assistance_url()})
 
 
 @mail(Kind.PASSWORD_CHANGED)

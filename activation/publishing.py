@@ -115,7 +115,7 @@ def publish(*, charter_id: int, read: str, summary: str, actor: Account) -> Char
 @transaction.atomic
 def keep_typed(*, author: Account, charter_id: int | None, typed: Mapping[str, str]) -> None:
     """Keep what an agent had typed and nobody could save; what was kept of theirs before is gone."""
-    charter = Charter.objects.filter(pk=charter_id).first()
+    charter = None if charter_id is None else Charter.objects.filter(pk=charter_id).first()
     UnsavedCharter.objects.update_or_create(
         author=author, defaults={"charter": charter, "typed": dict(typed), "kept_at": timezone.now()}
     )

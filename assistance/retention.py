@@ -1,4 +1,4 @@
-"""How long requests of assistance are kept (PRV-05)."""
+"""How long requests of assistance, and what agents leave behind, are kept (PRV-05)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from accounts.erasing import also_erased
 from accounts.models import Account
 from assistance.agents.imports.keeping import let_go
 from assistance.agents.imports.models import CONTENT_KEPT_FOR, HrImport
+from assistance.agents.models import EnrolmentCode
 from assistance.models import AssistanceRequest
 from outbox.retention import Rows, purged
 
@@ -51,3 +52,9 @@ def old_hr_files(limit: datetime) -> Rows:
 def ended_hr_imports(limit: datetime) -> Rows:
     """Imports that are over, with their reports."""
     return HrImport.objects.filter(ended_at__lt=limit)
+
+
+@purged("enrolment-codes", after=None)
+def expired_enrolment_codes(limit: datetime) -> Rows:
+    """What nobody has typed in time."""
+    return EnrolmentCode.objects.filter(expires_at__lt=limit)

@@ -89,10 +89,11 @@ RETENTION_NEVER_ACTIVATED_DAYS = checked_days(
 RETENTION_DEPARTED_DAYS = checked_days("RETENTION_DEPARTED_DAYS", env.int("RETENTION_DEPARTED_DAYS", default=365))
 RETENTION_PROOFS_DAYS = checked_days("RETENTION_PROOFS_DAYS", env.int("RETENTION_PROOFS_DAYS", default=1826))
 
-# What people are told by itself; 0 is never.
+# What people, and agents, are told by itself; 0 is never.
 
 REMINDERS_EVERY_DAYS = checked_days("REMINDERS_EVERY_DAYS", env.int("REMINDERS_EVERY_DAYS", default=7), least=0)
 REMINDERS_AT_MOST = checked_days("REMINDERS_AT_MOST", env.int("REMINDERS_AT_MOST", default=4), least=0)
+NOT_ACTIVATED_AFTER_DAYS = checked_days("NOT_ACTIVATED_AFTER_DAYS", env.int("NOT_ACTIVATED_AFTER_DAYS", default=14))
 CLOSING_NOTICE_DAYS = checked_days("CLOSING_NOTICE_DAYS", env.int("CLOSING_NOTICE_DAYS", default=30), least=0)
 
 # Applications

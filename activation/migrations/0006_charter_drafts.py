@@ -8,58 +8,84 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('activation', '0005_reminders'),
+        ("activation", "0005_reminders"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='UnsavedCharter',
+            name="UnsavedCharter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('typed', models.JSONField(verbose_name='saisie')),
-                ('kept_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='gardé le')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("typed", models.JSONField(verbose_name="saisie")),
+                ("kept_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="gardé le")),
             ],
             options={
-                'verbose_name': 'saisie non enregistrée',
-                'verbose_name_plural': 'saisies non enregistrées',
-                'default_permissions': (),
+                "verbose_name": "saisie non enregistrée",
+                "verbose_name_plural": "saisies non enregistrées",
+                "default_permissions": (),
             },
         ),
         migrations.AddField(
-            model_name='charter',
-            name='published_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='publiée par'),
+            model_name="charter",
+            name="published_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="publiée par",
+            ),
         ),
         migrations.AddField(
-            model_name='charter',
-            name='saved_at',
-            field=models.DateTimeField(null=True, verbose_name='enregistrée le'),
+            model_name="charter",
+            name="saved_at",
+            field=models.DateTimeField(null=True, verbose_name="enregistrée le"),
         ),
         migrations.AddField(
-            model_name='charter',
-            name='saved_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='enregistrée par'),
+            model_name="charter",
+            name="saved_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="enregistrée par",
+            ),
         ),
         migrations.AddField(
-            model_name='charter',
-            name='summary',
-            field=models.TextField(blank=True, verbose_name='ce qui change'),
+            model_name="charter",
+            name="summary",
+            field=models.TextField(blank=True, verbose_name="ce qui change"),
         ),
         migrations.AddConstraint(
-            model_name='charter',
-            constraint=models.UniqueConstraint(django.db.models.lookups.IsNull(models.F('published_at'), True), condition=models.Q(('published_at__isnull', True)), name='charter_one_draft'),
+            model_name="charter",
+            constraint=models.UniqueConstraint(
+                django.db.models.lookups.IsNull(models.F("published_at"), True),
+                condition=models.Q(("published_at__isnull", True)),
+                name="charter_one_draft",
+            ),
         ),
         migrations.AddField(
-            model_name='unsavedcharter',
-            name='author',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent'),
+            model_name="unsavedcharter",
+            name="author",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="agent",
+            ),
         ),
         migrations.AddField(
-            model_name='unsavedcharter',
-            name='charter',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='activation.charter', verbose_name='brouillon'),
+            model_name="unsavedcharter",
+            name="charter",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="activation.charter",
+                verbose_name="brouillon",
+            ),
         ),
     ]

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
 
 from django.db.models import F, Q, QuerySet, TextChoices
 from django.utils import timezone
@@ -97,7 +96,8 @@ class Wanted:
         return signing_in if self.about is Topic.SIGN_INS else ~signing_in
 
 
-class Mark(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mark:
     """Where a page of the journal begins or ends: several entries may be of the same instant."""
 
     at: datetime

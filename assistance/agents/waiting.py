@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
@@ -15,8 +16,6 @@ from outbox.enums import CAME_BACK, Kind
 from outbox.models import Message, MessageQuerySet
 
 WEEK = timedelta(days=7)
-#: Somebody who has not activated by then has probably not found the mail.
-NOT_ACTIVATED_AFTER = timedelta(days=14)
 WITH_ACTIVATION_LINK = (Kind.ACTIVATION, Kind.NEW_LINK)
 OF_THE_WEEK = (
     Event.USER_CREATED,
@@ -69,9 +68,9 @@ def what_waits() -> Waiting:
 
 
 def not_activated_for_long() -> AccountQuerySet:
-    """Who could have activated `NOT_ACTIVATED_AFTER` ago, and has not."""
+    """Who could have activated NOT_ACTIVATED_AFTER_DAYS ago, and has not: they have probably not found the mail."""
     pending: AccountQuerySet = Account.objects.pending()
-    return pending.filter(created_at__lt=timezone.now() - NOT_ACTIVATED_AFTER)
+    return pending.filter(created_at__lt=timezone.now() - timedelta(days=settings.NOT_ACTIVATED_AFTER_DAYS))
 
 
 def mails_that_came_back() -> MessageQuerySet:

@@ -7,62 +7,136 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('assistance', '0003_search_of_accounts'),
+        ("assistance", "0003_search_of_accounts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RequestStep',
+            name="RequestStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date')),
-                ('kind', models.CharField(choices=[('taken', 'Prise en charge'), ('taken-over', 'Reprise à un collègue'), ('handed-back', 'Rendue à la file'), ('call', 'Appel'), ('note', 'Note'), ('fact-matched', 'La réponse concorde'), ('fact-mismatched', 'La réponse ne concorde pas'), ('attached', 'Rattachée à un compte'), ('solved', 'Résolue'), ('refused', 'Sans suite'), ('duplicate', 'Doublon'), ('reopened', 'Rouverte')], max_length=20, verbose_name='étape')),
-                ('outcome', models.CharField(blank=True, choices=[('reached', 'Joint'), ('no-answer', 'Sans réponse'), ('wrong-number', 'Faux numéro'), ('ine', 'Numéro INE'), ('birth-date', 'Date de naissance')], max_length=20, verbose_name='résultat')),
-                ('note', models.TextField(blank=True, verbose_name='note')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("taken", "Prise en charge"),
+                            ("taken-over", "Reprise à un collègue"),
+                            ("handed-back", "Rendue à la file"),
+                            ("call", "Appel"),
+                            ("note", "Note"),
+                            ("fact-matched", "La réponse concorde"),
+                            ("fact-mismatched", "La réponse ne concorde pas"),
+                            ("attached", "Rattachée à un compte"),
+                            ("solved", "Résolue"),
+                            ("refused", "Sans suite"),
+                            ("duplicate", "Doublon"),
+                            ("reopened", "Rouverte"),
+                        ],
+                        max_length=20,
+                        verbose_name="étape",
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("reached", "Joint"),
+                            ("no-answer", "Sans réponse"),
+                            ("wrong-number", "Faux numéro"),
+                            ("ine", "Numéro INE"),
+                            ("birth-date", "Date de naissance"),
+                        ],
+                        max_length=20,
+                        verbose_name="résultat",
+                    ),
+                ),
+                ("note", models.TextField(blank=True, verbose_name="note")),
             ],
             options={
-                'verbose_name': 'étape d’une demande d’assistance',
-                'verbose_name_plural': 'étapes d’une demande d’assistance',
+                "verbose_name": "étape d’une demande d’assistance",
+                "verbose_name_plural": "étapes d’une demande d’assistance",
             },
         ),
         migrations.RemoveConstraint(
-            model_name='assistancerequest',
-            name='assistance_request_state_has_its_times',
+            model_name="assistancerequest",
+            name="assistance_request_state_has_its_times",
         ),
         migrations.AddField(
-            model_name='assistancerequest',
-            name='called_at',
-            field=models.DateTimeField(null=True, verbose_name='premier appel le'),
+            model_name="assistancerequest",
+            name="called_at",
+            field=models.DateTimeField(null=True, verbose_name="premier appel le"),
         ),
         migrations.AlterField(
-            model_name='assistancerequest',
-            name='state',
-            field=models.CharField(choices=[('new', 'Nouvelle'), ('taken', 'Prise en charge'), ('call-tried', 'Appel tenté'), ('solved', 'Résolue'), ('refused', 'Sans suite'), ('duplicate', 'Doublon')], default='new', max_length=10, verbose_name='état'),
+            model_name="assistancerequest",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("new", "Nouvelle"),
+                    ("taken", "Prise en charge"),
+                    ("call-tried", "Appel tenté"),
+                    ("solved", "Résolue"),
+                    ("refused", "Sans suite"),
+                    ("duplicate", "Doublon"),
+                ],
+                default="new",
+                max_length=10,
+                verbose_name="état",
+            ),
         ),
         migrations.AddIndex(
-            model_name='assistancerequest',
-            index=models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['asked_at'], name='assistance_request_open'),
+            model_name="assistancerequest",
+            index=models.Index(
+                condition=models.Q(("closed_at__isnull", True)), fields=["asked_at"], name="assistance_request_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assistancerequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('state', 'new'), ('taken_at__isnull', True)), models.Q(('closed_at__isnull', True), ('state__in', ('taken', 'call-tried')), ('taken_at__isnull', False)), models.Q(('closed_at__isnull', False), ('state__in', ('solved', 'refused', 'duplicate'))), _connector='OR'), name='assistance_request_state_has_its_times'),
+            model_name="assistancerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at__isnull", True), ("state", "new"), ("taken_at__isnull", True)),
+                    models.Q(
+                        ("closed_at__isnull", True), ("state__in", ("taken", "call-tried")), ("taken_at__isnull", False)
+                    ),
+                    models.Q(("closed_at__isnull", False), ("state__in", ("solved", "refused", "duplicate"))),
+                    _connector="OR",
+                ),
+                name="assistance_request_state_has_its_times",
+            ),
         ),
         migrations.AddField(
-            model_name='requeststep',
-            name='account',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='compte informatique'),
+            model_name="requeststep",
+            name="account",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="compte informatique",
+            ),
         ),
         migrations.AddField(
-            model_name='requeststep',
-            name='actor',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='par'),
+            model_name="requeststep",
+            name="actor",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="par",
+            ),
         ),
         migrations.AddField(
-            model_name='requeststep',
-            name='request',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='assistance.assistancerequest', verbose_name='demande d’assistance'),
+            model_name="requeststep",
+            name="request",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="steps",
+                to="assistance.assistancerequest",
+                verbose_name="demande d’assistance",
+            ),
         ),
     ]

@@ -41,5 +41,5 @@ def test_what_was_written_is_read_back(name):
     csv.writer(file, delimiter=";").writerow([without_formula(N[name]), "suivante"])
     file.seek(0)
     [[cell, following]] = csv.reader(file, delimiter=";")
-    assert cell.removeprefix("'") == N[name].removeprefix("'")
+    assert cell in (N[name], f"'{N[name]}")
     assert following == "suivante"

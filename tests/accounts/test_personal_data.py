@@ -67,6 +67,10 @@ NOT_ABOUT_THE_PERSON = {
     # An agent imported a file about others.
     ("assistance.HrImport", "uploaded_by"),
     ("assistance.HrImport", "approved_by"),
+    # Agents wrote a text for everybody.
+    ("activation.Charter", "saved_by"),
+    ("activation.Charter", "published_by"),
+    ("activation.UnsavedCharter", "author"),
     # Opens something.
     ("assistance.EnrolmentCode", "account"),
 }

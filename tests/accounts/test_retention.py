@@ -23,6 +23,7 @@ from accounts.purging import PurgeIncomplete, purge, what_would_go
 from accounts.recovery import ask_for_recovery_change, ask_for_recovery_verification_again
 from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
 from assistance.agents.imports.models import HrImport, ImportState
+from assistance.agents.models import EnrolmentCode
 from assistance.enums import Profile, Progress, Reason
 from assistance.models import AssistanceRequest
 from config.celery import app
@@ -108,6 +109,10 @@ def an_import(at: datetime) -> HrImport:
     )
 
 
+def an_enrolment_code(at: datetime) -> EnrolmentCode:
+    return EnrolmentCode.objects.create(account=active_person(), digest="?", given_at=at, expires_at=at)
+
+
 SEEDS: dict[str, tuple[int, Seed]] = {
     "mails": (365, a_mail),
     "link-requests": (30, a_link_request),
@@ -118,6 +123,7 @@ SEEDS: dict[str, tuple[int, Seed]] = {
     "corrected-recovery-addresses": (365, a_corrected_address),
     "assistance-requests": (365, a_request),
     "hr-imports": (90, an_import),
+    "enrolment-codes": (0, an_enrolment_code),
 }
 #: Kinds whose rows change instead of going, or go by the day of a departure: tested below, one by one.
 ON_THEIR_OWN = {

@@ -341,7 +341,7 @@ class TestWhatWasTyped:
         kept = UnsavedCharter.objects.get(author=other)
         assert (kept.charter, kept.typed) == (None, {"text_fr": "mes mots"})
 
-    def test_is_not_in_the_copy_of_ones_data_and_is_purged(self, agent):
+    def test_is_purged_after_a_week(self, agent):
         publishing.keep_typed(author=agent, charter_id=None, typed={})
         UnsavedCharter.objects.update(kept_at=timezone.now() - timedelta(days=8))
         call_command("purge", verbosity=0)

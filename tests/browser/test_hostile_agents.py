@@ -1,31 +1,42 @@
 """Whatever visitors, HR and agents have typed, nothing of it runs in an agent's browser (INP-05).
 
-Pages are made here and shown in a browser at their address, with their headers. Each state of each page is shown with
-rows full of hostile text, past every check of the forms, and with hostile text typed into its own form. Then one agent
-walks over all pages, after everybody has typed such things into every form that they have.
+Pages are made here and shown in a browser at their address, with their headers. First each state of each page, with
+rows full of hostile text, past every check of the forms, or with hostile text typed into its own form. Then an agent
+walks over every address, after everybody has typed such things into every form that they have.
 """
 
 import json
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from itertools import cycle
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, models, transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import resolve
+from django.urls import reverse
 from playwright.sync_api import Browser, Dialog
 
-from accounts.models import Session
+from accounts.models import Account, Session
 from assistance.agents import urls
+from assistance.agents.roles import Role
+from assistance.models import AssistanceRequest
+from tests.accounts.correcting import proposed
+from tests.accounts.hr_files import another, text_of
+from tests.assistance.agents.drafting import the_draft
+from tests.assistance.agents.hr_imports import imported, previewed
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.assistance.agents.working import an_agent, inside
+from tests.assistance.asking import asked
 from tests.browser.test_every_page import PORTAL, Screen
 from tests.browser.visitor import IN_BROWSER
 from tests.hostile import COMPUTED, N
 from tests.memory import forget_limits
 from tests.pages import Ask, Page
+from tests.people import active_person
 
 pytestmark = [*IN_BROWSER, pytest.mark.django_db]
 
@@ -34,14 +45,15 @@ SCRIPTS = [N[name] for name in ("N09", "N10", "N11", "N12", "N13", "N14", "N15")
 EVERYTHING = " ".join(SCRIPTS)
 #: What only tags would bring into a page of ours: pictures from elsewhere, handlers, scripts and links that run.
 BROUGHT_IN = """() => [...document.querySelectorAll("*")].filter(element =>
-    [...element.attributes].some(({name, value}) => name.startsWith("on") || /^\\s*(javascript:|vbscript:|data:(?!text.plain))/i.test(value)) ||
+    [...element.attributes].some(({name, value}) =>
+        name.startsWith("on") || /^\\s*(javascript:|vbscript:|data:(?!text.plain))/i.test(value)) ||
     element.matches("script:not([src]), iframe, object, embed, base, style, img:not([src^='/static/'])")
 ).map(element => element.outerHTML.slice(0, 200))"""
+APPS = ("accounts", "activation", "assistance", "directory", "mailrouting", "outbox")
+#: Text that decides what a row is, or what is compared with it, instead of being shown.
+MEANINGFUL = {"password", "source", "contact_address"}
 #: What agents and systems may have written into the details of an entry of the journal.
 DETAILS = {"reason": EVERYTHING, "system": SCRIPTS[0], "comment": SCRIPTS[1]}
-#: Text that decides what a row is, instead of being shown.
-MEANINGFUL = {"password", "source"}
-APPS = ("accounts", "activation", "assistance", "directory", "mailrouting", "outbox")
 
 
 class Guarded(Screen):
@@ -50,18 +62,18 @@ class Guarded(Screen):
     def opens(self, address: str, answer: HttpResponse) -> list[str]:
         """What there is to complain about the page; nothing for a file or a redirect, which no browser shows."""
         assert answer.status_code < 500
-        if answer.status_code in (301, 302, 303):
-            return []
-        if answer.streaming or "attachment" in answer.get("Content-Disposition", ""):
-            assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        # Read to its end, which is what closes a file.
+        is_page = answer["Content-Type"].startswith("text/html") and answer.status_code not in (302, 405)
+        if not answer.getvalue() or not is_page:
             return []
         self.show(address, answer)
         self.page.locator("h1").first.wait_for()
         self.page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
         brought_in: list[str] = self.page.evaluate(BROUGHT_IN)
-        assert COMPUTED not in self.page.inner_text("body")
+        computed = [COMPUTED] if COMPUTED in self.page.inner_text("body") else []
         troubles, self.troubles = self.troubles, []
-        return [*troubles, *brought_in]
+        return [*troubles, *brought_in, *computed]
 
     def note_dialog(self, dialog: Dialog) -> None:
         self.troubles.append(f"dialog: {dialog.message}")
@@ -78,6 +90,9 @@ def screen(chromium: Browser) -> Iterator[Guarded]:
     context.close()
 
 
+# Every state of every page
+
+
 def spoil() -> None:
     """Fill whatever rows there are with hostile text, past every check but those of the database itself."""
     values = cycle(SCRIPTS)
@@ -85,10 +100,9 @@ def spoil() -> None:
         # What may never change would refuse to.
         cursor.execute("SET LOCAL session_replication_role = replica")
         for model in apps.get_models():
-            if model._meta.app_label in APPS and model is not Session:
-                for field in model._meta.concrete_fields:
-                    if is_free_text(field):
-                        spoil_column(model, field, values)
+            if model._meta.app_label in APPS and model is not Session and model._base_manager.exists():
+                for field in filter(is_free_text, model._meta.concrete_fields):
+                    spoil_column(model, field, values)
         cursor.execute("UPDATE accounts_journalentry SET details = details || %s", [json.dumps(DETAILS)])
         cursor.execute("SET LOCAL session_replication_role = origin")
 
@@ -119,21 +133,149 @@ def prepared(page: Page) -> tuple[Client, Ask]:
 def test_a_page_shows_hostile_text_as_text(name: str, screen: Guarded):
     browser, ask = prepared(ALL[name])
     spoil()
-    assert screen.opens(ask.path, ask.by(browser)) == []
     if ask.sent:
         typed = {field: EVERYTHING if isinstance(value, str) else value for field, value in ask.sent.items()}
-        assert screen.opens(ask.path, browser.post(ask.path, typed)) == []
-
-
-def test_every_address_has_been_shown():
-    """A page is looked at from the day it appears: add it to `tests/assistance/agents/pages.py`."""
-    shown = {resolve(prepared(page)[1].path.partition("?")[0]).url_name for page in ALL.values()}
-    assert {pattern.name for pattern in urls.urlpatterns} - shown == set()
+        answer = browser.post(ask.path, typed)
+    else:
+        answer = ask.by(browser)
+    assert screen.opens(ask.path, answer) == []
 
 
 @pytest.mark.parametrize("value", SCRIPTS[:3])
 def test_what_would_not_be_escaped_would_be_noticed(value: str, screen: Guarded):
     browser, ask = prepared(AGENT_PAGES["accounts"])
     answer = ask.by(browser)
-    answer.content = answer.content.replace(b"<main", value.encode() + b"<main")
+    answer.content = answer.content.replace(b"<h1", value.encode() + b"<h1")
     assert screen.opens(ask.path, answer) != []
+
+
+# What comes in by the doors
+
+
+class Forms(HTMLParser):
+    """The forms of a page that send something, each with its address and a hostile answer to every question."""
+
+    def __init__(self, html: str, address: str) -> None:
+        super().__init__()
+        self.address = address
+        self.forms: list[tuple[str, dict[str, Any]]] = []
+        self._select: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append((facts.get("action", self.address), {"method": facts.get("method", "get")}))
+        elif self.forms and tag == "select":
+            self._select = facts["name"]
+        elif self.forms and tag == "option" and self._select and facts["value"]:
+            self.forms[-1][1].setdefault(self._select, facts["value"])
+        elif self.forms and tag in ("input", "textarea") and "name" in facts:
+            self._answer(facts["name"], facts.get("type", "text"), facts.get("value", "on"), facts.get("maxlength"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "select":
+            self._select = None
+
+    def _answer(self, name: str, kind: str, value: str, longest: str | None) -> None:
+        sent = self.forms[-1][1]
+        if kind == "hidden":
+            sent[name] = value
+        elif kind == "radio":
+            sent.setdefault(name, value)
+        elif kind == "checkbox":
+            sent.setdefault(name, []).append(value)
+        elif kind == "file":
+            sent[name] = hostile_file()
+        else:
+            is_short = longest is not None and int(longest) < len(EVERYTHING)
+            sent[name] = SCRIPTS[0] if is_short or kind in ("search", "date") else EVERYTHING
+
+
+#: Whose addresses they are, by the first word of their names. A new one has to be added here.
+Subjects = dict[str, int | str]
+#: Forms that would end the walk: signing out, another charter that everybody has to accept first.
+LEFT_ALONE = {"/deconnexion/", "charter-publish"}
+
+
+def hostile_file() -> SimpleUploadedFile:
+    rows = [another(n, family_name=value, employer=value, hr_id=value) for n, value in enumerate(SCRIPTS, 900)]
+    good = [another(n, employer=value) for n, value in enumerate(SCRIPTS, 950)]
+    return SimpleUploadedFile(f"{SCRIPTS[0]}.csv", text_of(*rows, *good).encode(), content_type="text/csv")
+
+
+def everybody_has_typed(agent: Account) -> Subjects:
+    """HR's file, the public form, and what agents write before the walk; what each address is about."""
+    imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)), agent=agent)
+    person = active_person(employer=Account.objects.get(hr_id="HR1").employer, phone="+33467123456")
+    for value in SCRIPTS:
+        forget_limits()
+        stranger = Client(headers={"User-Agent": value})
+        stranger.post(reverse("login"), {"login": person.login, "password": value})
+        answers = asked(login=person.login, description=value, availability=value)
+        assert stranger.post(reverse("assistance"), answers).status_code == 302
+    assert AssistanceRequest.objects.filter(account=person).count() == len(SCRIPTS)
+    refused = [another(n, hr_id=f"Z{n}", given_name=value) for n, value in enumerate(SCRIPTS, 800)]
+    return {
+        "account": person.pk,
+        "request": AssistanceRequest.objects.earliest("pk").reference,
+        "agent": an_agent().pk,
+        "address": proposed(active_person(), an_agent(Role.RESPONSABLES)).pk,
+        "import": previewed(*refused, name=f"{SCRIPTS[1][:20]}.csv").pk,
+        "charter": the_draft().pk,
+    }
+
+
+def addresses(subjects: Subjects) -> dict[str, str]:
+    """Every address of the agents' area, by its name."""
+    found = {}
+    for pattern in urls.urlpatterns:
+        about = [subjects[pattern.name.partition("-")[0]]] if pattern.pattern.converters else []
+        found[pattern.name] = reverse(f"admin:{pattern.name}", args=about)
+    return found
+
+
+def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
+    agent, browser = inside(Role.RESPONSABLES)
+    subjects = everybody_has_typed(agent)
+    complaints: dict[str, list[str]] = {}
+    seen: set[str] = set()
+
+    def show(name: str, address: str, answer: HttpResponse) -> None:
+        complaints.setdefault(name, []).extend(screen.opens(address, answer))
+        if not answer.streaming and SCRIPTS[0] in screen.page.inner_text("body"):
+            seen.add(name)
+
+    for name, address in addresses(subjects).items():
+        if name not in LEFT_ALONE:
+            for target, sent in forms_of(browser, address):
+                forget_limits()
+                show(name, target, browser.post(target, sent))
+    for name, address in addresses(subjects).items():
+        answer = browser.get(address)
+        assert answer.status_code in (200, 302, 405), name
+        show(name, address, answer)
+    for name in ("accounts", "requests", "journal"):
+        asked_for = dict.fromkeys(("q", "etat", "page", "compte", "personne", "profil", "du", "evenement"), EVERYTHING)
+        show(name, reverse(f"admin:{name}"), browser.get(reverse(f"admin:{name}"), asked_for))
+
+    assert {name: found for name, found in complaints.items() if found} == {}
+    assert seen >= {"account", "request", "journal", "import", "agent-role", "account-lock"}
+
+
+def forms_of(browser: Client, address: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each form of the page, once; those too that come up when another was sent."""
+    done: set[str] = set()
+    while True:
+        answer = browser.get(address)
+        if answer.status_code != 200 or answer.streaming:
+            return
+        waiting = [
+            (target, {name: value for name, value in sent.items() if name not in ("method", "csrfmiddlewaretoken")})
+            for target, sent in Forms(answer.content.decode(), address).forms
+            if sent["method"] == "post" and target not in done | LEFT_ALONE
+        ]
+        if not waiting:
+            return
+        done.add(waiting[0][0])
+        yield waiting[0]

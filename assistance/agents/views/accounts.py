@@ -18,6 +18,7 @@ from activation.resending import KINDS
 from assistance.agents import opening
 from assistance.agents.access import AgentView, may_act_on, require_may_act_on
 from assistance.agents.forms.accounts import AccountSearchForm
+from assistance.agents.journal_words import name_of
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
 from assistance.agents.telling import told
@@ -94,6 +95,7 @@ class AccountView(AgentView, TemplateView):
             **{
                 **facts_of(account),
                 "account": account,
+                "name": name_of(account),
                 "topics": AgentTopic,
                 "topic": topic,
                 "page": page,

@@ -40,6 +40,7 @@ from activation.resending import NothingToResend, last_link, resend_link
 from assistance.agents import opening
 from assistance.agents.access import AgentView, require_may_act_on
 from assistance.agents.forms.accounts import LockForm, PutBackForm, ReleaseForm, ResendForm
+from assistance.agents.journal_words import name_of
 from assistance.agents.roles import Ability
 from assistance.agents.telling import Told, told
 from assistance.models import AssistanceRequest
@@ -102,7 +103,7 @@ class ActView(AgentView, FormView):
         return get_object_or_404(AssistanceRequest, reference=reference, account=self.account)
 
     @property
-    def details(self) -> dict[str, object]:
+    def details(self) -> dict[str, Any]:
         """What else the journal keeps of the act."""
         return {"request": self.led_by.pk, "reference": self.led_by.reference} if self.led_by else {}
 
@@ -117,6 +118,7 @@ class ActView(AgentView, FormView):
         return super().get_context_data(
             **{
                 "account": account,
+                "name": name_of(account),
                 "lock": open_lock(account),
                 "led_by": self.led_by,
                 "from_request": self.from_request,
@@ -284,7 +286,7 @@ def open_lock(account: Account) -> Lock | None:
 
 def already_locked(lock: Lock) -> str:
     """Who was faster, and when."""
-    who = f" par {lock.locked_by}" if lock.locked_by else ""
+    who = f" par {name_of(lock.locked_by)}" if lock.locked_by else ""
     return f"Ce compte est déjà bloqué{who}, depuis le {past_moment(lock.locked_at)}\N{NO-BREAK SPACE}: rien n’a changé"
 
 
@@ -294,7 +296,7 @@ def no_longer_locked(account: Account) -> str:
     lock = released.order_by("-released_at").first()
     if lock is None or lock.released_at is None or account.locks.open().exists():
         return "Ce compte n’est pas bloqué, ou il est fermé\N{NO-BREAK SPACE}: rien n’a changé"
-    who = f" par {lock.released_by}" if lock.released_by else ""
+    who = f" par {name_of(lock.released_by)}" if lock.released_by else ""
     when = past_moment(lock.released_at)
     return f"Ce compte a été débloqué{who}, le {when}\N{NO-BREAK SPACE}: rien d’autre n’a changé"
 

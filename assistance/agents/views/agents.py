@@ -10,6 +10,7 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.views.generic import FormView, TemplateView
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -53,7 +54,7 @@ class AgentsView(AgentView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """All of them: they are a few dozen."""
         devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
-        codes = EnrolmentCode.objects.filter(account=OuterRef("pk"))
+        codes = EnrolmentCode.objects.good_at(timezone.now()).filter(account=OuterRef("pk"))
         agents = Account.objects.with_lock().filter(is_staff=True).prefetch_related("groups")
         return super().get_context_data(
             **kwargs,

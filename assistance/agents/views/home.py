@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.views.generic import TemplateView
 
 from assistance.agents.access import AgentView
+from assistance.agents.addresses import addresses_waiting
 from assistance.agents.roles import Ability
-from assistance.agents.waiting import NOT_ACTIVATED_AFTER, figures_of_the_week, week_began, what_waits
+from assistance.agents.waiting import figures_of_the_week, week_began, what_waits
 
 
 class HomeView(AgentView, TemplateView):
@@ -22,5 +24,6 @@ class HomeView(AgentView, TemplateView):
             waiting=what_waits(),
             figures=figures_of_the_week(),
             since=week_began(),
-            patience=NOT_ACTIVATED_AFTER.days,
+            patience=settings.NOT_ACTIVATED_AFTER_DAYS,
+            addresses=addresses_waiting() if self.agent.has_perm(Ability.CORRECT_ADDRESS.permission) else None,
         )

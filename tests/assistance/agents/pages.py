@@ -203,6 +203,12 @@ def home(browser: Client) -> Ask:
     return Ask(reverse("admin:index"))
 
 
+@page
+def home_of_a_responsable(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    return Ask(reverse("admin:index"))
+
+
 # Accounts
 
 

@@ -382,6 +382,14 @@ class TestWhatWaits:
         for among, person in lists.items():
             assert list(accounts_found(query="", among=among)) == [person]
 
+    @pytest.mark.parametrize(("days", "shown"), [(2, 1), (5, 0)])
+    def test_the_university_says_when_somebody_should_have_activated(self, settings, days, shown):
+        settings.NOT_ACTIVATED_AFTER_DAYS = days
+        pending_person(created_at=timezone.now() - timedelta(days=3))
+        assert what_waits().not_activated == shown
+        _agent, browser = inside()
+        assert f"il y a plus de {days} jours" in browser.get(reverse("admin:index")).content.decode()
+
     def test_links_of_yesterday_and_of_those_who_have_activated_wait_no_more(self):
         for person, when in ((active_person(), timedelta(0)), (pending_person(), timedelta(days=-1))):
             Message.objects.create(

@@ -422,3 +422,12 @@ def test_of_two_roles_given_at_once_one_is_refused():
     [given] = roles_of(person)
     assert sorted(map(str, outcomes)) == sorted(["AlreadyAgent", given])
     assert person.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+
+
+def test_a_code_that_is_over_is_not_shown_as_given():
+    """ADM-03"""
+    _agent, browser = inside(Role.RESPONSABLES)
+    enrolment_code_for(an_agent())
+    assert "Code donné" in browser.get(reverse("admin:agents")).content.decode()
+    EnrolmentCode.objects.update(expires_at=timezone.now())
+    assert "Code donné" not in browser.get(reverse("admin:agents")).content.decode()

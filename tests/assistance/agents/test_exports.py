@@ -188,7 +188,7 @@ class TestContent:
     def test_of_the_journal_keeps_nothing_of_the_erased(self):
         """PRV-07"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person(given_name="Inès", family_name="Oubliée")
+        person = active_person(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
         record(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
         erase_person(account=person)
 

@@ -105,7 +105,7 @@ class TestFilters:
         [signed_in] = shown(page_of(browser, evenement="connexions", compte=person.login))
         changes = shown(page_of(browser, evenement="changements", compte=person.login))
         assert locked.startswith("Compte bloqué")
-        assert LockReason.PHISHING.label in locked
+        assert str(LockReason.PHISHING.label) in locked
         assert signed_in.startswith("Connexion")
         assert changes
         assert not [line for line in changes if line.startswith("Connexion")]
@@ -171,7 +171,9 @@ class TestHostileFilters:
         filters = dict.fromkeys(("evenement", "par", "compte", "du", "au"), N[name])
         marks = dict.fromkeys(("avant", "apres"), N[name])
         for asked in (filters, marks):
-            assert "<script>alert" not in page_of(browser, **asked)
+            answer = browser.get(reverse("admin:journal"), asked)
+            assert answer.status_code == 200
+            assert "<script>alert" not in answer.content.decode()
 
     @pytest.mark.parametrize(
         "query",
@@ -225,7 +227,7 @@ class TestPages:
     def walk(self, browser: Client, link: str, html: str, **asked: Any) -> list[list[str]]:
         """The pages that a link leads through, the first one included."""
         pages = [shown(html)]
-        while following := re.search(rf'href="(\?[^"]*)">{link}<', html):
+        while (following := re.search(rf'href="(\?[^"]*)">{link}<', html)) and len(pages) < 9:
             html = unescape(browser.get(reverse("admin:journal") + following[1]).content.decode())
             pages.append(shown(html))
         self.last = html
@@ -296,7 +298,7 @@ class TestEntries:
 
     def test_without_an_account_and_of_an_erased_one(self):
         _agent, browser = inside(Role.LECTURE)
-        person = active_person(given_name="Inès", family_name="Oubliée")
+        person = active_person(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
         with acting_from(Origin("web", "192.0.2.66", "Firefox (Linux)")):
             record(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
         erase_person(account=person)
@@ -304,7 +306,6 @@ class TestEntries:
 
         [purged] = shown(page_of(browser, evenement=Event.DATA_PURGED))
         html = page_of(browser, compte=person.login)
-        print(shown(html), re.findall(r"Erreur[^<]*", html))
         [requested] = [line for line in shown(html) if line.startswith("Changement d’adresse")]
 
         assert "Lignes effacées : journal 3" in purged.replace("\xa0", " ")
@@ -381,7 +382,7 @@ class TestScale:
             )
             with CaptureQueriesContext(connection) as captured:
                 page_of(browser, evenement=Event.SIGNED_IN)
-            assert "COUNT(" not in " ".join(query["sql"] for query in captured).upper()
+            assert not [query for query in captured if "COUNT(" in query["sql"] and "accounts_journal" in query["sql"]]
             counts.append(len(captured))
         assert counts[0] == counts[1]
 
