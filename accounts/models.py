@@ -340,6 +340,11 @@ class RecoveryAddressCorrectionQuerySet(models.QuerySet["RecoveryAddressCorrecti
         """Approved so long ago that they come into force."""
         return self.approved().filter(effective_at__lte=now)
 
+    def never_read(self) -> "RecoveryAddressCorrectionQuerySet":
+        """On file now, and given to somebody who was active already: no link has been opened there to activate."""
+        in_force = self.filter(undone_at__isnull=True, new_address=models.F("account__recovery_address"))
+        return in_force.filter(applied_at__gt=models.F("account__activated_at"))
+
 
 class RecoveryAddressCorrection(models.Model):
     """Another recovery address, given by agents: a slip of HR put right by one of them, at once; or a replacement that

@@ -37,12 +37,11 @@ def open_mailbox(*, account: Account) -> Mailbox:
     return mailbox
 
 
-@transaction.atomic
 def open_mailboxes_of_updated(
     sender: object, accounts: Collection[int], actor: Account | None, **kwargs: object
 ) -> None:
     """Give a mailbox to those whom HR has made members of staff, or brought back as such, after their activation; in a
-    fixed number of statements. Their rows are held. Who has one keeps it, whatever they become.
+    fixed number of statements, in the transaction that holds their rows. Who has one keeps it, whatever they become.
     """
     members = Account.objects.filter(pk__in=accounts, category=Category.STAFF, activated_at__isnull=False)
     without = list(members.filter(mailbox__isnull=True).exclude(end_date__lt=timezone.localdate()))
@@ -217,11 +216,16 @@ def _stop(account: Account, current: Redirection, *, actor: Account) -> JournalE
 
 
 def _proven_at(account: Account, target: str, current: Redirection | None) -> datetime | None:
-    """When the person showed that they read `target`; None when they have to. The recovery address needs no mail."""
+    """When the person showed that they read `target`; None when they have to. The recovery address needs no mail,
+    unless agents have given it since the activation (FWD-01)."""
     if current is not None and current.target == target and current.verified_at is not None:
         return current.verified_at
-    is_recovery_address = account.can_be_mailed and same_address(target, account.recovery_address)
-    return timezone.now() if is_recovery_address else None
+    if not account.can_be_mailed or not same_address(target, account.recovery_address):
+        return None
+    is_active = account.activated_at is not None
+    if is_active and account.recovery_address_corrections.never_read().exists():
+        return None
+    return timezone.now()
 
 
 def _ask_for_first_verification(account: Account, redirection: Redirection) -> None:

@@ -49,6 +49,8 @@ BROUGHT_IN = """() => [...document.querySelectorAll("*")].filter(element =>
         name.startsWith("on") || /^\\s*(javascript:|vbscript:|data:(?!text.plain))/i.test(value)) ||
     element.matches("script:not([src]), iframe, object, embed, base, style, img:not([src^='/static/'])")
 ).map(element => element.outerHTML.slice(0, 200))"""
+#: What Chromium writes when a calendar is given something else to show.
+NO_DATE = "The specified value "
 APPS = ("accounts", "activation", "assistance", "directory", "mailrouting", "outbox")
 #: Text that decides what a row is, or what is compared with it, instead of being shown.
 MEANINGFUL = {"password", "source", "contact_address"}
@@ -72,7 +74,7 @@ class Guarded(Screen):
         self.page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
         brought_in: list[str] = self.page.evaluate(BROUGHT_IN)
         computed = [COMPUTED] if COMPUTED in self.page.inner_text("body") else []
-        troubles, self.troubles = self.troubles, []
+        troubles, self.troubles = [one for one in self.troubles if not one.startswith(NO_DATE)], []
         return [*troubles, *brought_in, *computed]
 
     def note_dialog(self, dialog: Dialog) -> None:
@@ -201,7 +203,7 @@ LEFT_ALONE = {"/deconnexion/", "charter-publish"}
 def hostile_file() -> SimpleUploadedFile:
     rows = [another(n, family_name=value, employer=value, hr_id=value) for n, value in enumerate(SCRIPTS, 900)]
     good = [another(n, employer=value) for n, value in enumerate(SCRIPTS, 950)]
-    return SimpleUploadedFile(f"{SCRIPTS[0]}.csv", text_of(*rows, *good).encode(), content_type="text/csv")
+    return SimpleUploadedFile(f"{SCRIPTS[1]}.csv", text_of(*rows, *good).encode(), content_type="text/csv")
 
 
 def everybody_has_typed(agent: Account) -> Subjects:
@@ -221,7 +223,7 @@ def everybody_has_typed(agent: Account) -> Subjects:
         "request": AssistanceRequest.objects.earliest("pk").reference,
         "agent": an_agent().pk,
         "address": proposed(active_person(), an_agent(Role.RESPONSABLES)).pk,
-        "import": previewed(*refused, name=f"{SCRIPTS[1][:20]}.csv").pk,
+        "import": previewed(*refused, name=f"{SCRIPTS[1]}.csv").pk,
         "charter": the_draft().pk,
     }
 
@@ -243,7 +245,7 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
 
     def show(name: str, address: str, answer: HttpResponse) -> None:
         complaints.setdefault(name, []).extend(screen.opens(address, answer))
-        if not answer.streaming and SCRIPTS[0] in screen.page.inner_text("body"):
+        if not answer.streaming and "alert(1)" in screen.page.inner_text("body"):
             seen.add(name)
 
     for name, address in addresses(subjects).items():
@@ -251,6 +253,8 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
             for target, sent in forms_of(browser, address):
                 forget_limits()
                 show(name, target, browser.post(target, sent))
+    # The agent has lost the role by then, and the draft was thrown away.
+    subjects |= {"agent": an_agent().pk, "charter": the_draft().pk}
     for name, address in addresses(subjects).items():
         answer = browser.get(address)
         assert answer.status_code in (200, 302, 405), name
@@ -260,7 +264,7 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
         show(name, reverse(f"admin:{name}"), browser.get(reverse(f"admin:{name}"), asked_for))
 
     assert {name: found for name, found in complaints.items() if found} == {}
-    assert seen >= {"account", "request", "journal", "import", "agent-role", "account-lock"}
+    assert seen >= {"account", "accounts", "request", "requests", "journal", "import"}
 
 
 def forms_of(browser: Client, address: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -32,6 +32,7 @@ from mailrouting.services import (
 from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
+from tests.accounts.correcting import in_force
 from tests.hostile import EMAIL, N
 from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
@@ -209,6 +210,13 @@ class TestThePage:
         Account.objects.filter(pk=person.pk).update(recovery_address_disputed_at=timezone.now())
         save(browser, person.recovery_address)
         assert redirection_of(person).is_waiting
+
+    def test_an_address_that_agents_gave_proves_nothing_before_its_reader_says_so(self, browser, person):
+        """FWD-01: no link was opened there; two agents may have been taken in."""
+        given = in_force(person)
+        save(browser, given.new_address)
+        assert redirection_of(person).is_waiting
+        assert verifications(person) == 1
 
     def test_who_sent_too_many_is_told_from_when(self, browser, person):
         """ENU-05: the choice is kept; nobody's mailbox is filled."""

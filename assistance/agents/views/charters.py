@@ -123,7 +123,14 @@ class CharterPreviewView(CharterPage, TemplateView):
 def told(before: Charter, after: Charter) -> list[dict[str, Any]]:
     """What differs between two versions, text by text, under the name that agents know it by."""
     return [
-        {"label": NAMES[name], "language": name[-2:], "changes": one.changes, "unchanged": one.unchanged}
+        {
+            "label": NAMES[name],
+            "language": name[-2:],
+            "changes": one.changes,
+            "removed": sum(len(change.removed) for change in one.changes or ()),
+            "added": sum(len(change.added) for change in one.changes or ()),
+            "unchanged": one.unchanged,
+        }
         for name, one in differences(before=before, after=after).items()
     ]
 
