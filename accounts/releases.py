@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -79,14 +79,16 @@ class ChangesNotReviewed(ReleaseRefused):
 
 
 def changes_to_review(account: Account) -> list[JournalEntry]:
-    """Each change of recovery address, redirection or password in the 30 days before the lock, and since; the latest
-    first. Empty when the account is not locked.
+    """Each change of recovery address, redirection, password or number to call (HLP-04: many people change theirs in
+    the HR system by themselves) in the 30 days before the lock, and since; the latest first. Empty when the account is
+    not locked.
     """
     lock = account.locks.open().first()
     if lock is None:
         return []
     since = lock.locked_at - REVIEWED_BEFORE_LOCK
-    return list(account.journal.filter(event__in=CHANGES_TO_REVIEW, at__gte=since).order_by("-at", "-pk"))
+    changes = Q(event__in=CHANGES_TO_REVIEW) | Q(event=Event.USER_UPDATED, details__fields__contains="phone")
+    return list(account.journal.filter(changes, at__gte=since).order_by("-at", "-pk"))
 
 
 def addresses_to_put_back(account: Account, changes: Sequence[JournalEntry]) -> dict[int, str]:

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import journal
 from accounts.enums import Event, LockReason, Proof, State
 from accounts.links import not_me_link, password_reset_link
 from accounts.locks import LockAnswer, accounts_named, lock_account, lock_accounts, lock_named
@@ -370,6 +371,14 @@ class TestRelease:
             lock(person)
 
         assert [entry.details["address"] for entry in changes_to_review(person)] == ["pendant@exemple.org"]
+
+    def test_a_number_that_came_with_the_hr_file_is_reviewed_before_it_is_called(self, person):
+        """HLP-04: an intruder changes it in the HR system, waits for the next import, and answers the call back."""
+        for fields in (["phone", "employer"], ["employer"]):
+            journal.record(account=person, event=Event.USER_UPDATED, fields=fields)
+        lock(person)
+
+        assert [entry.details["fields"] for entry in changes_to_review(person)] == [["phone", "employer"]]
 
     def test_there_is_nothing_to_review_without_a_lock(self, person):
         wish(person)

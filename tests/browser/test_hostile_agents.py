@@ -264,7 +264,8 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
         show(name, reverse(f"admin:{name}"), browser.get(reverse(f"admin:{name}"), asked_for))
 
     assert {name: found for name, found in complaints.items() if found} == {}
-    assert seen >= {"account", "accounts", "request", "requests", "journal", "import"}
+    # Or nothing was shown at all.
+    assert seen >= {"account", "request", "journal", "import"}
 
 
 def forms_of(browser: Client, address: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,35 +16,47 @@ from assistance.agents.journal_search import TOPICS, Author, Wanted, agents_of_t
 from assistance.agents.journal_words import name_of
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)
-NOT_IN_THE_LIST = "Choisissez dans la liste"
 
 
 class DayField(forms.DateField):
     """A day, from the browser's calendar or typed; optional."""
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    default_error_messages = {"invalid": "Écrivez une date qui existe, par exemple 21/11/2026"}
 
     def __init__(self, **kwargs: Any) -> None:
         limits = [MinValueValidator(EARLIEST, "Vérifiez l’année"), MaxValueValidator(LATEST, "Vérifiez l’année")]
         formats = ["%Y-%m-%d", "%d/%m/%Y"]
         super().__init__(**{"required": False, "validators": limits, "input_formats": formats, **kwargs})
 
+    def bound_data(self, data: Any, initial: Any) -> date | None:
+        """The day to show again; nothing for what is none, of which browsers complain in their console."""
+        try:
+            return self.to_python(data)
+        except ValidationError:
+            return None
+
 
 class JournalForm(forms.Form):
     """Filters, in words of an address that can be kept: `?evenement=authn_login_lock&du=2026-11-15`."""
 
-    evenement = forms.ChoiceField(label="Évènement", required=False, error_messages={"invalid_choice": NOT_IN_THE_LIST})
-    par = forms.ChoiceField(label="Par", required=False, error_messages={"invalid_choice": NOT_IN_THE_LIST})
+    evenement = forms.ChoiceField(
+        label="Évènement", required=False, error_messages={"invalid_choice": "Choisissez un évènement de la liste"}
+    )
+    par = forms.ChoiceField(
+        label="Par", required=False, error_messages={"invalid_choice": "Choisissez un auteur de la liste"}
+    )
     compte = LoginField(
-        label="Identifiant du compte",
+        label="Identifiant",
         required=False,
         max_length=254,
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
         error_messages={"null_characters_not_allowed": "Vérifiez l’identifiant"},
     )
-    du = DayField(label="Du")
-    au = DayField(label="Au")
+    du = DayField(label="Du", error_messages={"invalid": "Écrivez la date du début, par exemple 21/11/2026"})
+    au = DayField(label="Au", error_messages={"invalid": "Écrivez la date de la fin, par exemple 21/11/2026"})
+
+    # All may be left empty, as everywhere where something is looked for: no label needs to say so.
+    conditional_fields = ("evenement", "par", "compte", "du", "au")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -77,29 +77,23 @@ def assert_harmless(answer: HttpResponse, asked: str) -> None:
 
 @pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
 def test_no_address_makes_a_page_stumble(pattern: URLPattern, browser: Client):
-    """ADM-06, INP-06: what is not understood is ignored or refused."""
+    """ADM-06, INP-01, INP-06: what is not understood is ignored or refused. Every part that a page asks for at once, then
+    each by itself, where one wrong part would hide what another does."""
     address = address_of(pattern)
     before = list(Account.objects.order_by("pk").values())
+    names = sorted(names_of(address, browser.get(address)))
+    together = ["&".join(f"{name}={raw(value)[:20_000]}" for name in names) for value in N.values() if names]
+    alone = [f"{name}={quote(value)}" for name, value in product(names, ALONE)]
 
-    for asked in ASKED:
+    for asked in [*ASKED, *together, *alone]:
         assert_harmless(browser.get(f"{address}?{asked}"), asked)
 
     assert list(Account.objects.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
-def test_whatever_a_page_asks_by_its_address_may_be_anything(pattern: URLPattern, browser: Client):
-    """ADM-06, INP-01: every part at once, then each by itself, where one wrong part would hide what another does."""
-    address = address_of(pattern)
-    names = sorted(names_of(address, browser.get(address)))
-
-    for value in N.values() if names else ():
-        raw = value.decode() if isinstance(value, bytes) else quote(value)
-        asked = "&".join(f"{name}={raw[:20_000]}" for name in names)
-        assert_harmless(browser.get(f"{address}?{asked}"), asked)
-    for name, value in product(names, ALONE):
-        asked = f"{name}={quote(value)}"
-        assert_harmless(browser.get(f"{address}?{asked}"), asked)
+def raw(value: str | bytes) -> str:
+    """As it stands in an address."""
+    return value.decode() if isinstance(value, bytes) else quote(value)
 
 
 def test_numbers_in_addresses_may_be_anything(browser: Client):

@@ -1,0 +1,79 @@
+"""An agent's work by somebody who has no mouse (A11Y-07): from the sign-in to the released account and the closed
+request."""
+
+from collections.abc import Callable
+
+from accounts.enums import LockReason, State
+from accounts.locks import lock_account
+from accounts.models import Account
+from assistance.enums import Progress
+from assistance.models import AssistanceRequest
+from assistance.services import ask_for_assistance
+from mailrouting.services import change_redirection
+from tests.assistance.agents.working import an_agent, code_of, with_application
+from tests.assistance.asking import written
+from tests.browser.test_keyboard import Keyboard
+from tests.browser.visitor import NEEDS_BROWSER, Visitor
+from tests.people import A_GOOD_PASSWORD, active_person
+
+pytestmark = NEEDS_BROWSER
+
+
+def somebody_locked_out() -> AssistanceRequest:
+    """Whose redirection was changed shortly before, and who has asked for help."""
+    person = active_person(given_name="Zoé", family_name="Lefebvre", phone="+33467123456")
+    change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
+    lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY)
+    return ask_for_assistance(**written(login=person.login))
+
+
+def test_an_agent_without_a_mouse_takes_a_request_and_releases_the_account(new_visitor: Callable[..., Visitor]):
+    request, agent = somebody_locked_out(), an_agent()
+    application = with_application(agent)
+    visitor = new_visitor()
+    keyboard, page = Keyboard(visitor), visitor.page
+
+    visitor.open("/admin/")
+    keyboard.type(visitor.field("Identifiant"), agent.login)
+    keyboard.type(visitor.field("Mot de passe"), A_GOOD_PASSWORD)
+    page.keyboard.press("Enter")
+    visitor.sees("Code de vérification")
+    keyboard.type(visitor.field("Code de vérification"), code_of(application))
+    page.keyboard.press("Enter")
+    visitor.sees("Espace agents")
+    keyboard.press(page.get_by_role("link", name="Voir les demandes"))
+    visitor.sees("Demandes d’assistance")
+    keyboard.press(page.get_by_role("link", name=request.reference, exact=True))
+    visitor.sees(f"Demande {request.reference}")
+    keyboard.press(visitor.button("Prendre en charge"))
+    visitor.reads("Vous avez pris cette demande en charge.")
+
+    keyboard.press(page.locator("summary", has_text="Noter un appel"))
+    keyboard.press(page.get_by_label("Joint", exact=True), "Space")
+    keyboard.press(visitor.button("Noter l’appel"), "Space")
+    visitor.reads("Appel noté.")
+
+    keyboard.press(page.get_by_role("link", name="Débloquer le compte"))
+    visitor.sees("Débloquer le compte de Zoé Lefebvre")
+    keyboard.press(visitor.field("Motif du déblocage"), "ArrowDown")
+    keyboard.press(page.get_by_label("Rappel au numéro connu des RH"), "Space")
+    keyboard.type(visitor.field("Compte rendu"), "Rappelée au numéro des RH, elle décrit son bureau.")
+    keyboard.press(visitor.button("Débloquer et prévenir la personne"))
+    visitor.reads("Vérifiez chaque changement de la liste")
+    assert Account.objects.get(pk=request.account_id).state == State.LOCKED
+    boxes = page.get_by_role("checkbox")
+    assert boxes.count() >= 1
+    for box in boxes.all():
+        keyboard.press(box, "Space")
+    keyboard.press(visitor.button("Débloquer et prévenir la personne"))
+    visitor.reads("Compte débloqué. E-mail envoyé à l’adresse de secours.")
+
+    keyboard.press(page.locator("summary", has_text="Clore la demande"))
+    keyboard.press(page.get_by_label("Résolue", exact=True), "Space")
+    keyboard.press(visitor.button("Clore"))
+    visitor.reads("Demande close.")
+    # Down to the last link of the page, and nothing in between is a trap.
+    keyboard.reach(page.get_by_role("contentinfo").get_by_role("link").last)
+    assert Account.objects.get(pk=request.account_id).state == State.TO_REACTIVATE
+    request.refresh_from_db()
+    assert (request.state, request.taken_by) == (Progress.SOLVED, agent)
