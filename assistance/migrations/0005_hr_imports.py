@@ -7,77 +7,140 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('assistance', '0004_handling'),
+        ("assistance", "0004_handling"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HrImport',
+            name="HrImport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('to-preview', 'Aperçu en préparation'), ('previewed', 'À confirmer'), ('to-import', 'Import en cours'), ('done', 'Importé'), ('abandoned', 'Abandonné')], default='to-preview', max_length=10, verbose_name='état')),
-                ('file_name', models.CharField(max_length=255, verbose_name='nom du fichier')),
-                ('size', models.PositiveIntegerField(verbose_name='taille en octets')),
-                ('sha256', models.CharField(max_length=64, verbose_name='empreinte')),
-                ('uploaded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='envoyé le')),
-                ('approved_at', models.DateTimeField(null=True, verbose_name='confirmé le')),
-                ('ended_at', models.DateTimeField(null=True, verbose_name='terminé le')),
-                ('leased_until', models.DateTimeField(null=True, verbose_name='en main jusqu’à')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='essais')),
-                ('lines_done', models.PositiveIntegerField(default=0, verbose_name='lignes lues')),
-                ('lines_total', models.PositiveIntegerField(default=0, verbose_name='lignes du fichier')),
-                ('foreseen', models.JSONField(default=dict, verbose_name='prévu')),
-                ('done', models.JSONField(default=dict, verbose_name='fait')),
-                ('examples', models.JSONField(default=dict, verbose_name='exemples')),
-                ('report', models.TextField(blank=True, verbose_name='compte rendu')),
-                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='confirmé par')),
-                ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='envoyé par')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("to-preview", "Aperçu en préparation"),
+                            ("previewed", "À confirmer"),
+                            ("to-import", "Import en cours"),
+                            ("done", "Importé"),
+                            ("abandoned", "Abandonné"),
+                        ],
+                        default="to-preview",
+                        max_length=10,
+                        verbose_name="état",
+                    ),
+                ),
+                ("file_name", models.CharField(max_length=255, verbose_name="nom du fichier")),
+                ("size", models.PositiveIntegerField(verbose_name="taille en octets")),
+                ("sha256", models.CharField(max_length=64, verbose_name="empreinte")),
+                ("uploaded_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="envoyé le")),
+                ("approved_at", models.DateTimeField(null=True, verbose_name="confirmé le")),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="terminé le")),
+                ("leased_until", models.DateTimeField(null=True, verbose_name="en main jusqu’à")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="essais")),
+                ("lines_done", models.PositiveIntegerField(default=0, verbose_name="lignes lues")),
+                ("lines_total", models.PositiveIntegerField(default=0, verbose_name="lignes du fichier")),
+                ("foreseen", models.JSONField(default=dict, verbose_name="prévu")),
+                ("done", models.JSONField(default=dict, verbose_name="fait")),
+                ("examples", models.JSONField(default=dict, verbose_name="exemples")),
+                ("report", models.TextField(blank=True, verbose_name="compte rendu")),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="confirmé par",
+                    ),
+                ),
+                (
+                    "uploaded_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="envoyé par",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'import du fichier RH',
-                'verbose_name_plural': 'imports du fichier RH',
-                'default_permissions': (),
+                "verbose_name": "import du fichier RH",
+                "verbose_name_plural": "imports du fichier RH",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='HrFilePart',
+            name="HrFilePart",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField(verbose_name='numéro')),
-                ('content', models.BinaryField(verbose_name='contenu')),
-                ('hr_import', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='assistance.hrimport', verbose_name='import du fichier RH')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField(verbose_name="numéro")),
+                ("content", models.BinaryField(verbose_name="contenu")),
+                (
+                    "hr_import",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="parts",
+                        to="assistance.hrimport",
+                        verbose_name="import du fichier RH",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'morceau de fichier RH',
-                'verbose_name_plural': 'morceaux de fichiers RH',
-                'default_permissions': (),
+                "verbose_name": "morceau de fichier RH",
+                "verbose_name_plural": "morceaux de fichiers RH",
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='hrimport',
-            index=models.Index(fields=['-uploaded_at'], name='hr_import_uploaded_at'),
+            model_name="hrimport",
+            index=models.Index(fields=["-uploaded_at"], name="hr_import_uploaded_at"),
         ),
         migrations.AddConstraint(
-            model_name='hrimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('approved_at__isnull', True), ('ended_at__isnull', True), ('state__in', ('to-preview', 'previewed'))), models.Q(('approved_at__isnull', False), ('ended_at__isnull', True), ('state', 'to-import')), models.Q(('approved_at__isnull', False), ('ended_at__isnull', False), ('state', 'done')), models.Q(('ended_at__isnull', False), ('state', 'abandoned')), _connector='OR'), name='hr_import_state_has_its_times'),
+            model_name="hrimport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("approved_at__isnull", True),
+                        ("ended_at__isnull", True),
+                        ("state__in", ("to-preview", "previewed")),
+                    ),
+                    models.Q(("approved_at__isnull", False), ("ended_at__isnull", True), ("state", "to-import")),
+                    models.Q(("approved_at__isnull", False), ("ended_at__isnull", False), ("state", "done")),
+                    models.Q(("ended_at__isnull", False), ("state", "abandoned")),
+                    _connector="OR",
+                ),
+                name="hr_import_state_has_its_times",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hrimport',
-            constraint=models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('state__in', ('to-import', 'to-preview')), _connector='OR'), name='hr_import_only_work_is_leased'),
+            model_name="hrimport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("leased_until__isnull", True), ("state__in", ("to-import", "to-preview")), _connector="OR"
+                ),
+                name="hr_import_only_work_is_leased",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hrimport',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'to-import')), fields=('state',), name='hr_import_one_at_a_time'),
+            model_name="hrimport",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "to-import")), fields=("state",), name="hr_import_one_at_a_time"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hrimport',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('to-import', 'to-preview', 'previewed'))), fields=('sha256',), name='hr_import_open_file_once'),
+            model_name="hrimport",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ("to-import", "to-preview", "previewed"))),
+                fields=("sha256",),
+                name="hr_import_open_file_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hrfilepart',
-            constraint=models.UniqueConstraint(fields=('hr_import', 'number'), name='hr_file_part_once'),
+            model_name="hrfilepart",
+            constraint=models.UniqueConstraint(fields=("hr_import", "number"), name="hr_file_part_once"),
         ),
     ]

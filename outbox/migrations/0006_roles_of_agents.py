@@ -4,15 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('outbox', '0005_agents'),
+        ("outbox", "0005_agents"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='message',
-            name='kind',
-            field=models.CharField(choices=[('activation', 'Activation'), ('new-link', 'Nouveau lien d’activation'), ('already-active', 'Compte déjà actif'), ('locked', 'Compte bloqué'), ('account-locked', 'Blocage du compte'), ('reactivation', 'Compte débloqué'), ('redirection-verification', 'Vérification de la redirection'), ('redirection-changed', 'Redirection modifiée'), ('password-reset', 'Mot de passe oublié'), ('password-changed', 'Mot de passe changé'), ('recovery-verification', 'Vérification de l’adresse de secours'), ('recovery-changed', 'Adresse de secours changée'), ('recovery-corrected', 'Adresse de secours corrigée'), ('recovery-replacement', 'Remplacement de l’adresse de secours'), ('recovery-announced', 'Nouvelle adresse de secours'), ('second-factor-changed', 'Double authentification modifiée'), ('role-changed', 'Rôle d’agent modifié'), ('account-activated', 'Compte activé'), ('activation-reminder', 'Rappel d’activation'), ('account-closing', 'Fermeture prochaine du compte'), ('assistance-received', 'Demande d’assistance reçue')], max_length=40, verbose_name='nature'),
+            model_name="message",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("activation", "Activation"),
+                    ("new-link", "Nouveau lien d’activation"),
+                    ("already-active", "Compte déjà actif"),
+                    ("locked", "Compte bloqué"),
+                    ("account-locked", "Blocage du compte"),
+                    ("reactivation", "Compte débloqué"),
+                    ("redirection-verification", "Vérification de la redirection"),
+                    ("redirection-changed", "Redirection modifiée"),
+                    ("password-reset", "Mot de passe oublié"),
+                    ("password-changed", "Mot de passe changé"),
+                    ("recovery-verification", "Vérification de l’adresse de secours"),
+                    ("recovery-changed", "Adresse de secours changée"),
+                    ("recovery-corrected", "Adresse de secours corrigée"),
+                    ("recovery-replacement", "Remplacement de l’adresse de secours"),
+                    ("recovery-announced", "Nouvelle adresse de secours"),
+                    ("second-factor-changed", "Double authentification modifiée"),
+                    ("role-changed", "Rôle d’agent modifié"),
+                    ("account-activated", "Compte activé"),
+                    ("activation-reminder", "Rappel d’activation"),
+                    ("account-closing", "Fermeture prochaine du compte"),
+                    ("assistance-received", "Demande d’assistance reçue"),
+                ],
+                max_length=40,
+                verbose_name="nature",
+            ),
         ),
     ]

@@ -63,7 +63,9 @@ def test_who_is_staff_no_more_keeps_theirs():
 
 @pytest.mark.parametrize("category", [Category.HOSTED, Category.STUDENT])
 def test_other_categories_get_none(category):
-    person = active_person(**{**STUDENT, "category": Category.HOSTED if category == Category.STUDENT else Category.STUDENT})
+    person = active_person(
+        **{**STUDENT, "category": Category.HOSTED if category == Category.STUDENT else Category.STUDENT}
+    )
     hr_says(category)
     assert not Mailbox.objects.filter(account=person).exists()
 

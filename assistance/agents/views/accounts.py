@@ -1,7 +1,6 @@
 """Accounts as agents see them; whoever opens one, or its recovery address, is in its journal."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -10,15 +9,14 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.generic import TemplateView
 
-from accounts.enums import State
 from accounts.hr_proposals import waiting_proposal_for
 from accounts.models import Account
 from accounts.recovery_corrections import open_correction
-from activation.resending import KINDS
 from assistance.agents import opening
 from assistance.agents.access import AgentView, may_act_on, require_may_act_on
 from assistance.agents.forms.accounts import AccountSearchForm
 from assistance.agents.journal_words import name_of
+from assistance.agents.possible import acts_on
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
 from assistance.agents.telling import told
@@ -29,7 +27,6 @@ from assistance.models import AssistanceRequest
 EVENTS_ON_A_PAGE = 20
 LAST_MAILS = 5
 LAST_REQUESTS = 10
-RESENT = {State.PENDING: "Renvoyer le lien d’activation", State.TO_REACTIVATE: "Renvoyer le lien de réactivation"}
 PAGE = re.compile(r"[1-9][0-9]{0,2}")
 
 
@@ -125,27 +122,6 @@ def facts_of(account: Account) -> dict[str, Any]:
         "correction": open_correction(account),
         "requests": AssistanceRequest.objects.filter(account=account).order_by("-asked_at", "-pk")[:LAST_REQUESTS],
     }
-
-
-def acts_on(account: Account, agent: Account) -> Iterator[tuple[str, str]]:
-    """What the agent may do to the account as it is: the names of the pages, and what their buttons say."""
-    if not may_act_on(agent, account):
-        return
-    state = account.state
-    possible = {
-        Ability.RELEASE: (state == State.LOCKED, "admin:account-release", "Débloquer le compte"),
-        Ability.RESEND_LINK: (state in KINDS, "admin:account-resend", RESENT.get(state, "")),
-        Ability.CORRECT_ADDRESS: (state != State.CLOSED, "admin:account-correct", "Corriger l’adresse de secours"),
-        Ability.LOCK: (may_be_locked(account), "admin:account-lock", "Bloquer le compte"),
-    }
-    for ability, (fits, page, label) in possible.items():
-        if fits and agent.has_perm(ability.permission):
-            yield page, label
-
-
-def may_be_locked(account: Account) -> bool:
-    """Whether there is something to lock; somebody who has left may come back, somebody who was erased does not."""
-    return not account.is_locked and account.erased_at is None
 
 
 class RecoveryAddressView(AccountView):

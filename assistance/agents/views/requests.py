@@ -11,7 +11,6 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import TemplateView
 
-from accounts.enums import State
 from accounts.models import Account
 from assistance import handling
 from assistance.agents.access import AgentView, may_act_on
@@ -25,6 +24,7 @@ from assistance.agents.forms.requests import (
     RequestSearchForm,
     TakeOverForm,
 )
+from assistance.agents.possible import acts_on
 from assistance.agents.queue import RequestList, requests_found, requests_of_the_person
 from assistance.agents.roles import Ability
 from assistance.agents.search import LAST_PAGE, ON_A_PAGE
@@ -46,20 +46,6 @@ FORMS: dict[str, type[Form]] = {
     "attach": AttachForm,
     "close": CloseForm,
 }
-OPEN_STATES = frozenset({State.PENDING, State.ACTIVE, State.TO_REACTIVATE})
-#: The acts on the account that a request may lead to: who may, the page, what it is called, and in which states.
-ACTS: tuple[tuple[Ability, str, str, frozenset[State]], ...] = (
-    (Ability.RELEASE, "admin:account-release", "Débloquer le compte", frozenset({State.LOCKED})),
-    (Ability.RESEND_LINK, "admin:account-resend", "Renvoyer le lien d’activation", frozenset({State.PENDING})),
-    (Ability.RESEND_LINK, "admin:account-resend", "Renvoyer le lien de réactivation", frozenset({State.TO_REACTIVATE})),
-    (
-        Ability.CORRECT_ADDRESS,
-        "admin:account-correct",
-        "Corriger l’adresse de secours",
-        OPEN_STATES | {State.LOCKED},
-    ),
-    (Ability.LOCK, "admin:account-lock", "Bloquer le compte", OPEN_STATES),
-)
 NO_PROOF = "Ce n’est pas une preuve d’identité."
 TRIES_ARE_OVER = (
     "Trois réponses fausses\N{NO-BREAK SPACE}: ne demandez plus rien. Il faut une preuve\N{NO-BREAK SPACE}: rappel au "
@@ -152,7 +138,7 @@ class RequestView(AgentView, TemplateView):
             "is_identity_shown": False,
             "may_handle": handling.may_handle(self.agent, account),
             "may_reveal": self.may_reveal(found),
-            "acts": self.acts_on(account) if account is not None and found.is_open else [],
+            "acts": list(acts_on(account, self.agent)) if account is not None and found.is_open else [],
             "is_mine": found.is_open and found.taken_by_id == self.agent.pk,
             "tries_are_over": account is not None and handling.tries_are_over(account),
             "tries_are_over_words": TRIES_ARE_OVER,
@@ -165,16 +151,6 @@ class RequestView(AgentView, TemplateView):
         """Whether the agent may read the birth date or INE: never those of agents (ADM-05)."""
         is_others = found.account is None or may_act_on(self.agent, found.account)
         return is_others and self.agent.has_perm(Ability.REVEAL.permission)
-
-    def acts_on(self, account: Account) -> list[tuple[str, str]]:
-        """The pages of the acts on the account that its state and the agent's role allow, and what each is called."""
-        if not may_act_on(self.agent, account):
-            return []
-        return [
-            (name, text)
-            for ability, name, text, states in ACTS
-            if account.state in states and self.agent.has_perm(ability.permission)
-        ]
 
 
 class IdentityView(RequestView):

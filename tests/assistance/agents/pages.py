@@ -426,7 +426,9 @@ def account_with_everything(browser: Client) -> Ask:
     lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
     proposed_by_hr(person, "rh@exemple.org")
     for status in set(Status) - {Status.SENDING}:
-        Message.objects.create(kind=Kind.NEW_LINK, person=person, address="a@exemple.org", status=status, answer="550 a")
+        Message.objects.create(
+            kind=Kind.NEW_LINK, person=person, address="a@exemple.org", status=status, answer="550 a"
+        )
     return Ask(f"{reverse('admin:account', args=[person.pk])}?sujet=tout&page=2")
 
 
@@ -586,7 +588,9 @@ def account_resend_to_nowhere(browser: Client) -> Ask:
 
 @page
 def account_resend_to_a_stranger(browser: Client) -> Ask:
-    return page_of_act("resend", browser, pending_person(recovery_address_disputed_at=timezone.now()), Role.RESPONSABLES)
+    return page_of_act(
+        "resend", browser, pending_person(recovery_address_disputed_at=timezone.now()), Role.RESPONSABLES
+    )
 
 
 @refusal
@@ -886,6 +890,7 @@ def export_of_requests(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
     return Ask(reverse("admin:export-requests"))
 
+
 # The HR file
 
 
@@ -948,7 +953,12 @@ def import_stopped(browser: Client) -> Ask:
 def import_previewed(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     imported(*people(3), agent=me)
-    changed = {"family_name": "Lefèvre-Dumont", "employer": "CNRS", "birth_date": "1990-01-31", "end_date": "2030-08-31"}
+    changed = {
+        "family_name": "Lefèvre-Dumont",
+        "employer": "CNRS",
+        "birth_date": "1990-01-31",
+        "end_date": "2030-08-31",
+    }
     rows = [another(1, **changed), another(2, recovery_address="p2@gmial.com"), another(4), another(5, ine="?")]
     return Ask(page_of(previewed(*rows, agent=me)))
 
@@ -1087,7 +1097,9 @@ def request_in_a_colleague_s_hand(browser: Client) -> Ask:
 def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> Ask:
     come_in(browser)
     taken = a_taken_request(an_agent())
-    return Ask(reverse("admin:request-call", args=[taken.reference]), {"outcome": "reached", "note": "Tout est dit."}, 409)
+    return Ask(
+        reverse("admin:request-call", args=[taken.reference]), {"outcome": "reached", "note": "Tout est dit."}, 409
+    )
 
 
 @page
