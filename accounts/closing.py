@@ -1,4 +1,4 @@
-"""The end of an account: its owner is told once, some weeks before the day that HR gave, and the journal the day after."""
+"""The end of an account: its owner is told once, some weeks before the day that HR gave; the journal, the day after."""
 
 from datetime import date, timedelta
 from typing import cast
