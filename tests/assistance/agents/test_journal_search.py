@@ -408,4 +408,4 @@ class TestScale:
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
             cursor.execute(f"EXPLAIN {sql}", parameters)
             plan = "\n".join(row[0] for row in cursor.fetchall())
-        assert index in plan
+        assert index in plan, plan
