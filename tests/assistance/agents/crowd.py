@@ -163,7 +163,7 @@ def a_university() -> Iterator[None]:
             settle()
             for definition in indexes.values():
                 cursor.execute(definition)
-            cursor.execute("SET LOCAL session_replication_role = origin; ANALYZE")
+            cursor.execute(f"SET LOCAL session_replication_role = origin; ANALYZE {', '.join(_tables())}")
         yield
         transaction.set_rollback(True)
     with connection.cursor() as cursor:

@@ -1,11 +1,13 @@
 """What holds for every page of the agents' area: the rules of `tests/test_pages.py`, in French."""
 
 import re
+from functools import cache
 from html import unescape
+from typing import NamedTuple
 
 import pytest
 from django.conf import settings as portal
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
@@ -14,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.headers import assert_headers
 from tests.memory import forget_limits
-from tests.pages import Ask, Page
+from tests.pages import Ask
 from tests.test_pages import HOLE, USUAL_VALUE, Outline, title_of
 
-pytestmark = pytest.mark.django_db
+# Each page is made once, for all that is checked on it.
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("agents' pages")]
 
 ALL = {**AGENT_PAGES, **AGENT_REFUSALS}
 #: Queries: session, account, device and two for the abilities come first once inside.
@@ -166,22 +169,41 @@ BUDGETS = {
 }
 
 
-def seen(page: Page) -> tuple[Ask, HttpResponse]:
-    """The page as somebody new sees it; its status is checked on the way."""
+class Seen(NamedTuple):
+    """One page, as somebody new sees it."""
+
+    ask: Ask
+    response: HttpResponse
+    html: str
+    queries: list[str]
+
+
+@cache
+def seen(name: str) -> Seen:
+    """The page, made as if nobody had made another before; a variable that its view does not give shows."""
     forget_limits()
+    with transaction.atomic():
+        page = made(name)
+        transaction.set_rollback(True)
+    return page
+
+
+def made(name: str) -> Seen:
+    """The page; its status is checked on the way."""
     browser = Client()
-    ask = page(browser)
-    response = ask.by(browser)
+    ask = ALL[name](browser)
+    with pytest.MonkeyPatch.context() as trap, CaptureQueriesContext(connection) as captured:
+        trap.setattr(engines["django"].engine, "string_if_invalid", HOLE)
+        response = ask.by(browser)
     assert response.status_code == ask.status, ask
-    return ask, response
+    queries = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    return Seen(ask, response, response.content.decode(), queries)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_page_is_whole(name, monkeypatch):
+def test_a_page_is_whole(name):
     """RGAA 8.1, 8.5, 8.6, 9.1, 11.1, and the headers of HDR-02 to HDR-04."""
-    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", HOLE)
-    _ask, response = seen(ALL[name])
-    html = response.content.decode()
+    html = seen(name).html
     outline = Outline(html)
 
     assert not set(re.findall(r"<<no variable (\w+)", unescape(html))) - USUAL_VALUE
@@ -194,24 +216,19 @@ def test_a_page_is_whole(name, monkeypatch):
     assert set(outline.fields) <= outline.labelled
     assert title_of(html).endswith(f"– {portal.UNIVERSITY_NAME}")
     assert title_of(html).startswith("Erreur – ") == (name in AGENT_REFUSALS)
-    assert_headers(response)
+    assert_headers(seen(name).response)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_costs_few_queries(name):
-    browser = Client()
-    ask = ALL[name](browser)
-    with CaptureQueriesContext(connection) as captured:
-        assert ask.by(browser).status_code == ask.status
-    spoken = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
-
+    spoken = seen(name).queries
     assert len(spoken) <= BUDGETS[name], (len(spoken), spoken)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_holds_typed_spaces_and_apostrophes(name):
     """French typography: no plain space before a high sign, no straight apostrophe between letters."""
-    html = re.sub(r"<[^>]+>", " ", seen(ALL[name])[1].content.decode())
+    html = re.sub(r"<[^>]+>", " ", seen(name).html)
     text = unescape(html)
 
     assert not re.search(r"\w [:;?!»](?:\s|$)|« ", text), re.search(r".{20} [:;?!»]|« .{20}", text)
@@ -221,16 +238,16 @@ def test_a_page_holds_typed_spaces_and_apostrophes(name):
 def test_every_page_has_a_title_of_its_own():
     pages = {}
     for name in AGENT_PAGES:
-        ask, response = seen(AGENT_PAGES[name])
-        pages.setdefault(title_of(response.content.decode()), set()).add(ask.path.split("?")[0].split("/")[2:4][0])
+        page = seen(name)
+        pages.setdefault(title_of(page.html), set()).add(page.ask.path.split("?")[0].split("/")[2:4][0])
 
     assert {title: paths for title, paths in pages.items() if len(paths) > 1} == {}
 
 
 def test_every_template_of_the_agents_is_looked_at():
     looked_at = set()
-    for make in ALL.values():
-        looked_at |= {str(template.name) for template in seen(make)[1].templates}
+    for name in ALL:
+        looked_at |= {str(template.name) for template in seen(name).response.templates}
     existing = {f"agents/{path.name}" for path in (portal.BASE_DIR / "templates/agents").glob("*.html")}
 
     assert existing - looked_at == set()
