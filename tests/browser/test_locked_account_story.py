@@ -215,7 +215,7 @@ def reads_the_journal(agent: Visitor, account: Account) -> list[tuple[str, str]]
     """What happened to the account and by whom, the first first, as the page tells it."""
     agent.follow("Journal")
     agent.sees("Journal")
-    agent.type("Identifiant du compte", account.login)
+    agent.type("Identifiant", account.login)
     agent.press("Filtrer")
     lines: list[tuple[str, str]] = []
     while True:
