@@ -148,7 +148,7 @@ def after(mark: Mark, entries: Entries) -> JournalPage:
 
 def agents_of_the_journal() -> QuerySet[Account]:
     """Who is an agent, or was one as far back as the journal goes; by name."""
-    now = Account.groups.through.objects.values_list("account")
+    now = Account.objects.filter(is_staff=True).values_list("pk")
     roles = JournalEntry.objects.filter(event__in=(Event.ROLE_GIVEN, Event.ROLE_WITHDRAWN), account__isnull=False)
     agents: QuerySet[Account] = Account.objects.filter(pk__in=now.union(roles.values_list("account")))
     return agents.order_by("family_name", "given_name", "pk")
