@@ -40,7 +40,7 @@ def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddres
         _mail_verification(waiting)
         return waiting
     if waiting is not None:
-        give_up_waiting_change(account)
+        give_up_waiting_change(account, actor=account)
     change = RecoveryAddressChange.objects.create(
         account=account, previous_address=account.recovery_address, new_address=address
     )
@@ -61,7 +61,8 @@ def ask_for_recovery_verification_again(*, account: Account) -> None:
 @transaction.atomic
 def cancel_recovery_change(*, account: Account) -> None:
     """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
-    give_up_waiting_change(held(account))
+    account = held(account)
+    give_up_waiting_change(account, actor=account)
 
 
 @transaction.atomic

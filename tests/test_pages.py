@@ -290,7 +290,7 @@ ANSWER_BUDGETS = {
     "recovery_address_asked_too_often": 11,
     "change_the_recovery_address": 12,
     "take_a_copy_of_the_data": 18,
-    "report_a_change": 22,
+    "report_a_change": 25,
     "ask_for_a_reset": 3,
     "stop_the_reminders": 9,
     "ask_for_another_reset": 3,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
-from django.db.models import F
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -19,8 +18,7 @@ from accounts.hr_feed.report import Problem
 from accounts.hr_feed.rows import Person
 from accounts.models import Account, JournalEntry
 from accounts.origin import current_origin
-from outbox.enums import Kind, Priority, Status
-from outbox.models import Message
+from outbox.enums import UNFINISHED, Kind, Priority, Status
 
 #: HR has changed facts of people: sent in the transaction, their rows held. `accounts` are their keys, `actor` who
 #: imports.
@@ -63,6 +61,16 @@ UPDATE accounts_account account
 SET recovery_address = feed.recovery_address, recovery_address_disputed_at = NULL
 FROM hr_feed feed
 WHERE feed.hr_id = account.hr_id AND account.id = ANY(%(ids)s)
+"""
+# One pass over the mails of these people, whatever PostgreSQL knows of tables that have just grown.
+CANCEL_MAILS_TO_OLD_ADDRESSES = """
+UPDATE outbox_message message
+SET status = %(cancelled)s, leased_until = NULL
+FROM accounts_account account
+WHERE account.id = ANY(%(ids)s)
+    AND message.person_id = account.id
+    AND message.status = ANY(%(unfinished)s)
+    AND message.address <> account.recovery_address
 """
 QUEUE_ACTIVATION_MAILS = """
 INSERT INTO outbox_message (
@@ -147,8 +155,11 @@ def _change(statement: str, differences: Sequence[Difference], **parameters: boo
 
 
 def _cancel_mails_to_old_addresses(ids: list[int]) -> None:
-    unfinished = Message.objects.unfinished().filter(person__in=ids)
-    unfinished.exclude(address=F("person__recovery_address")).update(status=Status.CANCELLED, leased_until=None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CANCEL_MAILS_TO_OLD_ADDRESSES,
+            {"ids": ids, "cancelled": Status.CANCELLED, "unfinished": [str(status) for status in UNFINISHED]},
+        )
 
 
 def _queue_activation_mails(ids: Iterable[int], now: datetime, today: date) -> None:

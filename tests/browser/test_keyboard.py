@@ -35,6 +35,8 @@ class Keyboard:
         self.page = visitor.page
 
     def tab(self) -> None:
+        # The words of a page may be there before its style.
+        self.page.wait_for_load_state()
         self.page.keyboard.press("Tab")
         focus: dict[str, Any] = self.page.evaluate(FOCUS)
         if not focus["name"].startswith("<body"):
