@@ -17,6 +17,8 @@ DOCUMENTS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
+#: What the image has decided: production it is, and where its files are.
+OF_THE_IMAGE = {"DEBUG", "STATIC_ROOT"}
 LARGEST_PICTURE = 200_000
 LONGEST_README = 120
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -78,11 +80,12 @@ def test_the_documents_say_which_variables_are_required():
         assert (documented[name] == "required") == is_required, name
 
 
-def test_docker_compose_passes_on_nothing_that_nobody_reads():
+def test_docker_compose_passes_on_what_is_read_and_nothing_else():
     settings = read(PROJECT / "docker-compose.yml").partition("x-settings:")[2].partition("x-portal:")[0]
     passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", settings, re.MULTILINE))
     gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
     assert passed_on <= set(variables_of_the_settings()) | gunicorn
+    assert set(variables_of_the_settings()) - passed_on == OF_THE_IMAGE
 
 
 @each_document

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import QuerySet
 
-from accounts.enums import Event, Proof
+from accounts.enums import Event, LockReason, Proof, ReleaseReason
 from accounts.models import Account, JournalEntry, RecoveryAddressCorrection
+from activation.enums import ResendReason
 from assistance.agents.journal_search import Author
-from assistance.agents.reasons import REASONS
 from assistance.templatetags.agents import masked
 
 #: Address before and after, by the key of their row.
@@ -17,7 +17,12 @@ Corrections = Mapping[int, tuple[str, str]]
 
 #: Not worth a line.
 EMPTY: tuple[Any, ...] = (None, "", [], {})
-REASON_CODES = {event.value: reasons for event, reasons in REASONS.items()}
+#: What the reason of an event is one of: « autre » is in each. Of other events, an agent has written it.
+REASONS = {
+    Event.LOCKED.value: LockReason,
+    Event.RELEASED.value: ReleaseReason,
+    Event.LINK_REQUESTED.value: ResendReason,
+}
 SOURCES = {"web": "Page web", "worker": "Tâche de fond", "command": "Ligne de commande"}
 
 
@@ -60,7 +65,7 @@ def facts_of(entry: JournalEntry, corrections: Corrections) -> list[tuple[str, s
     if "correction" in details:
         old, new = corrections.get(details["correction"], ("", ""))
         details = {**details, "old": old, "new": new}
-    if reasons := REASON_CODES.get(entry.event):
+    if reasons := REASONS.get(entry.event):
         details = {**details, "reason": _one_of(reasons)(details.get("reason", ""))}
     return [(label, tell(details[key])) for key, (label, tell) in FACTS.items() if details.get(key) not in EMPTY]
 
