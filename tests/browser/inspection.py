@@ -117,7 +117,8 @@ class Inspection:
 
 def accessibility_of(page: Page, renderings: Renderings) -> list[str]:
     """What axe finds, in each rendering."""
-    page.evaluate(AXE)
+    if renderings:
+        page.evaluate(AXE)
     found = []
     for width, scheme, rules in renderings:
         page.set_viewport_size({"width": width, "height": 800})

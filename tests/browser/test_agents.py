@@ -21,19 +21,15 @@ ALL = {**AGENT_PAGES, **AGENT_REFUSALS}
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_page_of_the_agents_is_for_every_agent(name: str, screen: Screen):  # noqa: F811
-    inspection = Inspection(renderings=(LIGHT, PHONE_IN_THE_DARK))
+def test_a_page_of_the_agents_is_for_every_agent(
+    name: str,
+    screen: Screen,  # noqa: F811 - the fixture
+    screen_without_scripts: Screen,  # noqa: F811 - the fixture
+):
+    """Without scripts the colours are the same."""
     ask, answer = made(ALL[name])
-    screen.show(ask.path, answer)
-    inspection.look(screen, name)
-    assert_nothing_found(screen, inspection)
-
-
-@pytest.mark.parametrize("name", AGENT_PAGES)
-def test_a_page_of_the_agents_needs_no_script(name: str, screen_without_scripts: Screen):  # noqa: F811
-    """Refusals add nothing to that."""
-    inspection = Inspection(renderings=())
-    ask, answer = made(ALL[name])
-    screen_without_scripts.show(ask.path, answer)
-    inspection.look(screen_without_scripts, name)
-    assert_nothing_found(screen_without_scripts, inspection)
+    for shown, renderings in ((screen, (LIGHT, PHONE_IN_THE_DARK)), (screen_without_scripts, ())):
+        inspection = Inspection(renderings=renderings)
+        shown.show(ask.path, answer)
+        inspection.look(shown, name)
+        assert_nothing_found(shown, inspection)
