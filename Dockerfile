@@ -2,11 +2,9 @@
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /venv && python -m venv /tools
-COPY requirements.txt requirements-dev.txt /
+COPY requirements.txt requirements-build.txt /
 RUN /venv/bin/pip install --require-hashes -r /requirements.txt
-# Of the development tools only the one that compiles translations, pinned as the others.
-RUN awk '/^babel==/ { on = 1 } on { print } on && !/\\$/ { exit }' /requirements-dev.txt > /babel.txt \
-    && /tools/bin/pip install --require-hashes -r /babel.txt
+RUN /tools/bin/pip install --require-hashes -r /requirements-build.txt
 WORKDIR /portail
 COPY . .
 RUN /tools/bin/pybabel compile -d locale -D django
@@ -16,6 +14,8 @@ RUN SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(64))') \
     DATABASE_URL=postgres://build.invalid/x REDIS_URL=redis://build.invalid \
     UNIVERSITY_NAME=build UNIVERSITY_DOMAINS=build.invalid \
     /venv/bin/python manage.py collectstatic --no-input
+# What the image is made of, with versions and licences, in CycloneDX's format.
+RUN /tools/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json /venv/bin/python
 RUN /venv/bin/python -m compileall -q /portail /venv/lib
 
 FROM python:3.11-slim

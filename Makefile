@@ -12,7 +12,7 @@ PRODUCTION := DEBUG=false PORTAL_URL=https://compte.univ-exemple.fr ALLOWED_HOST
 	UNIVERSITY_NAME=Exemple UNIVERSITY_DOMAINS=univ-exemple.fr \
 	DATABASE_URL=postgres://portail@192.0.2.2/portail REDIS_URL=redis://192.0.2.3/0
 
-.PHONY: help install run test lint format bench messages
+.PHONY: help install run test lint audit sbom format bench messages
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,12 @@ lint: $(INSTALLED) ## check style, types, imports, migrations, catalogues and pr
 	@$(PRODUCTION) SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 	@for catalogue in $(CATALOGUES); do $(BIN)/pybabel -q compile -i $$catalogue -o /dev/null || exit 1; done
+
+audit: $(INSTALLED) ## look the dependencies up in the database of known vulnerabilities
+	@$(BIN)/python -m local.audit
+
+sbom: $(INSTALLED) ## list what production is made of in sbom.json (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements.txt
 
 format: $(INSTALLED) ## put the code into the house style
 	$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """The mails of an account: forgotten password, and the notices of what was changed or locked."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.conf import settings
@@ -11,14 +12,22 @@ from accounts.links import not_me_link, password_reset_link, recovery_address_li
 from accounts.models import Account, JournalEntry, Lock, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notices import addresses_on_file
 from outbox.enums import Kind
-from outbox.mails import Mail, mail
+from outbox.mails import Mail, for_whole_batch, mail
 from outbox.models import Message
+
+
+@for_whole_batch
+def people(messages: Sequence[Message]) -> None:
+    """Whose mails they are, and whether they are locked."""
+    accounts = Account.objects.with_lock().in_bulk({message.person_id for message in messages if message.person_id})
+    for message in messages:
+        message.person = accounts.get(message.person_id)
 
 
 @mail(Kind.PASSWORD_RESET)
 def password_reset(message: Message) -> Mail | None:
     """The link to choose a new password; to the address on file, while the account is active."""
-    account = _person(message)
+    account = message.person
     if account is None or account.state != State.ACTIVE or message.built_at is None:
         return None
     if not account.can_be_mailed or account.recovery_address != message.address:
@@ -31,7 +40,7 @@ def password_reset(message: Message) -> Mail | None:
 @mail(Kind.RECOVERY_VERIFICATION)
 def recovery_verification(message: Message) -> Mail | None:
     """Asks whoever reads an address whether it may serve to recover the account."""
-    account = _person(message)
+    account = message.person
     wishes = RecoveryAddressChange.objects.waiting().filter(account=account, new_address=message.address)
     change = wishes.filter(pk=message.subject_id or 0).first()
     if account is None or account.state != State.ACTIVE or change is None or message.built_at is None:
@@ -53,7 +62,7 @@ def recovery_changed(message: Message) -> Mail | None:
 @mail(Kind.RECOVERY_CORRECTED)
 def recovery_corrected(message: Message) -> Mail | None:
     """Tells an address that stood in the file by mistake that it serves no more; nothing to say if it serves again."""
-    account = _person(message)
+    account = message.person
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or entry is None or message.address == account.recovery_address:
         return None
@@ -74,7 +83,7 @@ def recovery_replacement(message: Message) -> Mail | None:
 @mail(Kind.RECOVERY_ANNOUNCED)
 def recovery_announced(message: Message) -> Mail | None:
     """Tells the new address from when it serves, and whom to tell if it is somebody else's (HLP-05)."""
-    account = _person(message)
+    account = message.person
     approved = RecoveryAddressCorrection.objects.approved().filter(account=account, new_address=message.address)
     correction = approved.filter(pk=message.subject_id or 0).first()
     if account is None or account.is_closed or correction is None:
@@ -93,7 +102,7 @@ def password_changed(message: Message) -> Mail | None:
 def account_locked(message: Message) -> Mail | None:
     """Tells the recovery address why the account was locked and where to get help; holds no link that sets anything
     (HLP-02). Nothing to say once the lock is released."""
-    account = _person(message)
+    account = message.person
     lock = Lock.objects.open().filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or lock is None:
         return None
@@ -106,7 +115,7 @@ def account_locked(message: Message) -> Mail | None:
 @mail(Kind.ACCOUNT_CLOSING)
 def account_closing(message: Message) -> Mail | None:
     """Tells what stops with the end date, what to save, whom to tell if it is wrong; pointless once HR has moved it."""
-    account = _person(message)
+    account = message.person
     if account is None or account.state != State.ACTIVE or account.end_date is None:
         return None
     if message.subject_id != day_as_number(account.end_date) or message.address not in addresses_on_file(account):
@@ -120,7 +129,7 @@ def notice(message: Message, template: str) -> Mail | None:
 
     It is sent even when the account has been locked since: what it says happened. Not when an agent has settled it.
     """
-    account = _person(message)
+    account = message.person
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or entry is None or not_me_link.is_settled(entry):
         return None
@@ -136,8 +145,3 @@ def notice(message: Message, template: str) -> Mail | None:
 
 def _assistance_url() -> str:
     return f"{settings.PORTAL_URL}{reverse('assistance')}"
-
-
-def _person(message: Message) -> Account | None:
-    account: Account | None = Account.objects.with_lock().filter(messages=message).first()
-    return account

@@ -90,7 +90,7 @@ def _about(message: Message, template: str, state: State) -> Mail | None:
 
 def _account(message: Message, state: State) -> Account | None:
     """The person, when the mail still says the truth and goes where it may."""
-    account: Account | None = Account.objects.with_lock().filter(pk=message.person_id).first()
+    account = message.person
     return account if account and account.state == state and account.can_be_mailed else None
 
 

@@ -6,7 +6,8 @@
 
 A test decides how it answers: `catcher.answer = lambda stage, envelope: "451 4.7.1 Come back later"`. The
 function runs in a thread of its own and may sleep: that client sees a server that hangs. At "data" the mail has
-been received and not yet acknowledged.
+been received and not yet acknowledged; at "kept", besides, it will be delivered whether or not the client is told. With `catcher.tls` set, STARTTLS is offered, and no mail is taken without it;
+a test may change it from one connection to the next.
 
     python -m local.mailcatcher --smtp-port 2525 --http-port 8025
 
@@ -19,6 +20,7 @@ import email
 import email.policy
 import json
 import signal
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,12 +30,12 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
-from aiosmtpd.smtp import SMTP, Session
+from aiosmtpd.smtp import SMTP, Session, syntax
 from aiosmtpd.smtp import Envelope as SMTPEnvelope
 
 from local.processes import LOOPBACK, free_port
 
-Stage = Literal["connect", "mail", "rcpt", "data"]
+Stage = Literal["connect", "starttls", "mail", "rcpt", "data", "kept"]
 Answer = Callable[[Stage, "Envelope"], str]
 
 
@@ -43,6 +45,7 @@ class Envelope:
 
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
+    encrypted: bool = False
 
 
 class CaughtMessage(EmailMessage):
@@ -107,6 +110,7 @@ class MailCatcher:
         self.host = host
         self.port = port or free_port()
         self.answer: Answer = accept
+        self.tls: ssl.SSLContext | None = None
         self.directory = directory
         self.messages = stored(directory) if directory else []
         self._arrival = threading.Condition()
@@ -198,7 +202,15 @@ class ScriptedSMTP(SMTP):
     """One connection, answered as the catcher says."""
 
     def __init__(self, catcher: MailCatcher, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(Hooks(catcher), hostname="localhost", ident="catcher", loop=loop)
+        tls = catcher.tls
+        super().__init__(
+            Hooks(catcher),
+            hostname="localhost",
+            ident="catcher",
+            loop=loop,
+            tls_context=tls,
+            require_starttls=bool(tls),
+        )
         self.catcher = catcher
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -220,6 +232,15 @@ class ScriptedSMTP(SMTP):
             await self.push(said)
             self.transport.close()
 
+    @syntax("STARTTLS", when="tls_context")
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802 (aiosmtpd calls it so)
+        """aiosmtpd has no hook before it says yes either."""
+        said = await self.catcher.ask("starttls", Envelope())
+        if said.startswith("2"):
+            await super().smtp_STARTTLS(arg)
+        else:
+            await self.push(said)
+
 
 class Hooks:
     """What aiosmtpd calls at each stage of a mail."""
@@ -228,32 +249,34 @@ class Hooks:
         self.catcher = catcher
 
     async def handle_MAIL(  # noqa: N802 (aiosmtpd calls it so)
-        self, _server: SMTP, _session: Session, envelope: SMTPEnvelope, address: str, options: list[str]
+        self, _server: SMTP, session: Session, envelope: SMTPEnvelope, address: str, options: list[str]
     ) -> str:
         """Ask about the sender."""
-        said = await self.catcher.ask("mail", Envelope(address))
+        said = await self.catcher.ask("mail", Envelope(address, encrypted=bool(session.ssl)))
         if said.startswith("2"):
             envelope.mail_from = address
             envelope.mail_options.extend(options)
         return said
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it so)
-        self, _server: SMTP, _session: Session, envelope: SMTPEnvelope, address: str, _options: list[str]
+        self, _server: SMTP, session: Session, envelope: SMTPEnvelope, address: str, _options: list[str]
     ) -> str:
         """Ask about one recipient."""
-        said = await self.catcher.ask("rcpt", Envelope(envelope.mail_from or "", [*known(envelope), address]))
+        asked = Envelope(envelope.mail_from or "", [*known(envelope), address], encrypted=bool(session.ssl))
+        said = await self.catcher.ask("rcpt", asked)
         if said.startswith("2"):
             envelope.rcpt_tos.append(address)
         return said
 
     async def handle_DATA(  # noqa: N802 (aiosmtpd calls it so)
-        self, _server: SMTP, _session: Session, envelope: SMTPEnvelope
+        self, _server: SMTP, session: Session, envelope: SMTPEnvelope
     ) -> str:
         """Ask about the whole mail, and keep it if it is accepted."""
-        seen = Envelope(envelope.mail_from or "", known(envelope))
+        seen = Envelope(envelope.mail_from or "", known(envelope), encrypted=bool(session.ssl))
         said = await self.catcher.ask("data", seen)
         if said.startswith("2"):
             self.catcher.keep(cast(bytes, envelope.content), seen)
+            said = await self.catcher.ask("kept", seen)
         return said
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from accounts.enums import Event
 from accounts.mails import notice
-from accounts.models import Account, JournalEntry
+from accounts.models import JournalEntry
 from mailrouting.domains import may_receive
 from mailrouting.models import Redirection
 from mailrouting.tokens import redirection_link
@@ -29,8 +29,8 @@ class Change(StrEnum):
 def redirection_verification(message: Message) -> Mail | None:
     """Asks whoever reads an address to confirm it; pointless once it is confirmed, changed, no longer allowed, or its
     account locked."""
-    redirection = Redirection.objects.waiting().filter(account__messages=message.pk, target=message.address).first()
-    account: Account | None = Account.objects.with_lock().filter(messages=message.pk).first()
+    account = message.person
+    redirection = Redirection.objects.waiting().filter(account=account, target=message.address).first()
     if redirection is None or account is None or account.is_locked or account.is_closed or message.built_at is None:
         return None
     if not may_receive(redirection.target):

@@ -1,6 +1,6 @@
 """How a mail is made: each app registers one small function per kind in its own `mails.py`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,7 +23,9 @@ class Mail:
 
 
 Builder = Callable[[Message], Mail | None]
+LookUp = Callable[[Sequence[Message]], None]
 _builders: dict[Kind, Builder] = {}
+_look_ups: list[LookUp] = []
 
 
 def mail(kind: Kind) -> Callable[[Builder], Builder]:
@@ -34,6 +36,18 @@ def mail(kind: Kind) -> Callable[[Builder], Builder]:
         return builder
 
     return register
+
+
+def for_whole_batch(function: LookUp) -> LookUp:
+    """Register what finds in one query what the builders need to know of each mail of a batch."""
+    _look_ups.append(function)
+    return function
+
+
+def look_up(messages: Sequence[Message]) -> None:
+    """Find whatever can be found for all of them at once, before their mails are built."""
+    for function in _look_ups:
+        function(messages)
 
 
 def registered_kinds() -> frozenset[Kind]:

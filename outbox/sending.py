@@ -1,15 +1,16 @@
-"""Sending what the outbox holds, and recording what became of it. The table is the memory, the broker only wakes."""
+"""Sending what the outbox holds. The table is the memory, the broker only wakes."""
 
 import logging
-import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from outbox import mails
-from outbox.delivery import Accepted, Answer, Courier, Postponed, Refused
+from outbox import mails, recording
+from outbox.delivery import Accepted, Answer, Courier, Postponed
 from outbox.enums import Status
 from outbox.models import Message
 
@@ -17,44 +18,54 @@ logger = logging.getLogger(__name__)
 
 BATCH = 50
 LEASE = timedelta(minutes=5)
-# A batch stops here, so that no mail is begun under a lease that could run out before the server has answered.
-BATCH_TIME = LEASE / 2
-GIVE_UP_AFTER = timedelta(days=4)
-FIRST_DELAY = timedelta(seconds=30)
-LONGEST_DELAY = timedelta(hours=1)
-# After so many doublings the longest delay is reached; days of tries must not make an astronomical number.
-DOUBLINGS = 7
+# A batch stops here. However slow the server, a mass of mails holds up whoever is urgent no longer than this, and no
+# mail is begun on facts that are old or under a lease that could run out before the server has answered.
+BATCH_TIME = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row, and what its mail says."""
+
+    message: Message
+    content: mails.Mail
+
+
+def nobody() -> bool:
+    """Whoever sends a batch sends the next one too."""
+    return False
 
 
 def send(*, message_id: int) -> None:
     """Send one mail now if it is due and nobody else has it in hand; a missing or finished row is normal."""
+    drafts = _drafted(_take(now=timezone.now(), size=1, only=message_id))
     with Courier() as courier:
-        for message in _take(now=timezone.now(), size=1, only=message_id):
-            _send_one(message, courier)
+        for draft in drafts:
+            _send_one(draft, courier)
 
 
-def send_due(*, now: datetime | None = None) -> bool:
-    """Send one batch of what is due, the most urgent first; True when there may be more.
+def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = nobody) -> bool:
+    """Send one batch of what is due, the most urgent first; True when there may be more and nobody was called for it.
 
     A batch keeps one connection and ends early when the server is down or time is running out; what was taken and
-    not sent is put back.
+    not sent is put back. `call_another` is called in a full batch once the server has taken a mail: there is work for
+    another process, and somebody to give it to. It says whether it has called.
     """
     began = now or timezone.now()
-    batch = _take(now=began, size=BATCH)
+    taken = _take(now=began, size=BATCH)
+    is_full, called = len(taken) == BATCH, False
+    drafts = _drafted(taken)
     with Courier() as courier:
-        for position, message in enumerate(batch):
-            answer = _send_one(message, courier)
-            server_is_down = isinstance(answer, Postponed) and answer.server_is_down
-            if server_is_down or timezone.now() - began > BATCH_TIME:
-                _put_back(batch[position + 1 :], answer)
-                return not server_is_down
-    return len(batch) == BATCH
-
-
-def record_fate(*, provider_id: str, fate: Status, answer: str) -> None:
-    """Record what the provider says of a mail; saying it twice changes nothing, and a bounce outlives a delivery."""
-    final = (Status.BOUNCED, Status.COMPLAINED)
-    Message.objects.filter(provider_id=provider_id).exclude(status__in=final).update(status=fate, answer=answer[:500])
+        for position, draft in enumerate(drafts, start=1):
+            answer = _send_one(draft, courier)
+            called = called or (is_full and isinstance(answer, Accepted) and call_another())
+            if _server_is_down(answer):
+                recording.put_back(_messages(drafts[position:]), not_before=timezone.now() + recording.FIRST_DELAY)
+                return False
+            if timezone.now() - began > BATCH_TIME:
+                recording.put_back(_messages(drafts[position:]))
+                return not called
+    return is_full and not called
 
 
 @transaction.atomic
@@ -66,81 +77,55 @@ def _take(*, now: datetime, size: int, only: int | None = None) -> list[Message]
     taken = list(due.select_for_update(skip_locked=True, of=("self",))[:size])
     for message in taken:
         message.lease(now, LEASE)
-    Message.objects.bulk_update(taken, ["status", "leased_until", "attempts"])
+    Message.objects.filter(pk__in=[message.pk for message in taken]).update(
+        status=Status.SENDING, leased_until=now + LEASE, attempts=F("attempts") + 1
+    )
     return taken
 
 
-def _send_one(message: Message, courier: Courier) -> Answer | None:
-    """Make one mail, hand it over, record the answer; None when there was nothing to say any more."""
-    message.built_at = timezone.now()
-    answer: Answer | None
+def _drafted(messages: list[Message]) -> list[Draft]:
+    """What the mails say, from today's facts; deadlines are on the rows before anything leaves. Pointless ones end."""
+    now = timezone.now()
+    mails.look_up(messages)
+    drafts = [draft for message in messages if (draft := _draft(message, now))]
+    recording.note_built(_messages(drafts))
+    return drafts
+
+
+def _draft(message: Message, now: datetime) -> Draft | None:
+    """None when there is nothing to say any more, or when it cannot be made now."""
+    message.built_at = now
     try:
-        email = _made(message)
-        answer = courier.hand_over(email) if email else None
+        content = mails.build(message)
     except Exception as error:
-        # One mail that cannot be made or sent must not hold up the others; it is tried again like any other (AVL-03).
-        logger.exception("Mail %s could not be made", message.pk)
-        answer = Postponed(type(error).__name__, server_is_down=False)
-    if answer is None:
-        _finish(message, Status.CANCELLED)
-    else:
-        _record_answer(message, answer)
+        recording.note_answer(message, _cannot_be_made(message, error))
+        return None
+    if content is None:
+        recording.note_pointless(message)
+        return None
+    message.deadline = content.deadline
+    return Draft(message, content)
+
+
+def _send_one(draft: Draft, courier: Courier) -> Answer:
+    """Write one mail, hand it over, record the answer."""
+    try:
+        answer = courier.hand_over(mails.rendered(draft.message, draft.content))
+    except Exception as error:
+        answer = _cannot_be_made(draft.message, error)
+    recording.note_answer(draft.message, answer)
     return answer
 
 
-def _made(message: Message) -> EmailMultiAlternatives | None:
-    """The mail from today's facts, its deadline fixed on the row before anything leaves; None when it is pointless."""
-    content = mails.build(message)
-    if content is None:
-        return None
-    email = mails.rendered(message, content)
-    message.deadline = content.deadline
-    message.save(update_fields=["built_at", "deadline"])
-    return email
+def _cannot_be_made(message: Message, error: Exception) -> Postponed:
+    """Such a mail must not hold up the others; it is tried again like any other (AVL-03)."""
+    logger.error("Mail %s could not be made", message.pk, exc_info=error)
+    return Postponed(type(error).__name__, server_is_down=False)
 
 
-def _record_answer(message: Message, answer: Answer) -> None:
-    match answer:
-        case Accepted(provider_id):
-            message.provider_id, message.sent_at = provider_id, timezone.now()
-            _finish(message, Status.SENT)
-        case Refused(said):
-            message.answer = said
-            _finish(message, Status.REFUSED)
-        case Postponed(said):
-            message.answer = said
-            _postpone(message)
+def _server_is_down(answer: Answer) -> bool:
+    return isinstance(answer, Postponed) and answer.server_is_down
 
 
-def _finish(message: Message, status: Status) -> None:
-    message.status, message.leased_until = status, None
-    message.save(update_fields=["status", "leased_until", "provider_id", "sent_at", "answer"])
-    logger.info("Mail %s (%s): %s", message.pk, message.kind, status)
-
-
-def _postpone(message: Message) -> None:
-    """Wait longer after each try, and give up after some days; the agents see what was given up."""
-    now = timezone.now()
-    if now - message.created_at > GIVE_UP_AFTER:
-        _finish(message, Status.GIVEN_UP)
-        return
-    message.status, message.leased_until = Status.QUEUED, None
-    message.due_at = now + delay_before_retry(message.attempts)
-    message.save(update_fields=["status", "leased_until", "due_at", "answer"])
-    logger.warning("Mail %s (%s) postponed: %s", message.pk, message.kind, message.answer)
-
-
-def _put_back(messages: list[Message], answer: Answer | None) -> None:
-    """Give back rows that were taken and not tried; while the server is down they wait a little."""
-    wait = FIRST_DELAY if isinstance(answer, Postponed) and answer.server_is_down else timedelta(0)
-    for message in messages:
-        message.status, message.leased_until = Status.QUEUED, None
-        message.attempts -= 1
-        message.due_at = timezone.now() + wait
-    Message.objects.bulk_update(messages, ["status", "leased_until", "attempts", "due_at"])
-
-
-def delay_before_retry(attempts: int) -> timedelta:
-    """30 s after the first try, then twice as long each time up to one hour, give or take a fifth (AVL-03)."""
-    delay: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, DOUBLINGS), LONGEST_DELAY)
-    return delay * random.uniform(0.8, 1.2)  # noqa: S311 - a jitter is no secret
+def _messages(drafts: list[Draft]) -> list[Message]:
+    return [draft.message for draft in drafts]

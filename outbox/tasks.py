@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from outbox import sending
+from outbox.waking import wake
 
 
 @shared_task
@@ -13,6 +14,12 @@ def send_message(message_id: int) -> None:
 
 @shared_task
 def send_due_messages() -> None:
-    """Send one batch of what is due, then make room for others before the next one."""
-    if sending.send_due():
-        send_due_messages.delay()
+    """Send one batch of what is due; another process begins the next one meanwhile, or this one behind the urgent."""
+    if sending.send_due(call_another=call_another):
+        call_another()
+
+
+def call_another() -> bool:
+    """Have the next batch sent by whoever is free, each urgent task before it."""
+    wake(send_due_messages)
+    return True

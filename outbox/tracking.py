@@ -4,7 +4,7 @@ from anymail.signals import AnymailTrackingEvent, EventType, tracking
 from django.dispatch import receiver
 
 from outbox.enums import Status
-from outbox.sending import record_fate
+from outbox.models import Message
 
 FATES = {
     EventType.DELIVERED: Status.DELIVERED,
@@ -13,11 +13,41 @@ FATES = {
     EventType.FAILED: Status.BOUNCED,
     EventType.COMPLAINED: Status.COMPLAINED,
 }
+#: What no later event changes.
+FINAL = (Status.BOUNCED, Status.COMPLAINED)
+LONGEST_ANSWER = 500
+
+
+class NotYetKnown(Exception):
+    """Perhaps a mail whose name at the provider is being written down: the provider is to say it again later."""
 
 
 @receiver(tracking)
 def note_fate(sender: object, event: AnymailTrackingEvent, **kwargs: object) -> None:
-    """Set the fate of the mail that the provider names; other events are none of our business."""
+    """Set the fate of the mail that the provider names; other events are none of our business.
+
+    Raises NotYetKnown, which the provider sees as an error: they all try again.
+    """
     fate = FATES.get(event.event_type)
     if fate is not None and event.message_id:
         record_fate(provider_id=event.message_id, fate=fate, answer=event.mta_response or event.description or "")
+
+
+def record_fate(*, provider_id: str, fate: Status, answer: str) -> None:
+    """Record what the provider says of a mail; saying it twice changes nothing, and a bounce outlives a delivery.
+
+    Raises NotYetKnown when no mail has that name, and one that is just leaving may be about to get it.
+    """
+    if _recorded(provider_id, fate, answer):
+        return
+    some_are_leaving = Message.objects.filter(status=Status.SENDING).exists()
+    # Again: it may have been given its name before we looked whether there are any without.
+    if not _recorded(provider_id, fate, answer) and some_are_leaving:
+        raise NotYetKnown
+
+
+def _recorded(provider_id: str, fate: Status, answer: str) -> bool:
+    """Whether there is such a mail."""
+    named = Message.objects.filter(provider_id=provider_id)
+    changed = named.exclude(status__in=FINAL).update(status=fate, answer=answer[:LONGEST_ANSWER])
+    return bool(changed) or named.exists()

@@ -1,10 +1,17 @@
 """What Redis remembers between requests."""
 
+from functools import cache
+
 from django.conf import settings
 from redis import Redis
 
 
 def forget_limits() -> None:
     """Start every counter from nothing, and the queue with it."""
-    with Redis.from_url(settings.REDIS_URL) as redis:
-        redis.flushdb()
+    _redis(settings.REDIS_URL).flushdb()
+
+
+@cache
+def _redis(url: str) -> Redis:
+    """One connection for all tests of this process."""
+    return Redis.from_url(url)

@@ -94,20 +94,30 @@ class Stack:
         """Start the Celery worker unless it runs: both queues, two processes."""
         self._start("worker", "celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
 
-    def start_beat(self) -> None:
-        """Start beat with a schedule of one second unless it runs."""
-        schedule = str(self.directory / "beat-schedule")
+    def start_spare_worker(self, *, processes: int, **environment: str) -> None:
+        """Start a worker beside the other unless it runs: for what is sent to the queue "spare", in its own environment."""
         self._start(
-            "beat", "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule
+            "spare",
+            *("celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO"),
+            *("--concurrency", str(processes), "--queues", "spare", "--hostname", "spare@%h"),
+            environment=environment,
+        )
+        wait_until(lambda: self.worker_is_ready("spare"), self.log("spare"))
+
+    def start_beat(self, name: str = "beat") -> None:
+        """Start beat with a schedule of one second unless it runs; a second one under another name."""
+        schedule = str(self.directory / f"{name}-schedule")
+        self._start(
+            name, "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule
         )
 
     def stop(self, name: str) -> None:
-        """Stop "web", "worker" or "beat" in good order."""
+        """Stop "web", "worker", "spare" or "beat" in good order."""
         if name in self.processes:
             stop(self.processes.pop(name), signal.SIGTERM, patience=10)
 
     def kill(self, name: str) -> None:
-        """`kill -9` of "web", "worker" or "beat" with its children, as a crash of the machine would."""
+        """`kill -9` of "web", "worker", "spare" or "beat" with its children, as a crash of the machine would."""
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -117,10 +127,10 @@ class Stack:
         self.start_worker()
         wait_until(self.worker_is_ready, self.log("worker"))
 
-    def send(self, task: Task, *arguments: object) -> None:
+    def send(self, task: Task, *arguments: object, queue: str | None = None) -> None:
         """Publish a task to the broker of the stack, as beat does: `stack.send(send_due_messages)`."""
         with Connection(self.redis.url) as broker:
-            task.apply_async(arguments, connection=broker)
+            task.apply_async(arguments, connection=broker, queue=queue)
 
     def web_is_ready(self) -> bool:
         """Whether /sante/pret answers 200."""
@@ -128,9 +138,9 @@ class Stack:
             return bool(response.status == 200)
         return False
 
-    def worker_is_ready(self) -> bool:
+    def worker_is_ready(self, name: str = "worker") -> bool:
         """Whether the worker of now waits for tasks."""
-        return " ready." in self.log("worker").read_text(errors="replace")
+        return " ready." in self.log(name).read_text(errors="replace")
 
     def forget(self) -> None:
         """Take back what the last test left in Redis: sessions, limits, tasks; the broker's own book-keeping stays."""
@@ -156,12 +166,23 @@ class Stack:
         self.redis.close()
         self._listener.close()
 
-    def _start(self, name: str, *command: str, pass_fds: list[int] | None = None) -> None:
+    def _start(
+        self,
+        name: str,
+        *command: str,
+        pass_fds: list[int] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         if name in self.processes and self.processes[name].poll() is None:
             return
         with self.log(name).open("wb") as log:
             self.processes[name] = start(
-                command, env=self.env, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds or []
+                command,
+                env={**self.env, **(environment or {})},
+                cwd=PROJECT,
+                stdout=log,
+                stderr=log,
+                pass_fds=pass_fds or [],
             )
 
 

@@ -24,7 +24,8 @@ from mailrouting.services import choose_redirection
 from outbox import sending
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from outbox.sending import delay_before_retry, send, send_due
+from outbox.recording import delay_before_retry
+from outbox.sending import send, send_due
 from outbox.services import queue
 from tests import hostile
 from tests.people import active_person, pending_person

@@ -1,0 +1,288 @@
+"""The portal as in production, on a PostgreSQL and a Redis of its own that a test may stop, kill, silence and empty.
+
+A module whose tests want it imports `machine` and writes `pytestmark = ON_THE_MACHINE`. What is committed stays until the
+last test: tests make people of their own, and `tests.invariants` holds for all of them, always.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection, connections
+from psycopg.conninfo import conninfo_to_dict
+
+from local import postgresql_files
+from local.mailcatcher import MailCatcher
+from local.processes import LOOPBACK, tail
+from local.servers import PostgreSQL
+from tests.invariants import assert_nothing_is_half_done
+from tests.stack import PROJECT, Stack, database_url, wait_until
+
+ON_THE_MACHINE = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+CSRF_TOKEN = "c" * 32
+#: Nobody waits longer for any answer, whatever is broken behind it (AVL-08).
+LONGEST_WAIT = 10.0
+visitors = count(1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a browser got: status 0 when the connection broke; `at` is when it had it."""
+
+    path: str
+    status: int
+    seconds: float
+    at: float
+    text: str = ""
+    retry_after: str = ""
+    location: str = ""
+
+
+@dataclass
+class Browser:
+    """Somebody's browser behind the proxy, at an address of its own. Whatever it is answered is added to `answers`."""
+
+    url: str
+    answers: list[Answer] = field(default_factory=list)
+    cookies: dict[str, str] = field(default_factory=lambda: {"__Host-csrftoken": CSRF_TOKEN})
+    address: str = field(default_factory=lambda: "10.{}.{}.{}".format(*next(visitors).to_bytes(3, "big")))
+
+    def ask(self, path: str, form: dict[str, str] | None = None) -> Answer:
+        """One request, no redirect followed; a form brings its CSRF token."""
+        began = time.monotonic()
+        try:
+            response = requests.request(
+                "GET" if form is None else "POST",
+                f"{self.url}{path}",
+                data=None if form is None else {"csrfmiddlewaretoken": CSRF_TOKEN, **form},
+                headers=self._headers(),
+                allow_redirects=False,
+                timeout=60,
+            )
+        except requests.ConnectionError:
+            return self._keep(Answer(path, 0, time.monotonic() - began, time.monotonic()))
+        self.cookies |= response.cookies.get_dict()
+        return self._keep(
+            Answer(
+                path,
+                response.status_code,
+                time.monotonic() - began,
+                time.monotonic(),
+                response.text,
+                response.headers.get("Retry-After", ""),
+                response.headers.get("Location", ""),
+            )
+        )
+
+    def insist(self, path: str, form: dict[str, str] | None = None) -> Answer:
+        """Ask until it is there, as people do before a page that says to come back."""
+        while (answer := self.ask(path, form)).status in (0, 503):
+            time.sleep(0.3)
+        return answer
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
+            "Origin": self.url.replace("http://", "https://"),
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-For": self.address,
+            "Connection": "close",
+        }
+
+    def _keep(self, answer: Answer) -> Answer:
+        self.answers.append(answer)
+        return answer
+
+
+class Relay:
+    """A TCP relay to a server of ours that can fall silent: connections stay open, new ones are taken, nothing passes."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Nothing passes until the end of the block; then all that was held does."""
+        self._loop.call_soon_threadsafe(self._speaks.clear)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._speaks.set)
+
+    def close(self) -> None:
+        """Break every connection."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _listen(self) -> asyncio.Server:
+        self._speaks = asyncio.Event()
+        self._speaks.set()
+        return await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=1024)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._speaks.wait()
+        try:
+            server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self.target)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(self._pass_on(reader, server_writer), self._pass_on(server_reader, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await self._speaks.wait()
+                writer.write(data)
+        except OSError:
+            pass
+        writer.close()
+
+
+class Machine(Stack):
+    """Web with the processes and threads of production, a worker, PostgreSQL, Redis."""
+
+    def __init__(self, catcher: MailCatcher, directory: Path) -> None:
+        super().__init__(catcher, directory)
+        self.database = PostgreSQL()
+        #: What a test wants otherwise, from the next start of a process on.
+        self.wishes: dict[str, str] = {}
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Nothing of what makes other tests cheap."""
+        as_shipped = ("ARGON2_MEMORY_KIB", "WEB_CONCURRENCY", "WEB_THREADS", "DATABASE_POOL_SIZE")
+        mine = {name: value for name, value in super().env.items() if name not in as_shipped}
+        return {
+            **mine,
+            "DEBUG": "false",
+            "DATABASE_URL": self.database.url,
+            "PORTAL_URL": self.url.replace("http://", "https://"),
+            "ALLOWED_HOSTS": LOOPBACK,
+            "TRUSTED_PROXIES": LOOPBACK,
+            "STATIC_ROOT": str(self.directory / "static"),
+            **self.wishes,
+        }
+
+    @property
+    def web_processes(self) -> list[int]:
+        """Those that answer; the one that keeps them is left out."""
+        return children(self.processes["web"].pid)
+
+    def begin(self) -> None:
+        """Start everything for the first time; the tables are those of the test database."""
+        command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
+        self.database.start()
+        collecting = subprocess.Popen(command, cwd=PROJECT, env=self.env)
+        copy_tables(database_url(), self.database.url)
+        assert collecting.wait() == 0
+        self.start_all()
+
+    def with_wishes(self, **wishes: str) -> None:
+        """Start the web again, under these settings."""
+        self.stop("web")
+        self.wishes = wishes
+        self.start_web()
+        wait_until(self.web_is_ready, self.log("web"))
+
+    def browser(self, answers: list[Answer] | None = None) -> Browser:
+        """A new one; several may share a list of answers."""
+        return Browser(self.url, [] if answers is None else answers)
+
+    def close(self) -> None:
+        """End everything."""
+        super().close()
+        self.database.close()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started, and that still are."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def place_of(url: str) -> dict[str, str]:
+    """The parts of a database's address, as Django's settings call them."""
+    parts = conninfo_to_dict(url)
+    names = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}
+    return {name: str(parts[part]) for name, part in names.items()}
+
+
+def copy_tables(source: str, target: str) -> None:
+    """Tables, triggers and what migrations put into them: a tenth of the time that migrations take."""
+    programs = postgresql_files.programs()
+    dumped = subprocess.run(
+        [programs / "pg_dump", "--no-owner", "--no-privileges", source], check=True, capture_output=True
+    )
+    load = [programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull, target]
+    subprocess.run(load, input=dumped.stdout, check=True)
+
+
+def all_at_once(acts: list[Callable[[], Any]]) -> list[Any]:
+    """What each answers, all begun at the same instant in threads of their own, which leave no connection."""
+    ready = threading.Barrier(len(acts))
+
+    def act(wanted: Callable[[], Any]) -> Any:
+        ready.wait(30)
+        try:
+            return wanted()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(act, acts))
+
+
+def tell(what: str, answers: list[Answer], **more: object) -> None:
+    """The line of a test: how many requests, how many of them failed, how long the longest waited."""
+    failed = sum(answer.status in (0, 429) or answer.status >= 500 for answer in answers)
+    longest = max(answer.seconds for answer in answers)
+    rest = "".join(f", {name} {value}" for name, value in more.items())
+    sys.stdout.write(f"{what}: {len(answers)} requests, {failed} failed, longest wait {longest:.2f} s{rest}\n")
+
+
+@pytest.fixture(scope="session")
+def the_machine(django_db_setup: None, mail_server: MailCatcher, django_db_blocker) -> Iterator[Machine]:
+    """One for all the tests of this process."""
+    with tempfile.TemporaryDirectory(prefix="portal-machine-") as directory:
+        running = Machine(mail_server, Path(directory))
+        try:
+            with django_db_blocker.unblock():
+                running.begin()
+                connection.close()
+            yield running
+        finally:
+            running.close()
+
+
+@pytest.fixture
+def machine(the_machine: Machine, django_db_blocker) -> Iterator[Machine]:
+    """The machine, whole; models of this test read its database. Afterwards nothing on it is half done."""
+    connection.close()
+    facts = connection.settings_dict
+    before = dict(facts)
+    if not the_machine.database.answers():
+        the_machine.database.start()
+    the_machine.start_all()
+    the_machine.forget()
+    facts |= place_of(the_machine.database.url)
+    with django_db_blocker.unblock():
+        yield the_machine
+        sys.stdout.writelines(f"--- {name}\n{tail(the_machine.log(name), 60)}\n" for name in ("web", "worker"))
+        assert_nothing_is_half_done()
+        connection.close()
+    facts |= before

@@ -1,0 +1,104 @@
+"""PostgreSQL that goes away and comes back while people are there (AVL-06, HDR-05, SES-02)."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from itertools import cycle
+
+from accounts.models import Account
+from activation.models import Charter
+from outbox.enums import Kind, Status
+from outbox.models import Message
+from tests.activation.walking import link_to
+from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, machine, tell  # noqa: F401
+from tests.invariants import assert_nothing_is_half_done
+from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.stack import wait_until
+
+pytestmark = ON_THE_MACHINE
+
+WALKERS = 24
+#: Seconds after which nobody may notice any more that the server was away.
+BACK_WITHIN = 5.0
+PAGES = ("/", "/connexion/", "/aide/", "/annuaire/?q=durand", "/premiere-connexion/", "/compte/", "/assistance/")
+
+
+def walk(browser: Browser, link: str, version: str, pause: float) -> None:
+    """The whole activation, each page and each form once; whoever is told to come back does, and goes on there."""
+    steps: list[tuple[str, dict[str, str] | None]] = [
+        (link, None),
+        ("/activation/", None),
+        ("/activation/", {}),
+        ("/activation/charte/", None),
+        ("/activation/charte/", {"version": version, "accepted": "on"}),
+        ("/activation/annuaire/", {"listed": "yes", "understood": "on"}),
+        ("/activation/messagerie/", {}),
+        ("/activation/mot-de-passe/", None),
+        ("/activation/mot-de-passe/", {"password": A_GOOD_PASSWORD, "password2": A_GOOD_PASSWORD}),
+    ]
+    for path, form in steps:
+        browser.insist(path, form)
+        time.sleep(pause)
+
+
+def look_around(browser: Browser, over: threading.Event) -> None:
+    """Somebody who opens pages, asks for links and fails to sign in."""
+    for number, page in enumerate(cycle(PAGES)):
+        if over.wait(0.3):
+            return
+        browser.ask(page)
+        if number % 5 == 4:
+            browser.ask("/premiere-connexion/", {"login": "personne.inconnue"})
+
+
+@contextmanager
+def in_threads(*acts: Callable[[], object]):
+    """They run beside the block, and have ended after it."""
+    threads = [threading.Thread(target=act) for act in acts]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine):  # noqa: F811
+    """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
+    people = [pending_person() for _ in range(WALKERS)]
+    links, version = [link_to(person) for person in people], Charter.objects.in_force().version
+    answers: list[Answer] = []
+    over, worker = threading.Event(), machine.processes["worker"]
+    processes = (worker.pid, *children(worker.pid), *machine.web_processes)
+
+    def walking(share: int) -> Callable[[], None]:
+        return lambda: [walk(machine.browser(answers), link, version, 0.15) for link in links[share::6]]
+
+    strolling = [lambda: look_around(machine.browser(answers), over) for _ in range(4)]
+    began = time.monotonic()
+    back: list[float] = []
+    with in_threads(*map(walking, range(6)), *strolling):
+        try:
+            for stop in (machine.database.stop, machine.database.kill):
+                time.sleep(1.5)
+                stop()
+                away = time.monotonic()
+                time.sleep(3)
+                machine.database.start()
+                back.append(time.monotonic())
+                assert_nothing_is_half_done()
+                time.sleep(BACK_WITHIN)
+        finally:
+            over.set()
+
+    refused = [answer for answer in answers if answer.status == 503]
+    late = [answer for answer in refused if not any(moment - 4 < answer.at < moment + BACK_WITHIN for moment in back)]
+    tell("PostgreSQL restarted twice", answers, back_after=max((r.at - b for r in refused for b in back if 0 < r.at - b < BACK_WITHIN), default=0))
+    assert {answer.status for answer in answers} <= {200, 302, 503, 404}
+    assert refused
+    assert late == []
+    assert all(answer.retry_after and "indisponible" in answer.text for answer in refused)
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT
+    assert processes == (worker.pid, *children(worker.pid), *machine.web_processes)
+    assert all(person.is_active for person in Account.objects.filter(pk__in=[p.pk for p in people]))

@@ -1,0 +1,131 @@
+"""How nasty inputs are sent: each value into one field, and the ways in which a form should never be sent (§17.1)."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote_plus
+
+from tests.hostile.packs import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, TOKEN, N
+from tests.hostile.shown import CSRF, Field, Form
+
+URLENCODED = "application/x-www-form-urlencoded"
+Value = str | bytes
+
+#: As much as fits into one value: shown raw, the first is markup and a template; the second is refused by most fields.
+MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
+UNSEEN = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
+#: What no form asks for, and a careless one would take (INP-06).
+EXTRA = {
+    "is_staff": "1",
+    "is_superuser": "1",
+    "is_active": "0",
+    "status": "active",
+    "state": "active",
+    "user": "1",
+    "account": "1",
+    "pk": "1",
+    "id": "1",
+    "role": "responsables",
+    "groups": "1",
+    "category": "staff",
+    "uid": "root",
+    "activated_at": "2026-01-01",
+    "institutional_address": "a@evil.example",
+    "recovery_address": "a@evil.example",
+    "recovery_email": "a@evil.example",
+    "email": "a@evil.example",
+    "_connector": "OR 1=1--",
+    "_negated": "1",
+    "password__startswith": "argon2",
+}
+#: The packs of a field, by the kind of its input, what it completes itself with, or a part of its name.
+PACKS: dict[str, list[Value]] = {
+    "email": [value for value, _wanted in EMAIL],
+    "username": [value for value, _wanted in EMAIL],
+    "login": [value for value, _wanted in EMAIL],
+    "password": [value for value, _wanted in PASSWORD],
+    "tel": list(PHONE),
+    "ine": list(INE),
+    "birth": list(BIRTH),
+    "date": list(BIRTH),
+    "next": list(NEXT),
+    "hidden": [*TOKEN, *NEXT],
+    "checkbox": ["on", "true", "0", "false", "1"],
+}
+
+
+class Thrown(NamedTuple):
+    """What is sent instead of a plausible form: its name in a failure, the payloads to look for, and the request."""
+
+    name: str
+    payloads: tuple[str, ...]
+    body: bytes
+    query: str = ""
+    content_type: str = URLENCODED
+
+
+def encoded(value: Value) -> bytes:
+    """As a browser would write it; bytes are percent-encoded already."""
+    return value if isinstance(value, bytes) else quote_plus(value).encode()
+
+
+def body_of(answers: list[tuple[str, Value]]) -> bytes:
+    return b"&".join(encoded(name) + b"=" + encoded(value) for name, value in answers)
+
+
+def values_for(one: Field) -> Iterator[tuple[str, Value]]:
+    """Every universal value, and the packs that fit the field, each with its name in a failure."""
+    yield from N.items()
+    for mark, pack in PACKS.items():
+        if mark in (one.kind, one.autocomplete, one.name) or mark in one.name.split("_"):
+            yield from ((f"{mark} {number}", value) for number, value in enumerate(pack))
+
+
+def text_of(value: Value) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def into_one_field(form: Form, name: str, value: Value) -> list[tuple[str, Value]]:
+    return [(other, value if other == name else answer) for other, answer in form.answers().items()]
+
+
+def thrown_at_each_field(form: Form, names: set[str]) -> Iterator[Thrown]:
+    """Each value into each of these fields, everything else answered plausibly."""
+    for name in sorted(names):
+        one = form.fields[name]
+        for label, value in values_for(one):
+            yield Thrown(f"{name} {label}", (text_of(value),), body_of(into_one_field(form, name, value)))
+
+
+def mixed(form: Form) -> Iterator[Thrown]:
+    """Everything at once into every field."""
+    for label, value in (("mixed", MIXED), ("unseen", UNSEEN)):
+        yield Thrown(label, (value,), body_of([(name, value) for name in form.fields if name != CSRF]))
+
+
+def misshapen(form: Form) -> Iterator[Thrown]:
+    """The form in every way in which no page of ours makes a browser send it."""
+    good = list(form.answers().items())
+    for name in form.fields:
+        others = [pair for pair in good if pair[0] != name]
+        yield Thrown(f"{name} omitted", (), body_of(others))
+        yield Thrown(f"{name} twice", (MIXED,), body_of([*good, (name, MIXED)]))
+        yield Thrown(f"{name}[]", (MIXED,), body_of([*others, (f"{name}[]", MIXED)]))
+    query = body_of([(name, MIXED) for name in form.fields]).decode()
+    yield Thrown("in the query", (MIXED,), b"", query=query)
+    yield Thrown("nothing", (), b"")
+    yield Thrown("as JSON", (), body_of(good), content_type="application/json")
+    yield Thrown("odd charset", (), body_of(good), content_type=f"{URLENCODED}; charset=nonsense")
+    yield Thrown("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
+    yield Thrown("a file", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
+    yield Thrown("300 fields", (), body_of([*good, *((f"f{number}", "x") for number in range(300))]))
+    yield Thrown("3 MB", (), b"x=" + b"A" * 3_000_000)
+
+
+def file_part(form: Form) -> bytes:
+    """A file in place of each field, with a name that would like to be a path and markup."""
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../<script>alert(1)</script>.php"\r\n'
+        "Content-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"
+        for name in form.fields
+    ]
+    return "".join([*parts, "--x--\r\n"]).encode()

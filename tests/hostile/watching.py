@@ -1,0 +1,144 @@
+"""What one request did: its answer, what it wrote, whom it mailed, what it put into the log (INP-01)."""
+
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.headers import assert_headers
+from tests.hostile.packs import COMPUTED
+
+STATUSES = {200, 204, 301, 302, 303, 400, 403, 404, 405, 409, 410, 413, 429}
+LONGEST_SECONDS = 2.0
+#: Each request may note that somebody was here; a refusal is in the journal.
+ALWAYS_WRITTEN = {"accounts_session", "accounts_journalentry"}
+MARKS_OF_A_PAYLOAD = re.compile(r"[<>\"']")
+OUT_OF_A_LINK = re.compile(r"(?:href|src|action|formaction)=[\"']\s*(?:javascript|data):", re.IGNORECASE)
+CHANGES_ANYWAY = re.compile(r'value="\w{64}"|[0-9a-f]{32}')
+WRITTEN = """
+    SELECT relname, n_tup_ins, n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+"""
+
+Written = dict[str, tuple[int, int]]
+
+
+class Errors(logging.Handler):
+    """Keeps what a person on duty would be woken for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.name}: {record.getMessage()[:200]}")
+
+
+@contextmanager
+def errors_in_the_log() -> Iterator[list[str]]:
+    kept = Errors()
+    logging.getLogger().addHandler(kept)
+    try:
+        yield kept.lines
+    finally:
+        logging.getLogger().removeHandler(kept)
+
+
+class Done(NamedTuple):
+    """One request, and what became of it."""
+
+    response: HttpResponse
+    seconds: float
+    #: Tables, each with the rows that were inserted, and those that were changed or deleted.
+    written: Written
+    errors: list[str]
+
+    @property
+    def html(self) -> str:
+        is_text = "text/" in self.response.get("Content-Type", "") and not self.response.streaming
+        return self.response.content.decode() if is_text else ""
+
+    @property
+    def tables(self) -> set[str]:
+        return set(self.written) - ALWAYS_WRITTEN
+
+    def mails(self) -> int:
+        return self.written.get("outbox_message", (0, 0))[0]
+
+
+def written_so_far() -> Written:
+    """Rows written since the transaction began, by table: what PostgreSQL counts, so no table is forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute(WRITTEN)
+        return {name: (inserted, changed) for name, inserted, changed in cursor}
+
+
+def since(before: Written) -> Written:
+    now = written_so_far()
+    grown = {
+        name: (inserted - before.get(name, (0, 0))[0], changed - before.get(name, (0, 0))[1])
+        for name, (inserted, changed) in now.items()
+    }
+    return {name: counts for name, counts in grown.items() if any(counts)}
+
+
+def watched(browser: Client, method: str, path: str, body: bytes | str = "", **more: Any) -> Done:
+    """Send it, and see what it does; an exception is an error page, as its sender would see it."""
+    before = written_so_far()
+    browser.raise_request_exception = False
+    with errors_in_the_log() as errors:
+        begun = time.perf_counter()
+        response = browser.generic(method, path, body, **more)
+        seconds = time.perf_counter() - begun
+    if raised := getattr(response, "exc_info", None):
+        errors.append(f"{raised[0].__name__}: {str(raised[1])[:200]}")
+    return Done(response, seconds, since(before), errors)
+
+
+def complaints(done: Done, *payloads: str) -> list[str]:
+    """INP-01, HDR-02, HDR-03 on one answer: everything that is wrong with it."""
+    response, found = done.response, list(done.errors)
+    if response.status_code not in STATUSES:
+        found.append(f"status {response.status_code}")
+    if done.seconds > LONGEST_SECONDS:
+        found.append(f"took {done.seconds:.1f} s")
+    if not response.streaming:
+        try:
+            assert_headers(response)
+        except (AssertionError, KeyError) as wrong:
+            found.append(f"header {str(wrong).splitlines()[0][:160]}")
+    found += [f"cookie {name}" for name in response.cookies if name not in our_cookies()]
+    location = response.get("Location", "/")
+    if not location.startswith("/") or re.match(r"[\\/]{2}", location):
+        found.append(f"leads to {location[:80]}")
+    return found + [f"reflects {what}" for what in reflected(done.html, *payloads)]
+
+
+def reflected(html: str, *payloads: str) -> list[str]:
+    """What of the payloads would run in the page, or has run on the way to it."""
+    found = [one[:40] for one in payloads if MARKS_OF_A_PAYLOAD.search(one) and one in html]
+    if OUT_OF_A_LINK.search(html):
+        found.append("a link that runs")
+    if COMPUTED in html and COMPUTED in CHANGES_ANYWAY.sub("", html):
+        found.append("a sum that was done")
+    return found
+
+
+def our_cookies() -> set[str]:
+    return {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+
+
+def cookies_of(browser: Client) -> dict[str, str]:
+    return {name: morsel.value for name, morsel in browser.cookies.items()}
+
+
+def give_cookies(browser: Client, cookies: dict[str, str]) -> None:
+    browser.cookies = SimpleCookie(cookies)
