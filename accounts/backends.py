@@ -3,6 +3,10 @@
 from django.contrib.auth.backends import ModelBackend
 
 from accounts.models import Account
+from accounts.prepared import Prepared
+
+
+WITH_LOCK = Prepared(lambda pk: Account.objects.with_lock().filter(pk=pk))
 
 
 class AccountBackend(ModelBackend):
@@ -13,5 +17,5 @@ class AccountBackend(ModelBackend):
 
     def get_user(self, user_id: int) -> Account | None:
         """The account of a session, while it may be signed in."""
-        account: Account | None = Account.objects.with_lock().filter(pk=user_id).first()
+        account = WITH_LOCK.first(user_id)
         return account if account is not None and account.is_active else None

@@ -235,6 +235,9 @@ class Lock(models.Model):
         return self.get_reason_display()
 
 
+EVENT_NAMES = dict(Event.choices)
+
+
 class JournalEntry(models.Model):
     """One thing that happened to an account. The database refuses to change or delete it (LOG-03)."""
 
@@ -277,6 +280,10 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return self.get_event_display()
+
+    def get_event_display(self) -> str:
+        """Its name in the language of now. Django's own translates all names to find one: a third of a long page."""
+        return str(EVENT_NAMES.get(self.event, self.event))
 
 
 class RecoveryAddressChangeQuerySet(models.QuerySet["RecoveryAddressChange"]):

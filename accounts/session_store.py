@@ -9,12 +9,17 @@ from typing import Any, cast
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Account, Session
 from accounts.origin import current_origin
+from accounts.prepared import Prepared
 
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
+
+
+KEPT = Prepared(lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now))
 
 
 class SessionStore(DatabaseStore):
@@ -24,6 +29,12 @@ class SessionStore(DatabaseStore):
     def get_model_class(cls) -> type[Session]:
         """Where sessions are kept."""
         return Session
+
+    def _get_session_from_db(self) -> Session | None:
+        session = KEPT.first(self.session_key, timezone.now())
+        if session is None:
+            self._session_key = None
+        return session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         """The row to save; an anonymous visit names nobody."""

@@ -3,7 +3,6 @@
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import cached_property
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.models import Account
+from accounts.views.wanted import WantedPageMixin
 from activation.charter_due import ask_no_more
 from activation.forms import CharterForm
 from activation.models import Charter, CharterAcceptance
@@ -58,7 +58,7 @@ class CharterPage(View):
         return render(self.request, "activation/account_charter.html", context)
 
 
-class AccountCharterView(CharterPage, RedirectURLMixin, FormView):
+class AccountCharterView(CharterPage, WantedPageMixin, FormView):
     """The version in force: to be accepted, or to be read again once it is."""
 
     http_method_names = ["get", "head", "post"]

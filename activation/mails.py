@@ -1,9 +1,11 @@
 """The mails of the activation."""
 
 from dataclasses import replace
+from functools import cache
 
 from django.conf import settings
 from django.urls import reverse, translate_url
+from django.utils.translation import get_language
 
 from accounts.enums import State
 from accounts.models import Account
@@ -96,6 +98,12 @@ def _account(message: Message, state: State) -> Account | None:
 
 def pages() -> dict[str, str]:
     """Addresses of the pages that the mails of the activation name."""
+    return {name: f"{settings.PORTAL_URL}{path}" for name, path in _paths(get_language()).items()}
+
+
+# The same in thousands of mails.
+@cache
+def _paths(language: str | None) -> dict[str, str]:
     names = {
         "login_url": "login",
         "first_connection_url": "first-connection",
@@ -104,4 +112,4 @@ def pages() -> dict[str, str]:
         "privacy_url": "privacy",
         "account_url": "account",
     }
-    return {key: f"{settings.PORTAL_URL}{reverse(name)}" for key, name in names.items()}
+    return {key: reverse(name) for key, name in names.items()}

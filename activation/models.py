@@ -16,9 +16,9 @@ from activation.enums import Wish
 class CharterQuerySet(models.QuerySet["Charter"]):
     """Words of the charter."""
 
-    def published(self) -> "CharterQuerySet":
-        """Published by now, the version in force first."""
-        return self.filter(published_at__lte=timezone.now()).order_by("-published_at", "-pk")
+    def published(self, now: object = None) -> "CharterQuerySet":
+        """Published by `now`, a moment or an expression, the version in force first."""
+        return self.filter(published_at__lte=now or timezone.now()).order_by("-published_at", "-pk")
 
     def newest_first(self) -> "CharterQuerySet":
         """All of them, without their texts: what is still being written first, then by the day of publication."""
@@ -134,9 +134,9 @@ class UnsavedCharter(models.Model):
 class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
     """Words of the acceptances."""
 
-    def of_the_charter_in_force(self) -> "CharterAcceptanceQuerySet":
-        """Of the version published last, whichever that is."""
-        return self.filter(charter=models.Subquery(Charter.objects.published().values("pk")[:1]))
+    def of_the_charter_in_force(self, now: object = None) -> "CharterAcceptanceQuerySet":
+        """Of the version published last by `now`, a moment or an expression, whichever that is."""
+        return self.filter(charter=models.Subquery(Charter.objects.published(now).values("pk")[:1]))
 
     def latest_first(self) -> "CharterAcceptanceQuerySet":
         """With the charters, the acceptance given last before the others."""

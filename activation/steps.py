@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.forms import NewPasswordForm
 from accounts.models import Account
 from activation.forms import CharterForm
-from activation.models import Charter, CharterAcceptance
+from activation.models import Charter
+from activation.progress import charter_is_accepted, is_listed
 from activation.services import accept_charter, complete_activation
 from directory.forms import DirectoryForm
-from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
 from mailrouting.forms import MailboxForm, answer_of
 from mailrouting.models import Redirection
@@ -66,7 +66,7 @@ class CharterStep(Step):
 
     def is_done(self, account: Account) -> bool:
         """Whether the version in force has been accepted."""
-        return CharterAcceptance.objects.of_the_charter_in_force().filter(account=account).exists()
+        return charter_is_accepted(account)
 
     def form_arguments(self, account: Account) -> dict[str, Any]:
         """The version in force, compared with the one that was on the page: nobody accepts what they did not read."""
@@ -87,12 +87,12 @@ class DirectoryStep(Step):
 
     def is_done(self, account: Account) -> bool:
         """Whether there is a decision, yes or no."""
-        return DirectoryConsent.objects.filter(account=account).exists()
+        return is_listed(account) is not None
 
     def initial(self, account: Account) -> dict[str, Any]:
         """The decision already taken; none is chosen beforehand (PRV-02)."""
-        current = DirectoryConsent.objects.current(account)
-        return {} if current is None else {"listed": "yes" if current.listed else "no", "understood": True}
+        listed = is_listed(account)
+        return {} if listed is None else {"listed": "yes" if listed else "no", "understood": True}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:
         """Record the decision and the question as it was asked."""
@@ -176,7 +176,7 @@ class PasswordStep(Step):
 
     def context(self, account: Account) -> dict[str, Any]:
         """The choices made so far, to be read again before the end."""
-        return {"redirection": _redirection(account), "consent": DirectoryConsent.objects.current(account)}
+        return {"redirection": _redirection(account), "is_listed": is_listed(account)}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:
         """Set the password and activate, in one transaction."""
@@ -195,6 +195,10 @@ class Mark:
     title: Promise
     state: str
     note: Promise | str = ""
+
+    def __str__(self) -> str:
+        """What one list of steps differs from another by."""
+        return f"{self.number} {self.state}"
 
 
 class Journey:

@@ -199,7 +199,7 @@ class StepView(JourneyView, FormView):
     def form_valid(self, form: Form) -> HttpResponse:
         """Record, then go to the first open step, read anew."""
         self.step.save(self.account, form.cleaned_data)
-        account = Account.objects.select_related("redirection").get(pk=self.account.pk)
+        account = visit.as_it_is_now(self.account)
         if account.activated_at is not None:
             visit.finish(self.request, account)
             return redirect("activation-done")

@@ -5,6 +5,7 @@ The facts of the journey are the account's; a lost session loses no answer (desi
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,7 +13,9 @@ from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
 from accounts.models import Account
+from accounts.prepared import Prepared
 from accounts.tokens import OpenedLink
+from activation.progress import with_answers
 from activation.tokens import activation_link
 
 SESSION_ITEM = "activation"
@@ -21,6 +24,10 @@ REFUSED_ITEM = "activation_refused"
 SHOWN_AFTER_THE_END = 15 * 60
 # Not each request has to write the session again.
 NOTED_EVERY = 60
+
+
+WITH_ANSWERS = Prepared(lambda pk, now: with_answers(Account.objects.with_lock(), now).filter(pk=pk))
+HELD = Prepared(lambda pk: Account.objects.select_for_update(of=("self",)).filter(pk=pk))
 
 
 class VisitLost(Exception):
@@ -89,20 +96,24 @@ def visit_of(request: HttpRequest) -> Visit:
 
 
 def account_of(visit: Visit, *, hold: bool) -> Account:
-    """The account of the journey, with its redirection, as it is now. Raises VisitLost, VisitOvertaken.
+    """The account of the journey, with its answers, as it is now. Raises VisitLost, VisitOvertaken.
 
     `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other. What
     is read after the wait is what the other one left, locks included: hence two queries.
     """
     if hold:
-        Account.objects.select_for_update(of=("self",)).filter(pk=visit.account_id).first()
-    accounts = Account.objects.with_lock().select_related("redirection")
-    account: Account | None = accounts.filter(pk=visit.account_id).first()
+        HELD.first(visit.account_id)
+    account = WITH_ANSWERS.first(visit.account_id, timezone.now())
     if account is None:
         raise VisitLost
     if account.is_locked or account.is_closed or not activation_link.still_holds(account, visit.fingerprint):
         raise VisitOvertaken(account)
     return account
+
+
+def as_it_is_now(account: Account) -> Account:
+    """The account with its answers, after one of them was recorded."""
+    return cast(Account, WITH_ANSWERS.first(account.pk, timezone.now()))
 
 
 def finish(request: HttpRequest, account: Account) -> None:

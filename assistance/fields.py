@@ -67,9 +67,7 @@ class AccountAddressField(LoginField):
 class IneField(RefusingField):
     """The number of a student."""
 
-    widget = forms.TextInput(
-        attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "class": "w-20"}
-    )
+    widget = forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false", "class": "w-20"})
     clean_text = staticmethod(clean_ine)
 
 

@@ -1,51 +1,250 @@
-"""Mails through the outbox, rendered, signed and recorded one by one, against a bare SMTP loop to the same server."""
+"""Mails through the outbox and real worker processes, against one Celery task for each mail and a bare SMTP loop.
 
+Each mail is made, signed and recorded one by one under a lease. The mail server is a process of its own that keeps
+nothing. `WAITING_MAILS` in the environment is how many wait while single links are asked for (50,000).
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from signal import SIGTERM
 from smtplib import SMTP
+from statistics import median
+from subprocess import PIPE, STDOUT, Popen
+from time import monotonic, perf_counter, sleep
 
-from django.conf import settings
+from django.db import connection
+from django.utils import timezone
 
 from accounts.models import Account
-from benchmarks.timing import alternating
-from local.mailcatcher import MailCatcher
-from outbox.enums import Kind
+from activation.enums import Wish
+from activation.services import request_link
+from benchmarks.serving import PRODUCTION, PROJECT, forget_limits, proportional_kib
+from benchmarks.timing import ROUNDS, seconds
+from local.processes import LOOPBACK, start, stop, tail
+from outbox import mails
+from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from outbox.sending import send_due
+from outbox.tasks import send_due_messages, send_message
+from outbox.waking import wake
 
-MAILS = 300
-BARE = "From: compte@univ-exemple.fr\r\nTo: personne@exemple.net\r\nSubject: essai\r\n\r\n" + ("x" * 70 + "\r\n") * 110
+MAILS = 1_000
+MAILS_ONE_BY_ONE = 300
+RESENDS = 10
+WAITING = int(os.environ.get("WAITING_MAILS", "50000"))
+PATIENCE = 180.0
+EVERYBODY_IS_WRITTEN_TO = """
+INSERT INTO outbox_message (
+    kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
+)
+SELECT %s, id, recovery_address, 'fr', %s, 'queued', now(), now(), 0, gen_random_uuid(), '', ''
+FROM accounts_account CROSS JOIN generate_series(1, %s) WHERE hr_id LIKE 'mail-%%'
+LIMIT %s
+"""
+numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The mail server."""
+
+    port: int
+    arrivals: Path
+
+    def arrival_of(self, address: str) -> float:
+        """When the first mail to that address arrived, on the monotonic clock. Raises TimeoutError."""
+        began = monotonic()
+        while monotonic() - began < PATIENCE:
+            for line in self.arrivals.read_text().splitlines():
+                instant, _space, recipient = line.partition(" ")
+                if recipient == address:
+                    return float(instant)
+            sleep(0.1)
+        raise TimeoutError(address)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One Celery worker with its processes."""
+
+    process: Popen[bytes]
+    log: Path
+
+    @property
+    def pids(self) -> list[int]:
+        """Those that do the work; the one above them only hands it out."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def memory(self) -> float:
+        """MiB that one of them weighs; what processes share is counted once between them (PSS)."""
+        return sum(proportional_kib(pid) for pid in self.pids) / len(self.pids) / 1024
+
+
+@dataclass(frozen=True)
+class Round:
+    """Mails a second, and MiB of a process afterwards."""
+
+    outbox: float
+    one_by_one: float
+    memory: float
 
 
 def measure() -> str:
-    with MailCatcher() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
-        ours, reference = alternating(send_from_the_outbox, lambda: send_bare(server))
-    return (
-        f"Mails, one process: {MAILS / ours:,.0f}/s through the outbox; "
-        f"bare SMTP loop: {MAILS / reference:,.0f}/s; ratio {reference / ours:.2f}"
-    )
+    with tempfile.TemporaryDirectory(prefix="portal-mails-") as directory, sink(Path(directory)) as server:
+        people = newcomers(MAILS)
+        rounds = {1: [], 2: []}
+        bare = []
+        for _ in range(ROUNDS):
+            bare.append(MAILS / seconds(lambda: send_bare(server, people[0])))
+            for processes, measured in rounds.items():
+                measured.append(measure_round(processes, server))
+        waits = {processes: measure_resends(processes, server) for processes in rounds}
+    return "\n".join([*throughput(rounds, median(bare)), *latency(waits)])
 
 
-def send_from_the_outbox() -> None:
-    person, _created = Account.objects.get_or_create(
-        institutional_address="banc.essai@univ-exemple.fr",
-        defaults={
-            "uid": "bancessai",
-            "given_name": "Banc",
-            "family_name": "Essai",
-            "category": "staff",
-            "recovery_address": "personne@exemple.net",
-            "password": "!",
-        },
-    )
-    Message.objects.unfinished().delete()
-    Message.objects.bulk_create(
-        Message(kind=Kind.ACTIVATION, person=person, address=person.recovery_address) for _ in range(MAILS)
-    )
-    while send_due():
-        pass
+def throughput(rounds: dict[int, list[Round]], bare: float) -> Iterator[str]:
+    speed = {processes: median(one.outbox for one in measured) for processes, measured in rounds.items()}
+    for processes, measured in rounds.items():
+        one_by_one = median(one.one_by_one for one in measured)
+        yield (
+            f"Mails, {processes} worker process(es): {speed[processes]:,.0f}/s through the outbox; "
+            f"one task for each mail: {one_by_one:,.0f}/s, ratio {speed[processes] / one_by_one:.1f}; "
+            f"bare SMTP loop: {bare:,.0f}/s, ratio {speed[processes] / bare:.2f}; "
+            f"{median(one.memory for one in measured):.0f} MiB a process"
+        )
+    yield f"Mails, from one worker process to two: {speed[2] / speed[1]:.2f} times as many"
 
 
-def send_bare(server: MailCatcher) -> None:
-    with SMTP(server.host, server.port) as smtp:
+def latency(waits: dict[int, list[float]]) -> Iterator[str]:
+    for processes, measured in waits.items():
+        yield (
+            f"One link asked for while {WAITING:,} mails wait, {processes} worker process(es): "
+            f"{median(measured):.2f} s until the mail server has it, {max(measured):.2f} s at worst of {len(measured)}"
+        )
+
+
+def measure_round(processes: int, server: Sink) -> Round:
+    with worker(processes, server) as running:
+        outbox = mails_per_second(MAILS, lambda: wake(send_due_messages))
+        memory = running.memory()
+        return Round(outbox, mails_per_second(MAILS_ONE_BY_ONE, wake_for_each), memory)
+
+
+def measure_resends(processes: int, server: Sink) -> list[float]:
+    """Seconds from the request of the public page to the mail server, during a mailing."""
+    forget_mails()
+    with worker(processes, server):
+        write_to_everybody(WAITING)
+        wake(send_due_messages)
+        sleep(2)
+        waits = [measure_resend(server, person) for person in newcomers(RESENDS)]
+        assert Message.objects.unfinished().count() > MAILS, "the mailing ended too early: more mails have to wait"
+    forget_mails()
+    return waits
+
+
+def measure_resend(server: Sink, person: Account) -> float:
+    asked = monotonic()
+    request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+    return server.arrival_of(person.recovery_address) - asked
+
+
+def mails_per_second(number: int, begin: Callable[[], object]) -> float:
+    """From the waking of a worker until all is recorded as sent."""
+    forget_mails()
+    write_to_everybody(number)
+    began = perf_counter()
+    begin()
+    while Message.objects.unfinished().exists():
+        assert perf_counter() - began < PATIENCE, Message.objects.values_list("status", "answer")[:3]
+        sleep(0.02)
+    speed = number / (perf_counter() - began)
+    assert Message.objects.filter(status=Status.SENT).count() == number
+    return speed
+
+
+def wake_for_each() -> None:
+    for number in Message.objects.values_list("pk", flat=True):
+        wake(send_message, number)
+
+
+def send_bare(server: Sink, person: Account) -> None:
+    """A loop that sends as many bytes over one connection and does nothing else."""
+    message = Message(kind=Kind.ACTIVATION, person=person, address=person.recovery_address)
+    message.built_at = timezone.now()
+    content = mails.rendered(message, mails.build(message)).message().as_bytes(linesep="\r\n")
+    with SMTP(LOOPBACK, server.port) as smtp:
         for _ in range(MAILS):
-            smtp.sendmail("compte@univ-exemple.fr", "personne@exemple.net", BARE)
+            smtp.sendmail("compte@univ-exemple.fr", person.recovery_address, content)
+
+
+@contextmanager
+def sink(directory: Path) -> Iterator[Sink]:
+    arrivals = directory / "arrivals"
+    process = start([sys.executable, "-m", "benchmarks.smtp_sink", arrivals], cwd=PROJECT, stdout=PIPE)
+    try:
+        yield Sink(int(process.stdout.readline()), arrivals)
+    finally:
+        stop(process, SIGTERM, patience=1)
+        process.stdout.close()
+
+
+@contextmanager
+def worker(processes: int, server: Sink) -> Iterator[Worker]:
+    """A worker as `docker-compose.yml` has it."""
+    forget_limits()
+    environment = {**os.environ, **PRODUCTION, "EMAIL_URL": f"smtp://{LOOPBACK}:{server.port}"}
+    command = ["celery", "--quiet", "--app", "config", "worker", "--loglevel", "INFO", "--concurrency", str(processes)]
+    log = server.arrivals.with_name("worker.log")
+    with log.open("wb") as output:
+        process = start(command, cwd=PROJECT, env=environment, stdout=output, stderr=STDOUT)
+    try:
+        wait_for_start(log)
+        yield Worker(process, log)
+    finally:
+        stop(process, SIGTERM, patience=20)
+
+
+def wait_for_start(log: Path) -> None:
+    began = monotonic()
+    while " ready." not in log.read_text():
+        assert monotonic() - began < PATIENCE, tail(log)
+        sleep(0.1)
+
+
+def newcomers(number: int) -> list[Account]:
+    """As many people who have not activated their accounts yet."""
+    return Account.objects.bulk_create(newcomer() for _ in range(number))
+
+
+def newcomer() -> Account:
+    name = f"mail-{next(numbers)}"
+    return Account(
+        hr_id=name,
+        uid=name,
+        institutional_address=f"{name}@univ-exemple.fr",
+        given_name="Prénom",
+        family_name="Nom",
+        category="staff",
+        recovery_address=f"{name}@exemple.net",
+        password="!",
+    )
+
+
+def write_to_everybody(number: int) -> None:
+    """So many activation mails, to the same people again where there are more mails than people."""
+    with connection.cursor() as cursor:
+        times = -(-number // MAILS)
+        cursor.execute(EVERYBODY_IS_WRITTEN_TO, [Kind.ACTIVATION, Priority.BULK, times, number])
+
+
+def forget_mails() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM outbox_message")
+        cursor.execute("VACUUM ANALYZE outbox_message")

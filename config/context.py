@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
-from django.urls import reverse, translate_url
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
 from accounts.sessions import idle_seconds
@@ -24,8 +24,20 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "webmail_url": settings.WEBMAIL_URL,
         "moodle_url": settings.MOODLE_URL,
         "other_language": other_language,
-        "other_language_url": translate_url(request.path, other_language),
+        "other_language_url": _in_language(request, other_language),
         "signed_in": signed_in,
         "idle_seconds": idle_seconds(request.session) if signed_in else None,
         "idle_url": reverse("account-keep-alive"),
     }
+
+
+def _in_language(request: HttpRequest, language: str) -> str:
+    """The address of this page in that language; its own where there is no other."""
+    page = request.resolver_match
+    if page is None:
+        return request.path
+    with translation.override(language):
+        try:
+            return reverse(page.view_name, args=page.args, kwargs=page.kwargs)
+        except NoReverseMatch:
+            return request.path

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.cache import add_never_cache_headers, patch_cache_control
+from django.utils.http import http_date
 
 from accounts.client import client_address, device_name, is_trusted_proxy
 from accounts.limits import LimitReached
@@ -27,6 +27,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+NOT_KEPT = "max-age=0, no-cache, no-store, must-revalidate, private"
 
 
 class RequestOriginMiddleware:
@@ -60,8 +61,8 @@ class PortalHeadersMiddleware:
             response.headers.setdefault(name, value)
         response.headers.setdefault("X-Request-Id", current_origin().request_id)
         if "Cache-Control" not in response.headers:
-            add_never_cache_headers(response)
-            patch_cache_control(response, no_store=True)
+            response.headers["Cache-Control"] = NOT_KEPT
+            response.headers.setdefault("Expires", http_date())
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -374,6 +374,8 @@ LOGGING = {
     "loggers": {
         # Django's own handlers know nothing of what logs must not say.
         "django": {"handlers": [], "propagate": True},
+        # Errors that anybody can cause by what they send: the portal tells them itself, and wakes nobody (INP-01).
+        "django.security": {"level": "CRITICAL"},
         # They name tickets, codes and addresses at DEBUG (LOG-02).
         **{name: {"level": "WARNING"} for name in ("authlib", "cas", "requests", "urllib3")},
         # Celery's own logger of its processes passes nothing on.

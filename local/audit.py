@@ -71,10 +71,9 @@ def audited(answer: str) -> list[dict[str, Any]]:
 
 def warnings(package: dict[str, Any]) -> list[str]:
     """One line for each vulnerability of a package: its name, and the versions without it."""
-    return [
-        f"{package['name']} {package['version']}: {found['id']}, gone in {', '.join(found['fix_versions']) or 'none yet'}"
-        for found in package["vulns"]
-    ]
+    this = f"{package['name']} {package['version']}"
+    holes = [(hole["id"], ", ".join(hole["fix_versions"]) or "no version yet") for hole in package["vulns"]]
+    return [f"{this}: {name}, gone in {fixed}" for name, fixed in holes]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@
 
 A test decides how it answers: `catcher.answer = lambda stage, envelope: "451 4.7.1 Come back later"`. The
 function runs in a thread of its own and may sleep: that client sees a server that hangs. At "data" the mail has
-been received and not yet acknowledged; at "kept", besides, it will be delivered whether or not the client is told. With `catcher.tls` set, STARTTLS is offered, and no mail is taken without it;
-a test may change it from one connection to the next.
+been received and may still be refused; at "kept" it will be delivered, whether or not the client is told.
+
+With `catcher.tls` STARTTLS is offered, and no mail is taken without it; it counts from the next connection on.
 
     python -m local.mailcatcher --smtp-port 2525 --http-port 8025
 

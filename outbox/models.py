@@ -30,6 +30,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(created_at__gte=moment)
 
 
+KIND_NAMES = dict(Kind.choices)
+
+
 class Message(models.Model):
     """One mail to one person. It holds no secret: the worker makes the link when it sends."""
 
@@ -88,6 +91,10 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.get_status_display()})"
+
+    def get_kind_display(self) -> str:
+        """Its name in the language of now. Django's own translates the names of all kinds to find one."""
+        return str(KIND_NAMES.get(self.kind, self.kind))
 
     @property
     def message_id(self) -> str:

@@ -45,11 +45,12 @@ def send(*, message_id: int) -> None:
 
 
 def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = nobody) -> bool:
-    """Send one batch of what is due, the most urgent first; True when there may be more and nobody was called for it.
+    """Send one batch of what is due, the most urgent first; True when somebody is to be called for the next one.
 
     A batch keeps one connection and ends early when the server is down or time is running out; what was taken and
     not sent is put back. `call_another` is called in a full batch once the server has taken a mail: there is work for
-    another process, and somebody to give it to. It says whether it has called.
+    another process, and somebody to give it to. It says whether it has called. Whoever was called may have ended before
+    something was put back, so then somebody is to be called again.
     """
     began = now or timezone.now()
     taken = _take(now=began, size=BATCH)
@@ -64,7 +65,7 @@ def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = 
                 return False
             if timezone.now() - began > BATCH_TIME:
                 recording.put_back(_messages(drafts[position:]))
-                return not called
+                return True
     return is_full and not called
 
 

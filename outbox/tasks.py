@@ -1,25 +1,35 @@
 """What the worker does for the outbox. Tasks carry keys only; services do the work."""
 
+from datetime import timedelta
+
 from celery import shared_task
 
 from outbox import sending
 from outbox.waking import wake
 
+# Whoever has not ended by then is killed, for its rows will soon be another's: a mail server that answers a byte at a
+# time keeps every single wait short.
+LONGEST = (sending.LEASE - timedelta(minutes=1)).total_seconds()
+# Each sweep may start a chain of batches of its own; those that are too many to be served end by themselves.
+CALLED_WITHIN = 10.0
 
-@shared_task
+
+@shared_task(time_limit=LONGEST)
 def send_message(message_id: int) -> None:
     """Send one mail that a person is waiting for."""
     sending.send(message_id=message_id)
 
 
-@shared_task
+@shared_task(time_limit=LONGEST)
 def send_due_messages() -> None:
-    """Send one batch of what is due; another process begins the next one meanwhile, or this one behind the urgent."""
+    """Send one batch of what is due. The next one is begun meanwhile by another process, or by this one afterwards;
+    whatever is urgent goes before it.
+    """
     if sending.send_due(call_another=call_another):
         call_another()
 
 
 def call_another() -> bool:
-    """Have the next batch sent by whoever is free, each urgent task before it."""
-    wake(send_due_messages)
+    """Have another batch sent by whoever is free first."""
+    wake(send_due_messages, within=CALLED_WITHIN)
     return True

@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 
-def wake(task: Task[Any, Any], *keys: int) -> None:
-    """Have `task` run once the transaction commits.
+def wake(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
+    """Have `task` run once the transaction commits; `within` so many seconds or not at all, if given.
 
     A broker that does not answer is logged, never raised: the change stands, and the sweep finds the row (AVL-01).
     """
@@ -19,7 +19,7 @@ def wake(task: Task[Any, Any], *keys: int) -> None:
     # A function with a name: Django logs the name when it fails.
     def publish() -> None:
         try:
-            task.delay(*keys)
+            task.apply_async(keys, expires=within)
         except OperationalError as error:
             logger.warning("Nobody was woken for %s: %s", task.name, type(error).__name__)
 

@@ -9,6 +9,7 @@ from django.utils import translation
 
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
 from local.mailcatcher import MailCatcher, accept
+from tests.faults.accounting import pytest_terminal_summary  # noqa: F401
 from tests.memory import forget_limits
 from tests.postman import Postman
 

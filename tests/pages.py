@@ -46,6 +46,7 @@ from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
 from tests.locking import reactivation_path, released_person
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.signing_in import let_in
 
 ELSEWHERE = "ailleurs@exemple.org"
 ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
@@ -100,7 +101,7 @@ def waiting_for_a_click(browser: Client) -> Account:
 
 def signed_in(browser: Client, **facts: object) -> Account:
     person = active_person(**facts)
-    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    let_in(browser, person)
     return person
 
 
@@ -672,7 +673,7 @@ def publish_another_charter(version: str = "2026-11") -> Charter:
 def signed_in_before_a_new_charter(browser: Client) -> Account:
     person = active_person()
     publish_another_charter(f"2027-{next(charters):02}")
-    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    let_in(browser, person)
     return person
 
 

@@ -100,6 +100,7 @@ class Stack:
             "spare",
             *("celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO"),
             *("--concurrency", str(processes), "--queues", "spare", "--hostname", "spare@%h"),
+            *("--without-mingle", "--without-gossip"),
             environment=environment,
         )
         wait_until(lambda: self.worker_is_ready("spare"), self.log("spare"))

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -20,6 +19,7 @@ from accounts.single_sign_on import services
 from accounts.single_sign_on.pages import OWN_FORM, page_for
 from accounts.single_sign_on.providers import NotVouchedFor, ProviderUnavailable, is_on, provider
 from accounts.single_sign_on.visits import UnknownVisit, Visit, end_visit, new_state, remember_visit
+from accounts.views.wanted import WantedPageMixin
 
 INTERRUPTED, UNAVAILABLE, NOBODY = "single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"
 
@@ -37,7 +37,7 @@ class ProviderView(View):
         return super().dispatch(request, *args, **kwargs)
 
 
-class LeaveView(RedirectURLMixin, ProviderView):
+class LeaveView(WantedPageMixin, ProviderView):
     """Send the visitor to the provider."""
 
     next_page = "account"
@@ -99,7 +99,7 @@ class SignOutOfProviderView(ProviderView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class FailureView(RedirectURLMixin, TemplateView):
+class FailureView(WantedPageMixin, TemplateView):
     """Says why nobody was signed in, and what to do; the same for everybody."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

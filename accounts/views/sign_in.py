@@ -1,13 +1,12 @@
 """Signing in, signing out, staying signed in."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LogoutView, RedirectURLMixin
+from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve, reverse, translate_url
+from django.urls import reverse, translate_url
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
@@ -17,12 +16,13 @@ from accounts.forms import SignInForm
 from accounts.sessions import begin_session, confirm_password
 from accounts.single_sign_on import providers as single_sign_on
 from accounts.single_sign_on.pages import OWN_FORM, page_for
+from accounts.views.wanted import WantedPageMixin
 
 TOO_MANY_REQUESTS = 429
 
 
 @method_decorator([login_not_required, sensitive_post_parameters("password")], name="dispatch")
-class SignInView(RedirectURLMixin, FormView):
+class SignInView(WantedPageMixin, FormView):
     """Institutional address and password; one message for every failure (ENU-02)."""
 
     http_method_names = ["get", "head", "post"]
@@ -35,11 +35,6 @@ class SignInView(RedirectURLMixin, FormView):
         if single_sign_on.is_on() and OWN_FORM not in request.GET:
             return redirect(page_for("single-sign-on", self.get_redirect_url()))
         return super().get(request, *args, **kwargs)
-
-    def get_redirect_url(self) -> str:  # type: ignore[override]
-        """The page that was wanted, when it is one of the portal's. Not what a button does: nobody presses it now."""
-        wanted = super().get_redirect_url()
-        return wanted if _can_be_opened(wanted) else ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Where to go afterwards, when that is a page of the portal; and the provider, where there is one."""
@@ -61,14 +56,6 @@ class SignInView(RedirectURLMixin, FormView):
         return slowed_down(super().form_invalid(form), form.retry_after)
 
 
-def _can_be_opened(address: str) -> bool:
-    try:
-        view: Any = resolve(urlsplit(address).path).func
-    except (Resolver404, ValueError):
-        return False
-    return "get" in getattr(getattr(view, "view_class", View), "http_method_names", ())
-
-
 def slowed_down(response: HttpResponse, retry_after: int) -> HttpResponse:
     """The answer to a form, as 429 when the person, or somebody else from there, has to wait (D7)."""
     if retry_after:
@@ -77,7 +64,7 @@ def slowed_down(response: HttpResponse, retry_after: int) -> HttpResponse:
     return response
 
 
-class SignOutView(LogoutView):
+class SignOutView(WantedPageMixin, LogoutView):
     """End the session; by POST only (SES-07)."""
 
     open_without_charter = True

@@ -4,6 +4,7 @@ One place for the form of a deadline: the same instant reads the same in a page,
 """
 
 from datetime import date, datetime
+from functools import lru_cache
 
 from django import template
 from django.utils import timezone
@@ -18,6 +19,12 @@ NBSP = "\u00a0"
 @register.filter(expects_localtime=False)
 def moment(instant: datetime) -> str:
     """« mercredi 15 octobre 2025 à 23 h 59 (heure de Paris) », “Wednesday 15 October 2025, 11:59 pm (Paris time)”."""
+    return _moment(instant, get_language())
+
+
+# The deadline stands several times in each of thousands of mails.
+@lru_cache(maxsize=100)
+def _moment(instant: datetime, language: str | None) -> str:
     local = _in_paris(instant)
     weekday = formatted(local, "l")
     if _in_english():

@@ -16,17 +16,14 @@ from accounts.enums import Event
 from accounts.links import not_me_link, recovery_address_link
 from accounts.models import Account, JournalEntry, RecoveryAddressChange
 from accounts.recovery import ask_for_recovery_change, confirm_recovery_change
-from tests.people import A_GOOD_PASSWORD
+from tests.signing_in import let_in
 
 NEW = "nouvelle@exemple.org"
 
 
 def browser_of(person: Account) -> Client:
     """Where the person has just signed in, with the password."""
-    browser = Client()
-    answer = browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    assert answer.status_code == 302
-    return browser
+    return let_in(Client(), person)
 
 
 def stolen_cookie_of(person: Account) -> Client:

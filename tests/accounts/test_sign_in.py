@@ -6,7 +6,9 @@ from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+import time_machine
 from django.conf import settings as django_settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher, make_password
 from django.db import connection
 from django.http import HttpResponse
@@ -22,7 +24,7 @@ from accounts import sign_in
 from accounts.enums import Event, LockReason
 from accounts.limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, Limit, LimitReached
 from accounts.locks import lock_account
-from accounts.models import Account, JournalEntry
+from accounts.models import Account, JournalEntry, Session
 from accounts.origin import Origin, acting_from
 from accounts.services import change_password
 from accounts.sign_in import SignInRefused
@@ -31,6 +33,7 @@ from tests.hostile import NEXT, N
 from tests.hostile import PASSWORD as PASSWORD_PACK
 from tests.normalised import normalised_answer
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.signing_in import let_in
 
 pytestmark = pytest.mark.django_db
 
@@ -600,3 +603,25 @@ def test_personal_pages_are_never_cached(visitor):
 
     for name in ("account", "login"):
         assert "no-store" in visitor.get(reverse(name))["Cache-Control"]
+
+
+def test_the_tests_own_short_way_in_leaves_what_the_page_leaves():
+    """Most tests begin with somebody signed in and take `let_in`, which is faster."""
+    with time_machine.travel("2026-06-10T10:00:00Z", tick=False):
+        by_the_page, by_the_short_way = active_person(), active_person()
+        visitor, other = Client(), Client()
+        sign_in_as(visitor, by_the_page)
+        let_in(other, by_the_short_way)
+
+    def left(person: Account, browser: Client) -> tuple[dict, dict, list[dict]]:
+        own = {SESSION_KEY: "", HASH_SESSION_KEY: ""}
+        row = Session.objects.filter(account=person).values("device", "client_address", "signed_in_at", "last_seen_at")
+        entries = JournalEntry.objects.filter(account=person).order_by("pk")
+        told = entries.values("event", "actor_id", "source", "client_address", "device", "details")
+        return (
+            dict(browser.session) | own,
+            row.get(),
+            [one | {"actor_id": one["actor_id"] == person.pk} for one in told],
+        )
+
+    assert left(by_the_page, visitor) == left(by_the_short_way, other)

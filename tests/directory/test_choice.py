@@ -14,7 +14,8 @@ from directory.services import change_directory_consent, record_directory_consen
 from directory.views import DirectoryChoiceView
 from outbox.models import Message
 from tests.hostile import N
-from tests.people import A_GOOD_PASSWORD, active_person
+from tests.people import active_person
+from tests.signing_in import let_in
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +30,7 @@ def person() -> Account:
 
 @pytest.fixture
 def browser(person) -> Client:
-    browser = Client()
-    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    return browser
+    return let_in(Client(), person)
 
 
 def page(browser: Client) -> str:

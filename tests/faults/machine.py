@@ -29,9 +29,9 @@ from local.mailcatcher import MailCatcher
 from local.processes import LOOPBACK, tail
 from local.servers import PostgreSQL
 from tests.invariants import assert_nothing_is_half_done
-from tests.stack import PROJECT, Stack, database_url, wait_until
+from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url, wait_until
 
-ON_THE_MACHINE = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+ON_THE_MACHINE = NEEDS_STACK
 CSRF_TOKEN = "c" * 32
 #: Nobody waits longer for any answer, whatever is broken behind it (AVL-08).
 LONGEST_WAIT = 10.0
@@ -89,7 +89,8 @@ class Browser:
 
     def insist(self, path: str, form: dict[str, str] | None = None) -> Answer:
         """Ask until it is there, as people do before a page that says to come back."""
-        while (answer := self.ask(path, form)).status in (0, 503):
+        patience = time.monotonic() + 3 * LONGEST_WAIT
+        while (answer := self.ask(path, form)).status in (0, 503) and time.monotonic() < patience:
             time.sleep(0.3)
         return answer
 

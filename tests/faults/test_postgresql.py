@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import cycle
 
+from django.db import connection
+
 from accounts.models import Account
 from activation.models import Charter
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.activation.walking import link_to
-from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, machine, tell  # noqa: F401
+from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, tell
 from tests.invariants import assert_nothing_is_half_done
 from tests.people import A_GOOD_PASSWORD, pending_person
 from tests.stack import wait_until
@@ -55,7 +57,7 @@ def look_around(browser: Browser, over: threading.Event) -> None:
 @contextmanager
 def in_threads(*acts: Callable[[], object]):
     """They run beside the block, and have ended after it."""
-    threads = [threading.Thread(target=act) for act in acts]
+    threads = [threading.Thread(target=act, daemon=True) for act in acts]
     for thread in threads:
         thread.start()
     yield
@@ -64,7 +66,7 @@ def in_threads(*acts: Callable[[], object]):
         assert not thread.is_alive()
 
 
-def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine):  # noqa: F811
+def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine):
     """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
     people = [pending_person() for _ in range(WALKERS)]
     links, version = [link_to(person) for person in people], Charter.objects.in_force().version
@@ -82,8 +84,8 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
         try:
             for stop in (machine.database.stop, machine.database.kill):
                 time.sleep(1.5)
+                connection.close()
                 stop()
-                away = time.monotonic()
                 time.sleep(3)
                 machine.database.start()
                 back.append(time.monotonic())

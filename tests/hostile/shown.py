@@ -11,11 +11,16 @@ CSRF = "csrfmiddlewaretoken"
 #: Answers that a form takes, by the kind of its input; by the name of the field where the kind does not tell.
 PLAUSIBLE = {
     "current_password": A_GOOD_PASSWORD,
+    # A trap for programs: people leave it empty.
+    "website": "",
     "password": ANOTHER_PASSWORD,
+    "password2": ANOTHER_PASSWORD,
     "email": "ailleurs@exemple.org",
+    "contact_address": "ailleurs@exemple.org",
     "address": "ailleurs@exemple.org",
     "target": "ailleurs@exemple.org",
     "tel": "06 12 34 56 78",
+    "phone": "06 12 34 56 78",
     "login": "quelqu.un@univ-exemple.fr",
     "ine": "0123456789A",
     "birth_date_day": "29",
@@ -47,7 +52,9 @@ class Field:
             return next((one for one in reversed(self.offered) if one), "")
         if self.kind == "hidden":
             return self.value
-        return self.value or PLAUSIBLE.get(self.name) or PLAUSIBLE.get(self.kind, PLAUSIBLE["text"])
+        if self.name in PLAUSIBLE:
+            return PLAUSIBLE[self.name]
+        return self.value or PLAUSIBLE.get(self.kind, PLAUSIBLE["text"])
 
 
 class Form(NamedTuple):

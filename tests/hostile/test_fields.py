@@ -1,153 +1,138 @@
 """Nasty inputs at everything that the pages ask for, found in the pages themselves: INP-01, INP-06, INP-07.
 
-Each state of a page is made once; each value meets it in a savepoint of its own. All values go once into each field of
-each form, and a mixture of them into each form of each state. The pages of people and of agents have no form in
-common, so that each half stays in one process.
+Every state of `tests/pages.py` and of the agents' pages is made once. A mixture of nasty values goes into each query and
+each form of each state; every value of the packs goes once into each parameter and each field of each address, and each
+form is sent once in every way in which a browser would not. What a page reads without showing it is found as well. The
+pages of people and those of agents have no form in common, so that each half stays in one process.
 """
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection, transaction
-from django.test import Client
+from django.conf import settings
 from django.urls import resolve
 
 from accounts.addresses import AddressRefused, canonical_address
-from accounts.models import Account
-from outbox.models import Message
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.hostile.besieging import JOURNAL, Besieged, Effects
 from tests.hostile.reading import parameters_read
 from tests.hostile.shown import CSRF, Field, Form, forms_of
-from tests.hostile.throwing import EXTRA, MIXED, UNSEEN, Thrown, body_of, misshapen, mixed, thrown_at_each_field
-from tests.hostile.watching import Done, complaints, cookies_of, give_cookies, watched
-from tests.memory import forget_limits
-from tests.pages import ACTS, PAGES, REFUSALS, Ask, Page
+from tests.hostile.throwing import (
+    EXTRA,
+    Thrown,
+    as_another_site,
+    body_of,
+    in_the_query,
+    misshapen,
+    mixed,
+    thrown_at_each_field,
+)
+from tests.pages import ACTS, PAGES, REFUSALS, Page
 
 pytestmark = pytest.mark.django_db
 
 PEOPLE = {**PAGES, **REFUSALS, **ACTS}
 AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
-#: What has been thrown already in this process: views, and fields of views.
+#: What has been thrown already in this process: addresses, and their fields and parameters.
 thrown_before: set[tuple[str, ...]] = set()
 
 
-class Besieged:
-    """One state of a page, and everything that is wrong with its answers."""
-
-    def __init__(self, name: str, make: Page) -> None:
-        forget_limits()
-        self.name = name
-        self.browser = Client()
-        self.ask: Ask = make(self.browser)
-        self.cookies = cookies_of(self.browser)
-        self.accounts = {row["pk"]: row for row in Account.objects.values("pk", *columns())}
-        self.failures: list[str] = []
-
-    def request(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, "Effects"]:
-        """Send it to the state as it was made, note what is wrong, and forget what it did."""
-        forget_limits()
-        give_cookies(self.browser, self.cookies)
-        with transaction.atomic():
-            address = f"{path}{'&' if '?' in path else '?'}{thrown.query}" if thrown.query else path
-            done = watched(self.browser, method, address, thrown.body, content_type=thrown.content_type, **more)
-            effects = Effects(done, self.accounts)
-            self.note(method, path, thrown, complaints(done, *thrown.payloads))
-            if done.response.status_code == 302:
-                self.follow(done, method, path, thrown)
-            transaction.set_rollback(True)
-        return done, effects
-
-    def follow(self, done: Done, method: str, path: str, thrown: Thrown) -> None:
-        """What was taken is shown on the next page."""
-        location = done.response["Location"]
-        if location.startswith("/") and "/fournisseur/" not in location:
-            self.note(method, path, thrown, complaints(watched(self.browser, "GET", location), *thrown.payloads))
-
-    def note(self, method: str, path: str, thrown: Thrown, wrong: list[str]) -> None:
-        self.failures += [f"{self.name} · {method} {path[:60]} · {thrown.name}: {what}" for what in wrong]
-
-
-def columns() -> list[str]:
-    return [field.attname for field in Account._meta.concrete_fields]
-
-
-class Effects:
-    """What one request did to accounts and mailboxes; looked at only where PostgreSQL has seen something written."""
-
-    def __init__(self, done: Done, before: dict[int, dict[str, Any]]) -> None:
-        self.tables = done.tables
-        self.facts: set[str] = set()
-        self.recipients: list[str] = []
-        if "accounts_account" in done.written:
-            for row in Account.objects.values("pk", *columns()):
-                old = before.get(row["pk"], {})
-                self.facts |= {name for name, value in row.items() if old.get(name) != value}
-        if mails := done.mails():
-            self.recipients = list(Message.objects.order_by("-pk").values_list("address", flat=True)[:mails])
-
-
-def plausibly(form: Form) -> Thrown:
-    return Thrown("plausible", (), body_of(list(form.answers().items())))
-
-
-def attack_form(state: Besieged, form: Form) -> None:
-    view = resolve(urlsplit(form.action).path).view_name
-    send = partial(state.request, "POST", form.action)
-    with parameters_read() as read:
-        _done, usual = send(plausibly(form))
-    for name in read - set(form.fields) - {"_method"}:
-        form.fields[name] = Field(name, "hidden")
-    _done, again = send(plausibly(form))
-    for thrown in mixed(form):
-        check(state, form, thrown, send(thrown)[1], usual)
-    fields = {name for name in form.fields if name != CSRF and (view, name) not in thrown_before}
-    for thrown in thrown_at_each_field(form, fields):
-        check(state, form, thrown, send(thrown)[1], usual)
-    thrown_before.update((view, name) for name in fields)
-    if (view,) not in thrown_before:
-        thrown_before.add((view,))
-        attack_shape(state, form, usual)
-
-
-def check(state: Besieged, form: Form, thrown: Thrown, effects: Effects, usual: Effects) -> None:
-    """A value changes no more than a plausible one, and mails nobody else."""
-    wrong = [f"writes {table}" for table in effects.tables - usual.tables]
-    wrong += [f"changes {fact}" for fact in effects.facts - usual.facts]
-    state.note("POST", form.action, thrown, wrong)
-
-
-def attack_shape(state: Besieged, form: Form, usual: Effects) -> None:
-    for thrown in misshapen(form):
-        check(state, form, thrown, state.request("POST", form.action, thrown)[1], usual)
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group("hostile people")) for n in PEOPLE])
-def test_people(name):
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.xdist_group("hostile people")) for one in PEOPLE])
+def test_nothing_that_is_typed_harms_a_page_of_the_portal(name):
     besiege(name, PEOPLE[name])
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group("hostile agents")) for n in AGENTS])
-def test_agents(name):
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.xdist_group("hostile agents")) for one in AGENTS])
+def test_nothing_that_is_typed_harms_a_page_of_the_agents(name):
     besiege(name, AGENTS[name])
 
 
 def besiege(name: str, make: Page) -> None:
     state = Besieged(name, make)
-    ask = state.ask
-    if ask.sent is None:
-        with parameters_read() as read:
-            done, _ = state.request("GET", ask.path, Thrown("", (), b""))
-        html = done.html
+    path, sent = state.ask.path, state.ask.sent
+    if sent is None:
+        html = attack_query(state, path)
     else:
-        forms = [Form(ask.path, "post", {n: Field(n, "hidden", value=str(v)) for n, v in ask.sent.items()})]
-        body = body_of([(n, str(v)) for n, v in ask.sent.items()])
-        done, _ = state.request("POST", ask.path, Thrown("as asked", (), body))
-        html = done.html
-        attack_form(state, forms[0])
-    for form in forms_of(html, ask.path):
+        form = Form(path, "post", {name: Field(name, "hidden", value=str(value)) for name, value in sent.items()})
+        html = attack_form(state, form)
+    for form in forms_of(html, path):
         if form.method == "post":
             attack_form(state, form)
-    assert not state.failures, "\n" + "\n".join(dict.fromkeys(state.failures))
+    assert not state.failures, state.told()
+
+
+def new_ones(view: str, names: set[str]) -> set[str]:
+    """Those at which nothing has been thrown yet, which is done now."""
+    new = {name for name in names if (view, name) not in thrown_before}
+    thrown_before.update((view, name) for name in new)
+    return new
+
+
+def attack_query(state: Besieged, path: str) -> str:
+    """The page as it is asked for, then with nasty parameters, those that it reads among them; answers its HTML."""
+    with parameters_read() as read:
+        done, _effects = state.request("GET", path, Thrown("as asked", (), b""))
+    address = urlsplit(path).path
+    form = Form(address, "get", {name: Field(name, "text") for name in sorted({*read, "inconnu"})})
+    for thrown in in_the_query(form, new_ones(f"GET {resolve(address).view_name}", read)):
+        state.request("GET", address, thrown)
+    return done.html
+
+
+def attack_form(state: Besieged, form: Form) -> str:
+    """A mixture of values; the first time also a plausible answer, to see what is read and what it usually does, and
+    everything else. Answers the HTML of the form as it was."""
+    view = resolve(urlsplit(form.action).path).view_name
+    send = partial(state.request, "POST", form.action)
+    with parameters_read() as read:
+        done, usual = send(Thrown("plausible", (), body_of(list(form.answers().items()))))
+    for name in read - set(form.fields):
+        form.fields[name] = Field(name, "hidden")
+    for thrown in (mixed(form), *thrown_at_each_field(form, new_ones(view, set(form.fields) - {CSRF}))):
+        check(state, form, thrown, send(thrown)[1], usual)
+    if new_ones(view, {""}):
+        for thrown in misshapen(form):
+            check(state, form, thrown, send(thrown)[1], usual)
+        attack_with_extra_fields(state, form, usual)
+        attack_from_another_site(state, form)
+    return done.html
+
+
+def check(state: Besieged, form: Form, thrown: Thrown, effects: Effects, usual: Effects) -> None:
+    """A value changes no more than a plausible one does, and mails go to addresses only."""
+    wrong = [f"writes {table}" for table in effects.tables - usual.tables - {JOURNAL}]
+    wrong += [f"changes {fact}" for fact in effects.facts - usual.facts]
+    wrong += [f"mails {address!r}" for address in effects.recipients if not is_canonical(address)]
+    if len(effects.recipients) > len(usual.recipients):
+        wrong.append(f"mails {len(effects.recipients)} times")
+    state.note("POST", form.action, thrown, wrong)
+
+
+def is_canonical(address: str) -> bool:
+    try:
+        return canonical_address(address) == address
+    except AddressRefused:
+        return False
+
+
+def attack_with_extra_fields(state: Besieged, form: Form, usual: Effects) -> None:
+    """INP-06: nothing moves but what the form is about, and nothing of it is kept."""
+    extra = Thrown("extra fields", (), body_of([*form.answers().items(), *EXTRA.items()]))
+    _done, effects = state.request("POST", form.action, extra)
+    if effects != usual:
+        state.note("POST", form.action, extra, [f"does {effects} instead of {usual}"])
+
+
+def attack_from_another_site(state: Besieged, form: Form) -> None:
+    """SES-07: without our token, with somebody else's, or from elsewhere: refused before anything is done."""
+    state.browser.handler.enforce_csrf_checks = True
+    for forged in as_another_site(form):
+        cookies = {**state.cookies, settings.CSRF_COOKIE_NAME: forged.csrf_cookie}
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        headers |= {"origin": forged.origin} if forged.origin else {}
+        done, effects = state.request("POST", form.action, forged.thrown, headers=headers)
+        if done.response.status_code != 403 or effects.tables:
+            wrong = f"{done.response.status_code}, writes {effects.tables}"
+            state.note("POST", form.action, forged.thrown, [wrong])
+    state.browser.handler.enforce_csrf_checks = False

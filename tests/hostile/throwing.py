@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from tests.hostile.packs import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, TOKEN, N
+from tests.hostile.packs import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, N
 from tests.hostile.shown import CSRF, Field, Form
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -13,6 +13,7 @@ Value = str | bytes
 #: As much as fits into one value: shown raw, the first is markup and a template; the second is refused by most fields.
 MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
 UNSEEN = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
+TAKEN = (("mixed", MIXED), ("unseen", UNSEEN), ("N25", N["N25"]), ("N33", N["N33"]))
 #: What no form asks for, and a careless one would take (INP-06).
 EXTRA = {
     "is_staff": "1",
@@ -48,7 +49,6 @@ PACKS: dict[str, list[Value]] = {
     "birth": list(BIRTH),
     "date": list(BIRTH),
     "next": list(NEXT),
-    "hidden": [*TOKEN, *NEXT],
     "checkbox": ["on", "true", "0", "false", "1"],
 }
 
@@ -75,41 +75,78 @@ def body_of(answers: list[tuple[str, Value]]) -> bytes:
 def values_for(one: Field) -> Iterator[tuple[str, Value]]:
     """Every universal value, and the packs that fit the field, each with its name in a failure."""
     yield from N.items()
-    for mark, pack in PACKS.items():
-        if mark in (one.kind, one.autocomplete, one.name) or mark in one.name.split("_"):
-            yield from ((f"{mark} {number}", value) for number, value in enumerate(pack))
+    marks = {one.kind, one.autocomplete, *one.name.split("_")}
+    packs = {mark: pack for mark, pack in PACKS.items() if mark in marks}
+    if len({"email", "username", "login"} & set(packs)) > 1:
+        packs.pop("login")
+    yield from ((f"{mark} {number}", value) for mark, pack in packs.items() for number, value in enumerate(pack))
 
 
 def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def into_one_field(form: Form, name: str, value: Value) -> list[tuple[str, Value]]:
-    return [(other, value if other == name else answer) for other, answer in form.answers().items()]
-
-
 def thrown_at_each_field(form: Form, names: set[str]) -> Iterator[Thrown]:
-    """Each value into each of these fields, everything else answered plausibly."""
-    for name in sorted(names):
-        one = form.fields[name]
-        for label, value in values_for(one):
-            yield Thrown(f"{name} {label}", (text_of(value),), body_of(into_one_field(form, name, value)))
+    """Each value into each of these fields: in every round a different one into each of them. Then, since a form that
+    is refused for one field goes no further, some that may be taken, alone among plausible answers."""
+    good = form.answers()
+    rounds = {name: list(values_for(form.fields[name])) for name in sorted(names)}
+    for turn in range(max((len(values) for values in rounds.values()), default=0)):
+        drawn = {name: values[(turn + 7 * place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
+        label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
+        values = {name: value for name, (_name, value) in drawn.items()}
+        payloads = tuple(text_of(value) for value in values.values())
+        yield Thrown(label, payloads, body_of(list({**good, **values}.items())))
+    if len(rounds) > 1:
+        for name in rounds:
+            for label, value in TAKEN:
+                yield Thrown(f"{name} {label} alone", (value,), body_of(list({**good, name: value}.items())))
 
 
-def mixed(form: Form) -> Iterator[Thrown]:
-    """Everything at once into every field."""
-    for label, value in (("mixed", MIXED), ("unseen", UNSEEN)):
-        yield Thrown(label, (value,), body_of([(name, value) for name in form.fields if name != CSRF]))
+def mixed(form: Form) -> Thrown:
+    """A mixture into every field."""
+    return Thrown("mixed", (MIXED,), body_of([(name, MIXED) for name in form.fields if name != CSRF]))
+
+
+def in_the_query(form: Form, names: set[str]) -> Iterator[Thrown]:
+    """A mixture in all parameters, then every universal value in these."""
+    yield Thrown("? mixed", (MIXED,), b"", query=body_of([(name, MIXED) for name in form.fields]).decode())
+    if names:
+        for label, value in N.items():
+            # A server takes no longer line than this.
+            short = value[:4000]
+            yield Thrown(
+                f"? {label}", (text_of(short),), b"", query=body_of([(name, short) for name in names]).decode()
+            )
+
+
+class Forged(NamedTuple):
+    """A form that a page of somebody else makes a browser send."""
+
+    thrown: Thrown
+    #: Our cookie, as far as the other site could set it, and where the browser says that the form comes from.
+    csrf_cookie: str = ""
+    origin: str = ""
+
+
+def as_another_site(form: Form) -> Iterator[Forged]:
+    """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
+    answers = [(name, value) for name, value in form.answers().items() if name != CSRF]
+    token, other = "A" * 64, "B" * 64
+    yield Forged(Thrown("no token", (), body_of(answers)), token)
+    for label, value in (("another token", other), ("mixed token", MIXED), ("unseen token", UNSEEN)):
+        yield Forged(Thrown(label, (value,), body_of([*answers, (CSRF, value)])), token)
+    for origin in ("https://evil.example", "null"):
+        yield Forged(Thrown(f"from {origin}", (), body_of([*answers, (CSRF, token)])), token, origin)
 
 
 def misshapen(form: Form) -> Iterator[Thrown]:
     """The form in every way in which no page of ours makes a browser send it."""
     good = list(form.answers().items())
     for name in form.fields:
-        others = [pair for pair in good if pair[0] != name]
-        yield Thrown(f"{name} omitted", (), body_of(others))
-        yield Thrown(f"{name} twice", (MIXED,), body_of([*good, (name, MIXED)]))
-        yield Thrown(f"{name}[]", (MIXED,), body_of([*others, (f"{name}[]", MIXED)]))
+        yield Thrown(f"{name} omitted", (), body_of([pair for pair in good if pair[0] != name]))
+    yield Thrown("twice", (MIXED,), body_of([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
+    yield Thrown("[]", (MIXED,), body_of([(f"{name}[]", MIXED) for name in form.fields]))
     query = body_of([(name, MIXED) for name in form.fields]).decode()
     yield Thrown("in the query", (MIXED,), b"", query=query)
     yield Thrown("nothing", (), b"")

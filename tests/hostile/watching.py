@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import connection
@@ -18,8 +19,6 @@ from tests.hostile.packs import COMPUTED
 
 STATUSES = {200, 204, 301, 302, 303, 400, 403, 404, 405, 409, 410, 413, 429}
 LONGEST_SECONDS = 2.0
-#: Each request may note that somebody was here; a refusal is in the journal.
-ALWAYS_WRITTEN = {"accounts_session", "accounts_journalentry"}
 MARKS_OF_A_PAYLOAD = re.compile(r"[<>\"']")
 OUT_OF_A_LINK = re.compile(r"(?:href|src|action|formaction)=[\"']\s*(?:javascript|data):", re.IGNORECASE)
 CHANGES_ANYWAY = re.compile(r'value="\w{64}"|[0-9a-f]{32}')
@@ -59,19 +58,14 @@ class Done(NamedTuple):
     seconds: float
     #: Tables, each with the rows that were inserted, and those that were changed or deleted.
     written: Written
+    #: The same since the transaction began.
+    written_so_far: Written
     errors: list[str]
 
     @property
     def html(self) -> str:
         is_text = "text/" in self.response.get("Content-Type", "") and not self.response.streaming
         return self.response.content.decode() if is_text else ""
-
-    @property
-    def tables(self) -> set[str]:
-        return set(self.written) - ALWAYS_WRITTEN
-
-    def mails(self) -> int:
-        return self.written.get("outbox_message", (0, 0))[0]
 
 
 def written_so_far() -> Written:
@@ -81,18 +75,16 @@ def written_so_far() -> Written:
         return {name: (inserted, changed) for name, inserted, changed in cursor}
 
 
-def since(before: Written) -> Written:
-    now = written_so_far()
-    grown = {
+def grown(before: Written, now: Written) -> Written:
+    more = {
         name: (inserted - before.get(name, (0, 0))[0], changed - before.get(name, (0, 0))[1])
         for name, (inserted, changed) in now.items()
     }
-    return {name: counts for name, counts in grown.items() if any(counts)}
+    return {name: counts for name, counts in more.items() if any(counts)}
 
 
-def watched(browser: Client, method: str, path: str, body: bytes | str = "", **more: Any) -> Done:
+def watched(browser: Client, method: str, path: str, body: bytes | str = "", *, before: Written, **more: Any) -> Done:
     """Send it, and see what it does; an exception is an error page, as its sender would see it."""
-    before = written_so_far()
     browser.raise_request_exception = False
     with errors_in_the_log() as errors:
         begun = time.perf_counter()
@@ -100,7 +92,8 @@ def watched(browser: Client, method: str, path: str, body: bytes | str = "", **m
         seconds = time.perf_counter() - begun
     if raised := getattr(response, "exc_info", None):
         errors.append(f"{raised[0].__name__}: {str(raised[1])[:200]}")
-    return Done(response, seconds, since(before), errors)
+    now = written_so_far()
+    return Done(response, seconds, grown(before, now), now, errors)
 
 
 def complaints(done: Done, *payloads: str) -> list[str]:
@@ -116,10 +109,15 @@ def complaints(done: Done, *payloads: str) -> list[str]:
         except (AssertionError, KeyError) as wrong:
             found.append(f"header {str(wrong).splitlines()[0][:160]}")
     found += [f"cookie {name}" for name in response.cookies if name not in our_cookies()]
-    location = response.get("Location", "/")
-    if not location.startswith("/") or re.match(r"[\\/]{2}", location):
+    location = urljoin(f"http://testserver{response.request['PATH_INFO']}", response.get("Location", "/"))
+    if not location.startswith("http://testserver/"):
         found.append(f"leads to {location[:80]}")
     return found + [f"reflects {what}" for what in reflected(done.html, *payloads)]
+
+
+def is_markup(payload: str) -> bool:
+    """Whether it could be taken for something else than text."""
+    return any(mark in payload for mark in "<>{%$") and len(payload) < 10_000
 
 
 def reflected(html: str, *payloads: str) -> list[str]:

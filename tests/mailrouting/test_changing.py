@@ -37,6 +37,7 @@ from tests.hostile import EMAIL, N
 from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.postman import html_of, link_in, text_of
+from tests.signing_in import let_in
 
 pytestmark = pytest.mark.django_db
 
@@ -66,9 +67,7 @@ def stolen(person: Account) -> Client:
 
 
 def signed_in(person: Account) -> Client:
-    client = Client()
-    client.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    return client
+    return let_in(Client(), person)
 
 
 def save(browser: Client, target: str = ELSEWHERE, *, keep_copy: bool = True, **more: str) -> HttpResponse:

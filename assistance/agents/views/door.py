@@ -5,7 +5,6 @@ from typing import Any
 
 import segno
 from django.contrib import messages
-from django.contrib.auth.views import RedirectURLMixin
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -17,6 +16,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
 from accounts.views.sign_in import slowed_down
+from accounts.views.wanted import WantedPageMixin
 from assistance.agents import access
 from assistance.agents.codes import canonical_code, is_of_an_application
 from assistance.agents.forms.door import (
@@ -48,7 +48,7 @@ class CodeFormView(FormView):
         return slowed_down(super().form_invalid(form), form.retry_after)
 
 
-class VerificationView(RedirectURLMixin, CodeFormView):
+class VerificationView(WantedPageMixin, CodeFormView):
     """« Code de vérification », once in each session."""
 
     template_name = "agents/verification.html"

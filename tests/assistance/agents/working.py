@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -10,21 +11,22 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts import journal
+from accounts.enums import Event
 from accounts.models import Account
 from assistance.agents import second_factor
-from assistance.agents.appointing import appoint
 from assistance.agents.roles import Role
-from tests.people import A_GOOD_PASSWORD, active_person
+from tests.people import active_person
+from tests.signing_in import application_whose_code_was_given, let_in
 
 ENOUGH_WAITED = timedelta(minutes=2)
 
 
 def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
-    """Somebody with a role, without an application yet."""
-    person = active_person(**facts)
-    appoint(account=person, role=role)
-    # What they were told of it is no part of what is tested with them.
-    person.messages.all().delete()
+    """Somebody with a role, without an application yet: the rows that appointing leaves, but the mail about it."""
+    person = active_person(is_staff=True, **facts)
+    Account.groups.through.objects.create(account=person, group=Group.objects.get(name=role.value))
+    journal.record(account=person, event=Event.ROLE_GIVEN, role=role.value, former="", reason="")
     return Account.objects.get(pk=person.pk)
 
 
@@ -46,11 +48,9 @@ def wrong_code(device: TOTPDevice) -> str:
     return next(code for code in ("000000", "111111", "222222", "333333") if code not in good)
 
 
-def browser_of(account: Account, *, password: str = A_GOOD_PASSWORD, **options: Any) -> Client:
+def browser_of(account: Account, **options: Any) -> Client:
     """Signed in to the portal, with the password alone."""
-    browser = Client(**options)
-    browser.post(reverse("login"), {"login": account.login, "password": password})
-    return browser
+    return let_in(Client(**options), account)
 
 
 def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
@@ -60,9 +60,7 @@ def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
 def inside(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account, Client]:
     """An agent of that role, verified, and the browser."""
     account = an_agent(role, **facts)
-    browser = browser_of(account)
-    assert give_code(browser, code_of(with_application(account))).status_code == 302
-    return account, browser
+    return account, let_in(Client(), account, second_factor=application_whose_code_was_given(account))
 
 
 def enrolment_code_for(account: Account) -> str:

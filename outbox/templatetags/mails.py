@@ -1,0 +1,35 @@
+"""`{% same_for_everybody %}`: what mails of one language have in common is rendered once for all of them."""
+
+from django import template
+from django.template.base import NodeList, Parser, Token
+from django.template.context import Context
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+
+from outbox.mails import shared_context
+
+register = template.Library()
+
+
+class SameForEverybody(template.Node):
+    """A part that knows nothing of the mail it stands in, so that nobody can read there what is about another."""
+
+    def __init__(self, nodelist: NodeList) -> None:
+        self.nodelist = nodelist
+        self._rendered: dict[tuple[object, ...], SafeString] = {}
+
+    def render(self, context: Context) -> SafeString:
+        """With what every mail may name, and nothing else; anew for another language or other settings."""
+        shared = shared_context()
+        key = (get_language(), context.autoescape, *shared.values())
+        if key not in self._rendered:
+            self._rendered[key] = self.nodelist.render(context.new(shared))
+        return self._rendered[key]
+
+
+@register.tag
+def same_for_everybody(parser: Parser, token: Token) -> SameForEverybody:
+    """Ends with `{% endsame_for_everybody %}`."""
+    nodelist = parser.parse(("endsame_for_everybody",))
+    parser.delete_first_token()
+    return SameForEverybody(nodelist)

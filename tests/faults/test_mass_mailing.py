@@ -1,0 +1,63 @@
+"""A mass of invitations, at the pace that the mail server allows (AVL-09)."""
+
+import time
+from threading import Event, Lock
+
+from local.mailcatcher import Envelope, Stage, accept
+from outbox.sending import BATCH
+from outbox.tasks import send_due_messages
+from tests.faults.accounting import Tally
+from tests.faults.spare_worker import all_sent, asked_for_many
+from tests.people import pending_person
+from tests.stack import NEEDS_STACK, wait_until
+
+pytestmark = NEEDS_STACK
+
+#: More than both processes of the worker take at once.
+INVITATIONS = 3 * BATCH
+A_SECOND = 5
+#: Of the minute that AVL-09 gives; a worker that is busy to the end of its batches needs twice as long.
+PATIENCE = 20.0
+
+
+class Pace:
+    """A mail server that takes five mails a second, whoever brings them, until it is `let_loose`."""
+
+    def __init__(self) -> None:
+        self.let_loose = Event()
+        self._turn = Lock()
+
+    def __call__(self, stage: Stage, envelope: Envelope) -> str:
+        if stage == "data" and not self.let_loose.is_set():
+            with self._turn:
+                self.let_loose.wait(1 / A_SECOND)
+        return accept(stage, envelope)
+
+
+def test_who_asks_for_a_link_does_not_wait_behind_thousands_of_newcomers(stack, visitor, tally, record_property):
+    """AVL-09: at 5 mails a second a new link arrives soon; the invitations keep their order."""
+    stack.catcher.answer = pace = Pace()
+    invitations = asked_for_many(INVITATIONS)
+    for _ in range(3):  # as many sweeps as beat has ordered in the first minute
+        stack.send(send_due_messages)
+    stack.catcher.wait_for(5, timeout=20)
+    person = pending_person()
+    began = time.monotonic()
+    visitor.asks_for_a_link(person.login)
+    wait_until(
+        lambda: person.recovery_address in {mail["To"] for mail in list(stack.catcher.messages)},
+        stack.log("worker"),
+        seconds=PATIENCE,
+    )
+    waited = time.monotonic() - began
+    before = len(stack.catcher.messages)
+    pace.let_loose.set()
+    all_sent(stack)
+
+    mails = list(stack.catcher.messages)
+    record_property("fault", f"new link after {waited:.1f} s at {A_SECOND} mails/s, {INVITATIONS + 1 - before} waited")
+    places = {message.address: place for place, message in enumerate(invitations)}
+    arrived = [places[mail["To"]] for mail in mails if mail["To"] in places]
+    # Two processes have a batch each: whoever is in one may go before all of the other, and nobody before that.
+    assert max(abs(place - position) for position, place in enumerate(arrived)) < 2 * BATCH
+    assert tally(mails) == Tally(sent=INVITATIONS + 1, lost=0, doubled=0)

@@ -1,0 +1,118 @@
+"""The same job from several sides at once (AVL-05), and what a killed web process leaves behind (AVL-02)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import redis
+from django.utils import timezone
+
+from activation.models import LinkRequest
+from outbox.enums import Status
+from outbox.models import Message
+from outbox.tasks import send_due_messages, send_message
+from tests.faults.accounting import Tally
+from tests.faults.spare_worker import all_sent, asked_for, asked_for_many
+from tests.faults.visiting import Visitor
+from tests.people import pending_person
+from tests.stack import NEEDS_STACK, PROJECT, Stack, wait_until
+
+pytestmark = NEEDS_STACK
+
+ROUNDS = 50
+TIMES = 8
+
+
+def test_a_row_given_to_eight_processes_at_one_instant_is_sent_once(stack, tally):
+    """AVL-05: fifty rounds at a barrier; then as a broker does that delivers twice: each task again and again."""
+    rows = [message.pk for message in asked_for_many(ROUNDS)]
+    subprocess.run(
+        [sys.executable, "-m", "tests.faults.eight_processes", *map(str, rows)],
+        env={**stack.env, "DATABASE_POOL_SIZE": "0"},
+        cwd=PROJECT,
+        check=True,
+        timeout=60,
+    )
+    delivered_again = [message.pk for message in asked_for_many(5)]
+    for row in [*delivered_again, *rows[:5]] * TIMES:
+        stack.send(send_message, row)
+    all_sent(stack)
+    until_nothing_waits(stack)
+    assert set(Message.objects.values_list("status", "attempts")) == {(Status.SENT, 1)}
+    assert tally(stack.catcher.messages) == Tally(sent=ROUNDS + 5, lost=0, doubled=0)
+
+
+def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, visitor, tally):
+    """AVL-02, AVL-05: killed between its commit and its call to the broker; both beats sweep up what is left."""
+    person = pending_person()
+    with broker_that_is_told_nothing(stack):
+        asking = Thread(target=asks_in_vain, args=(visitor, person.login))
+        asking.start()
+        wait_until(LinkRequest.objects.waiting().exists, stack.log("web"), seconds=20)
+        kill_children(stack, "web")
+        asking.join(20)
+    assert tasks_waiting(stack) == 0
+    assert stack.catcher.messages == []
+    for _ in range(20):
+        asked_for()
+    LinkRequest.objects.update(requested_at=timezone.now() - timedelta(minutes=1))
+    for name in ("beat", "beat-2"):
+        stack.start_beat(name)
+    stack.catcher.wait_for(21, timeout=30)
+    for name in ("beat", "beat-2"):
+        wait_until(lambda name=name: sweeps_of(stack, name) >= 2, stack.log(name), seconds=30)
+        stack.stop(name)
+    until_nothing_waits(stack)
+    wait_until(stack.web_is_ready, stack.log("web"), seconds=30)
+
+    assert person.recovery_address in {mail["To"] for mail in stack.catcher.messages}
+    assert LinkRequest.objects.count() == 1
+    assert tally(stack.catcher.messages) == Tally(sent=21, lost=0, doubled=0)
+
+
+def asks_in_vain(visitor: Visitor, login: str) -> None:
+    """The page never comes: the process that makes it is killed."""
+    try:
+        visitor.asks_for_a_link(login)
+    except OSError:
+        return
+    raise AssertionError("the web process was not killed in time")
+
+
+@contextmanager
+def broker_that_is_told_nothing(stack: Stack) -> Iterator[None]:
+    """Redis reads no command that writes; those of clients that have gone meanwhile are forgotten."""
+    with redis.Redis.from_url(stack.redis.url) as server:
+        server.execute_command("CLIENT", "PAUSE", "30000", "WRITE")
+        yield
+        server.execute_command("CLIENT", "UNPAUSE")
+
+
+def kill_children(stack: Stack, name: str) -> None:
+    """`kill -9` of the processes that work; the one that looks after them starts others."""
+    parent = stack.processes[name].pid
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def tasks_waiting(stack: Stack) -> int:
+    with redis.Redis.from_url(stack.redis.url) as server:
+        return sum(server.llen(queue) for queue in ("urgent", "bulk"))
+
+
+def until_nothing_waits(stack: Stack) -> None:
+    """Wait until the worker has taken every task, and all are done."""
+    wait_until(lambda: tasks_waiting(stack) == 0, stack.log("worker"), seconds=30)
+    time.sleep(0.2)
+    stack.wait_until_quiet()
+
+
+def sweeps_of(stack: Stack, beat: str) -> int:
+    return stack.log(beat).read_text().count(send_due_messages.name)

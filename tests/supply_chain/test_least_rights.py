@@ -1,0 +1,166 @@
+"""Each service has the rights that it needs and no more (SUP-03, LOG-03)."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from local.environment import local_environment
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROLES = PROJECT / "deploy/roles.sh"
+#: What a thief of the portal's own password would try.
+FORBIDDEN = (
+    "CREATE TABLE loot (id int)",
+    "CREATE SCHEMA loot",
+    "DROP TABLE accounts_journalentry",
+    "ALTER TABLE accounts_journalentry ADD COLUMN note text",
+    "ALTER TABLE accounts_journalentry DISABLE TRIGGER ALL",
+    "DROP TRIGGER {trigger} ON accounts_journalentry",
+    "CREATE RULE nothing AS ON INSERT TO accounts_journalentry DO INSTEAD NOTHING",
+    "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "SET session_replication_role = replica",
+    "TRUNCATE accounts_journalentry",
+    "TRUNCATE accounts_account CASCADE",
+    "UPDATE accounts_journalentry SET event = 'x'",
+    "DELETE FROM accounts_journalentry",
+    "SET LOCAL portal.retention = 'on'; UPDATE accounts_journalentry SET event = 'x'",
+    "SELECT * FROM pg_authid",
+    "COPY accounts_account TO '/tmp/loot'",
+    "COPY accounts_account TO PROGRAM 'cat'",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of the database for the role that the portal works as."""
+    server, password = os.environ["DATABASE_URL"].rsplit("/", 1)[0], secrets.token_hex(8)
+    name = f"roles_{secrets.token_hex(4)}"
+    # The role belongs to the whole server, and another run may be using it at the same time.
+    role = f"portail_app_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as owner:
+        owner.execute(f"CREATE DATABASE {name}")
+        try:
+            with psycopg.connect(f"{server}/{name}", autocommit=True) as inside:
+                inside.execute(statements(role, password))
+            migrate = [sys.executable, "-W", "ignore", "manage.py", "migrate", "--no-input", "-v", "0"]
+            subprocess.run(migrate, cwd=PROJECT, env=environment(f"{server}/{name}"), check=True, timeout=120)
+            yield re.sub(r"//[^@]+@", f"//{role}:{password}@", f"{server}/{name}")
+        finally:
+            owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            owner.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+class TestTheRoleOfThePortal:
+    """On a database made as `deploy/roles.sh` and `manage.py migrate` make it, by its owner."""
+
+    def test_does_the_work_of_the_portal(self, url):
+        """SUP-03: people are imported, activated and locked; nothing else is missing."""
+        line = [sys.executable, "-W", "ignore", "manage.py", "load_demo"]
+        done = subprocess.run(line, cwd=PROJECT, env=environment(url), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr[-2000:]
+        with psycopg.connect(url) as portal:
+            assert portal.execute("SELECT count(*) > 5 FROM accounts_journalentry").fetchone() == (True,)
+
+    def test_owns_nothing(self, url):
+        """SUP-03"""
+        with psycopg.connect(url) as portal:
+            owned = (
+                "SELECT relname FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+            )
+            assert portal.execute(owned).fetchall() == []
+            rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles"
+            mine = portal.execute(f"{rights} WHERE rolname = current_user").fetchone()
+            assert mine == (False,) * 5
+
+    def test_can_change_no_table_and_rewrite_no_past(self, url):
+        """SUP-03, LOG-03: as the role of the application, on an entry that is really there."""
+        done = []
+        with psycopg.connect(url) as portal:
+            portal.execute(
+                "INSERT INTO accounts_journalentry (event, source, client_address, device, request_id, details, at)"
+                " VALUES ('x', 'web', NULL, '', '', '{}', now())"
+            )
+            portal.commit()
+            facts = (
+                "SELECT tgname, tgfoid::regproc::text FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = %s::regclass"
+            )
+            trigger, function = portal.execute(facts, ["accounts_journalentry"]).fetchone()
+            for statement in FORBIDDEN:
+                try:
+                    portal.execute(statement.format(trigger=trigger, function=function))
+                    done.append(statement)
+                except psycopg.errors.InsufficientPrivilege:
+                    pass
+                portal.rollback()
+        assert done == []
+
+
+def statements(role: str, password: str) -> str:
+    """What `deploy/roles.sh` tells psql, for a role of another name."""
+    sql = ROLES.read_text().partition("<<'SQL'\n")[2].partition("\nSQL\n")[0]
+    assert "CREATE ROLE portail_app" in sql
+    return sql.replace("portail_app", role).replace(":'password'", f"'{password}'")
+
+
+def environment(url: str) -> dict[str, str]:
+    return local_environment(DATABASE_URL=url, DATABASE_POOL_SIZE="0")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, object]]:
+    return yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+
+
+class TestCompose:
+    """`docker-compose.yml`, SUP-03."""
+
+    def test_only_the_proxy_is_reached_from_outside(self, services):
+        """And, in a trial, the page of caught mails, from the same machine."""
+        published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+        assert set(published) == {"proxy", "mailpit"}
+        assert services["mailpit"]["profiles"] == ["trial"]
+        assert all(port.startswith("127.0.0.1:") for port in published["mailpit"])
+
+    def test_database_and_redis_are_in_a_network_without_a_way_out(self, services):
+        networks = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["networks"]
+        assert networks["back"]["internal"] is True
+        for name in ("database", "redis"):
+            assert services[name]["networks"] == ["back"]
+            assert "network_mode" not in services[name]
+
+    def test_redis_wants_a_password_that_no_command_line_shows(self, services):
+        command = services["redis"]["command"][-1]
+        assert "requirepass %s" in command
+        assert '"$$REDIS_PASSWORD" | exec redis-server -' in command
+        assert services["redis"]["environment"]["REDIS_PASSWORD"] == "${REDIS_PASSWORD}"
+        assert ":${REDIS_PASSWORD:?" in services["web"]["environment"]["REDIS_URL"]
+
+    def test_the_portal_works_as_the_role_that_owns_nothing(self, services):
+        """Migrations alone are the owner's."""
+        roles = {
+            name: service["environment"]["DATABASE_URL"].partition("//")[2].partition(":")[0]
+            for name, service in services.items()
+            if "DATABASE_URL" in service.get("environment", {})
+        }
+        assert roles == {"web": "portail_app", "worker": "portail_app", "beat": "portail_app", "migrate": "portail"}
+        assert any("roles.sh:/docker-entrypoint-initdb.d/" in volume for volume in services["database"]["volumes"])
+
+    def test_containers_cannot_write_to_themselves_nor_gain_rights(self, services):
+        """All but PostgreSQL, whose own start gives up root."""
+        for name, service in services.items():
+            assert not {"privileged", "devices", "pid", "ipc"} & set(service), name
+            assert "docker.sock" not in str(service.get("volumes")), name
+            if name != "database":
+                assert service["read_only"] is True, name
+                assert service["cap_drop"] == ["ALL"], name
+                assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert {name for name, service in services.items() if "cap_add" in service} == {"proxy"}

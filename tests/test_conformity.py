@@ -1,0 +1,171 @@
+"""What the law asks of every page: tokens for browsers that fill in, help in one place, declarations, information.
+
+The pages are those of `tests/test_pages.py`, each made once, in one process with it.
+"""
+
+import re
+from collections import defaultdict
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import reverse
+
+from assistance.agents.forms.door import EnrolmentForm, VerificationForm
+from tests.pages import PAGES, REFUSALS
+from tests.test_pages import seen
+
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("pages")]
+
+ALL = {**PAGES, **REFUSALS}
+#: WCAG 1.3.5, for each field of the public pages; None: there is no token for it. The last one is the trap for robots.
+TOKENS = {
+    "login": "username",
+    "username": "username",
+    "password2": "new-password",
+    "current_password": "current-password",
+    "address": "email",
+    "contact_address": "email",
+    "target": "email",
+    "phone": "tel",
+    "birth_date_day": "bday-day",
+    "birth_date_month": "bday-month",
+    "birth_date_year": "bday-year",
+    "website": "off",
+}
+PASSWORDS = {"current-password", "new-password"}
+#: Where somebody says something about themselves for the first time, and is told what becomes of it on the page itself.
+COLLECTING = (
+    "assistance",
+    "assistance_all_wrong",
+    "first-connection",
+    "first_connection_refused",
+    "forgotten_password",
+)
+COLLECTING += ("forgotten_password_refused", "welcome", "welcome_back", "directory", "directory_again")
+#: RGPD, articles 13 and 14, as the CNIL lists them.
+OF_THE_NOTICE = {
+    "controller": "Qui est responsable ?",
+    "purposes": "Pourquoi ces données ?",
+    "legal basis": "article 6, paragraphe 1, e",
+    "mandatory or not": "Qu’est-ce qui est obligatoire ?",
+    "recipients": "Qui y a accès ?",
+    "retention": "Durées de conservation",
+    "rights": "Quels sont vos droits ?",
+    "data protection officer": "délégué à la protection des données",
+    "complaint": "Commission nationale de l’informatique et des libertés",
+    "source": "De la direction des ressources humaines",
+}
+#: The model of the declaration that the DISIC asks for.
+OF_THE_DECLARATION = {
+    "state": "non conforme</b> avec le référentiel général d’amélioration de l’accessibilité",
+    "law": "article 47 de la loi n° 2005-102",
+    "defects": "Contenus non accessibles",
+    "tests": "Outils et environnements de test",
+    "scheme of several years": "schéma pluriannuel",
+    "action plan": "plan d’actions",
+    "contact": "Retour d’information et contact",
+    "appeal": "Défenseur des droits",
+}
+
+
+class Controls(HTMLParser):
+    """Fields of a page with their attributes, links by the landmark that they are in, groups without a name."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.path: list[str] = []
+        self.fields: list[dict[str, str | None]] = []
+        self.links: dict[str, list[str]] = defaultdict(list)
+        self.groups_with_a_name: set[str] = set()
+        self.radios_in: dict[str, set[bool]] = defaultdict(set)
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("header", "main", "footer", "fieldset"):
+            self.path.append(tag)
+        if tag in ("input", "select", "textarea") and given.get("type") != "hidden":
+            self.fields.append({"tag": tag, **given})
+        if given.get("type") == "radio":
+            self.radios_in[str(given["name"])].add("fieldset" in self.path)
+        if tag == "a" and self.path:
+            self.links[self.path[0]].append(str(given.get("href")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.path and self.path[-1] == tag:
+            self.path.pop()
+
+
+def text_of(html: str) -> str:
+    return html.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+class TestFields:
+    def test_say_to_browsers_what_they_ask_for(self):
+        """A11Y-04: tokens where there is one, none elsewhere, « off » on nothing that is the person's own."""
+        wrong = []
+        for name in ALL:
+            for field in Controls(seen(name).html).fields:
+                kind, token = field.get("type"), field.get("autocomplete")
+                right = token in PASSWORDS if kind == "password" else token == TOKENS.get(str(field["name"]))
+                wrong += [] if right else [f"{name}: {field['name']} has {token}"]
+        assert wrong == []
+
+    def test_for_codes_are_recognised_by_telephones(self):
+        """A11Y-04: a code of the application has figures only."""
+        for form in (VerificationForm, EnrolmentForm):
+            [field] = [field for field in Controls(str(form())).fields if field["name"] == "code"]
+            assert field["autocomplete"] == "one-time-code", form
+
+    def test_have_a_label_of_their_own_and_groups_a_name(self):
+        """A11Y-02: no text that goes away when one types; that each has its label, `tests/test_pages.py` looks at."""
+        wrong = []
+        for name in ALL:
+            controls = Controls(seen(name).html)
+            wrong += [
+                f"{name}: {field['name']} has a placeholder" for field in controls.fields if "placeholder" in field
+            ]
+            wrong += [f"{name}: {group} in no group" for group, held in controls.radios_in.items() if held != {True}]
+            html = seen(name).html
+            wrong += [] if html.count("<fieldset") == html.count("<legend") else [f"{name}: a group without a name"]
+        assert wrong == []
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("language", ["fr", "en"])
+    def test_says_how_accessible_it_is_and_where_to_ask(self, language):
+        """A11Y-09, PRV-03, A11Y-07 (WCAG 3.2.6): the same links in the same order at the foot, help in the same place."""
+        feet, helps = defaultdict(list), defaultdict(list)
+        for name in ALL:
+            links = Controls(seen(name, language).html).links
+            # Where the portal offers no form for assistance, a page with other ways stands there.
+            feet[tuple(links["footer"][1:])].append(name)
+            helps[[link.rstrip("/").rpartition("/")[2] for link in links["header"]].index("aide") > 0].append(name)
+        assert len(feet) == 1, feet
+        [foot] = feet
+        assert {"accessibilite", "donnees-personnelles"} <= {link.strip("/").rpartition("/")[2] for link in foot}
+        assert set(helps) == {True}
+
+    def test_of_the_activation_marks_the_step_one_is_at(self):
+        """A11Y-07: progress as text, in the title and in the list of steps."""
+        for name in ("charter", "directory", "mailbox", "verification", "password"):
+            html = seen(name).html
+            assert html.count('aria-current="step"') == 1, name
+            assert re.search(r"<title>Étape \d sur \d :", text_of(html)), name
+
+
+class TestDeclarations:
+    def test_the_home_page_says_how_accessible_the_portal_is(self):
+        """A11Y-09: in the words of the law."""
+        assert "Accessibilité : non conforme" in text_of(seen("home").html)
+
+    @pytest.mark.parametrize(("page", "parts"), [("accessibility", OF_THE_DECLARATION), ("privacy", OF_THE_NOTICE)])
+    def test_the_page_has_all_its_parts(self, page, parts):
+        """A11Y-09, PRV-03"""
+        text = text_of(seen(page).html)
+        assert [part for part, words in parts.items() if words not in text] == []
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_whoever_is_asked_for_something_is_told_what_becomes_of_it(self, name):
+        """PRV-03: beside the question, not only at the foot of the page."""
+        assert reverse("privacy") in Controls(seen(name).html).links["main"]
