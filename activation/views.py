@@ -1,5 +1,6 @@
 """Pages of the activation. A view reads the request and answers; what it does is a service's."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -72,7 +73,8 @@ class JourneyView(View):
         """Answer inside the journey. A POST holds the account until it is answered, so that two tabs take turns."""
         try:
             self.visit = visit.visit_of(request)
-            with transaction.atomic():
+            # One question needs no transaction, and two more journeys to the database.
+            with transaction.atomic() if request.method == "POST" else nullcontext():
                 self.account = visit.account_of(self.visit, hold=request.method == "POST")
                 self.journey = Journey(self.account)
                 response = super().dispatch(request, *args, **kwargs)

@@ -1,6 +1,7 @@
 """Writing down what became of a mail: at once after the server's answer, so that a killed worker doubles one at most.
 
-Only whoever has the row in hand writes: a worker whose lease has run out changes nothing that others have recorded.
+Only whoever has the row in hand writes; but a mail that the server took has left, even if the lease has run out and
+another worker has put the row back since.
 """
 
 import logging
@@ -28,7 +29,7 @@ DOUBLINGS = 7
 # Once for each mail, so as a constant: Django would put the same words together again each time.
 NOTE_SENT = """
 UPDATE outbox_message SET status = 'sent', leased_until = NULL, sent_at = %s, provider_id = %s
-WHERE id = %s AND status = 'sending'
+WHERE id = %s AND status IN ('sending', 'queued')
 """
 
 
@@ -61,7 +62,7 @@ def note_pointless(message: Message) -> None:
 
 
 def put_back(messages: Iterable[Message], *, not_before: datetime | None = None) -> None:
-    """Give back rows that were taken and not tried, to be taken again in their order, or from an instant on."""
+    """Give back those that were not tried, to be taken again in their order, or from an instant on."""
     due_at = F("due_at") if not_before is None else not_before
     untried = Message.objects.filter(pk__in=[message.pk for message in messages], status=Status.SENDING)
     untried.update(status=Status.QUEUED, leased_until=None, attempts=F("attempts") - 1, due_at=due_at)

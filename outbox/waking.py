@@ -15,11 +15,12 @@ def wake(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
 
     A broker that does not answer is logged, never raised: the change stands, and the sweep finds the row (AVL-01).
     """
+    options: dict[str, Any] = {} if within is None else {"expires": within}
 
     # A function with a name: Django logs the name when it fails.
     def publish() -> None:
         try:
-            task.apply_async(keys, expires=within)
+            task.apply_async(keys, **options)
         except OperationalError as error:
             logger.warning("Nobody was woken for %s: %s", task.name, type(error).__name__)
 

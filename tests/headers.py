@@ -2,6 +2,7 @@
 
 import re
 
+from django.conf import settings
 from django.http import HttpResponse
 
 CSP = {
@@ -25,7 +26,7 @@ NOT_INDEXED = '<meta name="robots" content="noindex">'
 
 
 def assert_headers(response: HttpResponse) -> None:
-    """HDR-02, HDR-03, HDR-04 on one answer."""
+    """HDR-02, HDR-03, HDR-04, SES-06 on one answer."""
     told = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";") if part.strip())
     assert CSP.items() <= told.items()
     assert "unsafe" not in response["Content-Security-Policy"]
@@ -40,3 +41,9 @@ def assert_headers(response: HttpResponse) -> None:
     assert "X-Powered-By" not in response.headers
     if response.content:
         assert "charset=utf-8" in response["Content-Type"] or response["Content-Type"] == "application/json"
+    for cookie in response.cookies.values():
+        assert cookie.key in {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+        assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
+        # Django forgets it when a cookie is taken back, which holds nothing any more.
+        assert cookie["httponly"] or not cookie.value
+        assert len(cookie.OutputString()) < 4096

@@ -49,7 +49,7 @@ def language(request) -> str:
 
 
 @cache
-def seen(name: str, language: str = "fr") -> Seen:
+def seen(name: str, language: str) -> Seen:
     """The page, made as if nobody had made another before; a variable that its view does not give shows."""
     forget_limits()
     with translation.override(language), transaction.atomic():
@@ -181,7 +181,7 @@ def test_a_refused_answer_says_error_first_and_lists_what_to_correct(name, langu
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_that_is_no_error_does_not_say_so(name):
-    assert not title_of(seen(name).html).startswith("Erreur")
+    assert not title_of(seen(name, "fr").html).startswith("Erreur")
 
 
 # Queries of each page, session and signed-in account included; savepoints are not counted; what is not named costs none.
@@ -338,21 +338,21 @@ ANSWER_BUDGETS = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_costs_few_queries(name):
-    spoken = seen(name).queries
+    spoken = seen(name, "fr").queries
 
     assert len(spoken) <= PAGE_BUDGETS.get(name, 0), spoken
 
 
 @pytest.mark.parametrize("name", [*REFUSALS, *ACTS])
 def test_an_answer_costs_few_queries(name):
-    spoken = seen(name).queries
+    spoken = seen(name, "fr").queries
 
     assert len(spoken) <= ANSWER_BUDGETS.get(name, 0), spoken
 
 
 def test_every_template_of_a_page_is_looked_at():
     """A page that no test shows is a page that nobody reads before the people do."""
-    shown_templates = {template for name in ALL for template in seen(name).templates}
+    shown_templates = {template for name in ALL for template in seen(name, "fr").templates}
     folder = django_settings.BASE_DIR / "templates"
     existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
     of_mails = {name for name in existing if name.startswith("mails/") or "/mails/" in name}

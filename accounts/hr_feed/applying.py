@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from secrets import token_hex
+from typing import Any
 
 from django.db import connection
 from django.dispatch import Signal
@@ -24,21 +26,49 @@ from outbox.enums import UNFINISHED, Kind, Priority, Status
 #: imports.
 people_updated = Signal()
 
-# "!" and something random: a password that nobody can have (Django's unusable password).
-CREATE_ACCOUNTS = """
-INSERT INTO accounts_account (
-    hr_id, uid, institutional_address, family_name, given_name, birth_date, category, employer, recovery_address,
-    start_date, end_date, language, ine, phone, password, is_superuser, is_staff, created_at
+# "!" and something that nobody can guess: a password that nobody can have (Django's unusable password).
+_CREATED = """
+WITH created AS (
+    INSERT INTO accounts_account (
+        hr_id, uid, institutional_address, family_name, given_name, birth_date, category, employer, recovery_address,
+        start_date, end_date, language, ine, phone, password, is_superuser, is_staff, created_at
+    )
+    SELECT
+        hr_id, names.uid, names.address, family_name, given_name, birth_date, category, employer, recovery_address,
+        start_date, end_date, coalesce(language, 'fr'), ine, phone,
+        '!' || md5(%(seed)s || line), false, false, %(now)s
+    FROM hr_feed
+    JOIN json_to_recordset(%(names)s::json) AS names(line integer, uid text, address text) USING (line)
+    ORDER BY line
+    RETURNING id, recovery_address, language, end_date
+)
+"""
+_ACTIVATION_MAILS = """
+INSERT INTO outbox_message (
+    kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
 )
 SELECT
-    hr_id, names.uid, names.address, family_name, given_name, birth_date, category, employer, recovery_address,
-    start_date, end_date, coalesce(language, 'fr'), ine, phone,
-    '!' || replace(gen_random_uuid()::text, '-', ''), false, false, %(now)s
-FROM hr_feed
-JOIN json_to_recordset(%(names)s::json) AS names(line integer, uid text, address text) USING (line)
-ORDER BY line
-RETURNING id
+    %(kind)s, id, recovery_address, language, %(priority)s, %(status)s, %(now)s, %(now)s, 0,
+    md5(%(seed)s || id)::uuid, '', ''
 """
+_ENTRIES = """
+INSERT INTO accounts_journalentry (
+    account_id, actor_id, event, at, source, client_address, device, request_id, details
+)
+SELECT account_id, %(actor)s, event, %(now)s, %(source)s, %(client_address)s, %(device)s, %(request_id)s, details
+"""
+# Each with its mail and its entry in one statement: nothing of 5,000 people goes to and fro in between.
+CREATE_ACCOUNTS = "\n".join(
+    [
+        _CREATED,
+        ", mailed AS (",
+        _ACTIVATION_MAILS,
+        "FROM created WHERE coalesce(end_date >= %(today)s, true) ORDER BY id",
+        ")",
+        _ENTRIES,
+        "FROM (SELECT id AS account_id, %(event)s AS event, '{}'::jsonb AS details FROM created ORDER BY id) told",
+    ]
+)
 UPDATE_FACTS = """
 UPDATE accounts_account account SET
     family_name = feed.family_name,
@@ -72,21 +102,12 @@ WHERE account.id = ANY(%(ids)s)
     AND message.status = ANY(%(unfinished)s)
     AND message.address <> account.recovery_address
 """
-QUEUE_ACTIVATION_MAILS = """
-INSERT INTO outbox_message (
-    kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
-)
-SELECT
-    %(kind)s, id, recovery_address, language, %(priority)s, %(status)s, %(now)s, %(now)s, 0, gen_random_uuid(), '', ''
+QUEUE_ACTIVATION_MAILS = f"""{_ACTIVATION_MAILS}
 FROM accounts_account
 WHERE id = ANY(%(ids)s) AND coalesce(end_date >= %(today)s, true)
 ORDER BY id
 """
-RECORD = """
-INSERT INTO accounts_journalentry (
-    account_id, actor_id, event, at, source, client_address, device, request_id, details
-)
-SELECT account_id, %(actor)s, event, %(now)s, %(source)s, %(client_address)s, %(device)s, %(request_id)s, details
+RECORD = f"""{_ENTRIES}
 FROM json_to_recordset(%(entries)s::json) AS entry(account_id bigint, event text, details jsonb)
 """
 
@@ -129,58 +150,75 @@ def apply(
     `people` are the staged ones by line. A correction kills the links and mails of the old address (TOK-07). Absent
     people are left alone.
     """
-    now = timezone.now()
-    created = _create_accounts(changes.newcomers, now)
+    moment = _Moment(timezone.now(), today, actor)
+    _create_accounts(changes.newcomers, moment)
     _change(UPDATE_FACTS, changes.updates, **stated(columns))
     people_updated.send(sender=Account, accounts=_ids(changes.updates), actor=actor)
     _change(CORRECT_RECOVERY_ADDRESSES, changes.corrections)
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
-    _queue_activation_mails({*created, *_ids(changes.corrections), *_ids(changes.returns)}, now, today)
-    _record(list(_entries(created, changes, people)), now, actor)
+    _execute(QUEUE_ACTIVATION_MAILS, ids=_ids([*changes.corrections, *changes.returns]), **moment.of_mails())
+    _record(list(_entries(changes, people)), moment)
 
 
-def _create_accounts(newcomers: Sequence[Newcomer], now: datetime) -> list[int]:
-    names = [
-        {"line": newcomer.person.line, "uid": newcomer.uid, "address": newcomer.institutional_address}
-        for newcomer in newcomers
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(CREATE_ACCOUNTS, {"now": now, "names": json.dumps(names)})
-        return [account_id for (account_id,) in cursor.fetchall()]
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When, and by whom, as parameters of the statements."""
+
+    now: datetime
+    today: date
+    actor: Account | None
+
+    def of_mails(self) -> dict[str, Any]:
+        """A person's own requests go before these mails."""
+        return {
+            "now": self.now,
+            "today": self.today,
+            "kind": Kind.ACTIVATION.value,
+            "priority": Priority.BULK.value,
+            "status": Status.QUEUED.value,
+            "seed": token_hex(),
+        }
+
+    def of_entries(self) -> dict[str, Any]:
+        """Where the entries of the journal come from."""
+        origin = current_origin()
+        return {
+            "now": self.now,
+            "actor": self.actor_id,
+            "source": origin.source,
+            "client_address": origin.client_address,
+            "device": origin.device,
+            "request_id": origin.request_id,
+        }
+
+    @property
+    def actor_id(self) -> int | None:
+        """The key of the agent who imports, if it is one."""
+        return self.actor.pk if self.actor else None
+
+
+def _create_accounts(newcomers: Sequence[Newcomer], moment: _Moment) -> None:
+    names = [{"line": one.person.line, "uid": one.uid, "address": one.institutional_address} for one in newcomers]
+    _execute(
+        CREATE_ACCOUNTS,
+        names=json.dumps(names),
+        event=Event.USER_CREATED.value,
+        **moment.of_mails() | moment.of_entries(),
+    )
+    if newcomers:
+        journal.tell_of(Event.USER_CREATED, actor=moment.actor_id, accounts=len(newcomers))
 
 
 def _change(statement: str, differences: Sequence[Difference], **parameters: bool) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"ids": _ids(differences), **parameters})
+    _execute(statement, ids=_ids(differences), **parameters)
 
 
 def _cancel_mails_to_old_addresses(ids: list[int]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CANCEL_MAILS_TO_OLD_ADDRESSES,
-            {"ids": ids, "cancelled": Status.CANCELLED, "unfinished": [str(status) for status in UNFINISHED]},
-        )
+    unfinished = [str(status) for status in UNFINISHED]
+    _execute(CANCEL_MAILS_TO_OLD_ADDRESSES, ids=ids, cancelled=Status.CANCELLED, unfinished=unfinished)
 
 
-def _queue_activation_mails(ids: Iterable[int], now: datetime, today: date) -> None:
-    """One mail each, but for those who have left; a person's own requests go before these."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            QUEUE_ACTIVATION_MAILS,
-            {
-                "ids": list(ids),
-                "now": now,
-                "today": today,
-                "kind": Kind.ACTIVATION.value,
-                "priority": Priority.BULK.value,
-                "status": Status.QUEUED.value,
-            },
-        )
-
-
-def _entries(created: list[int], changes: Changes, people: dict[int, Person]) -> Iterator[dict[str, object]]:
-    for account_id in created:
-        yield _entry(account_id, Event.USER_CREATED)
+def _entries(changes: Changes, people: dict[int, Person]) -> Iterator[dict[str, object]]:
     for change in changes.updates:
         yield _entry(change.account_id, Event.USER_UPDATED, fields=change.fields)
     for change in changes.corrections:
@@ -204,22 +242,16 @@ def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, s
     return (proposal for proposal in proposals if proposal not in known)
 
 
-def _record(entries: list[dict[str, object]], now: datetime, actor: Account | None) -> None:
+def _record(entries: list[dict[str, object]], moment: _Moment) -> None:
     """Write the entries; the log has one line for all those of a kind, not thousands."""
-    origin = current_origin()
-    parameters: dict[str, str | int | datetime | None] = {
-        "entries": json.dumps(entries),
-        "actor": actor.pk if actor else None,
-        "now": now,
-        "source": origin.source,
-        "client_address": origin.client_address,
-        "device": origin.device,
-        "request_id": origin.request_id,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(RECORD, parameters)
+    _execute(RECORD, entries=json.dumps(entries), **moment.of_entries())
     for event, number in Counter(str(entry["event"]) for entry in entries).items():
-        journal.tell_of(Event(event), actor=actor.pk if actor else None, accounts=number)
+        journal.tell_of(Event(event), actor=moment.actor_id, accounts=number)
+
+
+def _execute(statement: str, **parameters: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
 
 
 def _ids(differences: Sequence[Difference]) -> list[int]:

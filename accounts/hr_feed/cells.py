@@ -20,7 +20,7 @@ CATEGORIES = frozenset(Category.values)
 
 HR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 INE = re.compile(r"[0-9A-Z]{11}")
-ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FRENCH_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 INSTITUTIONAL_LOCAL_PART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 #: What stands between the letters of a name, and the accents that no letter has taken in.
@@ -99,14 +99,13 @@ def end_date(raw: str) -> date | None:
 
 def day(text: str) -> date:
     """A date written 1980-12-31 or 31/12/1980, the year in four digits."""
-    if match := ISO_DATE.fullmatch(text):
-        year, month, number = match.groups()
-    elif match := FRENCH_DATE.fullmatch(text):
+    if match := FRENCH_DATE.fullmatch(text):
         number, month, year = match.groups()
-    else:
+        text = f"{year}-{month:0>2}-{number:0>2}"
+    elif not ISO_DATE.fullmatch(text):
         _refuse(BAD_DATE)
     try:
-        found = date(int(year), int(month), int(number))
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise CellRefused(BAD_DATE) from error
     # PostgreSQL and people agree on dates of this calendar only.

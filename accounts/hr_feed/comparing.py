@@ -68,19 +68,26 @@ FOR NO KEY UPDATE OF account
 
 # In the order of the "C" collation, which these indexes have, digits and the @ sign come before every letter.
 IN_USE = """
-SELECT uid, NULL FROM json_array_elements_text(%(uids)s::json) AS base
-JOIN accounts_account ON uid ~>=~ base AND uid ~<~ (base || ':')
-UNION ALL
-SELECT NULL, institutional_address FROM json_array_elements_text(%(logins)s::json) AS base
-JOIN accounts_account ON institutional_address ~>=~ base AND institutional_address ~<~ (base || 'A')
+SELECT
+    ARRAY(
+        SELECT uid FROM json_array_elements_text(%(uids)s::json) AS base
+        JOIN accounts_account ON uid ~>=~ base AND uid ~<~ (base || ':')
+    ),
+    ARRAY(
+        SELECT institutional_address FROM json_array_elements_text(%(logins)s::json) AS base
+        JOIN accounts_account ON institutional_address ~>=~ base AND institutional_address ~<~ (base || 'A')
+    )
 """
 
+# LATERAL and LIMIT: one look at the index for each line, whatever the planner thinks of reading every account instead.
 KNOWN_RECOVERY_ADDRESSES = """
-SELECT line FROM hr_feed feed
-WHERE line = ANY(%s) AND EXISTS (
+SELECT line FROM unnest(%s::integer[]) doubtful(line)
+JOIN hr_feed feed USING (line)
+CROSS JOIN LATERAL (
     SELECT FROM accounts_account account
     WHERE account.recovery_address = feed.recovery_address AND account.hr_id IS DISTINCT FROM feed.hr_id
-)
+    LIMIT 1
+) other
 ORDER BY line
 """
 
@@ -141,8 +148,8 @@ def names_in_use(*, uids: Iterable[str], logins: Iterable[str]) -> tuple[set[str
     """LDAP names, and institutional addresses, in use that begin with these; whoever they belong to, left or not."""
     with connection.cursor() as cursor:
         cursor.execute(IN_USE, {"uids": json.dumps([*set(uids)]), "logins": json.dumps([*set(logins)])})
-        rows = cursor.fetchall()
-    return {uid for uid, _address in rows if uid}, {address for _uid, address in rows if address}
+        taken_uids, taken_addresses = cursor.fetchone()
+    return set(taken_uids), set(taken_addresses)
 
 
 def lines_with_a_known_recovery_address(lines: list[int]) -> list[int]:

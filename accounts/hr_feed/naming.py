@@ -79,9 +79,9 @@ def login_base(given_name: str, family_name: str) -> str:
 
 def uid_base(given_name: str, family_name: str, login: str) -> str:
     """`cdurand` for Camille Durand: letters only, from the login where the names have no Latin one."""
-    given, family = _letters(hyphenated(given_name)), _letters(hyphenated(family_name))
+    given, family = hyphenated(given_name).replace("-", ""), hyphenated(family_name).replace("-", "")
     base = f"{given[:1]}{family}" if family else given
-    return (base or _letters(login.partition("@")[0]) or "u")[:LONGEST_UID_BASE]
+    return (base or NOT_A_LETTER.sub("", login.partition("@")[0]) or "u")[:LONGEST_UID_BASE]
 
 
 @lru_cache(maxsize=10_000)
@@ -93,7 +93,3 @@ def hyphenated(name: str) -> str:
 
 def _shortened(name: str, longest: int) -> str:
     return name[:longest].rstrip("-")
-
-
-def _letters(text: str) -> str:
-    return NOT_A_LETTER.sub("", text)

@@ -1,7 +1,7 @@
 """Names for the people of one chunk who have no account yet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -16,8 +16,7 @@ IN_USE = _("Cette adresse institutionnelle est ou a été celle de quelqu’un d
 NO_LATIN_LETTER = _("Aucune lettre latine dans le nom\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle")
 
 
-@dataclass(frozen=True, slots=True)
-class Newcomer:
+class Newcomer(NamedTuple):
     """A new person with the names of the account to make."""
 
     person: Person
@@ -25,8 +24,7 @@ class Newcomer:
     institutional_address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """The names that a person would have without homonyms."""
 
     person: Person

@@ -12,7 +12,7 @@ OVERSEAS = {
 }
 COUNTRY_OF = {prefix: country for country, prefixes in OVERSEAS.items() for prefix in prefixes}
 
-SEPARATORS = re.compile(r"[ .\-/\u00a0\u202f]")
+SEPARATORS = str.maketrans("", "", " .-/\u00a0\u202f")
 DOMESTIC = re.compile(r"0[1-79][0-9]{8}")
 INTERNATIONAL = re.compile(r"\+[1-9][0-9]{7,14}")
 FRENCH = re.compile(r"\+33[1-79][0-9]{8}")
@@ -27,7 +27,7 @@ def canonical_phone(raw: str) -> str:
 
     Short, special-rate (08) and incomplete numbers, extensions and anything but ASCII digits: PhoneRefused.
     """
-    number = SEPARATORS.sub("", raw.strip()).replace("(0)", "", 1)
+    number = raw.strip().translate(SEPARATORS).replace("(0)", "", 1)
     if number.startswith("00"):
         number = f"+{number[2:]}"
     if DOMESTIC.fullmatch(number):

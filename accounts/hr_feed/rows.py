@@ -1,25 +1,37 @@
 """From a row of text to a person HR knows, or to the reasons why not. Checks everything, stops at nothing."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.addresses import AddressRefused, canonical_address, outside_address, suggested_correction
+from accounts.addresses import (
+    LONGEST_ADDRESS,
+    LONGEST_LOCAL_PART,
+    AddressRefused,
+    outside_address,
+    suggested_correction,
+)
+from accounts.characters import BLANKS
 from accounts.hr_feed import cells
 from accounts.hr_feed.cells import CellRefused
 from accounts.hr_feed.reading import Row
 from accounts.hr_feed.report import Problem, Severity
 
+#: Values of one column that are not checked again: none is longer than a line of text may be (`accounts.characters`).
+MOST_REMEMBERED = 5_000
+#: What stands before the @ sign of nearly every address, and is its own canonical spelling.
+PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
+
 ENDS_BEFORE_START = gettext_lazy("Le départ est avant l’arrivée")
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """A good row. `language` None: HR does not say; `institutional_address` "": to be made."""
 
     line: int
@@ -55,15 +67,15 @@ class RowChecker:
         self._domains = _Domains()
         self._checks: dict[str, Callable[[str], Any]] = {
             "hr_id": cells.hr_id,
-            "family_name": cells.name,
-            "given_name": cells.name,
-            "birth_date": partial(cells.birth_date, today=today),
-            "category": cells.category,
-            "employer": cells.line,
+            "family_name": _remembered(cells.name),
+            "given_name": _remembered(cells.name),
+            "birth_date": _remembered(partial(cells.birth_date, today=today)),
+            "category": _remembered(cells.category),
+            "employer": _remembered(cells.line),
             "recovery_address": self._domains.recovery_address,
-            "start_date": cells.start_date,
-            "end_date": cells.end_date,
-            "language": cells.language,
+            "start_date": _remembered(cells.start_date),
+            "end_date": _remembered(cells.end_date),
+            "language": _remembered(cells.language),
             "institutional_address": cells.institutional_address,
             "ine": cells.ine,
             "phone": cells.phone,
@@ -81,16 +93,17 @@ class RowChecker:
         if faults:
             return CheckedRow(None, _problems(row.line, values.get("hr_id", ""), Severity.ERROR, faults))
         warnings = _problems(row.line, values["hr_id"], Severity.WARNING, self._doubts(values))
-        person = Person(line=row.line, shares_recovery_address=self._is_shared(values), **values)
+        person = Person._make([row.line, *values.values(), self._is_shared(values)])
         self._remember(person)
         return CheckedRow(person, warnings)
 
     def _values(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """The checked cells in the order of `Person`, but for those that are refused, with the reasons."""
         values: dict[str, Any] = {}
         faults: list[tuple[str, str]] = []
         for column, check in self._checks.items():
             try:
-                values[column] = check(row.cells.get(column, ""))
+                values[column] = check(row.cells.get(column, "").strip(BLANKS))
             except CellRefused as refusal:
                 faults.append((column, str(refusal.reason)))
             except AddressRefused as refusal:
@@ -135,12 +148,18 @@ class _Domains:
 
     def recovery_address(self, raw: str) -> str:
         """The canonical address, outside the university; raises AddressRefused or CellRefused."""
-        address = canonical_address(cells.required(raw))
-        domain = _domain(address)
-        if domain not in self._outside:
-            outside_address(address)
-            self._outside.add(domain)
+        if self._is_plain(raw):
+            return raw
+        address = outside_address(cells.required(raw))
+        self._outside.add(_domain(address))
         return address
+
+    def _is_plain(self, raw: str) -> bool:
+        """Whether it is good and its own canonical spelling at a glance: IDNA and the rest are slow."""
+        local_part, _at_sign, domain = raw.partition("@")
+        if domain not in self._outside or len(raw) > LONGEST_ADDRESS or len(local_part) > LONGEST_LOCAL_PART:
+            return False
+        return PLAIN_LOCAL_PART.fullmatch(local_part) is not None
 
     def probably_meant(self, address: str) -> str:
         """The well-known domain that this one looks like, or ""."""
@@ -148,6 +167,11 @@ class _Domains:
         if domain not in self._meant:
             self._meant[domain] = _domain(suggested_correction(f"nom@{domain}") or "")
         return self._meant[domain]
+
+
+def _remembered(check: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same check, for a column in which many people have the same value: what was good stays good."""
+    return lru_cache(MOST_REMEMBERED)(check)
 
 
 def _domain(address: str) -> str:

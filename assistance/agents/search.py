@@ -1,7 +1,7 @@
 """Finding an account among 100,000: by the beginnings of its names, however accented, and of its identifiers."""
 
 from django.db import connection
-from django.db.models import F, Func, TextChoices, TextField
+from django.db.models import BooleanField, F, Func, TextChoices, Value
 
 from accounts.models import Account, AccountQuerySet, Lock
 from assistance.agents.waiting import links_ending_today, mails_that_came_back, not_activated_for_long
@@ -15,13 +15,23 @@ LAST_PAGE = 40
 
 
 class SearchedWords(Func):
-    """What an account is found by, spelt by PostgreSQL as the index has it (migration 0002)."""
+    """What an account is found by, spelt by PostgreSQL as the index has it (migration 0006)."""
 
-    function = "assistance_searched_words"
-    output_field = TextField()
+    function = "assistance_words"
 
     def __init__(self) -> None:
         super().__init__(*map(F, ("given_name", "family_name", "uid", "institutional_address", "hr_id")))
+
+
+class HasBeginnings(Func):
+    """Whether some of the searched words begin with each of these, which are small letters and digits."""
+
+    template = "%(expressions)s::tsquery"
+    arg_joiner = " @@ "
+    output_field = BooleanField()
+
+    def __init__(self, words: list[str]) -> None:
+        super().__init__(SearchedWords(), Value(" & ".join(f"{word}:*" for word in words)))
 
 
 class AccountList(TextChoices):
@@ -91,9 +101,7 @@ def accounts_matching(query: str) -> AccountQuerySet:
 
 
 def _with_each(words: list[str], accounts: AccountQuerySet) -> AccountQuerySet:
-    for word in words:
-        accounts = accounts.alias(searched=SearchedWords()).filter(searched__contains=f" {word}")
-    return accounts
+    return accounts.filter(HasBeginnings(words)) if words else accounts
 
 
 def _words_of(query: str) -> list[str]:

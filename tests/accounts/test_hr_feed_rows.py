@@ -3,9 +3,13 @@
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from time_machine import travel
 
 from accounts.hr_feed.phones import PhoneRefused, canonical_phone
+from accounts.hr_feed.reading import Row
+from accounts.hr_feed.rows import RowChecker
 from accounts.models import Account
 from tests.accounts.hr_files import another, imported, person, row, told
 from tests.hostile import EMAIL, N
@@ -256,3 +260,25 @@ def test_other_telephone_numbers_are_refused(typed):
 )
 def test_languages(language, expected):
     assert refused_columns(language=language) == expected
+
+
+LONG_DOMAIN = ".".join(["a" * 61] * 4) + ".fr"
+PIECES = st.sampled_from(["a", "Zoé", "0_", ".", "-", "+", "'", "@", " ", "\u200b", "\n", '"', "x" * 32, "exemple.net"])
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(PIECES, max_size=5),
+    st.sampled_from(["@exemple.net", f"@{LONG_DOMAIN}", "@univ-exemple.fr", "@Exemple.NET", ""]),
+)
+def test_an_address_checked_at_a_glance_is_what_the_careful_check_says(pieces, end):
+    """INP-03"""
+    address = "".join(pieces) + end
+    met, careful = RowChecker(date(2026, 9, 1)), RowChecker(date(2026, 9, 1))
+    assert met.check(a_row("un@exemple.net", "HR-1")).person
+    assert met.check(a_row(f"un@{LONG_DOMAIN}", "HR-2")).person
+    assert met.check(a_row(address)) == careful.check(a_row(address))
+
+
+def a_row(recovery_address: str, hr_id: str = "HR1") -> Row:
+    return Row(2, row(recovery_address=recovery_address, hr_id=hr_id))

@@ -7,6 +7,7 @@ Each mail names its row: the Message-ID begins with the row's reference. A test 
 Whatever else a fault test counts, it tells with `record_property("fault", "200 requests, 180 pages, 20 × 503")`.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[Iterable[
 
     def count(mails: Iterable[EmailMessage]) -> Tally:
         counted = tallied(mails)
-        print(counted)
+        sys.stdout.write(f"{counted}\n")
         record_property(FAULT, str(counted))
         return counted
 

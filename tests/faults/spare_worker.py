@@ -17,6 +17,7 @@ from celery import Task
 from django.utils import timezone
 
 from local.mailcatcher import Envelope, MailCatcher, Stage, accept
+from local.processes import tail
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from outbox.services import queue
@@ -86,9 +87,7 @@ def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
 def asked_for(priority: Priority = Priority.URGENT) -> Message:
     """A row of the outbox that no worker was woken for."""
     person = pending_person()
-    return queue(
-        kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority
-    )
+    return queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority)
 
 
 def asked_for_many(count: int) -> list[Message]:
@@ -103,16 +102,18 @@ def leases_run_out(stack: Stack) -> None:
 
 
 def all_sent(stack: Stack) -> None:
-    """Sweep, as beat does, until each row is sent."""
+    """Wait until each row is sent; a sweep comes by every two seconds, as beat would send it. Raises TimeoutError."""
 
     def nothing_is_left() -> bool:
         return not Message.objects.exclude(status=Status.SENT).exists()
 
     for _ in range(20):
         with suppress(TimeoutError):
-            return wait_until(nothing_is_left, stack.log("worker"), seconds=2)
+            wait_until(nothing_is_left, stack.log("worker"), seconds=2)
+        if nothing_is_left():
+            return
         stack.send(send_due_messages)
-    wait_until(nothing_is_left, stack.log("worker"), seconds=2)
+    raise TimeoutError(tail(stack.log("worker")))
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +125,7 @@ def running_spare(running_stack: Stack) -> Iterator[SpareWorker]:
 
 
 @pytest.fixture
-def spare(stack: Stack, running_spare: SpareWorker) -> Iterator[SpareWorker]:
+def spare(stack: Stack, running_spare: SpareWorker) -> SpareWorker:
     """The spare worker, whatever the last test did to it."""
     running_spare.start()
-    yield running_spare
+    return running_spare

@@ -12,7 +12,7 @@ from outbox.tasks import send_due_messages, send_message
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import Halt, all_sent, asked_for, asked_for_many, leases_run_out
 from tests.postman import text_of
-from tests.stack import NEEDS_STACK, Stack, wait_until
+from tests.stack import NEEDS_STACK, wait_until
 
 pytestmark = NEEDS_STACK
 

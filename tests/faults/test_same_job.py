@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from threading import Thread
 
 import redis
@@ -19,6 +18,7 @@ from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
 from tests.faults.accounting import Tally
+from tests.faults.machine import children
 from tests.faults.spare_worker import all_sent, asked_for, asked_for_many
 from tests.faults.visiting import Visitor
 from tests.people import pending_person
@@ -97,9 +97,8 @@ def broker_that_is_told_nothing(stack: Stack) -> Iterator[None]:
 
 def kill_children(stack: Stack, name: str) -> None:
     """`kill -9` of the processes that work; the one that looks after them starts others."""
-    parent = stack.processes[name].pid
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        os.kill(int(child), signal.SIGKILL)
+    for child in children(stack.processes[name].pid):
+        os.kill(child, signal.SIGKILL)
 
 
 def tasks_waiting(stack: Stack) -> int:

@@ -9,6 +9,7 @@ from accounts.models import Account
 from outbox.models import Message
 from tests.hostile.throwing import URLENCODED, Thrown
 from tests.hostile.watching import (
+    LONGEST_SECONDS,
     Done,
     complaints,
     cookies_of,
@@ -55,6 +56,14 @@ class Besieged:
 
     def request(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, Effects]:
         """Send it, note what is wrong with the answer, and forget what it did."""
+        done, effects = self._alone(method, path, thrown, **more)
+        if done.seconds > LONGEST_SECONDS:
+            # The machine may have been busy with something else.
+            done, effects = self._alone(method, path, thrown, **more)
+            self.note(method, path, thrown, [f"took {done.seconds:.1f} s"] * (done.seconds > LONGEST_SECONDS))
+        return done, effects
+
+    def _alone(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, Effects]:
         forget_limits()
         give_cookies(self.browser, self.cookies)
         with transaction.atomic():

@@ -65,8 +65,8 @@ class Form(NamedTuple):
     fields: dict[str, Field]
 
     def answers(self) -> dict[str, str]:
-        """A plausible answer to everything."""
-        return {name: one.plausible() for name, one in self.fields.items()}
+        """A plausible answer to everything, sent by the main button."""
+        return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit"}
 
     @property
     def takes_files(self) -> bool:

@@ -13,7 +13,12 @@ Value = str | bytes
 #: As much as fits into one value: shown raw, the first is markup and a template; the second is refused by most fields.
 MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
 UNSEEN = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
-TAKEN = (("mixed", MIXED), ("unseen", UNSEEN), ("N25", N["N25"]), ("N33", N["N33"]))
+#: The worst of all values, for each field of each form.
+DISTILLED: list[tuple[str, Value]] = [
+    ("mixed", MIXED),
+    ("unseen", UNSEEN),
+    *((label, N[label]) for label in ("N02", "N33", "N36", "N39")),
+]
 #: What no form asks for, and a careless one would take (INP-06).
 EXTRA = {
     "is_staff": "1",
@@ -86,21 +91,20 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def thrown_at_each_field(form: Form, names: set[str]) -> Iterator[Thrown]:
-    """Each value into each of these fields: in every round a different one into each of them. Then, since a form that
-    is refused for one field goes no further, some that may be taken, alone among plausible answers."""
+def thrown_at_each_field(form: Form, thorough: set[str], names: set[str]) -> Iterator[Thrown]:
+    """Every value into each of the `thorough` fields, the worst ones into each of the others; in every round a different
+    one into each field. Then what may be taken, alone, since a form that is refused for one field goes no further."""
     good = form.answers()
-    rounds = {name: list(values_for(form.fields[name])) for name in sorted(names)}
+    rounds = {name: list(values_for(form.fields[name])) if name in thorough else DISTILLED for name in sorted(names)}
     for turn in range(max((len(values) for values in rounds.values()), default=0)):
-        drawn = {name: values[(turn + 7 * place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
+        drawn = {name: values[(turn + place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
         values = {name: value for name, (_name, value) in drawn.items()}
         payloads = tuple(text_of(value) for value in values.values())
         yield Thrown(label, payloads, body_of(list({**good, **values}.items())))
     if len(rounds) > 1:
         for name in rounds:
-            for label, value in TAKEN:
-                yield Thrown(f"{name} {label} alone", (value,), body_of(list({**good, name: value}.items())))
+            yield Thrown(f"{name} mixed alone", (MIXED,), body_of(list({**good, name: MIXED}.items())))
 
 
 def mixed(form: Form) -> Thrown:
@@ -130,12 +134,12 @@ class Forged(NamedTuple):
 
 
 def as_another_site(form: Form) -> Iterator[Forged]:
-    """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
+    """Without a token, with the token of another session, and with the right one from elsewhere."""
     answers = [(name, value) for name, value in form.answers().items() if name != CSRF]
-    token, other = "A" * 64, "B" * 64
+    token, other = "A" * 64, "A" * 32 + "B" * 32
     yield Forged(Thrown("no token", (), body_of(answers)), token)
-    for label, value in (("another token", other), ("mixed token", MIXED), ("unseen token", UNSEEN)):
-        yield Forged(Thrown(label, (value,), body_of([*answers, (CSRF, value)])), token)
+    yield Forged(Thrown("another token", (), body_of([*answers, (CSRF, other)])), token)
+    yield Forged(Thrown("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), UNSEEN.replace("\r\n", ""))
     for origin in ("https://evil.example", "null"):
         yield Forged(Thrown(f"from {origin}", (), body_of([*answers, (CSRF, token)])), token, origin)
 

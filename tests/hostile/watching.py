@@ -101,8 +101,6 @@ def complaints(done: Done, *payloads: str) -> list[str]:
     response, found = done.response, list(done.errors)
     if response.status_code not in STATUSES:
         found.append(f"status {response.status_code}")
-    if done.seconds > LONGEST_SECONDS:
-        found.append(f"took {done.seconds:.1f} s")
     if not response.streaming:
         try:
             assert_headers(response)

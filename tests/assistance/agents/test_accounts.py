@@ -77,9 +77,7 @@ class TestSearch:
         pending_person()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {accounts_matching('lefevre').query}".replace("% lefevre%", "'% lefevre%'"))
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-        assert "assistance_account_search" in plan
+        assert "assistance_account_search" in accounts_matching("lefevre").explain()
 
     @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str)])
     def test_of_anything_answers(self, name):
