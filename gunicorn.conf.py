@@ -7,6 +7,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
+from config.environment import WEB_THREADS
 from config.logs import JsonLines, one_line, timestamp
 
 # Links in mails carry their secret in the path; no other name in a path is that long (TOK-09).
@@ -58,9 +59,9 @@ class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# One request at a time for each process is fastest behind a proxy that buffers. Without a proxy a browser's idle
-# connections would block such processes: more than one thread makes gunicorn change its kind of worker.
-threads = int(os.environ.get("WEB_THREADS", "1"))
+# More than can be worked on: most of them wait for a connection to the database, and the others tell whoever comes too
+# many at once, and the load balancer that asks (AVL-08).
+threads = int(os.environ.get("WEB_THREADS", WEB_THREADS))
 timeout = 30
 graceful_timeout = 20
 max_requests = 5000

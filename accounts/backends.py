@@ -5,7 +5,6 @@ from django.contrib.auth.backends import ModelBackend
 from accounts.models import Account
 from accounts.prepared import Prepared
 
-
 WITH_LOCK = Prepared(lambda pk: Account.objects.with_lock().filter(pk=pk))
 
 

@@ -29,6 +29,11 @@ logger = logging.getLogger(__name__)
 MAILS_PER_HOUR = 3
 MAIL_WINDOW = timedelta(hours=1)
 SHORTEST_TIME_BETWEEN_MAILS = timedelta(minutes=1)
+#: To addresses that one person names within the hour: enough for some slips, too few to bother strangers.
+MAILS_OF_A_PERSON_PER_HOUR = 6
+#: Acknowledgements to one mailbox, of requests that anybody may make (HLP-08); counted in the requests.
+ACKNOWLEDGEMENTS_PER_DAY = 2
+ACKNOWLEDGEMENT_WINDOW = timedelta(days=1)
 
 #: Seconds after Redis has not answered.
 REDIS_IS_LEFT_ALONE_FOR = 2.0
@@ -99,6 +104,9 @@ ASSISTANCE_REQUESTS_IN_ALL = Limit("assistance-requests-in-all", "2000/hour")
 SECURITY_CALLS_PER_SYSTEM = Limit("security-calls", "120/minute")
 BAD_SECURITY_KEYS_PER_CLIENT = Limit("bad-security-keys", "10/minute")
 DIRECTORY_SEARCHES_PER_CLIENT = Limit("directory-searches", "100/hour", campus_rate="2000/hour")
+#: A copy of the whole directory, gathered from many places, takes days; and the database has time for the others.
+DIRECTORY_SEARCHES_IN_ALL = Limit("directory-searches-in-all", "20000/hour")
+#: None in all: whoever reached it would keep everybody from signing in.
 FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
 #: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07). Behind the address of a
 #: campus the owner may stand next to who guesses: a minute at most.
@@ -126,14 +134,13 @@ def all_limits() -> list[Limit]:
 def client_key(address: str | None) -> str:
     """What counts as one client: an IPv4 address, or an IPv6 /64, which one household has whole (ENU-06).
 
-    The address of a campus is marked, so that limits know the crowd behind it.
+    A client on a campus is marked, so that limits know the crowd behind it.
     """
     if address is None:
         return "unknown"
-    if is_on_campus(address):
-        return f"{CAMPUS}{address}"
     parsed = ipaddress.ip_address(address)
-    return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    client = str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    return f"{CAMPUS}{client}" if is_on_campus(address) else client
 
 
 def this_client() -> str:

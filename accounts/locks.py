@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import journal
-from accounts.addresses import AddressRefused, canonical_address
+from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, LockReason
 from accounts.models import Account, Lock, Session
 from outbox.enums import Kind
@@ -120,7 +120,7 @@ def _key(name: str) -> str:
     if not name.isascii() or not name.isprintable():
         return ""
     try:
-        return canonical_address(name).lower() if "@" in name else name.lower()
+        return institutional_address_from_login(name) if "@" in name else name.lower()
     except AddressRefused:
         return ""
 

@@ -4,14 +4,11 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from accounts.limits import MAIL_WINDOW, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
+from accounts.limits import MAIL_WINDOW, MAILS_OF_A_PERSON_PER_HOUR, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
 from accounts.models import Account
 from accounts.security_log import tell
 from outbox.enums import Kind
 from outbox.models import Message, MessageQuerySet
-
-#: To addresses that one person names within the window: enough for some slips, too few to bother strangers.
-MAILS_OF_A_PERSON_PER_HOUR = 6
 
 
 class MailLimitReached(Exception):

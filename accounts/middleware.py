@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts import sessions
 from accounts.security_log import tell
 
+SERVICE_UNAVAILABLE = 503
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -20,7 +21,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
     """Django's, but a session that was ended from elsewhere while the answer was made is no fault of who asked."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Give the answer as it is, and no cookie: the next request begins anew (SES-05)."""
+        """Give the answer as it is, and no cookie: the next request begins anew (SES-05). Nothing is saved where the
+        database has just failed: nobody waits for it twice (AVL-08).
+        """
+        if response.status_code == SERVICE_UNAVAILABLE:
+            return response
         try:
             return super().process_response(request, response)
         except SessionInterrupted:

@@ -1,6 +1,6 @@
 """Questions that nearly every request asks: Django writes their SQL once, and each request gives other values.
 
-Writing the SQL of an account and its locks takes a page ten times what PostgreSQL needs to answer it (docs/performance.md).
+Writing the SQL of an account and its locks costs ten times what PostgreSQL takes to answer it (docs/performance.md).
 """
 
 from collections.abc import Callable, Iterator

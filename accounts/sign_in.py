@@ -59,9 +59,9 @@ def identify(*, login: str, password: str) -> Account:
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
         _record_failure(account, counted, client)
         raise SignInRefused
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(counted, client)
     if account.state == State.LOCKED:
         raise AccountIsLocked
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(counted, client)
     return account
 
 
@@ -74,6 +74,8 @@ def _slow_down(login: str, client: str) -> None:
         FAILED_SIGN_INS_PER_CLIENT.check(client)
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login, client)
         _slow_the_crowd_down(login, client)
+        # Counted before it is known to fail, so that guesses made at one instant see each other.
+        FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(login, client)
     except LimitReached:
         tell("authn_login_fail_max", outcome="failure")
         raise
@@ -130,5 +132,4 @@ def _is_hashed_as_of_now(account: Account) -> bool:
 def _record_failure(account: Account | None, login: str, client: str) -> None:
     journal.record(account=account, event=Event.SIGN_IN_FAILED)
     FAILED_SIGN_INS_PER_CLIENT.count(client)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.count(login, client)
     FAILED_SIGN_INS_PER_LOGIN.count(login)

@@ -68,6 +68,7 @@ def article_count(text: str) -> int:
     return sum(_is_article(token) for token in _markdown.parse(text))
 
 
+@lru_cache(maxsize=8)
 def reading_minutes(text: str) -> int:
     """How long reading it takes an adult, in whole minutes, at least one."""
     return max(1, math.ceil(len(text.split()) / WORDS_PER_MINUTE))

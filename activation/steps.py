@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import NewPasswordForm
 from accounts.models import Account
+from accounts.prepared import Prepared
 from activation.forms import CharterForm
 from activation.models import Charter
 from activation.progress import charter_is_accepted, is_listed
@@ -18,6 +20,8 @@ from directory.services import record_directory_consent
 from mailrouting.forms import MailboxForm, answer_of
 from mailrouting.models import Redirection
 from mailrouting.services import choose_redirection, decline_redirection, postpone_verification
+
+IN_FORCE = Prepared(lambda now: Charter.objects.published(now)[:1])
 
 
 class Step:
@@ -70,7 +74,10 @@ class CharterStep(Step):
 
     def form_arguments(self, account: Account) -> dict[str, Any]:
         """The version in force, compared with the one that was on the page: nobody accepts what they did not read."""
-        return {"charter": Charter.objects.in_force()}
+        charter = IN_FORCE.first(timezone.now())
+        if charter is None:
+            raise Charter.DoesNotExist
+        return {"charter": charter}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:
         """Record the acceptance."""

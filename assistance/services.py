@@ -1,6 +1,6 @@
 """Acts on requests for assistance."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from django.db import connection, transaction
 from django.utils import timezone, translation
@@ -9,6 +9,7 @@ from accounts import journal
 from accounts.addresses import address_key
 from accounts.enums import Event
 from accounts.hr_feed.phones import canonical_phone
+from accounts.limits import ACKNOWLEDGEMENT_WINDOW, ACKNOWLEDGEMENTS_PER_DAY
 from accounts.mail_limits import tell_of_withheld
 from accounts.models import Account
 from accounts.origin import current_origin
@@ -16,10 +17,6 @@ from assistance.models import AssistanceRequest
 from assistance.references import random_reference
 from outbox.enums import Kind
 from outbox.services import queue
-
-#: Acknowledgements to one mailbox (HLP-08).
-MAILS_PER_DAY = 2
-DAY = timedelta(days=1)
 
 
 @transaction.atomic
@@ -77,8 +74,8 @@ def _may_be_written_to(contact_address: str) -> bool:
     """Whether that mailbox has had few enough acknowledgements; who asks at the same moment waits for the answer."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [address_key(contact_address)])
-    lately = AssistanceRequest.objects.answered_at(contact_address).asked_since(timezone.now() - DAY)
-    return lately.count() < MAILS_PER_DAY
+    since = timezone.now() - ACKNOWLEDGEMENT_WINDOW
+    return AssistanceRequest.objects.answered_at(contact_address).asked_since(since).count() < ACKNOWLEDGEMENTS_PER_DAY
 
 
 def _acknowledge(request: AssistanceRequest) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import idna
 from django.core.exceptions import ImproperlyConfigured
 
+from config.database import ImpatientConnection
+
 SHORTEST_SECRET_KEY = 50
 SHORTEST_METRICS_KEY = 32
 SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
@@ -17,6 +19,8 @@ SIGN_IN_NEEDS = {
     "cas": ("CAS_URL",),
     "oidc": ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
 }
+#: Of each web process, unless the environment says otherwise.
+WEB_THREADS = 64
 SECURITY_KEY = re.compile(r"[a-z0-9-]{1,40}:[0-9a-f]{64}")
 DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 
@@ -128,9 +132,23 @@ def checked_security_keys(names_and_digests: list[str]) -> list[tuple[str, str]]
     return [(pair[0], pair[1]) for pair in pairs]
 
 
-def connection_pool(*, size: int) -> dict[str, int] | bool:
-    """Connections kept by one process and how long to wait for one, in seconds; 0 keeps none."""
-    return {"min_size": 1, "max_size": size, "timeout": 3} if size else False
+def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
+    """Connections kept by one process of so many threads, how many of them may wait for one and how long, in seconds;
+    0 keeps none, and sets no bound to the silence of the server.
+
+    One thread in eight never waits: it tells whoever comes too many at once (AVL-08). A lost connection is looked for
+    for some seconds, each time that somebody needs one: trying for longer, the pool would pause longer between tries.
+    """
+    if not size:
+        return False
+    return {
+        "min_size": 1,
+        "max_size": size,
+        "max_waiting": max(1, threads - size - threads // 8),
+        "timeout": 3,
+        "reconnect_timeout": 3,
+        "connection_class": ImpatientConnection,
+    }
 
 
 def mail_settings(email_url: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from accounts.origin import current_origin
 from accounts.security_log import tell
 from outbox.mails import shared_context
+from outbox.tracking import NotYetKnown
 
 RETRY_AFTER_SECONDS = 30
 
@@ -37,8 +38,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 with the time to wait when it is the database that does not answer (AVL-06)."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    """500, or 503 with the time to wait: the database does not answer (AVL-06), or a provider is to come again."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError | NotYetKnown):
         response = _page(request, 503)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

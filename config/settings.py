@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.environment import (
+    WEB_THREADS,
     checked_days,
     checked_domains,
     checked_hosts,
@@ -163,11 +164,13 @@ DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.po
 DATABASES["default"] |= {
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {
-        "pool": connection_pool(size=env.int("DATABASE_POOL_SIZE", default=4)),
+        "pool": connection_pool(
+            size=env.int("DATABASE_POOL_SIZE", default=4), threads=env.int("WEB_THREADS", default=WEB_THREADS)
+        ),
         "connect_timeout": 3,
         "tcp_user_timeout": 8_000,
         "keepalives_idle": 30,
-        "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+        "options": "-c statement_timeout=5s -c lock_timeout=4s -c idle_in_transaction_session_timeout=60s",
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -206,6 +209,9 @@ CELERY_TASK_ROUTES = {
     )
 }
 CELERY_TIMEZONE = "Europe/Paris"
+# In seconds. A worker that was away need not do all that it missed; but beat's clock says when that is, and a sweep must
+# reach a worker whose clock differs (AVL-07).
+GOOD_FOR = {"expires": 300}
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "accounts.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
     "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
@@ -214,22 +220,22 @@ CELERY_BEAT_SCHEDULE = {
     "recovery-addresses": {
         "task": "accounts.tasks.apply_due_replacements",
         "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
+        "options": GOOD_FOR,
     },
     "outbox-sweep": {
         "task": "outbox.tasks.send_due_messages",
         "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
+        "options": GOOD_FOR,
     },
     "link-requests-sweep": {
         "task": "activation.tasks.answer_waiting_link_requests",
         "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
+        "options": GOOD_FOR,
     },
     "hr-files-sweep": {
         "task": "assistance.tasks.work_on_hr_files",
         "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
+        "options": GOOD_FOR,
     },
     "old-hr-files": {"task": "assistance.tasks.let_go_of_old_hr_files", "schedule": timedelta(hours=1)},
 }

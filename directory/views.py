@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, this_client
+from accounts.limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, this_client
 from accounts.models import Account
 from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
 from directory.models import DirectoryConsent
@@ -48,6 +48,7 @@ class DirectoryView(TemplateView):
 
     def _found(self, form: SearchForm) -> dict[str, Any]:
         DIRECTORY_SEARCHES_PER_CLIENT.hit(this_client())
+        DIRECTORY_SEARCHES_IN_ALL.hit()
         query = form.cleaned_data["q"]
         found = find_people(query)
         page = Paginator(found.people, PEOPLE_ON_A_PAGE).get_page(self.request.GET.get("page"))

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.addresses import UNIVERSITY, AddressRefused, outside_address, suggested_correction
+from accounts.addresses import UNIVERSITY, AddressRefused, address_key, outside_address, suggested_correction
 
 
 def forwarding_address(raw: str) -> str:
@@ -17,7 +17,7 @@ def forwarding_address(raw: str) -> str:
     `FORWARDING_DENIED_DOMAINS` say.
     """
     address = outside_address(raw)
-    if address.lower() in _own_addresses():
+    if address_key(address) in _own_addresses():
         raise AddressRefused(UNIVERSITY, code="university")
     domain = domain_of(address)
     if _is_in(domain, settings.FORWARDING_DENIED_DOMAINS):

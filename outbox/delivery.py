@@ -1,5 +1,6 @@
 """Handing mails to the mail server or provider, and reading its answer."""
 
+import re
 import smtplib
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 # RFC 5321 §4.2.1: 5yz is a permanent negative reply.
 PERMANENT = range(500, 600)
+# RFC 3463 §3.8, of a recipient: "relay access denied", "client host rejected". One wrong line in the configuration of a
+# relay says so of thousands of good addresses.
+ABOUT_US = re.compile(rb"\b5\.7\.\d")
 # What providers answer over HTTP when it is this mail that they do not want; other errors are about us or about them.
 MAIL_NOT_WANTED = {400, 413, 422}
 LONGEST_ANSWER = 500
@@ -62,6 +66,8 @@ class Courier:
             email.send()
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
+            if ABOUT_US.search(text):
+                return Postponed(_answer(code, text), server_is_down=False)
             return self._judged(code, text)
         except smtplib.SMTPDataError as error:
             return self._judged(error.smtp_code, error.smtp_error)
@@ -79,8 +85,7 @@ class Courier:
         return Accepted(provider_id=(status and status.message_id) or "")
 
     def _judged(self, code: int, text: bytes | str) -> Answer:
-        said = text.decode(errors="replace") if isinstance(text, bytes) else text
-        answer = _storable(f"{code} {said}")
+        answer = _answer(code, text)
         if code in PERMANENT:
             return Refused(answer)
         self._reconnect()
@@ -89,6 +94,11 @@ class Courier:
     def _reconnect(self) -> None:
         self.__exit__()
         self._connection = get_connection()
+
+
+def _answer(code: int, text: bytes | str) -> str:
+    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return _storable(f"{code} {said}")
 
 
 def _short(error: BaseException) -> str:

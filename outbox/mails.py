@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from outbox.enums import Kind
+from outbox.letters import Letter
 from outbox.models import Message
 
 
@@ -61,14 +61,14 @@ def build(message: Message) -> Mail | None:
         return _builders[Kind(message.kind)](message)
 
 
-def rendered(message: Message, content: Mail) -> EmailMultiAlternatives:
+def rendered(message: Message, content: Mail) -> Letter:
     """The mail ready to be handed over, in the person's language (EML-01, EML-02)."""
     with translation.override(message.language):
         context = {**shared_context(), **content.context, "deadline": content.deadline, "language": message.language}
         subject = render_to_string(f"{content.template}_subject.txt", context).strip()
         text = render_to_string(f"{content.template}_body.txt", context).strip() + "\n"
         html = render_to_string(f"{content.template}_body.html", {**context, "subject": subject})
-    email = EmailMultiAlternatives(
+    email = Letter(
         subject=subject,
         body=text,
         to=[message.address],

@@ -21,6 +21,8 @@ from outbox.models import Message, MessageQuerySet
 logger = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(days=4)
+# About half a day of tries.
+FEWEST_TRIES = 20
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(hours=1)
 # After so many doublings the longest delay is reached; days of tries must not make an astronomical number.
@@ -49,7 +51,7 @@ def note_answer(message: Message, answer: Answer) -> None:
             _note_sent(message, provider_id)
         case Refused(said):
             _finish(message, Status.REFUSED, said)
-        case Postponed(said) if timezone.now() - message.created_at > GIVE_UP_AFTER:
+        case Postponed(said) if _was_tried_enough(message):
             _finish(message, Status.GIVEN_UP, said)
         case Postponed(said):
             _postpone(message, said)
@@ -72,6 +74,11 @@ def delay_before_retry(attempts: int) -> timedelta:
     """30 s after the first try, then twice as long each time up to one hour, give or take a fifth (AVL-03)."""
     delay: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, DOUBLINGS), LONGEST_DELAY)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 - a jitter is no secret
+
+
+def _was_tried_enough(message: Message) -> bool:
+    """Not what only waited, for a worker or a server: its first "later" must not be its last."""
+    return message.attempts >= FEWEST_TRIES and timezone.now() - message.created_at > GIVE_UP_AFTER
 
 
 def _note_sent(message: Message, provider_id: str) -> None:

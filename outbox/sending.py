@@ -50,8 +50,7 @@ def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = 
 
     A batch keeps one connection and ends early when the server is down or time is running out; what was taken and
     not sent is put back. `call_another` is called in a full batch once the server has taken a mail: there is work for
-    another process, and somebody to give it to. It says whether it has called. Whoever was called may have ended before
-    something was put back, so then somebody is to be called again.
+    another process, and somebody to give it to. It says whether it has called.
     """
     began = now or timezone.now()
     taken = _take(now=began, size=BATCH)
@@ -65,8 +64,13 @@ def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = 
                 return False
             if timezone.now() - began > BATCH_TIME:
                 recording.put_back(taken)
-                return True
+                return not called or _few_are_due()
     return is_full and not called
+
+
+def _few_are_due() -> bool:
+    """Whether a batch of them would not be full: whoever was called may have found less, and called nobody."""
+    return len(Message.objects.due(timezone.now()).values_list("pk")[:BATCH]) < BATCH
 
 
 @transaction.atomic

@@ -10,8 +10,9 @@ from outbox.waking import wake
 # Whoever has not ended by then is killed, for its rows will soon be another's: a mail server that answers a byte at a
 # time keeps every single wait short.
 LONGEST = int((sending.LEASE - timedelta(minutes=1)).total_seconds())
-# Each sweep may start a chain of batches of its own; those that are too many to be served end by themselves.
-CALLED_WITHIN = 10.0
+# Each sweep may start a chain of batches of its own; those that are too many to be served end by themselves. It is more
+# than the clocks of two machines may be apart.
+CALLED_WITHIN = 120.0
 
 
 @shared_task(time_limit=LONGEST)

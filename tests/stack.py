@@ -105,12 +105,13 @@ class Stack:
         )
         wait_until(lambda: self.worker_is_ready("spare"), self.log("spare"))
 
-    def start_beat(self, name: str = "beat") -> None:
-        """Start beat with a schedule of one second unless it runs; a second one under another name."""
-        schedule = str(self.directory / f"{name}-schedule")
-        self._start(
-            name, "celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule", schedule
-        )
+    def start_beat(self) -> None:
+        """Start beat with a schedule of one second unless it runs."""
+        self._start_beat("beat", "tests.quick_beat")
+
+    def start_late_beat(self) -> None:
+        """Start one more, "late-beat", on a machine whose clock is 90 seconds late."""
+        self._start_beat("late-beat", "tests.late_beat")
 
     def stop(self, name: str) -> None:
         """Stop "web", "worker", "spare" or "beat" in good order."""
@@ -166,6 +167,10 @@ class Stack:
             self.stop(name)
         self.redis.close()
         self._listener.close()
+
+    def _start_beat(self, name: str, app: str) -> None:
+        schedule = str(self.directory / f"{name}-schedule")
+        self._start(name, "celery", "--quiet", "-A", app, "beat", "--pidfile", "", "--schedule", schedule)
 
     def _start(
         self,
@@ -234,5 +239,6 @@ def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
     yield running_stack
     # pytest shows it with the failures only.
     sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 60)}\n" for name in ("web", "worker"))
-    running_stack.stop("beat")
+    for name in ("beat", "late-beat"):
+        running_stack.stop(name)
     running_stack.wait_until_quiet()

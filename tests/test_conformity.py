@@ -153,6 +153,16 @@ class TestEveryPage:
             assert html.count('aria-current="step"') == 1, name
             assert re.search(r"<title>Étape \d sur \d :", text_of(html)), name
 
+    def test_that_tells_what_was_done_says_it_aloud(self):
+        """A11Y-07 (WCAG 4.1.3): screen readers read out « un e-mail est parti » although nothing has the focus."""
+        for name in (
+            "answer_of_first_connection",
+            "forgotten_password_answer",
+            "assistance_sent",
+            "password_reset_done",
+        ):
+            assert 'role="status"' in seen(name, "fr").html.partition("<main")[2].partition("</main>")[0], name
+
 
 class TestDeclarations:
     def test_the_home_page_says_how_accessible_the_portal_is(self):

@@ -164,12 +164,3 @@ def test_the_limits_are_told_as_they_are():
     table = read(PROJECT / "docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
     rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.Limit)]
     assert sorted(re.findall(r"\| (\d+/[\w/;]+) \|", table)) == sorted(rates)
-
-
-def test_security_is_tested_where_the_document_says():
-    rows = re.findall(r"^\| ([A-Z0-9]+) \| .+? \| (.+) \|$", read(PROJECT / "docs/security.md"), re.MULTILINE)
-    assert rows
-    for group, places in rows:
-        for place in CODE.findall(places):
-            files = sorted((PROJECT / place).rglob("*.py")) if place.endswith("/") else [PROJECT / place]
-            assert any(f"{group}-" in read(file) for file in files), f"{group}: {place}"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts import journal
-from accounts.addresses import AddressRefused, canonical_address
+from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Event, State
 from accounts.limits import FAILED_SIGN_INS_PER_CLIENT, this_client
 from accounts.models import Account
@@ -38,10 +39,10 @@ def account_named(name: str) -> Account | None:
     if not name.isascii() or not name.isprintable():
         return None
     try:
-        key = {"institutional_address": canonical_address(name).lower()} if "@" in name else {"uid": name.lower()}
+        named = Q(institutional_address=institutional_address_from_login(name)) if "@" in name else Q(uid=name.lower())
     except AddressRefused:
         return None
-    account: Account | None = Account.objects.with_lock().filter(**key).first()
+    account: Account | None = Account.objects.with_lock().filter(named).first()
     return account
 
 

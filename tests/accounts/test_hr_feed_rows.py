@@ -263,12 +263,13 @@ def test_languages(language, expected):
 
 
 LONG_DOMAIN = ".".join(["a" * 61] * 4) + ".fr"
-PIECES = st.sampled_from(["a", "Zoé", "0_", ".", "-", "+", "'", "@", " ", "\u200b", "\n", '"', "x" * 32, "exemple.net"])
+PLAIN = ["a", "0_", "x" * 32, "exemple.net"]
+ODD = [".", "-", "+", "'", "@", " ", "é", "\u200b", "\n", '"']
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
-    st.lists(PIECES, max_size=5),
+    st.lists(st.sampled_from(PLAIN), max_size=3) | st.lists(st.sampled_from(PLAIN + ODD), max_size=5),
     st.sampled_from(["@exemple.net", f"@{LONG_DOMAIN}", "@univ-exemple.fr", "@Exemple.NET", ""]),
 )
 def test_an_address_checked_at_a_glance_is_what_the_careful_check_says(pieces, end):

@@ -36,10 +36,10 @@ def test_a_hash_of_production_is_strong_and_made_within_a_second():
 
 
 def test_the_operators_are_told_what_it_needs():
-    """PWD-05: memory of a hash, times the processes that make one at a time."""
+    """PWD-05: memory of a hash, times the processes, times the connections that each has."""
     told = (PROJECT / "docs/configuration.md").read_text().partition("## Password hash")[2].partition("\n## ")[0]
     assert "46 MiB, t=1, p=1" in told
-    assert "with two web processes, 92 MiB" in told
+    assert f"`DATABASE_POOL_SIZE=4` that is {46 * 2 * 4} MiB" in told
 
 
 @pytest.mark.django_db

@@ -27,7 +27,13 @@ SPACE_OUT = """() => {
         + "word-spacing: .16em !important } p { margin-bottom: 2em !important }");
     document.adoptedStyleSheets = [sheet];
 }"""
-SPACE_IN = "document.adoptedStyleSheets = []"
+# WCAG 1.4.4: text twice as large.
+ENLARGE = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("html { font-size: 200% !important }");
+    document.adoptedStyleSheets = [sheet];
+}"""
+AS_IT_WAS = "document.adoptedStyleSheets = []"
 # Elements that stick out, and not into a part of the page that scrolls by itself.
 STICKING_OUT = """() => {
     const root = document.documentElement;
@@ -117,7 +123,7 @@ class Inspection:
 
 def accessibility_of(page: Page, renderings: Renderings) -> list[str]:
     """What axe finds, in each rendering."""
-    if renderings:
+    if renderings and not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     found = []
     for width, scheme, rules in renderings:
@@ -128,13 +134,16 @@ def accessibility_of(page: Page, renderings: Renderings) -> list[str]:
 
 
 def narrow(page: Page) -> list[str]:
-    """What does not fit into the narrowest window, also with the widest spacing of text (A11Y-08)."""
+    """What does not fit into the narrowest window, also with the widest spacing, or with large text (A11Y-08)."""
     page.set_viewport_size({"width": NARROWEST, "height": 800})
     plain = page.evaluate(STICKING_OUT)
     page.evaluate(SPACE_OUT)
     spaced = page.evaluate(STICKING_OUT)
-    page.evaluate(SPACE_IN)
-    return [f"too wide: {element}" for element in [*plain, *spaced]]
+    page.set_viewport_size({"width": LARGE, "height": 800})
+    page.evaluate(ENLARGE)
+    enlarged = page.evaluate(STICKING_OUT)
+    page.evaluate(AS_IT_WAS)
+    return [f"too wide: {element}" for element in [*plain, *spaced, *enlarged]]
 
 
 def errors_of(visitor: Visitor) -> list[str]:

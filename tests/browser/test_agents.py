@@ -2,22 +2,19 @@
 
 import pytest
 
-from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.assistance.agents.test_pages import ALL, seen
 from tests.browser.inspection import Inspection
 from tests.browser.test_every_page import (
     LIGHT,
     PHONE_IN_THE_DARK,
     Screen,
     assert_nothing_found,
-    made,
     screen,  # noqa: F401
     screen_without_scripts,  # noqa: F401
 )
 from tests.browser.visitor import IN_BROWSER
 
-pytestmark = [*IN_BROWSER, pytest.mark.django_db]
-
-ALL = {**AGENT_PAGES, **AGENT_REFUSALS}
+pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("agents' pages"), pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -27,9 +24,9 @@ def test_a_page_of_the_agents_is_for_every_agent(
     screen_without_scripts: Screen,  # noqa: F811 - the fixture
 ):
     """Without scripts the colours are the same."""
-    ask, answer = made(ALL[name])
+    page = seen(name)
     for shown, renderings in ((screen, (LIGHT, PHONE_IN_THE_DARK)), (screen_without_scripts, ())):
         inspection = Inspection(renderings=renderings)
-        shown.show(ask.path, answer)
+        shown.show(page.ask.path, page.response)
         inspection.look(shown, name)
         assert_nothing_found(shown, inspection)

@@ -1,8 +1,8 @@
 """Every page in every state (`tests/pages.py`) through axe and the checks of `inspection`, from the day it appears
-(A11Y-01, A11Y-03, A11Y-08, HDR-02, PRV-06).
+(A11Y-01, A11Y-03, A11Y-08, A11Y-09, HDR-02, PRV-06).
 
-The pages are made here and shown at their address with their headers; those of the other modules come from the portal
-as it runs.
+The pages of `tests/test_pages.py` are shown at their address with their headers; those of the other modules come from
+the portal as it runs.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,14 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.db import OperationalError
 from django.http import HttpResponse
-from django.test import Client, RequestFactory
-from django.utils.translation import override
+from django.test import RequestFactory
 from playwright.sync_api import Browser, Route
 
 from config import errors
-from tests.browser.inspection import NARROWEST, RENDERINGS, Inspection
+from tests.browser.inspection import AXE, NARROWEST, RENDERINGS, Inspection
 from tests.browser.visitor import IN_BROWSER, Visitor
-from tests.memory import forget_limits
-from tests.pages import PAGES, REFUSALS, Ask, Page
+from tests.pages import PAGES, REFUSALS
+from tests.test_pages import seen
 
 pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("pages"), pytest.mark.django_db]
 
@@ -53,6 +52,8 @@ class Screen(Visitor):
 
 def screen_of(browser: Browser, *, has_scripts: bool) -> Iterator[Screen]:
     context = browser.new_context(base_url=PORTAL, reduced_motion="reduce", java_script_enabled=has_scripts)
+    # Half a megabyte: once for all pages.
+    context.add_init_script(AXE)
     shown = Screen(context, PORTAL, has_scripts=has_scripts)
     shown.page.route("**/*", shown.serve)
     yield shown
@@ -69,14 +70,6 @@ def screen_without_scripts(chromium: Browser) -> Iterator[Screen]:
     yield from screen_of(chromium, has_scripts=False)
 
 
-def made(page: Page) -> tuple[Ask, HttpResponse]:
-    """The page as somebody new sees it."""
-    forget_limits()
-    browser = Client()
-    ask = page(browser)
-    return ask, ask.by(browser)
-
-
 def assert_nothing_found(screen: Screen, inspection: Inspection) -> None:
     troubles, screen.troubles = screen.troubles, []
     assert [*inspection.findings, *troubles] == [], inspection.report()
@@ -85,8 +78,8 @@ def assert_nothing_found(screen: Screen, inspection: Inspection) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_is_for_everybody(name: str, screen: Screen):
     inspection = Inspection(renderings=(LIGHT, PHONE_IN_THE_DARK))
-    ask, answer = made(ALL[name])
-    screen.show(ask.path, answer)
+    page = seen(name)
+    screen.show(page.path, page.response)
     inspection.look(screen, name)
     assert_nothing_found(screen, inspection)
 
@@ -95,9 +88,8 @@ def test_a_page_is_for_everybody(name: str, screen: Screen):
 def test_a_page_in_english_without_scripts_fits_too(name: str, screen_without_scripts: Screen):
     """Same colours and structure; other lengths, other fields. Refusals add nothing to that."""
     inspection = Inspection("en", renderings=())
-    with override("en"):
-        ask, answer = made(PAGES[name])
-    screen_without_scripts.show(ask.path, answer)
+    page = seen(name, "en")
+    screen_without_scripts.show(page.path, page.response)
     inspection.look(screen_without_scripts, name)
     assert_nothing_found(screen_without_scripts, inspection)
 

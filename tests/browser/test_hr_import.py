@@ -5,21 +5,21 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.assistance.agents.pages import AGENT_PAGES
-from tests.browser.test_every_page import Screen, made, screen  # noqa: F401
+from tests.assistance.agents.test_pages import seen
+from tests.browser.test_every_page import Screen, screen  # noqa: F401
 from tests.browser.visitor import IN_BROWSER
 
-pytestmark = [*IN_BROWSER, pytest.mark.django_db]
+pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("agents' pages"), pytest.mark.django_db]
 
 PATIENCE = 10_000
 
 
 def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):  # noqa: F811
     """RGAA 13.1: whoever reads is told that there is something new, and goes on when they like."""
-    ask, answer = made(AGENT_PAGES["import_running"])
+    page = seen("import_running")
     facts = {"over": True, "done": 42_000, "total": 42_000}
     screen.page.route("**/avancement/", lambda route: route.fulfill(json=facts))
-    screen.show(ask.path, answer)
+    screen.show(page.ask.path, page.response)
     progress = screen.page.get_by_role("progressbar", name="L’import est en cours")
     expect(progress).to_have_attribute("value", "15001")
 
@@ -27,5 +27,5 @@ def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):  # 
 
     expect(progress).to_have_js_property("value", 42_000)
     screen.reads_aloud("C’est terminé")
-    assert screen.page.url.endswith(ask.path)
+    assert screen.page.url.endswith(page.ask.path)
     assert screen.troubles == []

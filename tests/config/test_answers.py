@@ -101,7 +101,7 @@ class Inline(HTMLParser):
 class TestHeaders:
     @pytest.mark.parametrize("name", [*PAGES, *REFUSALS, *ACTS])
     def test_of_every_page_and_answer(self, name, browser):
-        """HDR-02, HDR-03, HDR-04: also on refusals, redirects and errors; no inline code."""
+        """HDR-02, HDR-03, HDR-04, SES-06: also on refusals, redirects and errors; no inline code."""
         answer = {**PAGES, **REFUSALS, **ACTS}[name](browser).by(browser)
         assert_headers(answer)
         if "text/html" in answer.get("Content-Type", ""):

@@ -5,18 +5,20 @@ last test: tests make people of their own, and `tests.invariants` holds for all 
 """
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -27,9 +29,9 @@ from psycopg.conninfo import conninfo_to_dict
 from local import postgresql_files
 from local.mailcatcher import MailCatcher
 from local.processes import LOOPBACK, tail
-from local.servers import PostgreSQL
+from local.servers import PostgreSQL, Server
 from tests.invariants import assert_nothing_is_half_done
-from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url, wait_until
+from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
 
 ON_THE_MACHINE = NEEDS_STACK
 CSRF_TOKEN = "c" * 32
@@ -67,7 +69,7 @@ class Browser:
             response = requests.request(
                 "GET" if form is None else "POST",
                 f"{self.url}{path}",
-                data=None if form is None else {"csrfmiddlewaretoken": CSRF_TOKEN, **form},
+                data=None if form is None else {"csrfmiddlewaretoken": self.cookies["__Host-csrftoken"], **form},
                 headers=self._headers(),
                 allow_redirects=False,
                 timeout=60,
@@ -112,11 +114,11 @@ class Relay:
     """A TCP relay to a server of ours that can fall silent: connections stay open, new ones are taken, nothing passes."""
 
     def __init__(self, port: int) -> None:
-        self.target = port
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.target, self.port = port, 0
+        self._listens = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
+        self._thread.start()
+        self._listens.wait()
 
     @contextmanager
     def silent(self) -> Iterator[None]:
@@ -129,29 +131,29 @@ class Relay:
 
     def close(self) -> None:
         """Break every connection."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
 
-    async def _listen(self) -> asyncio.Server:
-        self._speaks = asyncio.Event()
+    async def _live(self) -> None:
+        self._loop, self._speaks, self._over = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         self._speaks.set()
-        return await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=1024)
+        server = await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=1024)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listens.set()
+        await self._over.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._speaks.wait()
-        try:
+        with closing(writer), suppress(OSError, asyncio.CancelledError):
+            await self._speaks.wait()
             server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self.target)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(self._pass_on(reader, server_writer), self._pass_on(server_reader, writer))
+            with closing(server_writer):
+                await asyncio.gather(self._pass_on(reader, server_writer), self._pass_on(server_reader, writer))
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                await self._speaks.wait()
-                writer.write(data)
-        except OSError:
-            pass
+        while data := await reader.read(65536):
+            await self._speaks.wait()
+            writer.write(data)
         writer.close()
 
 
@@ -161,6 +163,8 @@ class Machine(Stack):
     def __init__(self, catcher: MailCatcher, directory: Path) -> None:
         super().__init__(catcher, directory)
         self.database = PostgreSQL()
+        #: What stands between the processes and their servers.
+        self.relays: dict[str, Relay] = {}
         #: What a test wants otherwise, from the next start of a process on.
         self.wishes: dict[str, str] = {}
 
@@ -172,7 +176,8 @@ class Machine(Stack):
         return {
             **mine,
             "DEBUG": "false",
-            "DATABASE_URL": self.database.url,
+            "DATABASE_URL": self._through("database", self.database),
+            "REDIS_URL": self._through("redis", self.redis),
             "PORTAL_URL": self.url.replace("http://", "https://"),
             "ALLOWED_HOSTS": LOOPBACK,
             "TRUSTED_PROXIES": LOOPBACK,
@@ -189,17 +194,18 @@ class Machine(Stack):
         """Start everything for the first time; the tables are those of the test database."""
         command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
         self.database.start()
+        self.redis.start()
+        self.relays = {"database": Relay(self.database.port), "redis": Relay(self.redis.port)}
         collecting = subprocess.Popen(command, cwd=PROJECT, env=self.env)
         copy_tables(database_url(), self.database.url)
         assert collecting.wait() == 0
         self.start_all()
 
-    def with_wishes(self, **wishes: str) -> None:
-        """Start the web again, under these settings."""
-        self.stop("web")
-        self.wishes = wishes
-        self.start_web()
-        wait_until(self.web_is_ready, self.log("web"))
+    def forget_wishes(self) -> None:
+        """Let the processes be started again as they are shipped."""
+        self.wishes = {}
+        for name in list(self.processes):
+            self.stop(name)
 
     def browser(self, answers: list[Answer] | None = None) -> Browser:
         """A new one; several may share a list of answers."""
@@ -209,6 +215,12 @@ class Machine(Stack):
         """End everything."""
         super().close()
         self.database.close()
+        for relay in self.relays.values():
+            relay.close()
+
+    def _through(self, relay: str, server: Server) -> str:
+        """The address of the server, with the port of the relay before it."""
+        return server.url.replace(f":{server.port}/", f":{self.relays[relay].port}/")
 
 
 def children(pid: int) -> list[int]:
@@ -248,12 +260,30 @@ def all_at_once(acts: list[Callable[[], Any]]) -> list[Any]:
         return list(threads.map(act, acts))
 
 
-def tell(what: str, answers: list[Answer], **more: object) -> None:
+@contextmanager
+def asking_how_it_is(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
+    """What a load balancer hears during the block, by path. It is another process, which no crowd of ours slows down."""
+    heard: dict[str, list[Answer]] = {path: [] for path in paths}
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.balancer", machine.url, *paths], cwd=PROJECT, stdin=PIPE, stdout=PIPE
+    )
+    assert asking.stdout
+    asking.stdout.readline()
+    try:
+        yield heard
+    finally:
+        lines, _ = asking.communicate(timeout=2 * LONGEST_WAIT)
+        for line in lines.splitlines():
+            answer = Answer(**json.loads(line))
+            heard[answer.path].append(answer)
+
+
+def told(what: str, answers: Sequence[Answer], **more: object) -> str:
     """The line of a test: how many requests, how many of them failed, how long the longest waited."""
     failed = sum(answer.status in (0, 429) or answer.status >= 500 for answer in answers)
     longest = max(answer.seconds for answer in answers)
-    rest = "".join(f", {name} {value}" for name, value in more.items())
-    sys.stdout.write(f"{what}: {len(answers)} requests, {failed} failed, longest wait {longest:.2f} s{rest}\n")
+    facts = [f"{len(answers)} requests", f"{failed} failed", f"longest wait {longest:.1f} s"]
+    return f"{what}: {', '.join([*facts, *(f'{name} {value}' for name, value in more.items())])}"
 
 
 @pytest.fixture(scope="session")
@@ -276,6 +306,8 @@ def machine(the_machine: Machine, django_db_blocker) -> Iterator[Machine]:
     connection.close()
     facts = connection.settings_dict
     before = dict(facts)
+    if the_machine.wishes:
+        the_machine.forget_wishes()
     if not the_machine.database.answers():
         the_machine.database.start()
     the_machine.start_all()

@@ -28,11 +28,10 @@ def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(
         "after DATA, and the server kept the mail": Halt("kept"),
         "after 250": Halt("data"),
     }
-    rows = {point: asked_for() for point in halts}
+    rows, batch = {point: asked_for() for point in halts}, asked_for_many(BATCH_OF)
+    people = state_of_people()
     for point, halt in halts.items():
         spare.halts(halt, send_message, rows[point].pk)
-    batch = asked_for_many(BATCH_OF)
-    people = state_of_people()
     in_batch = spare.halts(Halt("kept", nth=3), send_due_messages)
 
     with transaction.atomic():
@@ -49,7 +48,7 @@ def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(
     leases_run_out(stack)
     all_sent(stack)
 
-    assert left == {Status.SENT: 2, Status.SENDING: len(halts) + BATCH_OF - 2}, "the lease holds until it has run out"
+    assert left == {Status.SENT: 2, Status.SENDING: len(halts) + BATCH_OF - 2}
     mails = [*spare.server.messages, *stack.catcher.messages]
     copies = defaultdict(list)
     for mail in mails:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import PathConverter, SlugConverter, StringConverter
 
 #: What an address may ask for, by the name of its argument: something that could stand there.
 EXAMPLES: dict[str, str | int] = {
@@ -36,6 +37,12 @@ class Route(NamedTuple):
         example = str(EXAMPLES[self.arguments[-1]])
         before, _example, after = self.path().rpartition(example)
         return f"{before}{encoded}{after}"
+
+    @property
+    def takes_any_text(self) -> bool:
+        """Whether the last argument may be any text, as far as the URLconf is concerned."""
+        converter = self.pattern.pattern.converters[self.arguments[-1]]
+        return isinstance(converter, StringConverter | PathConverter) and not isinstance(converter, SlugConverter)
 
     @property
     def is_closed(self) -> bool:

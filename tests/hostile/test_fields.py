@@ -17,7 +17,7 @@ from accounts.addresses import AddressRefused, canonical_address
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.hostile.besieging import JOURNAL, Besieged, Effects
 from tests.hostile.reading import parameters_read
-from tests.hostile.shown import CSRF, Field, Form, forms_of
+from tests.hostile.shown import CHOICES, CSRF, Field, Form, forms_of
 from tests.hostile.throwing import (
     EXTRA,
     Thrown,
@@ -27,6 +27,7 @@ from tests.hostile.throwing import (
     misshapen,
     mixed,
     thrown_at_each_field,
+    unreadable,
 )
 from tests.pages import ACTS, PAGES, REFUSALS, Page
 
@@ -49,11 +50,7 @@ def test_nothing_that_is_typed_harms_a_page_of_the_agents(name):
 
 
 def besiege(name: str, make: Page) -> None:
-    import time
-
-    t = time.process_time()
     state = Besieged(name, make)
-    print("made", time.process_time() - t)
     path, sent = state.ask.path, state.ask.sent
     if sent is None:
         html = attack_query(state, path)
@@ -66,7 +63,6 @@ def besiege(name: str, make: Page) -> None:
     for form in forms_of(html, path):
         if form.method == "post":
             attack_form(state, form)
-    print(name, state.requests, time.process_time() - t)
     assert not state.failures, state.told()
 
 
@@ -92,29 +88,52 @@ def attack_query(state: Besieged, path: str) -> str:
     return done.html
 
 
-def attack_form(state: Besieged, form: Form) -> str:
-    """A mixture of values; the first time also a plausible answer, to see what is read and what it usually does, and
-    everything else. Answers the HTML of the form as it was."""
+def attack_form(state: Besieged, form: Form) -> None:
+    """A mixture of values; where there is something new, a plausible answer before it, to see what is read and what it
+    usually does, and everything else after it."""
     view = resolve(urlsplit(form.action).path).view_name
     send = partial(state.request, "POST", form.action)
+    if not new_ones(view, {"as a whole", *form.fields} - {CSRF}):
+        send(mixed(form))
+        return
     with parameters_read() as read:
         _done, usual = send(Thrown("plausible", (), body_of(list(form.answers().items()))))
     for name in read - set(form.fields):
         form.fields[name] = Field(name, "hidden")
-    names = new_ones(view, set(form.fields) - {CSRF})
-    # What is called the same and looks the same is the same to whoever checks it.
-    thorough = {name for name in names if new_ones("every value", {f"{name} {form.fields[name].kind}"})}
-    for thrown in (mixed(form), *thrown_at_each_field(form, thorough, names)):
+    for thrown in (mixed(form), *thrown_at_each_field(form, set(form.fields) - {CSRF}, not_met_before(form))):
         check(state, form, thrown, send(thrown)[1], usual)
-    if new_ones(view, {"as a whole"}):
-        attack_as_a_whole(state, form, usual)
-
-
-def attack_as_a_whole(state: Besieged, form: Form, usual: Effects) -> None:
     for thrown in misshapen(form) if set(form.fields) - {CSRF} else ():
-        check(state, form, thrown, state.request("POST", form.action, thrown)[1], usual)
+        check(state, form, thrown, send(thrown)[1], usual)
     attack_with_extra_fields(state, form, usual)
-    attack_from_another_site(state, form)
+    attack_as_no_page_of_ours(
+        state, form, is_public=not getattr(resolve(urlsplit(form.action).path).func, "login_required", True)
+    )
+
+
+def not_met_before(form: Form) -> set[str]:
+    """The fields that take all values: those where something is typed, and what is called the same and looks the same
+    is the same to whoever checks it."""
+    typed = {name: one.kind for name, one in form.fields.items() if name != CSRF and one.kind not in CHOICES}
+    return {name for name, kind in typed.items() if new_ones("every value", {f"{name} {kind}"})}
+
+
+def attack_as_no_page_of_ours(state: Besieged, form: Form, *, is_public: bool) -> None:
+    """SES-07, INP-07: from another site, and as no form at all. Who is not signed in may do so to each; it is the same to
+    all others."""
+    is_thorough = bool(new_ones("no page of ours", {form.action if is_public else "closed"}))
+    for thrown in unreadable(form) if is_thorough else ():
+        state.request("POST", form.action, thrown)
+    state.browser.handler.enforce_csrf_checks = True
+    forgeries = list(as_another_site(form))
+    for forged in forgeries if is_thorough else forgeries[:2]:
+        cookies = {**state.cookies, settings.CSRF_COOKIE_NAME: forged.csrf_cookie}
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        headers |= {"origin": forged.origin} if forged.origin else {}
+        done, effects = state.request("POST", form.action, forged.thrown, headers=headers)
+        if done.response.status_code != 403 or effects.tables:
+            wrong = f"{done.response.status_code}, writes {effects.tables}"
+            state.note("POST", form.action, forged.thrown, [wrong])
+    state.browser.handler.enforce_csrf_checks = False
 
 
 def check(state: Besieged, form: Form, thrown: Thrown, effects: Effects, usual: Effects) -> None:
@@ -140,17 +159,3 @@ def attack_with_extra_fields(state: Besieged, form: Form, usual: Effects) -> Non
     _done, effects = state.request("POST", form.action, extra)
     if effects != usual:
         state.note("POST", form.action, extra, [f"does {effects} instead of {usual}"])
-
-
-def attack_from_another_site(state: Besieged, form: Form) -> None:
-    """SES-07: without our token, with somebody else's, or from elsewhere: refused before anything is done."""
-    state.browser.handler.enforce_csrf_checks = True
-    for forged in as_another_site(form):
-        cookies = {**state.cookies, settings.CSRF_COOKIE_NAME: forged.csrf_cookie}
-        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-        headers |= {"origin": forged.origin} if forged.origin else {}
-        done, effects = state.request("POST", form.action, forged.thrown, headers=headers)
-        if done.response.status_code != 403 or effects.tables:
-            wrong = f"{done.response.status_code}, writes {effects.tables}"
-            state.note("POST", form.action, forged.thrown, [wrong])
-    state.browser.handler.enforce_csrf_checks = False

@@ -73,6 +73,11 @@ def encoded(value: Value) -> bytes:
     return value if isinstance(value, bytes) else quote_plus(value).encode()
 
 
+def in_a_header(value: str) -> str:
+    """As a web server hands it over: no line breaks, which would begin another header, and octets as letters."""
+    return value.replace("\r", "").replace("\n", "").encode().decode("latin-1")
+
+
 def body_of(answers: list[tuple[str, Value]]) -> bytes:
     return b"&".join(encoded(name) + b"=" + encoded(value) for name, value in answers)
 
@@ -91,7 +96,7 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def thrown_at_each_field(form: Form, thorough: set[str], names: set[str]) -> Iterator[Thrown]:
+def thrown_at_each_field(form: Form, names: set[str], thorough: set[str]) -> Iterator[Thrown]:
     """Every value into each of the `thorough` fields, the worst ones into each of the others; in every round a different
     one into each field. Then what may be taken, alone, since a form that is refused for one field goes no further."""
     good = form.answers()
@@ -134,14 +139,14 @@ class Forged(NamedTuple):
 
 
 def as_another_site(form: Form) -> Iterator[Forged]:
-    """Without a token, with the token of another session, and with the right one from elsewhere."""
+    """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
     answers = [(name, value) for name, value in form.answers().items() if name != CSRF]
     token, other = "A" * 64, "A" * 32 + "B" * 32
     yield Forged(Thrown("no token", (), body_of(answers)), token)
+    yield Forged(Thrown("from elsewhere", (), body_of([*answers, (CSRF, token)])), token, "https://evil.example")
+    yield Forged(Thrown("from nowhere", (), body_of([*answers, (CSRF, token)])), token, "null")
     yield Forged(Thrown("another token", (), body_of([*answers, (CSRF, other)])), token)
-    yield Forged(Thrown("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), UNSEEN.replace("\r\n", ""))
-    for origin in ("https://evil.example", "null"):
-        yield Forged(Thrown(f"from {origin}", (), body_of([*answers, (CSRF, token)])), token, origin)
+    yield Forged(Thrown("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), in_a_header(UNSEEN))
 
 
 def misshapen(form: Form) -> Iterator[Thrown]:
@@ -154,10 +159,15 @@ def misshapen(form: Form) -> Iterator[Thrown]:
     query = body_of([(name, MIXED) for name in form.fields]).decode()
     yield Thrown("in the query", (MIXED,), b"", query=query)
     yield Thrown("nothing", (), b"")
+    yield Thrown("files", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
+
+
+def unreadable(form: Form) -> Iterator[Thrown]:
+    """Bodies that are no form, or too much of one."""
+    good = list(form.answers().items())
     yield Thrown("as JSON", (), body_of(good), content_type="application/json")
     yield Thrown("odd charset", (), body_of(good), content_type=f"{URLENCODED}; charset=nonsense")
     yield Thrown("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
-    yield Thrown("a file", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
     yield Thrown("300 fields", (), body_of([*good, *((f"f{number}", "x") for number in range(300))]))
     yield Thrown("3 MB", (), b"x=" + b"A" * 3_000_000)
 

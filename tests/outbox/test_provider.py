@@ -12,11 +12,14 @@ from django.conf import settings as portal
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import clear_url_caches, reverse
+from django.utils import timezone
 
 import config.urls
+from outbox import recording
+from outbox.delivery import Accepted
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from outbox.sending import send, send_due
+from outbox.sending import LEASE, send, send_due
 from outbox.services import queue
 from tests.people import pending_person
 
@@ -148,7 +151,7 @@ def sent(provider_id: str = "m-1") -> Message:
 
 def tell(event: dict[str, object], *, secret: str | None = SECRET) -> HttpResponse:
     headers = {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(secret.encode()).decode()}"} if secret else {}
-    client = Client(enforce_csrf_checks=True)
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     return client.post(WEBHOOK, json.dumps(event), content_type="application/json", **headers)
 
 
@@ -209,6 +212,17 @@ class TestWebhook:
         for event in (bounce("m-1"), delivery("m-1"), delivery("m-2"), bounce("m-2")):
             tell(event)
         assert status_of(first) == status_of(second) == Status.BOUNCED
+
+    def test_news_of_a_mail_that_is_still_being_noted_is_asked_for_again(self, webhooks):
+        """EML-06: the provider was faster than our note of the name it gave; 503 until then, and nothing is lost."""
+        message = invitation()
+        Message.objects.update(status=Status.SENDING, leased_until=timezone.now() + LEASE)
+        early = tell(bounce("m-1"))
+        assert (early.status_code, early["Retry-After"]) == (503, "30")
+        recording.note_answer(message, Accepted("m-1"))
+        assert tell(bounce("m-1")).status_code == 200
+        assert status_of(message) == Status.BOUNCED
+        assert tell(bounce("of nobody")).status_code == 200
 
     def test_a_bounced_mail_is_not_sent_again(self, webhooks, mail_server):
         """EML-06: stops retries."""

@@ -111,6 +111,18 @@ def page(address: str) -> str:
     return answer.text
 
 
+def mail_to(address: str, mails: str) -> str:
+    """The text of the one mail to somebody, once the worker has sent it."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        caught = json.loads(page(f"{mails}/messages.json"))
+        if texts := [each["text"] for each in caught if each["recipients"] == [address]]:
+            [text] = texts
+            return text
+        time.sleep(0.5)
+    raise TimeoutError(f"no mail to {address}")
+
+
 def at_work_in(directory: Path) -> list[str]:
     """The command lines of the processes whose files are there."""
     found = []
@@ -134,9 +146,7 @@ def test_make_run_starts_everything_and_ctrl_c_leaves_nothing(clone, demonstrati
     assert page(f"{portal}/sante/pret") == "prêt\n"
     [style] = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page(f"{portal}/connexion/"))
     assert "--" in page(f"{portal}{style}")
-    caught = json.loads(page(f"{mails}/messages.json"))
-    [mail] = [each for each in caught if each["recipients"] == ["camille.durand@exemple.net"]]
-    [link] = set(re.findall(rf"{re.escape(portal)}/activation/\S+", mail["text"]))
+    [link] = set(re.findall(rf"{re.escape(portal)}/activation/\S+", mail_to("camille.durand@exemple.net", mails)))
     assert "Camille" in page(link)
     assert at_work_in(clone)
 

@@ -46,6 +46,16 @@ def one_of(names: str, chosen: str) -> str:
 
 FAMILY_NAME = f"{one_of(BEGINNINGS, 'n / 7')} || {one_of(ENDS, 'n / 11')}"
 OWNER = f"{BEFORE_THE_FIRST} + 1 + n % {PEOPLE}"
+#: Who somebody is.
+PERSON = {
+    "id": f"{BEFORE_THE_FIRST} + n",
+    "hr_id": "'S' || lpad(n::text, 6, '0')",
+    "uid": "'p' || n",
+    "institutional_address": "'personne.' || n || '@univ-exemple.fr'",
+    "recovery_address": "'personne.' || n || '@exemple.net'",
+    "given_name": one_of(GIVEN_NAMES, "n"),
+    "family_name": f"CASE WHEN n % {PEOPLE // MARTINS} = 0 THEN 'Martin' ELSE {FAMILY_NAME} END",
+}
 
 
 def times(number: int, span: timedelta = A_YEAR) -> str:
@@ -54,8 +64,8 @@ def times(number: int, span: timedelta = A_YEAR) -> str:
     return f"now() - ({number} - n) * interval '{apart} seconds'"
 
 
-def multiply(row: models.Model, number: int, **columns: str) -> None:
-    """Write `number` copies of a row, of which the expressions `columns` differ; `n` counts from 1."""
+def multiply(row: models.Model, number: int, *, first: int = 1, **columns: str) -> None:
+    """Write copies of a row, of which the expressions `columns` differ; `n` counts from `first` to `number`."""
     fields = row._meta.concrete_fields
     names = [field.column for field in fields if field.column != "id" or "id" in columns]
     unknown = set(columns) - set(names)
@@ -65,7 +75,7 @@ def multiply(row: models.Model, number: int, **columns: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(names)})"
-            f" SELECT {values} FROM {table} one, generate_series(1, {number}) n WHERE one.id = {row.pk} ORDER BY n"
+            f" SELECT {values} FROM {table} one, generate_series({first}, {number}) n WHERE one.id = {row.pk} ORDER BY n"
         )
 
 
@@ -87,13 +97,7 @@ def _settle_people(example: Account) -> None:
     multiply(
         example,
         PEOPLE,
-        id=f"{BEFORE_THE_FIRST} + n",
-        hr_id="'S' || lpad(n::text, 6, '0')",
-        uid="'p' || n",
-        institutional_address="'personne.' || n || '@univ-exemple.fr'",
-        recovery_address="'personne.' || n || '@exemple.net'",
-        given_name=one_of(GIVEN_NAMES, "n"),
-        family_name=f"CASE WHEN n % {PEOPLE // MARTINS} = 0 THEN 'Martin' ELSE {FAMILY_NAME} END",
+        **PERSON,
         password=f"CASE WHEN {is_pending} THEN '!' ELSE one.password END",
         end_date="CASE WHEN n % 10 = 9 THEN current_date - 1 - n % 700 END",
         charter_accepted_at=has_activated,

@@ -1,0 +1,62 @@
+"""Each page of the activation, and those around it, against the shortest page that Django can answer.
+
+Two references: "hello" behind the middleware of the portal, and behind the seven that Django itself offers and no site
+could do without. Environment: `BENCH_REQUESTS`, for each page and round (200).
+"""
+
+import os
+
+from django.urls import reverse
+
+from benchmarks.people import account_page, wizard_pages
+from benchmarks.serving import Measured, Server, medians, portal, visits
+from benchmarks.timing import ROUNDS
+
+REQUESTS = int(os.environ.get("BENCH_REQUESTS", "200"))
+HELLO = "/hello/"
+
+Page = tuple[str, dict[str, str]]
+
+
+def measure() -> str:
+    pages = {**wizard_pages(), **pages_around()}
+    with portal() as ours, portal(settings_module="benchmarks.reference_settings") as reference:
+        measured = measured_pages(ours, reference, pages)
+    own, stock = measured.pop("own hello"), measured.pop("hello")
+    hellos = f"“hello” with the seven of Django: {said(stock)}; with the portal’s middleware: {said(own)}"
+    return "\n".join([f"Pages, 16 connections, 2 web processes. {hellos}", *compared(measured, own, stock)])
+
+
+def compared(measured: dict[str, Measured], own: Measured, stock: Measured) -> list[str]:
+    """A line for each page."""
+    return [
+        f"{name}: {said(page)}; {page.cpu / own.cpu:.1f} × hello with the same middleware, "
+        f"{page.cpu / stock.cpu:.1f} × with the seven; p99 {page.p99 / page.p50:.1f} × p50"
+        for name, page in measured.items()
+    ]
+
+
+def pages_around() -> dict[str, Page]:
+    """What people see before and after the activation."""
+    public = {name: (reverse(name), {}) for name in ("home", "first-connection", "login")}
+    return {**public, "account": account_page()}
+
+
+def measured_pages(ours: Server, reference: Server, pages: dict[str, Page]) -> dict[str, Measured]:
+    """Medians of rounds in which each page has its turn."""
+    rounds = [one_round(ours, reference, pages) for _ in range(ROUNDS)]
+    return {name: medians([one[name] for one in rounds]) for name in rounds[0]}
+
+
+def one_round(ours: Server, reference: Server, pages: dict[str, Page]) -> dict[str, Measured]:
+    hellos = {
+        "hello": reference.measure(visits(HELLO, number=2 * REQUESTS)),
+        "own hello": ours.measure(visits(HELLO, number=2 * REQUESTS)),
+    }
+    return hellos | {
+        name: ours.measure(visits(path, number=REQUESTS, cookies=cookies)) for name, (path, cookies) in pages.items()
+    }
+
+
+def said(page: Measured) -> str:
+    return f"{page.cpu:.1f} ms of CPU ({page.requests_per_second:,.0f}/s, p50 {page.p50:.0f} ms)"

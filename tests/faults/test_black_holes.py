@@ -1,0 +1,117 @@
+"""Servers that take connections and never answer: every wait has an end, and the portal is well afterwards (AVL-08)."""
+
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from threading import Event
+
+from activation.models import LinkRequest
+from config.environment import WEB_THREADS
+from local.mailcatcher import Envelope, Stage, accept
+from outbox.enums import Status
+from outbox.models import Message
+from tests.faults.machine import (
+    LONGEST_WAIT,
+    ON_THE_MACHINE,
+    Answer,
+    Machine,
+    all_at_once,
+    asking_how_it_is,
+    told,
+)
+from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.stack import wait_until
+
+pytestmark = ON_THE_MACHINE
+
+CROWD = 200
+#: Some read, some write, some hash a password between.
+ASKS = (
+    ("/premiere-connexion/", {"login": "personne.inconnue"}),
+    ("/annuaire/?q=durand", None),
+    ("/premiere-connexion/", {"login": "quelqu.un"}),
+    ("/connexion/", {"login": "personne.inconnue", "password": A_GOOD_PASSWORD}),
+)
+ALIVE, READY = "/sante/vivant", "/sante/pret"
+
+
+def besiege(machine: Machine) -> tuple[list[Answer], dict[str, list[Answer]]]:
+    """A crowd asks at once; what it is answered, and what a load balancer hears meanwhile."""
+    acts = [partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), CROWD)]
+    with asking_how_it_is(machine, ALIVE, READY) as heard:
+        return all_at_once(acts), heard
+
+
+def threads_of(machine: Machine) -> int:
+    """How many threads the web processes have together."""
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in machine.web_processes)
+
+
+def assert_every_wait_was_bounded(machine: Machine, answers: list[Answer], heard: dict[str, list[Answer]]) -> None:
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT
+    assert {answer.status for answer in heard[ALIVE]} == {200}
+    assert max(answer.seconds for answer in heard[ALIVE]) < 1
+    assert max(answer.seconds for answer in heard[READY]) < LONGEST_WAIT
+    assert threads_of(machine) <= len(machine.web_processes) * (WEB_THREADS + 12)
+
+
+def assert_all_is_well(machine: Machine) -> None:
+    """Soon everything answers as ever, to everybody."""
+    wait_until(lambda: machine.browser().ask(READY).text == "prêt\n", machine.log("web"), seconds=5)
+    answers = all_at_once([partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), 16)])
+    assert {answer.status for answer in answers} == {200, 302}
+
+
+def test_a_database_that_says_nothing_is_told_to_all_at_once(machine, record_property):
+    """AVL-08, HDR-05: whoever needs it is told to come back, the load balancer that the portal is not ready."""
+    assert_all_is_well(machine)
+    with machine.relays["database"].silent():
+        answers, heard = besiege(machine)
+
+    record_property("fault", told("PostgreSQL says nothing", answers, alive_within=longest(heard[ALIVE])))
+    assert {answer.status for answer in answers} == {503}
+    assert all(answer.retry_after for answer in answers)
+    assert_every_wait_was_bounded(machine, answers, heard)
+    assert {answer.status for answer in heard[READY]} == {503}
+    assert_all_is_well(machine)
+
+
+def test_a_redis_that_says_nothing_is_done_without(machine, record_property):
+    """AVL-01, AVL-08: everybody is served, and what they asked for is recorded."""
+    assert_all_is_well(machine)
+    before = LinkRequest.objects.count()
+    with machine.relays["redis"].silent():
+        answers, heard = besiege(machine)
+
+    record_property("fault", told("Redis says nothing", answers, alive_within=longest(heard[ALIVE])))
+    asked = [answer for answer in answers if answer.path == "/premiere-connexion/"]
+    assert {answer.status for answer in answers} <= {200, 302, 503}
+    assert LinkRequest.objects.count() - before == sum(answer.status == 302 for answer in asked) > CROWD / 4
+    assert_every_wait_was_bounded(machine, answers, heard)
+    assert all("prêt" in answer.text for answer in heard[READY] if answer.status == 200)
+    assert_all_is_well(machine)
+
+
+def test_a_mail_server_that_says_nothing_is_not_noticed(machine, record_property):
+    """AVL-08, ENU-04: pages only ask for mails; those that were asked for leave when it speaks again."""
+    speaks, people = Event(), [pending_person() for _ in range(3)]
+
+    def saying_nothing(stage: Stage, envelope: Envelope) -> str:
+        speaks.wait(30)
+        return accept(stage, envelope)
+
+    machine.catcher.answer = saying_nothing
+    for person in people:
+        machine.browser().ask("/premiere-connexion/", {"login": person.login})
+    answers, heard = besiege(machine)
+    speaks.set()
+
+    record_property("fault", told("SMTP says nothing", answers, alive_within=longest(heard[ALIVE])))
+    assert {answer.status for answer in answers} <= {200, 302, 503}
+    assert_every_wait_was_bounded(machine, answers, heard)
+    mails = Message.objects.filter(person__in=people)
+    wait_until(lambda: mails.filter(status=Status.SENT).count() == 3, machine.log("worker"), seconds=30)
+
+
+def longest(answers: list[Answer]) -> str:
+    return f"{max(answer.seconds for answer in answers):.2f} s"

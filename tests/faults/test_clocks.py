@@ -1,0 +1,80 @@
+"""Machines whose clocks differ, and the two nights when the clock of Paris is set (AVL-07)."""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from celery.schedules import crontab
+from django.utils import timezone
+
+from config.celery import app
+from tests.faults.machine import ON_THE_MACHINE, Machine
+from tests.people import pending_person
+from tests.postman import text_of
+from tests.stack import wait_until
+
+PARIS = ZoneInfo("Europe/Paris")
+ANOTHER_TIME = Path(__file__).with_name("another_time")
+APART = timedelta(seconds=90)
+
+
+def clock(offset: timedelta) -> dict[str, str]:
+    """The environment of a process whose clock is wrong by so much."""
+    return {"PYTHONPATH": str(ANOTHER_TIME), "CLOCK_OFFSET": str(offset.total_seconds())}
+
+
+def next_midnight() -> datetime:
+    """The end of the day in Paris."""
+    tomorrow = timezone.localdate(timezone=PARIS) + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), tzinfo=PARIS)
+
+
+class TestApart:
+    pytestmark = ON_THE_MACHINE
+
+    def test_a_link_made_on_one_machine_opens_on_the_other(self, machine: Machine):
+        """AVL-07: a web process 90 s fast, a worker 90 s slow, and midnight between them."""
+        midnight = next_midnight() - timezone.now()
+        for name in ("web", "worker"):
+            machine.stop(name)
+        machine.wishes = clock(midnight + APART)
+        machine.start_web()
+        machine.wishes = clock(midnight - APART)
+        machine.start_worker()
+        wait_until(machine.web_is_ready, machine.log("web"))
+        wait_until(machine.worker_is_ready, machine.log("worker"))
+        person, browser = pending_person(), machine.browser()
+        before = len(machine.catcher.messages)
+
+        assert browser.ask("/premiere-connexion/", {"login": person.login}).status == 302
+        mail = machine.catcher.wait_for(before + 1, timeout=30)[-1]
+        found = re.search(r"(/activation/[\w-]{97}/)\s*$", text_of(mail), re.MULTILINE)
+        assert found
+        opened = browser.ask(found[1])
+        begun = browser.ask(opened.location)
+
+        assert (opened.status, begun.status) == (302, 200)
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_every_job_of_the_night_runs_exactly_once(day, time_machine):
+    """AVL-07: also one at 02:30, an hour that is not there in March and is there twice in October."""
+    ours = {name: entry["schedule"] for name, entry in app.conf.beat_schedule.items()}
+    jobs = {name: schedule for name, schedule in ours.items() if isinstance(schedule, crontab)}
+    jobs["at-half-past-two"] = crontab(hour="2", minute="30", app=app)
+    assert len(jobs) >= 4
+    noon_before = datetime.combine(datetime.fromisoformat(day) - timedelta(days=1), time(12), tzinfo=PARIS)
+    time_machine.move_to(noon_before, tick=False)
+    last_run = {name: app.now() for name in jobs}
+    runs: dict[str, list[str]] = {name: [] for name in jobs}
+    for minute in range(24 * 60):
+        time_machine.move_to(noon_before.astimezone(UTC) + timedelta(minutes=minute), tick=False)
+        for name, job in jobs.items():
+            if job.is_due(last_run[name]).is_due:
+                last_run[name] = app.now()
+                runs[name].append(f"{app.now():%H:%M}")
+
+    assert {name: len(times) for name, times in runs.items()} == dict.fromkeys(jobs, 1)
+    assert runs["purge"] == ["03:17"]

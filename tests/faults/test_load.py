@@ -1,0 +1,57 @@
+"""More people at once than the machine can serve (AVL-08, PWD-05)."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from accounts.hashers import PortalArgon2PasswordHasher
+from accounts.models import Account
+from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, all_at_once, asking_how_it_is, told
+from tests.people import A_GOOD_PASSWORD, active_person
+
+pytestmark = ON_THE_MACHINE
+
+CROWD = 200
+ALIVE = "/sante/vivant"
+#: Of one web process, in MiB: what it weighs anyway, and one hash for each of its connections.
+MOST_MEMORY = 400
+
+
+class HasherAsShipped(PortalArgon2PasswordHasher):
+    """Tests hash for less."""
+
+    memory_cost = 46 * 1024
+
+
+def most_memory(pid: int) -> int:
+    """The most that the process has ever held, in MiB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) // 1024
+
+
+def test_two_hundred_people_sign_in_at_once(machine, record_property):
+    """AVL-08, PWD-05: as many as there is time for come in, the others are told to come back; memory has a bound."""
+    people = [active_person() for _ in range(40)]
+    hasher = HasherAsShipped()
+    encoded = hasher.encode(A_GOOD_PASSWORD, hasher.salt())
+    Account.objects.filter(pk__in=[person.pk for person in people]).update(password=encoded)
+    forms = [{"login": person.login, "password": A_GOOD_PASSWORD} for person in people]
+    acts = [partial(machine.browser().ask, "/connexion/", forms[number % len(forms)]) for number in range(CROWD)]
+
+    with asking_how_it_is(machine, ALIVE) as heard:
+        answers = all_at_once(acts)
+
+    signed_in = [answer for answer in answers if answer.status == 302]
+    told_to_wait = [answer for answer in answers if answer.status == 503]
+    memory = max(most_memory(pid) for pid in machine.web_processes)
+    slowest = max(answer.seconds for answer in heard[ALIVE])
+    record_property("fault", told("Sign-ins", answers, alive_within=f"{slowest:.2f} s", memory=f"{memory} MiB"))
+    assert len(signed_in) + len(told_to_wait) == CROWD
+    assert len(signed_in) > CROWD / 10
+    assert all(answer.retry_after for answer in told_to_wait)
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT
+    assert {answer.status for answer in heard[ALIVE]} == {200}
+    assert slowest < 1
+    assert memory < MOST_MEMORY
+    assert machine.browser().ask("/connexion/", forms[0]).status == 302

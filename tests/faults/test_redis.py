@@ -1,0 +1,78 @@
+"""Redis that dies, comes back and is emptied while people are there (AVL-06): it holds nothing that would be missed."""
+
+from functools import partial
+
+from accounts.enums import LockReason
+from accounts.limits import MAILS_PER_HOUR
+from accounts.locks import lock_account
+from activation.models import LinkRequest
+from activation.tasks import answer_waiting_link_requests
+from outbox.models import Message
+from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, all_at_once, told
+from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.stack import wait_until
+
+pytestmark = ON_THE_MACHINE
+
+#: Guesses that one client may make at one login in two minutes, where they are counted together.
+GUESSES = 5
+A_WRONG_PASSWORD = "ce-n-est-pas-le-bon-du-tout"
+
+
+def guesses_allowed(guesser: Browser, login: str, tries: int) -> int:
+    """How many of so many guesses were looked at before the client was told to wait."""
+    answers = all_at_once([partial(guesser.ask, "/connexion/", {"login": login, "password": A_WRONG_PASSWORD})] * tries)
+    assert {answer.status for answer in answers} <= {200, 429}
+    return sum(answer.status == 200 for answer in answers)
+
+
+def who_may_what(member: Browser, stranger: Browser) -> list[tuple[int, str]]:
+    """What the account's page and the agents' answer to somebody signed in, and to nobody."""
+    answers = [browser.ask(path) for browser in (member, stranger) for path in ("/compte/", "/admin/")]
+    return [(answer.status, answer.location.partition("?")[0]) for answer in answers]
+
+
+def ask_for_links(browser: Browser, login: str) -> None:
+    """Twice as many as may be mailed in an hour."""
+    for _ in range(2 * MAILS_PER_HOUR):
+        assert browser.ask("/premiere-connexion/", {"login": login}).status == 302
+
+
+def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_property):
+    """AVL-06, ENU-05, ENU-07, SES-05: people stay signed in, mails stay few, guesses too, whoever is locked out is out."""
+    member, waiting, locked = active_person(), pending_person(), active_person()
+    answers: list[Answer] = []
+    browsers = [machine.browser(answers) for _ in range(4)]
+    signed_in, of_the_locked, stranger, guesser = browsers
+    for browser, person in ((signed_in, member), (of_the_locked, locked)):
+        assert browser.ask("/connexion/", {"login": person.login, "password": A_GOOD_PASSWORD}).status == 302
+    rights = who_may_what(signed_in, stranger)
+    assert guesses_allowed(guesser, member.login, 12) == GUESSES
+
+    guesses = []
+    for what_happens in (machine.redis.kill, machine.redis.start, partial(forget_everything, machine)):
+        what_happens()
+        assert who_may_what(signed_in, stranger) == rights
+        guesses.append(guesses_allowed(guesser, member.login, 12))
+        ask_for_links(stranger, waiting.login)
+        if not machine.redis.answers():
+            lock_account(account=locked, reason=LockReason.PHISHING)
+        assert of_the_locked.ask("/compte/").status == 302
+    machine.restart_worker()
+    LinkRequest.objects.waiting().update(requested_at="2000-01-01T00:00Z")
+    machine.send(answer_waiting_link_requests)
+    wait_until(lambda: not LinkRequest.objects.waiting().exists(), machine.log("worker"), seconds=30)
+
+    record_property("fault", told("Redis killed, started, emptied", answers, guesses=guesses))
+    assert max(guesses) <= GUESSES * len(machine.web_processes)
+    assert Message.objects.filter(person=waiting).count() == MAILS_PER_HOUR
+    assert {answer.status for answer in answers} <= {200, 302, 429}
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT
+
+
+def forget_everything(machine: Machine) -> None:
+    """FLUSHALL."""
+    import redis
+
+    with redis.Redis.from_url(machine.redis.url) as client:
+        client.flushall()
