@@ -32,7 +32,7 @@ class Prepared(Generic[Row]):
     def __init__(self, queryset: Callable[..., models.QuerySet[Row]]) -> None:
         self._queryset = queryset
 
-    def first(self, *values: object) -> Row | None:
+    def first(self, *values: Any) -> Row | None:
         """The row of these values, one for each parameter of the query set; None when there is none."""
         sql, params = self._sql
         with connection.cursor() as cursor:
@@ -46,8 +46,8 @@ class Prepared(Generic[Row]):
         return self._queryset(*given)
 
     @cached_property
-    def _sql(self) -> tuple[str, tuple[object, ...]]:
-        return cast(tuple[str, tuple[object, ...]], self._asked.query.sql_with_params())
+    def _sql(self) -> tuple[str, tuple[Any, ...]]:
+        return cast(tuple[str, tuple[Any, ...]], self._asked.query.sql_with_params())
 
     @cached_property
     def _related(self) -> list[Any]:

@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from accounts.models import Account, Session
 from accounts.origin import current_origin
 from accounts.prepared import Prepared
 
+SESSION_KEY_LENGTH = 32
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
 
@@ -35,6 +38,10 @@ class SessionStore(DatabaseStore):
         if session is None:
             self._session_key = None
         return session
+
+    def _get_new_session_key(self) -> str:
+        # Django asks first whether somebody has it; `create` tries another when the table refuses it.
+        return get_random_string(SESSION_KEY_LENGTH, VALID_KEY_CHARS)
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         """The row to save; an anonymous visit names nobody."""

@@ -1,8 +1,10 @@
 """How far somebody has come in the activation; read together with the account, in one question."""
 
 from django.db.models import Exists, OuterRef, Subquery
+from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet
+from accounts.prepared import Prepared
 from activation.models import CharterAcceptance
 from directory.models import DirectoryConsent
 
@@ -21,6 +23,24 @@ def with_answers(accounts: AccountQuerySet, now: object) -> AccountQuerySet:
     )
 
 
+_WITH_ANSWERS = Prepared(lambda pk, now: with_answers(Account.objects.with_lock(), now).filter(pk=pk))
+_HELD = Prepared(lambda pk: Account.objects.select_for_update(of=("self",)).filter(pk=pk))
+
+
+def of(account_id: int) -> Account | None:
+    """The account with its locks and answers, as it is now."""
+    return _WITH_ANSWERS.first(account_id, timezone.now())
+
+
+def held(account_id: int) -> Account | None:
+    """The same, kept until the end of the transaction.
+
+    What is read after the wait is what the other one left, locks included: hence two queries.
+    """
+    _HELD.first(account_id)
+    return of(account_id)
+
+
 def charter_is_accepted(account: Account) -> bool:
     """Whether the version in force has been accepted."""
     if hasattr(account, "charter_is_accepted"):
@@ -31,6 +51,7 @@ def charter_is_accepted(account: Account) -> bool:
 def is_listed(account: Account) -> bool | None:
     """Whether the person is to be in the public directory; None before any decision."""
     if hasattr(account, "is_listed"):
-        return account.is_listed
+        listed: bool | None = account.is_listed
+        return listed
     consent = DirectoryConsent.objects.current(account)
     return None if consent is None else consent.listed

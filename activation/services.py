@@ -9,10 +9,10 @@ from accounts import journal
 from accounts.enums import Event, State
 from accounts.models import Account
 from accounts.origin import current_origin
+from activation import progress
 from activation.enums import Wish
 from activation.models import Charter, CharterAcceptance, LinkRequest
 from activation.tasks import answer_link_request
-from directory.models import DirectoryConsent
 from mailrouting.services import open_mailbox
 from outbox.enums import Kind
 from outbox.services import queue
@@ -61,7 +61,7 @@ def complete_activation(*, account: Account, password: str) -> Account:
     `password` has passed the validators and is normalised. Raises AlreadyActivated, or ActivationIncomplete when the
     charter, the directory or the mailbox has no answer (SES-02).
     """
-    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    account = _held(account)
     if account.state != State.PENDING:
         raise AlreadyActivated
     _require_answers(account)
@@ -100,8 +100,15 @@ def request_link(*, login: str, wish: Wish) -> LinkRequest:
     return request
 
 
+def _held(account: Account) -> Account:
+    held = progress.held(account.pk)
+    if held is None:
+        raise Account.DoesNotExist
+    return held
+
+
 def _require_answers(account: Account) -> None:
-    directory_answered = DirectoryConsent.objects.filter(account=account).exists()
+    directory_answered = progress.is_listed(account) is not None
     mailbox_answered = not account.has_mailbox_right or hasattr(account, "redirection")
     if account.charter_accepted_at is None or not directory_answered or not mailbox_answered:
         raise ActivationIncomplete

@@ -27,7 +27,7 @@ from accounts.links import password_reset_link
 from accounts.models import Account
 from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedLink
 from accounts.views.links import session_item, without_referrer
-from activation import services, visit
+from activation import progress, services, visit
 from activation.enums import Wish
 from activation.forms import FirstConnectionForm
 from activation.steps import STEPS, Journey, Step
@@ -201,7 +201,7 @@ class StepView(JourneyView, FormView):
     def form_valid(self, form: Form) -> HttpResponse:
         """Record, then go to the first open step, read anew."""
         self.step.save(self.account, form.cleaned_data)
-        account = visit.as_it_is_now(self.account)
+        account = cast(Account, progress.of(self.account.pk))
         if account.activated_at is not None:
             visit.finish(self.request, account)
             return redirect("activation-done")

@@ -5,7 +5,6 @@ The facts of the journey are the account's; a lost session loses no answer (desi
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,9 +12,8 @@ from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
 from accounts.models import Account
-from accounts.prepared import Prepared
 from accounts.tokens import OpenedLink
-from activation.progress import with_answers
+from activation import progress
 from activation.tokens import activation_link
 
 SESSION_ITEM = "activation"
@@ -24,10 +22,6 @@ REFUSED_ITEM = "activation_refused"
 SHOWN_AFTER_THE_END = 15 * 60
 # Not each request has to write the session again.
 NOTED_EVERY = 60
-
-
-WITH_ANSWERS = Prepared(lambda pk, now: with_answers(Account.objects.with_lock(), now).filter(pk=pk))
-HELD = Prepared(lambda pk: Account.objects.select_for_update(of=("self",)).filter(pk=pk))
 
 
 class VisitLost(Exception):
@@ -70,13 +64,15 @@ def open_visit(request: HttpRequest, link: OpenedLink) -> Visit:
     earlier = _stored(request)
     same = earlier is not None and earlier.account_id == link.account.pk and earlier.fingerprint == link.fingerprint
     begun = earlier is not None and same and earlier.begun and not earlier.is_over(now)
-    if not same:
+    if same:
+        request.session.cycle_key()
+    else:
+        # The key of the new session comes with the answer.
         request.session.flush()
         # A form that is still open on somebody else's page must not answer for this person.
         rotate_token(request)
     visit = Visit(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
     _store(request, visit)
-    request.session.cycle_key()
     return visit
 
 
@@ -98,22 +94,14 @@ def visit_of(request: HttpRequest) -> Visit:
 def account_of(visit: Visit, *, hold: bool) -> Account:
     """The account of the journey, with its answers, as it is now. Raises VisitLost, VisitOvertaken.
 
-    `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other. What
-    is read after the wait is what the other one left, locks included: hence two queries.
+    `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other.
     """
-    if hold:
-        HELD.first(visit.account_id)
-    account = WITH_ANSWERS.first(visit.account_id, timezone.now())
+    account = progress.held(visit.account_id) if hold else progress.of(visit.account_id)
     if account is None:
         raise VisitLost
     if account.is_locked or account.is_closed or not activation_link.still_holds(account, visit.fingerprint):
         raise VisitOvertaken(account)
     return account
-
-
-def as_it_is_now(account: Account) -> Account:
-    """The account with its answers, after one of them was recorded."""
-    return cast(Account, WITH_ANSWERS.first(account.pk, timezone.now()))
 
 
 def finish(request: HttpRequest, account: Account) -> None:

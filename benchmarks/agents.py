@@ -24,7 +24,7 @@ from tests.people import active_person
 
 FEW = 1_000
 PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))
-VISITS = 40
+VISITS = 20
 LOCKS, LOCKS_ONE_BY_ONE = 500, 50
 ACCOUNTS = "/admin/comptes/"
 SEARCHES = {

@@ -1,7 +1,8 @@
 """Mails through the outbox and real worker processes, against one Celery task for each mail and a bare SMTP loop.
 
 Each mail is made, signed and recorded one by one under a lease. The mail server is a process of its own that keeps
-nothing. `WAITING_MAILS` in the environment is how many wait while single links are asked for (50,000).
+nothing. In the environment, `MAILS` is how many are sent in a round (1,000), `WAITING_MAILS` how many wait while single
+links are asked for (50,000).
 """
 
 import os
@@ -33,8 +34,8 @@ from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
 from outbox.waking import wake
 
-MAILS = 1_000
-MAILS_ONE_BY_ONE = 300
+MAILS = int(os.environ.get("MAILS", "1000"))
+MAILS_ONE_BY_ONE = MAILS // 3
 RESENDS = 10
 WAITING = int(os.environ.get("WAITING_MAILS", "50000"))
 PATIENCE = 180.0

@@ -1,7 +1,7 @@
 """The pages that the portal's are compared with.
 
-The shortest there is, an admin page with nothing in it, and the activation written with django-formtools, with the
-template of the library's documentation.
+The shortest there is, an admin page with nothing in it, and the activation written with django-formtools, whose forms are
+drawn as Django draws them.
 """
 
 from django import forms
@@ -89,7 +89,7 @@ WIZARD_ANSWERS = {
 empty_admin = AdminSite(name="empty_admin")
 
 urlpatterns = [
-    path("hello/", hello),
+    path("hello/", hello, name="hello"),
     path("wizard/", Wizard.as_view(), name="wizard"),
     path("admin/", empty_admin.urls),
 ]

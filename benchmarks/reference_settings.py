@@ -16,7 +16,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.sessions", "formtools"]  # noqa: F405
+INSTALLED_APPS = [*INSTALLED_APPS, "formtools"]  # noqa: F405
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 TEMPLATES = [
     {

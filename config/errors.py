@@ -31,6 +31,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 404)
 
 
+def method_not_allowed(request: HttpRequest) -> HttpResponse:
+    """405, for whoever opens the address of a button: a browser would show an empty page."""
+    return _page(request, 405)
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that was open for too long, or that another site sent (SES-07)."""
     tell("malicious_csrf", outcome="failure", account=_signed_in(request), page=_page_name(request))

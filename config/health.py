@@ -4,17 +4,20 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from redis import Redis
 from redis.exceptions import RedisError
 
 
 @login_not_required
+@require_safe
 def alive(request: HttpRequest) -> HttpResponse:
     """The process answers; asks nobody else."""
     return HttpResponse("vivant\n", content_type="text/plain; charset=utf-8")
 
 
 @login_not_required
+@require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """The database answers, so requests can be served; a missing Redis slows things down but stops nothing."""
     if not database_answers():

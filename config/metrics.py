@@ -7,6 +7,7 @@ from threading import Lock
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -42,6 +43,7 @@ last_figures = LastFigures()
 
 
 @login_not_required
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """The figures; for whoever has no key there is no such page (ADM-01)."""
     if not _has_the_key(request):

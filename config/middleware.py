@@ -12,6 +12,7 @@ from django.utils.http import http_date
 from accounts.client import client_address, device_name, is_trusted_proxy
 from accounts.limits import LimitReached
 from accounts.origin import Origin, acting_from, current_origin
+from config.errors import method_not_allowed
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -27,6 +28,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+NOT_ALLOWED = 405
 NOT_KEPT = "max-age=0, no-cache, no-store, must-revalidate, private"
 
 
@@ -57,6 +59,8 @@ class PortalHeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, then complete the headers."""
         response = self.get_response(request)
+        if response.status_code == NOT_ALLOWED and _is_for_a_reader(request):
+            response.content = method_not_allowed(request).content
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("X-Request-Id", current_origin().request_id)
@@ -74,3 +78,8 @@ class PortalHeadersMiddleware:
         response = render(request, "429.html", context, status=429)
         response["Retry-After"] = str(exception.retry_after)
         return response
+
+
+def _is_for_a_reader(request: HttpRequest) -> bool:
+    """Whether a browser would show the answer to somebody."""
+    return request.method == "GET" and "text/html" in request.headers.get("Accept", "")

@@ -42,6 +42,7 @@ def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
         session[CHARTER_DUE] = True
     if second_factor:
         session.update({DEVICE_ID_SESSION_KEY: second_factor.persistent_id, SECOND_FACTOR_AT: now})
+    Account.objects.filter(pk=person.pk).update(last_login=timezone.now())
     with acting_from(FROM_A_BROWSER):
         note_sign_in(account=person)
         if second_factor:

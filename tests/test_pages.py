@@ -28,7 +28,7 @@ HOLE = "<<no variable %s>>"
 # `default` gives these their usual value; Django's trap comes before it.
 USUAL_VALUE = frozenset({"wait_seconds", "resend_label", "kind", "other_language_url"})
 # Of errors that no request here provokes; `tests/config` looks at them.
-PROVOKED_ELSEWHERE = frozenset({"403.html", "500.html", "503.html"})
+PROVOKED_ELSEWHERE = frozenset({"403.html", "405.html", "500.html", "503.html"})
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 FRENCH = re.compile(r"\b(?:votre|vous|le|la|les|des|une|est|pour|avec)\b", re.IGNORECASE)

@@ -103,5 +103,5 @@ def _author(request: HttpRequest) -> Account | None:
 
 def _typed(request: HttpRequest) -> dict[str, str]:
     """What was sent, but for what belongs to the form itself; PostgreSQL keeps no null character."""
-    fields = {name: str(value).replace("\x00", "") for name, value in request.POST.items()}
-    return {name: value for name, value in fields.items() if name not in ("csrfmiddlewaretoken", "permit")}
+    names = [name for name in request.POST if name.isidentifier() and name not in ("csrfmiddlewaretoken", "permit")]
+    return {name: str(request.POST[name]).replace("\x00", "") for name in names}

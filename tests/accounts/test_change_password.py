@@ -22,7 +22,6 @@ from tests.accounts.recovering import at_once, browser_of, fresh
 from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for_us
 from tests.activation.test_password_step import everything_stored
 from tests.hostile import PASSWORD as PASSWORD_PACK
-from tests.hostile import N
 from tests.people import A_GOOD_PASSWORD, active_person
 from tests.postman import link_in
 
@@ -203,24 +202,6 @@ class TestThePresentOne:
             assert not signs_in(person, WRONG)
 
         assert change(browser).status_code == 429
-
-    @pytest.mark.parametrize("name", N)
-    @pytest.mark.parametrize("field", ["current_password", "password", "password2"])
-    def test_whatever_is_typed_gets_a_page(self, person, browser, field, name):
-        """INP-01: N01 to N40 in each field."""
-        value = N[name]
-        fields = {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD, "password2": NEW_PASSWORD}
-        if isinstance(value, bytes):
-            body = "&".join(f"{key}={value.decode() if key == field else text}" for key, text in fields.items())
-            answer = browser.post(reverse(PAGE), body, content_type="application/x-www-form-urlencoded")
-        else:
-            answer = browser.post(reverse(PAGE), {**fields, field: value})
-
-        assert answer.status_code == 200
-        assert "Erreur" in answer.content.decode().split("</title>")[0]
-        if isinstance(value, str) and "<" in value:
-            assert value not in answer.content.decode()
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
 
 
 class TestTheNotice:

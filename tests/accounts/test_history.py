@@ -202,7 +202,7 @@ class TestTopicsAndPages:
     def test_an_empty_topic_says_so(self, browser):
         assert "Aucun évènement sur cette période." in shown(browser, sujet="e-mails")
 
-    @pytest.mark.parametrize("topic", ["nimporte", "", "CONNEXIONS", *map(str, N.values())])
+    @pytest.mark.parametrize("topic", ["nimporte", "", "CONNEXIONS"])
     def test_an_unknown_topic_is_everything(self, browser, topic):
         """§17: N pack."""
         answer = browser.get(reverse("account-history"), {"sujet": topic})
@@ -264,9 +264,7 @@ class TestNobodyElse:
 
 
 class TestHostileValues:
-    @pytest.mark.parametrize(
-        "value", [v for v in N.values() if isinstance(v, str) and "\x00" not in v and len(v) < 5000]
-    )
+    @pytest.mark.parametrize("value", [v for v in N.values() if isinstance(v, str) and ("<" in v or "{" in v)])
     def test_what_was_stored_earlier_is_shown_as_text(self, person, browser, value):
         """INP-01: an address, a device and a mail of before a rule was made stricter."""
         for key in ("address", "target", "version", "proposed", "fields"):

@@ -245,12 +245,12 @@ class TestAList:
         assert Lock.objects.open().count() == 502
         assert Message.objects.filter(kind=Kind.ACCOUNT_LOCKED, priority=Priority.URGENT).count() == 502
 
-    @pytest.mark.parametrize("text", [*N, "", " ", "@", "a@", "%", "*"])
-    def test_a_hostile_name_is_nobodys(self, text):
+    def test_a_hostile_name_is_nobodys(self):
         """INP-01: no account, no error."""
         active_person()
 
-        assert accounts_named([text]) == {}
+        for value in [*N.values(), "", " ", "@", "a@", "%", "*"]:
+            assert accounts_named([value if isinstance(value, str) else value.decode()]) == {}
 
     def test_a_long_list_is_locked_in_parts(self, monkeypatch):
         """A list that was broken off is sent again: what is done stays done."""

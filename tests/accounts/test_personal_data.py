@@ -239,9 +239,7 @@ class TestTheFile:
             assert answer["Content-Disposition"].startswith("attachment; filename")
             assert '"; filename="x.exe' not in answer["Content-Disposition"].replace('\\"', "'")
 
-    @pytest.mark.parametrize(
-        "value", [v for v in N.values() if isinstance(v, str) and "\x00" not in v and len(v) < 5000]
-    )
+    @pytest.mark.parametrize("value", [N[name] for name in ("N06", "N10", "N18", "N28", "N33", "N37", "N38")])
     def test_whatever_is_stored_it_is_valid(self, person, browser, value):
         """INP-01"""
         Account.objects.filter(pk=person.pk).update(employer=value[:100])

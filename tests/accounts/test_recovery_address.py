@@ -40,7 +40,7 @@ from tests.accounts.recovering import (
     stolen_cookie_of,
     wish,
 )
-from tests.hostile import EMAIL, TOKEN, N
+from tests.hostile import EMAIL, TOKEN
 from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person
 from tests.postman import link_in, text_of
@@ -240,20 +240,6 @@ class TestWhichAddresses:
         else:
             assert not Message.objects.exists()
             assert "Erreur" in answer.content.decode()
-
-    @pytest.mark.parametrize("value", N.values(), ids=N)
-    def test_nothing_typed_is_an_error_of_ours(self, browser, value):
-        """§17: N pack."""
-        if isinstance(value, bytes):
-            body = b"address=" + value
-            answer = browser.generic(
-                "POST", reverse("account-recovery"), body, content_type="application/x-www-form-urlencoded"
-            )
-        else:
-            answer = ask(browser, value)
-
-        assert answer.status_code in (200, 400)
-        assert not RecoveryAddressChange.objects.exists()
 
     @pytest.mark.parametrize(
         "address",

@@ -1,6 +1,6 @@
 """Two browsers at the same instant, on a real PostgreSQL: every race has one outcome (TOK-07, SES-02)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -30,12 +30,20 @@ from tests.activation.walking import (
     everything_about,
     forward_to,
 )
+from tests.invariants import assert_nothing_is_half_done
 from tests.people import pending_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 12
 PASSWORDS = ("une-phrase-du-bureau-bleu", "une-phrase-du-train-orange")
+
+
+@pytest.fixture(autouse=True)
+def whoever_was_faster(transactional_db) -> Iterator[None]:
+    """Afterwards every promise is kept (SES-02, LOG-03)."""
+    yield
+    assert_nothing_is_half_done()
 
 
 def together(*acts: Callable[[], object]) -> list[object]:

@@ -21,7 +21,6 @@ from tests.activation.walking import (
     everything_about,
     link_to,
 )
-from tests.hostile import N
 from tests.people import pending_person
 
 pytestmark = pytest.mark.django_db
@@ -93,9 +92,7 @@ def test_who_reads_english_accepts_the_english_text(person, visitor):
     assert proof.text_sha256 == hashlib.sha256(charter.text_en.encode()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "value", ["true", "1", "On", "ON", "yes", "0", "false", "", *[v for v in N.values() if isinstance(v, str)]]
-)
+@pytest.mark.parametrize("value", ["true", "1", "On", "ON", "yes", "0", "false", ""])
 def test_only_a_ticked_box_accepts(browser, person, value):
     """F8: nothing but what a browser sends for a ticked box is a yes."""
     response = answer(browser, CHARTER, {**charter_answer(), "accepted": value})

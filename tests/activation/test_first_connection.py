@@ -19,7 +19,7 @@ from activation.answers import answer_waiting_requests
 from activation.models import LinkRequest
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.hostile import COMPUTED, EMAIL, N
+from tests.hostile import EMAIL
 from tests.normalised import Answer, normalised_answer
 from tests.people import active_person, pending_person
 from tests.postman import link_in, text_of
@@ -246,25 +246,6 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(post
     assert 'aria-hidden="true"' in trap
     assert 'tabindex="-1"' in trap
     assert 'autocomplete="off"' in trap
-
-
-@pytest.mark.parametrize("name", N)
-def test_the_universal_pack_on_the_field(visitor, postman, name):
-    """INP-01: a page, no mail, nothing unescaped, in French."""
-    value = N[name]
-    if isinstance(value, bytes):
-        response = visitor.post(
-            reverse(PAGE), f"login={value.decode()}", content_type="application/x-www-form-urlencoded", follow=True
-        )
-    else:
-        response = visitor.post(reverse(PAGE), {"login": value}, follow=True)
-
-    html = response.content.decode()
-    assert response.status_code == 200
-    assert postman.deliver() == []
-    if isinstance(value, str) and "<" in value:
-        assert value not in html
-    assert COMPUTED not in html
 
 
 @pytest.mark.parametrize("value", [value for value, _wanted in EMAIL])

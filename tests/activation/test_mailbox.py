@@ -26,7 +26,7 @@ from tests.activation.walking import (
     begin,
     forward_to,
 )
-from tests.hostile import EMAIL, N
+from tests.hostile import EMAIL
 from tests.people import pending_person
 
 pytestmark = pytest.mark.django_db
@@ -125,22 +125,6 @@ def test_the_address_pack_on_the_form(browser, person, value, wanted):
         assert not Redirection.objects.filter(account=person).exists()
         assert verification_mails(person) == 0
         assert response.context["form"].errors["target"]
-
-
-@pytest.mark.parametrize("name", N)
-def test_the_universal_pack_on_the_form(browser, person, name):
-    """INP-01: a page, no mail, and nothing unescaped."""
-    value = N[name]
-    if isinstance(value, bytes):
-        body = f"forward=on&target={value.decode()}"
-        response = browser.post(reverse(MAILBOX), body, content_type="application/x-www-form-urlencoded")
-    else:
-        response = answer(browser, MAILBOX, forward_to(value))
-
-    assert response.status_code == 200
-    assert verification_mails(person) == 0
-    if isinstance(value, str) and "<" in value:
-        assert value not in response.content.decode()
 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,7 +17,6 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.walking import PASSWORD, answer, answered_until, begin
 from tests.hostile import PASSWORD as PASSWORD_PACK
-from tests.hostile import N
 from tests.people import A_GOOD_PASSWORD, pending_person
 
 pytestmark = pytest.mark.django_db
@@ -125,19 +124,6 @@ def test_the_password_pack(browser, person, password, wanted):
     if activated:
         assert again(person).check_password(password)
         assert not again(person).check_password(password[:-1])
-
-
-@pytest.mark.parametrize("name", [name for name in N if name not in ("N30", "N32", "N33", "N34")])
-def test_the_universal_pack(browser, person, name):
-    """INP-01."""
-    value = N[name]
-    body = f"password={value.decode()}" if isinstance(value, bytes) else {"password": value}
-    kind = {"content_type": "application/x-www-form-urlencoded"} if isinstance(value, bytes) else {}
-
-    response = browser.post(reverse(PASSWORD), body, **kind)
-
-    assert response.status_code in (200, 302)
-    assert again(person).has_usable_password() == (response.status_code == 302)
 
 
 def test_a_password_of_a_million_characters_is_refused_at_once(browser, person):

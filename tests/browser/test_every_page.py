@@ -78,7 +78,7 @@ def assert_nothing_found(screen: Screen, inspection: Inspection) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_is_for_everybody(name: str, screen: Screen):
     inspection = Inspection(renderings=(LIGHT, PHONE_IN_THE_DARK))
-    page = seen(name)
+    page = seen(name, "fr")
     screen.show(page.path, page.response)
     inspection.look(screen, name)
     assert_nothing_found(screen, inspection)

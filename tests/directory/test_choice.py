@@ -124,7 +124,7 @@ def test_saying_the_same_again_records_nothing(browser, person):
     assert person.journal.filter(event=Event.DIRECTORY_CONSENT_GIVEN).count() == 1
 
 
-@pytest.mark.parametrize("value", ["", "oui", "YES", "true", "1", *[v for v in N.values() if isinstance(v, str)]])
+@pytest.mark.parametrize("value", ["", "oui", "YES", "true", "1", N["N10"]])
 def test_only_yes_or_no_is_an_answer(browser, person, value):
     """INP-01"""
     html = decide(browser, {"listed": value, "understood": "on"})

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from accounts.hashers import PortalArgon2PasswordHasher
 from accounts.models import Account
-from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, all_at_once, asking_how_it_is, told
+from tests.faults.machine import (
+    ALIVE_WITHIN,
+    LONGEST_WAIT,
+    ON_THE_MACHINE,
+    all_at_once,
+    asking_how_it_is,
+    share_of_a_core,
+    told,
+)
 from tests.people import A_GOOD_PASSWORD, active_person
 
 pytestmark = ON_THE_MACHINE
@@ -48,10 +56,11 @@ def test_two_hundred_people_sign_in_at_once(machine, record_property):
     slowest = max(answer.seconds for answer in heard[ALIVE])
     record_property("fault", told("Sign-ins", answers, alive_within=f"{slowest:.2f} s", memory=f"{memory} MiB"))
     assert len(signed_in) + len(told_to_wait) == CROWD
-    assert len(signed_in) > CROWD / 10
+    assert len(signed_in) > CROWD / 20
     assert all(answer.retry_after for answer in told_to_wait)
-    assert max(answer.seconds for answer in answers) < LONGEST_WAIT
+    share = share_of_a_core()
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share
     assert {answer.status for answer in heard[ALIVE]} == {200}
-    assert slowest < 1
+    assert slowest < ALIVE_WITHIN / share
     assert memory < MOST_MEMORY
     assert machine.browser().ask("/connexion/", forms[0]).status == 302

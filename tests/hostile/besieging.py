@@ -20,6 +20,7 @@ from tests.hostile.watching import (
 )
 from tests.memory import forget_limits
 from tests.pages import Ask, Page
+from tests.people import pending_person
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FACTS = [field.attname for field in Account._meta.concrete_fields]
@@ -46,6 +47,8 @@ class Besieged:
     def __init__(self, name: str, make: Page) -> None:
         forget_limits()
         self.name = name
+        # Somebody whom nothing of this is about.
+        pending_person()
         self.browser = Client()
         self.ask: Ask = make(self.browser)
         self.cookies = cookies_of(self.browser)

@@ -110,3 +110,19 @@ class Forms(HTMLParser):
 def forms_of(html: str, path: str) -> list[Form]:
     """The forms of the page at `path`."""
     return Forms(html, path).found
+
+
+class Inline(HTMLParser):
+    """What a strict CSP would stop in a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.found.append(tag)
+        self.found += [f"{tag} {name}" for name in given if name.startswith("on") or name == "style"]
+        self.found += [f"{tag} {value}" for value in given.values() if (value or "").strip().startswith("javascript:")]

@@ -17,7 +17,7 @@ from accounts.addresses import AddressRefused, canonical_address
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.hostile.besieging import JOURNAL, Besieged, Effects
 from tests.hostile.reading import parameters_read
-from tests.hostile.shown import CHOICES, CSRF, Field, Form, forms_of
+from tests.hostile.shown import CHOICES, CSRF, Field, Form, Inline, forms_of
 from tests.hostile.throwing import (
     EXTRA,
     Thrown,
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 
 PEOPLE = {**PAGES, **REFUSALS, **ACTS}
 AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
+NOTHING = Thrown("as asked", (), b"")
 #: What has been thrown already in this process: addresses, and their fields and parameters.
 thrown_before: set[tuple[str, ...]] = set()
 
@@ -51,19 +52,22 @@ def test_nothing_that_is_typed_harms_a_page_of_the_agents(name):
 
 def besiege(name: str, make: Page) -> None:
     state = Besieged(name, make)
-    path, sent = state.ask.path, state.ask.sent
-    if sent is None:
-        html = attack_query(state, path)
-    else:
-        html = state.request("POST", path, Thrown("as asked", (), body_of([*as_text(sent).items()])))[0].html
-    if name in ACTS:
-        attack_form(
-            state, Form(path, "post", {name: Field(name, "hidden", value=one) for name, one in as_text(sent).items()})
-        )
+    path, sent = state.ask.path, as_text(state.ask.sent or {})
+    html = attack_query(state, path) if state.ask.sent is None else as_asked(state, path, sent)
+    if name in ACTS and sent:
+        attack_form(state, Form(path, "post", {field: Field(field, "hidden", value=sent[field]) for field in sent}))
     for form in forms_of(html, path):
         if form.method == "post":
             attack_form(state, form)
     assert not state.failures, state.told()
+
+
+def as_asked(state: Besieged, path: str, sent: dict[str, str]) -> str:
+    """The page that answers the form of this state."""
+    thrown = Thrown("as asked", (), body_of(list(sent.items())))
+    done, _effects = state.request("POST", path, thrown)
+    state.note("POST", path, thrown, [f"inline {what}" for what in Inline(done.html).found])
+    return done.html
 
 
 def as_text(sent: dict[str, object]) -> dict[str, str]:
@@ -80,7 +84,8 @@ def new_ones(where: str, names: set[str]) -> set[str]:
 def attack_query(state: Besieged, path: str) -> str:
     """The page as it is asked for, then with nasty parameters, those that it reads among them; answers its HTML."""
     with parameters_read() as read:
-        done, _effects = state.request("GET", path, Thrown("as asked", (), b""))
+        done, _effects = state.request("GET", path, NOTHING)
+    state.note("GET", path, NOTHING, [f"inline {what}" for what in Inline(done.html).found])
     address = urlsplit(path).path
     form = Form(address, "get", {name: Field(name, "text") for name in sorted({*read, "inconnu"})})
     for thrown in in_the_query(form, new_ones("?", read)):
@@ -155,7 +160,7 @@ def is_canonical(address: str) -> bool:
 
 def attack_with_extra_fields(state: Besieged, form: Form, usual: Effects) -> None:
     """INP-06: nothing moves but what the form is about, and nothing of it is kept."""
-    extra = Thrown("extra fields", (), body_of([*form.answers().items(), *EXTRA.items()]))
+    extra = Thrown("extra fields", (), body_of(list({**EXTRA, **form.answers()}.items())))
     _done, effects = state.request("POST", form.action, extra)
     if effects != usual:
         state.note("POST", form.action, extra, [f"does {effects} instead of {usual}"])

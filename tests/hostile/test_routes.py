@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 
 from assistance.agents.roles import Role
 from tests.assistance.agents.pages import come_in
@@ -29,6 +30,12 @@ TEXTS = [
 ]
 #: Percent-encoded octets that are no text, and signs that mean something in an address.
 RAW = ("%00", "a%00b", "%ff%fe%c0%af", "%ED%A0%80", "%", "%zz", "%0d%0aX-Inj:1", "%2f%2fevil.example", "%5c")
+#: What Django's own lists and admin would look up, what it would sort by, and what is no query at all (ADM-06, INP-06).
+LOOKUPS = (
+    "password__startswith=argon2&groups__name=Responsables&is_staff=1&o=-1.2.88888888888888888888&page=last&page=1"
+    "&page[]=2&etat=<script>&etat=&_popup=1&_to_field=password&_connector=OR%201%3D1--&_negated=1&next=//evil.example"
+    "&q=%ED%A0%80&q=%00&&&==&=%"
+)
 METHODS = ("HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE")
 CHANGING = {"X-Request-Id", "Date", "Expires", "Content-Length", "Content-Security-Policy"}
 HEADERS: dict[str, dict[str, str]] = {
@@ -126,13 +133,14 @@ def test_every_other_page_asks_a_stranger_who_they_are():
 
 
 def test_nothing_in_a_query_harms_an_address(walked):
-    """INP-01: also those that read no query."""
+    """INP-01, INP-06, ADM-06: also those that read no query."""
     state, there = walked
     names = [*("q", "page", "next", "id", "lang", "format", "a[]", "__proto__", "_method"), MIXED]
     for route in there:
         for value in (MIXED, UNSEEN):
             query = body_of([(name, value) for name in names]).decode()
             state.request("GET", route.path(), Thrown("query", (value,), b"", query=query))
+        state.request("GET", route.path(), Thrown("lookups", ("<script>",), b"", query=LOOKUPS))
     assert not state.failures, state.told()
 
 

@@ -22,10 +22,10 @@ from tests.people import active_person, pending_person
 
 pytestmark = pytest.mark.django_db
 
-#: A round compares this many answers for each of the two; there are three rounds at most.
-ANSWERS, ROUNDS = 60, 3
-#: One of the two may be the slower one so much more often than by turns, and so much slower.
-OFTENER, SLOWER = 0.2, 0.1
+#: A round asks for both of them so many times; there are three rounds at most.
+PAIRS, ROUNDS = 50, 3
+#: One of the two may be the slower one in so many more pairs than half of them, and slower by such a share.
+OFTENER, SLOWER = 0.25, 0.05
 NOBODY = "personne.du.tout@univ-exemple.fr"
 
 
@@ -39,8 +39,8 @@ def asking_for_a_link(login: str) -> HttpResponse:
 
 @pytest.fixture(autouse=True)
 def a_hash_worth_measuring(monkeypatch) -> None:
-    """A tenth of what it costs in earnest: as long as the rest of the answer."""
-    monkeypatch.setattr(PortalArgon2PasswordHasher, "memory_cost", 4 * 1024)
+    """A third of what it costs in earnest: as long as the rest of the answer."""
+    monkeypatch.setattr(PortalArgon2PasswordHasher, "memory_cost", 16 * 1024)
 
 
 def seconds(ask: Callable[[str], HttpResponse], login: str) -> float:
@@ -53,16 +53,15 @@ def seconds(ask: Callable[[str], HttpResponse], login: str) -> float:
     return spent
 
 
-def tell_apart(ask: Callable[[str], HttpResponse], one: str, other: str, draw: Random) -> bool:
-    """Whether the two can be told apart by one round of answers."""
-    spent: dict[str, list[float]] = {one: [], other: []}
-    for _ in range(ANSWERS):
+def can_be_told_apart(ask: Callable[[str], HttpResponse], one: str, other: str, draw: Random) -> bool:
+    """Whether one round of answers tells which of the two is which."""
+    pairs: list[dict[str, float]] = []
+    for _ in range(PAIRS):
         forget_limits()
-        for login in draw.sample([one, other], 2):
-            spent[login].append(seconds(ask, login))
-    later = sum((a > b) + (a == b) / 2 for a in spent[one] for b in spent[other]) / ANSWERS**2
-    apart = abs(median(spent[one]) - median(spent[other])) / min(median(spent[one]), median(spent[other]))
-    return abs(later - 0.5) > OFTENER and apart > SLOWER
+        pairs.append({login: seconds(ask, login) for login in draw.sample([one, other], 2)})
+    is_slower = sum(pair[one] > pair[other] for pair in pairs) / PAIRS
+    by = median(pair[one] - pair[other] for pair in pairs) / median(pair[other] for pair in pairs)
+    return abs(is_slower - 0.5) > OFTENER and abs(by) > SLOWER
 
 
 @pytest.mark.parametrize(
@@ -76,17 +75,16 @@ def tell_apart(ask: Callable[[str], HttpResponse], one: str, other: str, draw: R
 def test_an_answer_takes_as_long_for_somebody_as_for_nobody(ask, make):
     """ENU-03, on a machine that does other things at the same time.
 
-    Both are asked for by turns, in an order that is drawn for each pair, so that whatever slows the machine down slows
-    both. Ranks are compared (Mann-Whitney's U, as the share of pairs in which one is the slower: one half when there is
-    nothing to see), so that a few slow answers count no more than any others. A p-value is not used: with enough answers
-    it finds differences that nobody can use, and one time in a hundred it finds one that is not there. What fails is an
-    effect: slower in more than 70 of 100 pairs, and by more than a tenth at the middle. Without a difference the share
-    has a standard deviation of sqrt(121 / (12 * 60 * 60)) = 0.053, so that one round in some ten thousand goes so far;
-    a round that does is repeated with new answers, and the test fails if three in a row do. A real difference of a
-    tenth or more is still seen each time: a hash left out makes one slower in nearly every pair.
+    The two are asked for one right after the other, in an order that is drawn each time, and only neighbours are
+    compared: what slows the machine down for a while slows both, and one very slow answer counts for one pair. A p-value
+    is not asked for: with enough answers it finds differences that nobody can use, and one time in a hundred it finds one
+    that is not there. What fails is an effect: slower in more than three pairs of four, and by a twentieth or more in the
+    middle. Where there is none, the share of slower ones has a standard deviation of 0.5 / sqrt(50) = 0.07, so that one
+    round in some two thousand goes so far by chance; then it is repeated with new answers, and the test fails when three
+    in a row say so: by chance never. A hash that is left out makes one slower in nearly every pair, each time.
     """
     for _ in range(3):
         ask(NOBODY)
     draw = Random(ask.__name__)
     person: Account = make()
-    assert not all(tell_apart(ask, person.login, NOBODY, draw) for _ in range(ROUNDS))
+    assert not all(can_be_told_apart(ask, person.login, NOBODY, draw) for _ in range(ROUNDS))

@@ -1,6 +1,7 @@
 """How nasty inputs are sent: each value into one field, and the ways in which a form should never be sent (§17.1)."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
@@ -43,6 +44,10 @@ EXTRA = {
     "_negated": "1",
     "password__startswith": "argon2",
 }
+#: Numbers and dates that a parameter by itself may take for one of its own.
+ODD = ("0", "-1", "8" * 30, "1-1", "8" * 30 + "-1", "a@b", "2026-02-31", "0001-01-01", "9999-12-31")
+#: What another site cannot know: it is signed, and in the page.
+SIGNED = {CSRF, "permit"}
 #: The packs of a field, by the kind of its input, what it completes itself with, or a part of its name.
 PACKS: dict[str, list[Value]] = {
     "email": [value for value, _wanted in EMAIL],
@@ -120,13 +125,13 @@ def mixed(form: Form) -> Thrown:
 def in_the_query(form: Form, names: set[str]) -> Iterator[Thrown]:
     """A mixture in all parameters, then every universal value in these."""
     yield Thrown("? mixed", (MIXED,), b"", query=body_of([(name, MIXED) for name in form.fields]).decode())
-    if names:
-        for label, value in N.items():
-            # A server takes no longer line than this.
-            short = value[:4000]
-            yield Thrown(
-                f"? {label}", (text_of(short),), b"", query=body_of([(name, short) for name in names]).decode()
-            )
+    for label, value in N.items() if names else ():
+        # A server takes no longer line than this.
+        short = value[:4000]
+        query = body_of([(name, short) for name in names]).decode()
+        yield Thrown(f"? {label}", (text_of(short),), b"", query=query)
+    for name, value in product(sorted(names), ODD):
+        yield Thrown(f"? {name} {value!r}", (), b"", query=body_of([(name, value)]).decode())
 
 
 class Forged(NamedTuple):
@@ -140,7 +145,7 @@ class Forged(NamedTuple):
 
 def as_another_site(form: Form) -> Iterator[Forged]:
     """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
-    answers = [(name, value) for name, value in form.answers().items() if name != CSRF]
+    answers = [(name, value) for name, value in form.answers().items() if name not in SIGNED]
     token, other = "A" * 64, "A" * 32 + "B" * 32
     yield Forged(Thrown("no token", (), body_of(answers)), token)
     yield Forged(Thrown("from elsewhere", (), body_of([*answers, (CSRF, token)])), token, "https://evil.example")

@@ -33,7 +33,7 @@ from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.correcting import in_force
-from tests.hostile import EMAIL, N
+from tests.hostile import EMAIL
 from tests.locking import PROVEN
 from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.postman import html_of, link_in, text_of
@@ -269,20 +269,6 @@ class TestThePage:
             assert response.context["form"].errors["target"]
             assert not redirection_of(person).is_wanted
             assert not Message.objects.exists()
-
-    @pytest.mark.parametrize("name", N)
-    def test_the_universal_pack(self, browser, person, name):
-        """INP-01: a page, no mail, nothing unescaped."""
-        value = N[name]
-        if isinstance(value, bytes):
-            body = f"target={value.decode()}"
-            response = browser.post(reverse(PAGE), body, content_type="application/x-www-form-urlencoded")
-        else:
-            response = save(browser, value)
-        assert response.status_code == 200
-        assert not Message.objects.exists()
-        if isinstance(value, str) and "<" in value:
-            assert value not in response.content.decode()
 
     @pytest.mark.parametrize("address", ["compte@ailleurs.exemple", "COMPTE@Ailleurs.exemple"])
     def test_the_portal_does_not_write_to_itself(self, browser, person, settings, address):

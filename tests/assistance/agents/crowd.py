@@ -21,7 +21,7 @@ from tests.assistance.asking import written
 from tests.locking import PROVEN
 from tests.people import active_person
 
-PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 200_000, 100_000, 20_000, 2_000
+PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 100_000, 50_000, 20_000, 2_000
 #: Who came two days ago; how many are called « Martin »; how much is in the journal of one person; what waits.
 NEWCOMERS, MARTINS, ENTRIES_OF_ONE, WAITING_REQUESTS = 12_000, 2_000, 2_000, 5_000
 #: The first account is the one after this key; the others follow without a gap.

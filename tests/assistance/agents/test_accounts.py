@@ -54,20 +54,31 @@ def found(query: str) -> set[Account]:
 
 
 class TestSearch:
-    @pytest.mark.parametrize(
-        "query",
-        ["lefevre", "LEFÈVRE", "zoé lef", "lefe zo", "zoe.lefevre", "zoe.lefevre@univ-exemple.fr", "zlefevr", "hr-77"],
-    )
-    def test_by_the_beginnings_of_names_and_identifiers(self, query):
+    def test_by_the_beginnings_of_names_and_identifiers(self):
         zoe = pending_person(
             given_name="Zoé",
             family_name="Lefèvre",
             uid="zlefevre",
-            hr_id="HR-77",
-            institutional_address="zoe.lefevre@univ-exemple.fr",
+            hr_id="HR-77/B.k_9",
+            institutional_address="zoe.lefevre+un'deux&trois=quatre~cinq@univ-exemple.fr",
         )
         pending_person(given_name="Paul", family_name="Girard")
-        assert found(query) == {zoe}
+        names = ["lefevre", "LEFÈVRE", "zoé lef", "lefe zo", "zoe.lefevre", "zoe.lefevre@univ-exemple.fr", "zlefevr"]
+        identifiers = [
+            "hr-77",
+            "HR-77/B.k_9",
+            "77",
+            "b.k",
+            "9",
+            "un",
+            "deux",
+            "trois",
+            "quatre",
+            "cinq",
+            "zoe.lefevre+un",
+        ]
+        assert {query for query in names + identifiers if found(query) != {zoe}} == set()
+        assert found("efevre") == found("lefevre paul") == set()
 
     def test_names_of_several_words_may_be_written_as_one(self):
         someone = pending_person(given_name="Grace", family_name="O’Connor")

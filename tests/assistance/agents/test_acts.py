@@ -44,7 +44,6 @@ from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for
 from tests.assistance.agents.intruders import INTRUDERS, OWN, act_on, robbed_person
 from tests.assistance.agents.working import an_agent, inside
 from tests.assistance.asking import written
-from tests.hostile import N
 from tests.locking import fresh, locked_person, release, released_person
 from tests.people import active_person, pending_person
 from tests.postman import html_of, link_in, text_of
@@ -175,15 +174,6 @@ class TestEachAct:
         assert f"Demande {one.reference}" in said(page)
         # Without an address of its own, a form goes where it came from.
         assert '<form method="post" novalidate' in page.content.decode()
-
-    def test_takes_hostile_texts_as_texts(self, act, browser):
-        """INP-01, INP-05"""
-        person = robbed_person() if act in ("release", "put-back") else pending_person()
-        for text in (text for text in N.values() if isinstance(text, str)):
-            fields = dict.fromkeys(("reason", "comment", "report", "proof", "reviewed", "change"), text)
-            answer = browser.post(act_on(act, person), fields)
-            assert answer.status_code == 200
-            assert "<script>alert" not in answer.content.decode()
 
 
 class TestLocking:
