@@ -1,5 +1,6 @@
 """How gunicorn serves the portal: `gunicorn config.wsgi` reads this file by itself."""
 
+import gc
 import os
 import re
 import time
@@ -78,3 +79,12 @@ limit_request_field_size = 8190
 accesslog = "-"
 logger_class = JsonLog
 control_socket_disable = True
+
+#: Objects made since the last look for those that nobody reaches any more; Python's own 700 come several times a page.
+COLLECT_AFTER = 50_000
+
+
+def post_worker_init(worker: Any) -> None:
+    """Leave alone what a process has loaded for good: looking through it again took an eighth of its time."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 100)

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -159,6 +160,9 @@ def _in_this_process() -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(MemoryStorage())
 
 
+_one_at_a_time = Lock()
+
+
 class _Redis:
     """Whether to ask Redis, or to let it rest: a request asks a dozen times, and shall not wait as often (AVL-01)."""
 
@@ -167,10 +171,16 @@ class _Redis:
 
 def _ask(question: str, *args: object) -> Any:
     if time.monotonic() < _Redis.left_alone_until:
-        return getattr(_in_this_process(), question)(*args)
+        return _ask_this_process(question, *args)
     try:
         return getattr(_shared(), question)(*args)
     except (RedisError, StorageError, OSError) as error:
         _Redis.left_alone_until = time.monotonic() + REDIS_IS_LEFT_ALONE_FOR
         logger.warning("Limits are counted in this process: %s", type(error).__name__)
+        return _ask_this_process(question, *args)
+
+
+def _ask_this_process(question: str, *args: object) -> Any:
+    """One thread at a time: the library forgets what one has counted while another looks."""
+    with _one_at_a_time:
         return getattr(_in_this_process(), question)(*args)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from inspect import signature
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
@@ -47,13 +47,14 @@ class Prepared(Generic[Row]):
 
     @cached_property
     def _sql(self) -> tuple[str, tuple[Any, ...]]:
-        return cast(tuple[str, tuple[Any, ...]], self._asked.query.sql_with_params())
+        return self._asked.query.sql_with_params()
 
     @cached_property
     def _related(self) -> list[Any]:
-        """The one-to-one relations that are read along."""
+        """The one-to-one relations that are read along, in the order in which Django reads them."""
         chosen = self._asked.query.select_related
-        return [self._asked.model._meta.get_field(name) for name in chosen] if isinstance(chosen, dict) else []
+        relations = self._asked.model._meta.related_objects
+        return [relation for relation in relations if relation.name in chosen] if isinstance(chosen, dict) else []
 
     def _row(self, values: Iterator[object]) -> Row:
         """In the order in which Django selects them: the row's own columns, the annotations, then what is related."""

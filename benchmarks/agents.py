@@ -8,7 +8,7 @@ import os
 from itertools import count
 from statistics import median
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.enums import Category, Event, LockReason
@@ -18,7 +18,7 @@ from accounts.sessions import SECOND_FACTOR_AT
 from assistance.agents.roles import Role
 from benchmarks.serving import Measured, Server, medians, portal, signed_in, visits
 from benchmarks.timing import ROUNDS, seconds
-from tests.assistance.agents.crowd import BEFORE_THE_FIRST, PERSON, multiply
+from tests.assistance.agents.crowd import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
 from tests.assistance.agents.working import an_agent, with_application
 from tests.people import active_person
 
@@ -27,12 +27,7 @@ PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))
 VISITS = 20
 LOCKS, LOCKS_ONE_BY_ONE = 500, 50
 ACCOUNTS = "/admin/comptes/"
-SEARCHES = {
-    "search of a common name": f"{ACCOUNTS}?q=martin",
-    "search of two names": f"{ACCOUNTS}?q=camille+martin",
-    "search of an identifier": f"{ACCOUNTS}?q=p777",
-}
-PAGES = {"list": ACCOUNTS, **SEARCHES, "account": f"{ACCOUNTS}{BEFORE_THE_FIRST + 777}/"}
+FIRST = BEFORE_THE_FIRST + 1
 Pages = dict[str, Measured]
 
 
@@ -42,10 +37,21 @@ def measure() -> str:
     example = active_person(category=Category.STUDENT)
     with portal(processes=1) as server, portal(processes=1, settings_module="benchmarks.reference_settings") as plain:
         settle(example, 0, FEW)
-        before, _empty = rounds(server, plain, cookies)
+        before, _empty = rounds(server, plain, cookies, FEW)
         settle(example, FEW, PEOPLE)
-        after, empty = rounds(server, plain, cookies)
+        after, empty = rounds(server, plain, cookies, PEOPLE)
     return "\n".join([*pages_told(after, empty), *growth_told(before, after), locks_told()])
+
+
+def pages_among(people: int) -> dict[str, str]:
+    """The addresses that are looked at; the last of the people has an identifier with which no other one begins."""
+    return {
+        "list": ACCOUNTS,
+        "search of a common name": f"{ACCOUNTS}?q=martin",
+        "search of two common names": f"{ACCOUNTS}?q=camille+martin",
+        "search of an identifier": f"{ACCOUNTS}?q=p{people}",
+        "account": f"{ACCOUNTS}{FIRST}/",
+    }
 
 
 def pages_told(pages: Pages, empty: Measured) -> list[str]:
@@ -61,19 +67,18 @@ def growth_told(before: Pages, after: Pages) -> list[str]:
     return [
         f"Agents, {name}: {before[name].p50:.0f} ms among {FEW:,} accounts, {after[name].p50:.0f} among {PEOPLE:,}; "
         f"ratio {after[name].p50 / before[name].p50:.2f}"
-        for name in PAGES
+        for name in before
     ]
 
 
-def rounds(server: Server, plain: Server, cookies: dict[str, str]) -> tuple[Pages, Measured]:
-    """Each page, and an empty one, in turns; medians."""
-    pages = [{name: asked(server, path, cookies) for name, path in PAGES.items()} for _ in range(1)]
-    empty = []
+def rounds(server: Server, plain: Server, cookies: dict[str, str], people: int) -> tuple[Pages, Measured]:
+    """Each page among so many people, and an empty one, in turns; medians."""
+    paths = pages_among(people)
+    empty, pages = [], []
     for _ in range(ROUNDS):
         empty.append(asked(plain, "/admin/", cookies))
-        pages.append({name: asked(server, path, cookies) for name, path in PAGES.items()})
-    # The first round only warms up.
-    return {name: medians([one[name] for one in pages[1:]]) for name in PAGES}, medians(empty)
+        pages.append({name: asked(server, path, cookies) for name, path in paths.items()})
+    return {name: medians([one[name] for one in pages]) for name in paths}, medians(empty)
 
 
 def asked(server: Server, path: str, cookies: dict[str, str]) -> Measured:
@@ -91,10 +96,11 @@ def settle(example: Account, already: int, people: int) -> None:
     entry = JournalEntry.objects.filter(account=example).first()
     events = f"CASE WHEN n % 3 = 0 THEN '{Event.SIGNED_IN}' ELSE '{Event.SIGNED_OUT}' END"
     owner = f"{BEFORE_THE_FIRST} + (n - 1) / 3 + 1"
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with transaction.atomic(), in_bulk():
         multiply(example, people, first=already + 1, **PERSON)
         multiply(entry, 3 * people, first=3 * already + 1, account_id=owner, actor_id=owner, event=events)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
 
 

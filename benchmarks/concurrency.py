@@ -22,8 +22,8 @@ def measure() -> str:
         sides = {
             "1": servers.enter_context(portal(processes=1)),
             "2": servers.enter_context(portal(processes=2)),
-            "1, four threads": servers.enter_context(portal(processes=1, threads=4)),
-            "2, four threads": servers.enter_context(portal(processes=2, threads=4)),
+            "1, of one thread": servers.enter_context(portal(processes=1, threads=1)),
+            "2, of one thread": servers.enter_context(portal(processes=2, threads=1)),
         }
         rounds = [
             {name: server.measure(visits(path, number=REQUESTS, cookies=cookies)) for name, server in sides.items()}

@@ -1,6 +1,6 @@
 """The pages that the portal's are compared with.
 
-The shortest there is, an admin page with nothing in it, and the activation written with django-formtools, whose forms are
+The shortest there is, an admin page with nothing in it, and the activation written with django-formtools, with forms
 drawn as Django draws them.
 """
 

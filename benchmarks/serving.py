@@ -31,6 +31,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from accounts.session_store import SEEN_AT, SIGNED_IN_AT, SessionStore
+from config.environment import WEB_THREADS
 from local.processes import listen, start, stop, tail
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -133,7 +134,7 @@ class Server:
 
 @contextmanager
 def portal(
-    *, processes: int = 2, threads: int = 1, settings_module: str = "benchmarks.settings", **environment: str
+    *, processes: int = 2, threads: int = WEB_THREADS, settings_module: str = "benchmarks.settings", **environment: str
 ) -> Iterator[Server]:
     """The portal, or with another settings module what it is compared with; warm once it is there."""
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as directory, listen() as listener:

@@ -209,8 +209,8 @@ CELERY_TASK_ROUTES = {
     )
 }
 CELERY_TIMEZONE = "Europe/Paris"
-# In seconds. A worker that was away need not do all that it missed; but beat's clock says when that is, and a sweep must
-# reach a worker whose clock differs (AVL-07).
+# In seconds. A worker that was away need not do all that it missed; but beat's clock says when that is, and a sweep
+# must reach a worker whose clock differs (AVL-07).
 GOOD_FOR = {"expires": 300}
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "accounts.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},

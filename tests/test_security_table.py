@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,12 +31,17 @@ def ids_in(text: str) -> set[str]:
     return found
 
 
+@cache
+def parsed(file: str) -> ast.Module:
+    return ast.parse((PROJECT / file).read_text())
+
+
 def carried_by(test: str) -> set[str] | None:
     """The ids in the name and words of a test, of its class, of its module; None where there is no such test."""
     file, *names = test.split("::")
     if not (PROJECT / file).is_file() or not Path(file).name.startswith("test_"):
         return None
-    node: ast.AST = ast.parse((PROJECT / file).read_text())
+    node: ast.AST = parsed(file)
     found = ids_in(ast.get_docstring(node) or "")
     for name in names:
         inside = [each for each in node.body if getattr(each, "name", "") == name and name.lower().startswith("test")]

@@ -19,11 +19,15 @@ from accounts.enums import Event
 from accounts.forms import ConfirmedForm, LanguageForm
 from accounts.history import Topic, history
 from accounts.models import Account, RecoveryAddressChange
+from accounts.prepared import Prepared
 from accounts.single_sign_on import providers as single_sign_on
 from accounts.views.confirming import ConfirmedFormMixin
 
 LATEST_ACTIVITIES = 5
 EVENTS_ON_A_PAGE = 20
+WITH_EVERYTHING = Prepared(
+    lambda pk: Account.objects.with_lock().select_related("redirection", "mailbox").filter(pk=pk)
+)
 
 
 def signed_in(request: HttpRequest) -> Account:
@@ -38,8 +42,7 @@ class AccountView(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The account and everything about it that its owner can change."""
-        related = ("redirection", "mailbox")
-        account = Account.objects.with_lock().select_related(*related).get(pk=self.request.user.pk)
+        account = cast(Account, WITH_EVERYTHING.first(self.request.user.pk))
         journal = account.journal.order_by("-at", "-pk")
         return super().get_context_data(
             **kwargs,
@@ -50,7 +53,7 @@ class AccountView(TemplateView):
             consent=account.directory_consents.order_by("-decided_at", "-pk").first(),
             acceptance=account.charter_acceptances.select_related("charter").order_by("-accepted_at").first(),
             # The last but one: the last is this very session.
-            sign_ins=journal.filter(event=Event.SIGNED_IN)[:2],
+            sign_ins=list(journal.filter(event=Event.SIGNED_IN)[:2]),
             activities=journal.select_related("actor")[:LATEST_ACTIVITIES],
         )
 

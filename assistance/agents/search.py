@@ -38,15 +38,13 @@ class HasBeginnings(Func):
 
 
 class AmongKeys(Func):
-    """Whether the key of an account is one of these, which are found first: told to join, the planner reads everybody to
-    find a thousand.
-    """
+    """Whether the key of an account is one of these, which are found first (a join would read everybody)."""
 
     template = "%(expressions)s)"
     arg_joiner = " = ANY ("
     output_field = BooleanField()
 
-    def __init__(self, keys: QuerySet[Any, dict[str, Any]]) -> None:
+    def __init__(self, keys: QuerySet[Any, Any]) -> None:
         super().__init__(F("pk"), ArraySubquery(keys))
 
 

@@ -36,6 +36,14 @@ def test_a_campus_behind_one_address_may_ask_more_often_but_not_without_end():
     assert times_allowed(limit, "203.0.113.10") == 9
 
 
+def test_a_client_of_a_campus_is_a_household_too(settings):
+    """ENU-06: or each of its addresses would have a limit of its own, and one network card has as many as it likes."""
+    settings.CAMPUS_NETWORKS = ["2001:db8:1::/48"]
+
+    assert client_key("2001:db8:1::1") == client_key("2001:db8:1::ffff") == "campus 2001:db8:1::/64"
+    assert client_key("2001:db8:1:1::1") != client_key("2001:db8:1::1")
+
+
 def test_a_limit_that_names_no_campus_is_the_same_for_everybody():
     """ENU-06, ENU-07"""
     limit = Limit("for-everybody", "3/hour")

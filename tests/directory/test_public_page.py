@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.enums import Category, LockReason
-from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, client_key
+from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, Limit, client_key
 from accounts.locks import lock_account
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
 from tests.normalised import normalised_answer
@@ -215,6 +215,16 @@ def test_a_client_may_search_a_hundred_times_an_hour_pages_counted(browser):
         assert browser.get(reverse("directory")).status_code == 200
         assert TOO_SHORT in search(browser, "d")
         assert Client().get(reverse("directory"), {"q": "durand"}, REMOTE_ADDR="198.51.100.9").status_code == 200
+
+
+def test_all_clients_together_are_limited_too(monkeypatch):
+    """ENU-06, PRV-02: who copies the directory from many places takes days."""
+    monkeypatch.setattr("directory.views.DIRECTORY_SEARCHES_IN_ALL", Limit("few-searches-in-all", "2/hour"))
+    search = f"{reverse('directory')}?q=durand"
+
+    answers = [Client(REMOTE_ADDR=f"198.51.100.{number}").get(search).status_code for number in range(3)]
+
+    assert answers == [200, 200, 429]
 
 
 def test_a_campus_may_search_more_often_but_not_without_end(settings):

@@ -23,14 +23,15 @@ from tests.stack import wait_until
 
 pytestmark = ON_THE_MACHINE
 
-#: Guesses that one client may make at one login in two minutes, where they are counted together.
+#: Guesses that one client may make at one login in two minutes, wherever they are counted: in Redis, or in a process.
 GUESSES = 5
+TRIES = 24
 A_WRONG_PASSWORD = "ce-n-est-pas-le-bon-du-tout"
 
 
-def guesses_allowed(guesser: Browser, login: str, tries: int) -> int:
-    """How many of so many guesses were looked at before the client was told to wait."""
-    answers = all_at_once([partial(guesser.ask, "/connexion/", {"login": login, "password": A_WRONG_PASSWORD})] * tries)
+def guesses_allowed(guesser: Browser, login: str) -> int:
+    """How many of many guesses at one instant were looked at before the client was told to wait."""
+    answers = all_at_once([partial(guesser.ask, "/connexion/", {"login": login, "password": A_WRONG_PASSWORD})] * TRIES)
     assert {answer.status for answer in answers} <= {200, 429, 503}
     return sum(answer.status == 200 for answer in answers)
 
@@ -56,13 +57,12 @@ def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_
     for browser, person in ((signed_in, member), (of_the_locked, locked)):
         assert browser.ask("/connexion/", {"login": person.login, "password": A_GOOD_PASSWORD}).status == 302
     rights = who_may_what(signed_in, stranger)
-    assert guesses_allowed(guesser, member.login, 12) <= GUESSES
 
-    guesses = []
+    guesses = [guesses_allowed(guesser, member.login)]
     for what_happens in (machine.redis.kill, machine.redis.start, partial(forget_everything, machine)):
         what_happens()
         assert who_may_what(signed_in, stranger) == rights
-        guesses.append(guesses_allowed(guesser, member.login, 12))
+        guesses.append(guesses_allowed(guesser, member.login))
         ask_for_links(stranger, waiting.login)
         if not machine.redis.answers():
             lock_account(account=locked, reason=LockReason.PHISHING)
@@ -73,7 +73,7 @@ def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_
     wait_until(lambda: not LinkRequest.objects.waiting().exists(), machine.log("worker"), seconds=30)
 
     record_property("fault", told("Redis killed, started, emptied", answers, guesses=guesses))
-    assert max(guesses) <= GUESSES * len(machine.web_processes)
+    assert max(guesses) <= GUESSES * (1 + len(machine.web_processes))
     assert Message.objects.filter(person=waiting).count() == MAILS_PER_HOUR
     assert {answer.status for answer in answers} <= {200, 302, 403, 429, 503}
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share_of_a_core()

@@ -45,6 +45,8 @@ class Field:
     autocomplete: str = ""
     offered: list[str] = field(default_factory=list)
     value: str = ""
+    #: What is looked for when a form is read, and that the page does not ask for.
+    is_asked: bool = True
 
     def plausible(self) -> str:
         """What somebody with a good reason to be here could answer."""
@@ -66,7 +68,7 @@ class Form(NamedTuple):
 
     def answers(self) -> dict[str, str]:
         """A plausible answer to everything, sent by the main button."""
-        return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit"}
+        return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit" and one.is_asked}
 
     @property
     def takes_files(self) -> bool:

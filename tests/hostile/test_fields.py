@@ -1,4 +1,6 @@
-"""Nasty inputs at everything that the pages ask for, found in the pages themselves: INP-01, INP-06, INP-07.
+"""Nasty inputs at everything that the pages ask for, found in the pages themselves: INP-01, INP-06, INP-07, SES-07; and
+the headers and cookies of every answer on the way: HDR-02, HDR-03, HDR-04, SES-06.
+Each answer has the headers and cookies of HDR-02 to HDR-04 and SES-06, each form is ours alone (SES-07).
 
 Every state of `tests/pages.py` and of the agents' pages is made once. A mixture of nasty values goes into each query and
 each form of each state; every value of the packs goes once into each parameter and each field of each address, and each
@@ -104,7 +106,7 @@ def attack_form(state: Besieged, form: Form) -> None:
     with parameters_read() as read:
         _done, usual = send(Thrown("plausible", (), body_of(list(form.answers().items()))))
     for name in read - set(form.fields):
-        form.fields[name] = Field(name, "hidden")
+        form.fields[name] = Field(name, "hidden", is_asked=False)
     for thrown in (mixed(form), *thrown_at_each_field(form, set(form.fields) - {CSRF}, not_met_before(form))):
         check(state, form, thrown, send(thrown)[1], usual)
     for thrown in misshapen(form) if set(form.fields) - {CSRF} else ():

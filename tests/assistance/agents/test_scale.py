@@ -38,7 +38,7 @@ SEARCHES = {
     "a name in two parts": "francois-xavier d'amier",
     "an address": "personne.54321@univ-exemple.fr",
     "a short name": "p54321",
-    "a number of HR": "S054321",
+    "a number of HR": "S54321",
     "one letter": "l",
     "two letters": "ma",
     "nobody": "introuvable",
