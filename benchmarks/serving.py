@@ -160,13 +160,13 @@ def portal(
 
 
 def warm_up(server: Server, processes: int) -> None:
-    """Wait until each process has answered, and has read what it reads once."""
+    """Wait until each process has answered, has read what it reads once, and has opened its connections."""
     deadline = monotonic() + SECONDS_TO_START
     while len(server.web_processes) < processes:
         if monotonic() > deadline or server.process.poll() is not None:
             raise TimeoutError(tail(server.log))
         sleep(0.05)
-    crowd(server.port, [Visit([Ask("/hello/")])] * 20 * processes, 2 * processes)
+    crowd(server.port, [Visit([Ask("/hello/"), Ask("/sante/pret")])] * 20 * processes, 16)
 
 
 def environment_of_servers(settings_module: str) -> dict[str, str]:
