@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import translation
@@ -41,8 +42,9 @@ def in_french() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """Limits start from nothing."""
+    """Limits start from nothing, and what is drawn once for everybody is drawn anew: settings differ."""
     forget_limits()
+    cache.clear()
 
 
 @pytest.fixture
