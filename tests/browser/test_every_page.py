@@ -52,8 +52,9 @@ class Screen(Visitor):
 
 def screen_of(browser: Browser, *, has_scripts: bool) -> Iterator[Screen]:
     context = browser.new_context(base_url=PORTAL, reduced_motion="reduce", java_script_enabled=has_scripts)
-    # Half a megabyte: once for all pages.
-    context.add_init_script(AXE)
+    if has_scripts:
+        # Half a megabyte: once for all pages.
+        context.add_init_script(AXE)
     shown = Screen(context, PORTAL, has_scripts=has_scripts)
     shown.page.route("**/*", shown.serve)
     yield shown
