@@ -401,6 +401,7 @@ class TestAtTheSameInstant:
             begin(request, account, **how)
 
         monkeypatch.setattr(view, "begin_session", changed_first)
-        browser = browser_of(person)
+        browser = Client()
+        browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
 
         assert not is_signed_in(browser)

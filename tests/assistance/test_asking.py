@@ -185,7 +185,7 @@ def test_the_same_work_is_done_for_everybody(make):
     with_the_ine = statements_for(login=person.login, contact_address="deux@exemple.org", ine=INE)
     about_nobody = statements_for(login="nul.autre@univ-exemple.fr", contact_address="trois@exemple.org")
 
-    assert len(about_nobody) == 9
+    assert len(about_nobody) == 8
     assert with_the_birth_date == with_the_ine == about_nobody
 
 

@@ -6,6 +6,10 @@ the portal as it runs.
 """
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from mimetypes import guess_type
+from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +17,7 @@ from django.contrib.staticfiles import finders
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser
 
 from config import errors
 from tests.browser.inspection import AXE, NARROWEST, RENDERINGS, Inspection
@@ -24,41 +28,72 @@ from tests.test_pages import seen
 pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("pages"), pytest.mark.django_db]
 
 ALL = {**PAGES, **REFUSALS}
-PORTAL = "http://localhost"
 STATIC = "/static/"
 # Colours and sizes on a phone in the dark; what a large screen in daylight shows is the same for the rest.
 LIGHT, *_others = RENDERINGS
 PHONE_IN_THE_DARK = (NARROWEST, "dark", ["color-contrast", "target-size", "scrollable-region-focusable"])
 
 
-class Screen(Visitor):
-    """A browser without a network: it shows the answer that it is given, and may fetch the files of the portal."""
+class Shelf(ThreadingHTTPServer):
+    """Gives the answer that lies on it to whoever opens a page, whatever the address; and the files of the portal, which
+    a browser keeps."""
 
+    daemon_threads = True
     answer: HttpResponse
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FromTheShelf)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class FromTheShelf(BaseHTTPRequestHandler):
+    server: Shelf
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if self.headers["Sec-Fetch-Mode"] == "navigate":
+            answer = self.server.answer
+            self._give(answer.status_code, dict(answer.items()), answer.content)
+        elif path.startswith(STATIC) and (file := finders.find(path.removeprefix(STATIC))):
+            kind = guess_type(file)[0] or "application/octet-stream"
+            self._give(200, {"Content-Type": kind, "Cache-Control": "max-age=3600"}, Path(file).read_bytes())
+        else:
+            self._give(404, {}, b"")
+
+    def log_message(self, *_words: object) -> None:
+        """Nobody reads it."""
+
+    def _give(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Screen(Visitor):
+    """A browser that shows the answer that it is given, and may fetch the files of the portal."""
+
+    shelf: Shelf
+
     def show(self, address: str, answer: HttpResponse) -> None:
-        self.answer = answer
+        self.shelf.answer = answer
         self.open(address)
 
-    def serve(self, route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        if route.request.is_navigation_request():
-            route.fulfill(status=self.answer.status_code, body=self.answer.content, headers=dict(self.answer.items()))
-        elif path.startswith(STATIC) and (file := finders.find(path.removeprefix(STATIC))):
-            route.fulfill(path=file)
-        else:
-            route.fulfill(status=404)
 
-
-def screen_of(browser: Browser, *, has_scripts: bool) -> Iterator[Screen]:
-    context = browser.new_context(base_url=PORTAL, reduced_motion="reduce", java_script_enabled=has_scripts)
-    if has_scripts:
-        # Half a megabyte: once for all pages.
-        context.add_init_script(AXE)
-    shown = Screen(context, PORTAL, has_scripts=has_scripts)
-    shown.page.route("**/*", shown.serve)
-    yield shown
-    context.close()
+def screen_of(browser: Browser, *, has_scripts: bool, kind: type[Screen] = Screen) -> Iterator[Screen]:
+    with Shelf() as shelf:
+        Thread(target=shelf.serve_forever, daemon=True).start()
+        context = browser.new_context(base_url=shelf.url, reduced_motion="reduce", java_script_enabled=has_scripts)
+        if has_scripts:
+            # Half a megabyte: once for all pages.
+            context.add_init_script(AXE)
+        shown = kind(context, shelf.url, has_scripts=has_scripts)
+        shown.shelf = shelf
+        yield shown
+        context.close()
+        shelf.shutdown()
 
 
 @pytest.fixture(scope="module")

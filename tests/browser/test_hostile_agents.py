@@ -31,7 +31,7 @@ from tests.assistance.agents.hr_imports import imported, previewed
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.assistance.agents.working import an_agent, inside
 from tests.assistance.asking import asked
-from tests.browser.test_every_page import PORTAL, Screen
+from tests.browser.test_every_page import Screen, screen_of
 from tests.browser.visitor import IN_BROWSER
 from tests.hostile import COMPUTED, N
 from tests.memory import forget_limits
@@ -84,12 +84,9 @@ class Guarded(Screen):
 
 @pytest.fixture(scope="module")
 def screen(chromium: Browser) -> Iterator[Guarded]:
-    context = chromium.new_context(base_url=PORTAL, reduced_motion="reduce")
-    shown = Guarded(context, PORTAL, has_scripts=True)
-    context.on("dialog", shown.note_dialog)
-    shown.page.route("**/*", shown.serve)
-    yield shown
-    context.close()
+    for shown in screen_of(chromium, has_scripts=True, kind=Guarded):
+        shown.context.on("dialog", shown.note_dialog)
+        yield shown
 
 
 # Every state of every page

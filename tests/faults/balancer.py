@@ -41,9 +41,9 @@ def keep_asking(host: str, path: str) -> None:
 if __name__ == "__main__":
     url, *paths = sys.argv[1:]
     threads = [Thread(target=keep_asking, args=[urlsplit(url).netloc, path]) for path in paths]
-    for thread in threads:
-        thread.start()
     sys.stdout.write("begun\n")
     sys.stdout.flush()
+    for thread in threads:
+        thread.start()
     sys.stdin.read()
     over.set()

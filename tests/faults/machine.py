@@ -280,11 +280,11 @@ def asking_how_it_is(machine: Machine, *paths: str) -> Iterator[dict[str, list[A
 
 
 def share_of_a_core() -> float:
-    """How much of one we get beside whatever else this machine does, up to 1."""
+    """How much of one we get beside whatever else this machine does, up to a half: it did more a moment ago."""
     began, worked = time.monotonic(), time.process_time()
     while time.process_time() - worked < 0.2:
         pass
-    return 0.2 / (time.monotonic() - began)
+    return 0.1 / (time.monotonic() - began)
 
 
 def told(what: str, answers: Sequence[Answer], **more: object) -> str:

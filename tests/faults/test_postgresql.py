@@ -84,8 +84,8 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
             for stop, away in ((machine.database.stop, A_MOMENT), (machine.database.kill, A_WHILE)):
                 time.sleep(1)
                 connection.close()
-                stop()
                 gone.append(time.monotonic())
+                stop()
                 time.sleep(away)
                 machine.database.start()
                 back.append(time.monotonic())

@@ -87,7 +87,7 @@ class TestTheRoleOfThePortal:
         with psycopg.connect(url) as portal:
             portal.execute(
                 "INSERT INTO accounts_journalentry (event, source, client_address, device, request_id, details, at)"
-                " VALUES ('x', 'web', NULL, '', '', '{}', now())"
+                " VALUES ('z', 'web', NULL, '', '', '{}', now())"
             )
             portal.commit()
             facts = (
