@@ -27,6 +27,8 @@ from accounts.fields import AddressField, LineField, LoginField, OutsideAddressF
 from accounts.mail_domains import COMMON_DOMAINS, MISTAKEN_DOMAINS, OTHER_KNOWN_DOMAINS, slips
 from tests.hostile import EMAIL, N
 
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
 #: What the pack's values become; the values of the pack that are not here are refused.
 ACCEPTED = {
     "jean.dupont@exemple.fr": "jean.dupont@exemple.fr",
@@ -394,7 +396,7 @@ def test_the_universal_pack_never_breaks_a_field(field, value):
     except forms.ValidationError as refused:
         cleaned = " ".join(refused.messages)
     assert cleaned
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 0.5
 
 
 # Lines and paragraphs

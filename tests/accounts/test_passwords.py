@@ -25,6 +25,8 @@ from accounts.passwords.personal import contains_personal_data
 from accounts.passwords.strength import guesses, is_easily_guessed
 from tests.hostile import PASSWORD, N
 
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
 PERSON = SimpleNamespace(
     given_name="Anne-Ségolène",
     family_name="Le Goff",

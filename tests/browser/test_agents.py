@@ -24,10 +24,10 @@ def test_a_page_of_the_agents_is_for_every_agent(
     screen: Screen,  # noqa: F811 - the fixture
     screen_without_scripts: Screen,  # noqa: F811 - the fixture
 ):
-    """Without scripts the colours are the same, and refusals add nothing."""
+    """Without scripts the colours are the same; those of errors are looked at on the pages of people too."""
     page = seen(name)
-    with_scripts, without = (screen, (LIGHT, PHONE_IN_THE_DARK)), (screen_without_scripts, ())
-    for shown, renderings in (with_scripts, without) if name in AGENT_PAGES else (with_scripts,):
+    everything = [(screen, (LIGHT, PHONE_IN_THE_DARK)), (screen_without_scripts, ())]
+    for shown, renderings in everything if name in AGENT_PAGES else [(screen, (LIGHT,))]:
         inspection = Inspection(renderings=renderings)
         shown.show(page.ask.path, page.response)
         inspection.look(shown, name)

@@ -22,6 +22,7 @@ from tests.hostile.reading import parameters_read
 from tests.hostile.shown import CHOICES, CSRF, Field, Form, Inline, forms_of
 from tests.hostile.throwing import (
     EXTRA,
+    PACKS,
     Thrown,
     as_another_site,
     body_of,
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.django_db
 
 PEOPLE = {**PAGES, **REFUSALS, **ACTS}
 AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
+AGENTS_AREA = "/admin/"
 NOTHING = Thrown("as asked", (), b"")
 #: What has been thrown already in this process: addresses, and their fields and parameters.
 thrown_before: set[tuple[str, ...]] = set()
@@ -119,9 +121,13 @@ def attack_form(state: Besieged, form: Form) -> None:
 
 def not_met_before(form: Form) -> set[str]:
     """The fields that take all values: those where something is typed, and what is called the same and looks the same
-    is the same to whoever checks it."""
+    is the same to whoever checks it. Behind the door of the agents, so is every text that no pack is about."""
     typed = {name: one.kind for name, one in form.fields.items() if name != CSRF and one.kind not in CHOICES}
-    return {name for name, kind in typed.items() if new_ones("every value", {f"{name} {kind}"})}
+    is_public = not form.action.startswith(AGENTS_AREA)
+    by_name = {name: is_public or bool(PACKS.keys() & set(name.split("_"))) for name in typed}
+    return {
+        name for name, kind in typed.items() if new_ones("every value", {f"{name} {kind}" if by_name[name] else kind})
+    }
 
 
 def attack_as_no_page_of_ours(state: Besieged, form: Form, *, is_public: bool) -> None:

@@ -389,12 +389,12 @@ class TestAnswers:
         """Rows are read and written some at a time."""
         agent = an_agent(Role.RESPONSABLES)
         peaks = []
-        for event, rows in ((Event.SIGNED_OUT, 2_500), (Event.SIGNED_IN, 10_000)):
+        for event, rows in ((Event.SIGNED_OUT, 4_000), (Event.SIGNED_IN, 16_000)):
             with connection.cursor() as cursor:
                 cursor.execute(MANY_ENTRIES, [agent.pk, agent.pk, event, rows])
             tracemalloc.start()
             exporting.export(table=journal_table(Wanted(about=event).entries()), actor=agent, reason=WHY).close()
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-        assert [entry.details["rows"] for entry in exported()] == [2_500, 10_000]
+        assert [entry.details["rows"] for entry in exported()] == [4_000, 16_000]
         assert peaks[1] < 1.3 * peaks[0]
