@@ -281,6 +281,7 @@ class JournalEntry(models.Model):
     def __str__(self) -> str:
         return self.get_event_display()
 
+    # The stubs declare Django’s own besides (no-redef).
     def get_event_display(self) -> str:  # type: ignore[no-redef]
         """Its name in the language of now. Django's own translates all names to find one: a third of a long page."""
         return str(EVENT_NAMES.get(self.event, self.event))

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from signal import SIGTERM
 from smtplib import SMTP
@@ -25,6 +24,7 @@ from django.utils import timezone
 from accounts.models import Account
 from activation.enums import Wish
 from activation.services import request_link
+from benchmarks.people import newcomers
 from benchmarks.serving import PRODUCTION, PROJECT, forget_limits, proportional_kib
 from benchmarks.timing import ROUNDS, seconds
 from local.processes import LOOPBACK, start, stop, tail
@@ -44,10 +44,9 @@ INSERT INTO outbox_message (
     kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
 )
 SELECT %s, id, recovery_address, 'fr', %s, 'queued', now(), now(), 0, gen_random_uuid(), '', ''
-FROM accounts_account CROSS JOIN generate_series(1, %s) WHERE hr_id LIKE 'mail-%%'
+FROM accounts_account CROSS JOIN generate_series(1, %s) WHERE hr_id LIKE 'bench-%%' AND activated_at IS NULL
 LIMIT %s
 """
-numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -217,25 +216,6 @@ def wait_for_start(log: Path) -> None:
     while " ready." not in log.read_text():
         assert monotonic() - began < PATIENCE, tail(log)
         sleep(0.1)
-
-
-def newcomers(number: int) -> list[Account]:
-    """As many people who have not activated their accounts yet."""
-    return Account.objects.bulk_create(newcomer() for _ in range(number))
-
-
-def newcomer() -> Account:
-    name = f"mail-{next(numbers)}"
-    return Account(
-        hr_id=name,
-        uid=name,
-        institutional_address=f"{name}@univ-exemple.fr",
-        given_name="Prénom",
-        family_name="Nom",
-        category="staff",
-        recovery_address=f"{name}@exemple.net",
-        password="!",
-    )
 
 
 def write_to_everybody(number: int) -> None:
