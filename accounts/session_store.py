@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -52,6 +52,17 @@ class SessionStore(DatabaseStore):
             row.device, row.client_address = origin.device, origin.client_address
             row.signed_in_at, row.last_seen_at = _moment(data.get(SIGNED_IN_AT)), _moment(data.get(SEEN_AT))
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        """Write the row. Raises UpdateError when the session was ended elsewhere, OperationalError when the database
+        fails, which Django would call the same: whoever asked would be told that all is well (AVL-06).
+        """
+        try:
+            super().save(must_create=must_create)
+        except UpdateError as error:
+            if isinstance(error.__context__, OperationalError):
+                raise error.__context__ from None
+            raise
 
     def cycle_key(self) -> None:
         """Go on under a new key; it does not bring back somebody's session that was ended meanwhile (SES-05)."""

@@ -122,6 +122,11 @@ class MailCatcher:
         """The address for EMAIL_URL."""
         return f"smtp://{self.host}:{self.port}"
 
+    @property
+    def is_talking(self) -> bool:
+        """Whether a client is connected."""
+        return bool(self._connections)
+
     def start(self) -> None:
         """Listen; mails are caught once this returns. Raises OSError when the port is taken."""
         self._loop = asyncio.new_event_loop()

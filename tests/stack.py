@@ -84,6 +84,8 @@ class Stack:
         self.start_worker()
         wait_until(self.web_is_ready, self.log("web"))
         wait_until(self.worker_is_ready, self.log("worker"))
+        # After a Redis that was away; web processes call it again before that.
+        wait_until(self.worker_listens, self.log("worker"))
 
     def start_web(self) -> None:
         """Start gunicorn unless it runs."""
@@ -144,6 +146,13 @@ class Stack:
         """Whether the worker of now waits for tasks."""
         return " ready." in self.log(name).read_text(errors="replace")
 
+    def worker_listens(self) -> bool:
+        """Whether a worker waits at the broker for tasks."""
+        import redis
+
+        with redis.Redis.from_url(self.redis.url) as client:
+            return any(connected["cmd"] == "brpop" for connected in client.client_list())
+
     def forget(self) -> None:
         """Take back what the last test left in Redis: sessions, limits, tasks; the broker's own book-keeping stays."""
         import redis
@@ -156,6 +165,20 @@ class Stack:
     def wait_until_quiet(self) -> None:
         """Wait until no process has a transaction open, so that the tables can be emptied."""
         wait_until(lambda: busy_connections() == 0, self.log("worker"), seconds=15)
+
+    def rest(self) -> None:
+        """Let nothing of this test happen during the next one: tasks that wait are forgotten, and a worker that has mails
+        in hand may send them or is killed.
+        """
+        if not self.redis.answers():
+            self.redis.start()
+        self.forget()
+        try:
+            wait_until(lambda: not self.catcher.is_talking, self.log("worker"), seconds=2)
+        except TimeoutError:
+            if "worker" in self.processes:
+                self.kill("worker")
+        self.wait_until_quiet()
 
     def log(self, name: str) -> Path:
         """What a process has printed since its last start."""
@@ -241,4 +264,4 @@ def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
     sys.stdout.writelines(f"--- {name}\n{tail(running_stack.log(name), 60)}\n" for name in ("web", "worker"))
     for name in ("beat", "late-beat"):
         running_stack.stop(name)
-    running_stack.wait_until_quiet()
+    running_stack.rest()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils import timezone
@@ -31,6 +32,13 @@ NOT_YET_OPEN = {
     *("activation-directory", "activation-mailbox", "activation-verification", "activation-password"),
     "activation-done",
 }
+
+
+# What psycopg says of a server that goes away, once the rest of the answer has been committed.
+NO_SESSION_CAN_BE_WRITTEN = """
+CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'away' USING ERRCODE = '57P01'; END $$;
+CREATE TRIGGER go_away BEFORE UPDATE ON accounts_session FOR EACH ROW EXECUTE FUNCTION go_away();
+"""
 
 
 def csrf_of(page: str) -> str:
@@ -64,6 +72,23 @@ def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends
     keys.append(visitor.session.session_key)
 
     assert len(set(keys)) == len(keys) == 3
+
+
+def test_a_button_whose_session_could_not_be_written_was_not_pressed(visitor):
+    """AVL-06, SES-02: told to come back, the person presses it again; sent on, they would be led round in circles."""
+    visitor.get(link_to(pending_person()))
+    with connection.cursor() as cursor:
+        cursor.execute(NO_SESSION_CAN_BE_WRITTEN)
+    visitor.raise_request_exception = False
+
+    refused = visitor.post(reverse("activation"))
+
+    assert (refused.status_code, bool(refused["Retry-After"])) == (503, True)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER go_away ON accounts_session")
+    assert visitor.get(reverse("activation")).status_code == 200
+    assert visitor.post(reverse("activation"))["Location"] == reverse(CHARTER)
+    assert visitor.get(reverse(CHARTER)).status_code == 200
 
 
 def test_opening_the_same_link_again_changes_the_session_key_too(visitor):

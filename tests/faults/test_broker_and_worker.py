@@ -29,15 +29,7 @@ PATIENCE = 2.0
 
 
 @pytest.fixture
-def broker_given_back(stack: Stack):
-    """Whatever the test does to Redis, the next one finds it there."""
-    yield
-    if not stack.redis.answers():
-        stack.redis.start()
-
-
-@pytest.fixture
-def without_broker(stack: Stack, broker_given_back: None) -> None:
+def without_broker(stack: Stack) -> None:
     """Redis is down; it comes back with `stack.redis.start()`."""
     stack.redis.kill()
 
@@ -87,13 +79,13 @@ class TestBroker:
         """AVL-06: the queues that Redis forgot are declared again, no sweep is needed."""
         visitor.asks_for_a_link("nobody@univ-exemple.fr")
         stack.redis.start()
-        wait_until(lambda: stack.redis.answers() and broker_has_a_reader(stack), stack.log("worker"), seconds=60)
+        wait_until(lambda: stack.redis.answers() and stack.worker_listens(), stack.log("worker"), seconds=60)
         person = pending_person()
         visitor.asks_for_a_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=30)
         assert mail["To"] == person.recovery_address
 
-    def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, broker_given_back, tally):
+    def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, tally):
         """AVL-06: the process goes on, the mail in its hands arrives once, the next one too."""
         stack.catcher.answer = halt = Halt("data")
         first, second = pending_person(), pending_person()
@@ -107,7 +99,7 @@ class TestBroker:
         all_sent(stack, 1)
         stack.redis.start()
         queue(kind=Kind.ACTIVATION, person=second, address=second.recovery_address, language="fr")
-        wait_until(lambda: broker_has_a_reader(stack) or worker.poll() is not None, stack.log("worker"), seconds=60)
+        wait_until(lambda: stack.worker_listens() or worker.poll() is not None, stack.log("worker"), seconds=60)
         assert worker.poll() is None
         stack.send(send_due_messages)
         all_sent(stack, 2)
@@ -170,11 +162,3 @@ def end_every_other_connection() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-
-
-def broker_has_a_reader(stack: Stack) -> bool:
-    """Whether the worker waits for tasks again."""
-    import redis
-
-    with redis.Redis.from_url(stack.redis.url) as client:
-        return any(connected["cmd"] == "brpop" for connected in client.client_list())
