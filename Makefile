@@ -47,7 +47,7 @@ format: $(INSTALLED) ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## measure
+bench: $(INSTALLED) ## measure, against references timed in the same run; ARGS="pages mails"
 	@$(BIN)/python -m local.with_servers python -m benchmarks $(ARGS)
 
 messages: $(INSTALLED) ## collect the French texts for the translators

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.characters import BLANKS, Message, has_forbidden_character
+from accounts.csv_cells import without_formula
 from accounts.mail_domains import intended_domain
 
 LONGEST_ADDRESS = 254
@@ -136,8 +137,8 @@ def _refuse_unreadable(address: str) -> None:
 def _checked_local_part(local_part: str) -> str:
     if len(local_part) > LONGEST_LOCAL_PART:
         raise AddressRefused(LOCAL_PART_TOO_LONG, code="local_part_too_long")
-    # A leading hyphen could be read as an option by sendmail.
-    if not LOCAL_PART.fullmatch(local_part) or local_part.startswith("-"):
+    # A leading hyphen could be read as an option by sendmail, and as a formula by a spreadsheet, as some other signs.
+    if not LOCAL_PART.fullmatch(local_part) or without_formula(local_part) != local_part:
         raise AddressRefused(UNUSUAL_CHARACTER, code="unusual_character")
     return local_part
 

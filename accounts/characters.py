@@ -26,9 +26,10 @@ BLANKS = " \t\r\n\u00a0\u202f"
 CONTROLS = r"\x00-\x1f\x7f-\x9f"
 LINE_SEPARATORS = r"\u2028\u2029"
 BIDI_CONTROLS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+#: With variation selectors: two names that look the same are the same, and nothing is hidden in a text.
 ZERO_WIDTH = (
-    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2065\u206a-\u206f\u2800\u3164\ufeff\uffa0"
-    r"\U000e0000-\U000e007f"
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
 )
 OTHER_FORMAT_MARKS = (
     r"\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.limits import MAIL_WINDOW, MAILS_OF_A_PERSON_PER_HOUR, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
@@ -20,19 +22,18 @@ class MailLimitReached(Exception):
 
 
 def allowed_at(*, kind: Kind, address: str) -> datetime:
-    """From when another mail of `kind` may go to `address`, whoever asks for it."""
-    return _freed_at(Message.objects.filter(kind=kind, address=address), MAILS_PER_HOUR)
+    """From when another mail of `kind` may go to `address`, whoever asks for it, and however they spell it."""
+    to_that_mailbox = Message.objects.alias(mailbox=Lower("address")).filter(mailbox=Lower(Value(address)), kind=kind)
+    return _freed_at(to_that_mailbox, MAILS_PER_HOUR)
 
 
-def person_allowed_at(*, kind: Kind, person: Account) -> datetime:
-    """From when `person` may have another mail of `kind` sent, wherever it goes."""
-    return _freed_at(Message.objects.filter(kind=kind, person=person), MAILS_OF_A_PERSON_PER_HOUR)
-
-
-def allowed_again_at(*, last: Message) -> datetime:
-    """From when the mail that `last` was may be repeated: not within a minute, not too often in an hour."""
-    soonest = last.created_at + SHORTEST_TIME_BETWEEN_MAILS
-    return max(soonest, allowed_at(kind=Kind(last.kind), address=last.address))
+def verification_allowed_at(*, kind: Kind, address: str, person: Account, last: Message | None = None) -> datetime:
+    """From when `person` may have `address` asked to confirm itself: neither has too many mails in an hour, and `last`,
+    the mail that this one would repeat, is a minute old.
+    """
+    of_the_person = _freed_at(Message.objects.filter(kind=kind, person=person), MAILS_OF_A_PERSON_PER_HOUR)
+    freed_at = max(of_the_person, allowed_at(kind=kind, address=address))
+    return max(freed_at, last.created_at + SHORTEST_TIME_BETWEEN_MAILS) if last else freed_at
 
 
 def tell_of_withheld(*, kind: Kind, person: Account | None) -> None:

@@ -43,9 +43,12 @@ def also_held(name: str, find: Callable[[Account], Rows]) -> None:
 
 
 @transaction.atomic
-def copy_for(*, account: Account) -> dict[str, Any]:
-    """The copy, ready for JSON: names of tables and columns as in the documentation, instants in UTC."""
-    journal.record(account=account, actor=account, event=Event.DATA_EXPORTED)
+def copy_for(*, account: Account, actor: Account | None) -> dict[str, Any]:
+    """The copy, ready for JSON: names of tables and columns as in the documentation, instants in UTC.
+
+    `actor` is the person, or nobody when the command line makes it for somebody who cannot sign in.
+    """
+    journal.record(account=account, actor=actor, event=Event.DATA_EXPORTED)
     related = {relation.name: _related_rows(account, relation) for relation in relations()}
     elsewhere = {name: [_told(row) for row in find(account)] for name, find in sorted(_elsewhere.items())}
     return {"copied_at": timezone.now(), "account": _told(account), **related, **elsewhere}

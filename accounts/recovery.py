@@ -10,7 +10,7 @@ from accounts.addresses import outside_address, same_address
 from accounts.enums import Event, LockReason
 from accounts.links import not_me_link, recovery_address_link
 from accounts.locks import lock_account
-from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, person_allowed_at, tell_of_withheld
+from accounts.mail_limits import MailLimitReached, tell_of_withheld, verification_allowed_at
 from accounts.models import Account, JournalEntry, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notices import addresses_on_file
 from accounts.services import give_up_open_correction, give_up_waiting_change, held
@@ -132,8 +132,7 @@ def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
 def _mail_verification(change: RecoveryAddressChange) -> None:
     last = last_recovery_verification(change)
     kind, address, account = Kind.RECOVERY_VERIFICATION, change.new_address, change.account
-    for_address = allowed_again_at(last=last) if last else allowed_at(kind=kind, address=address)
-    retry_at = max(for_address, person_allowed_at(kind=kind, person=account))
+    retry_at = verification_allowed_at(kind=kind, address=address, person=account, last=last)
     if retry_at > timezone.now():
         tell_of_withheld(kind=kind, person=account)
         raise MailLimitReached(retry_at)

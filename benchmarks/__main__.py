@@ -12,8 +12,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402 - Django first
 
-#: That of growth begins with an empty university.
-MEASUREMENTS = ("growth", "pages", "journeys", "concurrency", "mails", "agents", "hr_feed")
+from benchmarks import MEASUREMENTS  # noqa: E402
 
 
 def main(names: list[str]) -> None:

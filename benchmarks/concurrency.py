@@ -1,44 +1,49 @@
-"""How throughput grows from one web process to two, and what a web process weighs.
+"""How throughput grows with web processes, up to the cores of the machine, and what a web process weighs.
 
-On a machine of two cores the second web process shares them with PostgreSQL and with the crowd that asks: besides the
-ratio, the share of the cores that was left over tells whether the portal or the machine was the limit.
+They share the cores with PostgreSQL and with the crowd that asks: besides the ratio, the share of the cores that was
+left over tells whether the portal or the machine was the limit. Each as shipped, and with one thread.
 Environment: `BENCH_REQUESTS`, for each round (200).
 """
 
 import os
 from contextlib import ExitStack
+from itertools import product
 
 from benchmarks.pages import REQUESTS
 from benchmarks.people import wizard_pages
 from benchmarks.serving import Measured, medians, portal, visits
-from benchmarks.timing import ROUNDS
+from benchmarks.timing import ROUNDS, up_to_the_cores
+from config.environment import WEB_THREADS
 
 PAGE = "activation-mailbox"
+THREADS = (WEB_THREADS, 1)
+#: How many processes, of how many threads each.
+Side = tuple[int, int]
 
 
 def measure() -> str:
     path, cookies = wizard_pages()[PAGE]
     with ExitStack() as servers:
         sides = {
-            "1": servers.enter_context(portal(processes=1)),
-            "2": servers.enter_context(portal(processes=2)),
-            "1, of one thread": servers.enter_context(portal(processes=1, threads=1)),
-            "2, of one thread": servers.enter_context(portal(processes=2, threads=1)),
+            (processes, threads): servers.enter_context(portal(processes=processes, threads=threads))
+            for threads, processes in product(THREADS, up_to_the_cores())
         }
         rounds = [
-            {name: server.measure(visits(path, number=REQUESTS, cookies=cookies)) for name, server in sides.items()}
+            {side: server.measure(visits(path, number=REQUESTS, cookies=cookies)) for side, server in sides.items()}
             for _ in range(ROUNDS)
         ]
-        memory = {name: server.memory() for name, server in sides.items()}
-    measured = {name: medians([one[name] for one in rounds]) for name in sides}
-    return "\n".join([*(said(name, measured[name], memory[name]) for name in sides), grown(measured)])
+        memory = {side: server.memory() for side, server in sides.items()}
+    measured = {side: medians([one[side] for one in rounds]) for side in sides}
+    told = (said(side, measured[side], memory[side]) for side in sides)
+    return "\n".join([*told, *(grown(threads, measured) for threads in THREADS)])
 
 
-def said(name: str, measured: Measured, mebibytes: float) -> str:
+def said(side: Side, measured: Measured, mebibytes: float) -> str:
+    processes, threads = side
     return (
-        f"Web processes: {name}: {measured.requests_per_second:,.0f}/s, p50 {measured.p50:.0f} ms, "
-        f"p99 {measured.p99 / measured.p50:.1f} × p50, {cores(measured):.1f} of {os.cpu_count()} cores used by web and "
-        f"PostgreSQL, {mebibytes:.0f} MiB a process"
+        f"Web processes: {processes} of {threads} thread(s): {measured.requests_per_second:,.0f}/s, "
+        f"p50 {measured.p50:.0f} ms, p99 {measured.p99 / measured.p50:.1f} × p50, {cores(measured):.1f} of "
+        f"{os.cpu_count()} cores used by web and PostgreSQL, {mebibytes:.0f} MiB a process"
     )
 
 
@@ -46,6 +51,7 @@ def cores(measured: Measured) -> float:
     return (measured.cpu + measured.database_cpu) / 1000 * measured.requests_per_second
 
 
-def grown(measured: dict[str, Measured]) -> str:
-    ratio = measured["2"].requests_per_second / measured["1"].requests_per_second
-    return f"Throughput from one web process to two: {ratio:.2f} ×"
+def grown(threads: int, measured: dict[Side, Measured]) -> str:
+    most = up_to_the_cores()[-1]
+    ratio = measured[most, threads].requests_per_second / measured[1, threads].requests_per_second
+    return f"Throughput from one web process of {threads} thread(s) to {most}: {ratio:.2f} ×"

@@ -1,7 +1,8 @@
 """How the time of a page grows from a university of 1,000 accounts to a national service of 1,000,000.
 
 Two databases side by side, the second a copy of the first to which people were added, so that both meet the same noise.
-Environment: `BENCH_ACCOUNTS` (1,000,000), each with an entry of the journal; `BENCH_REQUESTS`, for each round (200).
+Environment: `BENCH_ACCOUNTS` (1,000,000), each with an entry of the journal and a mail; `BENCH_REQUESTS`, for each
+round (200).
 """
 
 import os
@@ -23,6 +24,7 @@ from benchmarks.timing import ROUNDS
 FEW = 1_000
 MANY = int(os.environ.get("BENCH_ACCOUNTS", "1000000"))
 LARGE = "portail_large"
+RESENDS = 30
 PEOPLE = """
 INSERT INTO accounts_account (
     hr_id, uid, institutional_address, given_name, family_name, category, employer, ine, phone, language,
@@ -34,26 +36,17 @@ FROM generate_series(%s::int, %s::int) AS n
 """
 ENTRIES = """
 INSERT INTO accounts_journalentry (account_id, event, at, source, device, request_id, details)
-SELECT id, 'account_created', created_at, 'command', '', '', '{}' FROM accounts_account WHERE hr_id LIKE 'growth-%'
+SELECT id, 'user_created', created_at, 'command', '', '', '{}' FROM accounts_account WHERE hr_id LIKE 'growth-%'
     AND NOT EXISTS (SELECT FROM accounts_journalentry AS entry WHERE entry.account_id = accounts_account.id)
 """
-#: What a worker does about a request for a link, in a process of its own; prints the median in milliseconds.
-RESENDS = 30
-TIME_OF_A_RESEND = f"""
-import django; django.setup()
-from statistics import median
-from time import perf_counter
-from accounts.models import Account
-from activation.answers import answer_link_request
-from activation.services import request_link
-waiting = Account.objects.filter(hr_id__startswith="bench-", activated_at=None)
-times = []
-for login in waiting.order_by("pk").values_list("institutional_address", flat=True)[:{RESENDS}]:
-    request = request_link(login=login, wish="first-connection")
-    began = perf_counter()
-    answer_link_request(request_id=request.pk)
-    times.append((perf_counter() - began) * 1000)
-print(median(times[5:]))
+MAILS = """
+INSERT INTO outbox_message (
+    kind, person_id, address, language, priority, status, created_at, due_at, sent_at, attempts, reference, provider_id,
+    answer
+)
+SELECT 'activation', id, recovery_address, 'fr', 10, 'sent', created_at, created_at, created_at, 1, gen_random_uuid(),
+    '', '' FROM accounts_account WHERE hr_id LIKE 'growth-%'
+    AND NOT EXISTS (SELECT FROM outbox_message AS mail WHERE mail.person_id = accounts_account.id)
 """
 
 
@@ -93,7 +86,9 @@ def grown(name: str, rounds: list[tuple[float, float]]) -> str:
 
 def time_of_a_resend(database: str) -> float:
     environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "config.settings"}
-    done = run([sys.executable, "-c", TIME_OF_A_RESEND], env=environment, cwd=PROJECT, stdout=PIPE, check=True)
+    done = run(
+        [sys.executable, "-m", "benchmarks.resend", str(RESENDS)], env=environment, cwd=PROJECT, stdout=PIPE, check=True
+    )
     return float(done.stdout)
 
 
@@ -117,4 +112,5 @@ def fill(database: str, first: int, last: int) -> None:
     with psycopg.connect(database, autocommit=True) as there:
         there.execute(PEOPLE, (first, last))
         there.execute(ENTRIES)
+        there.execute(MAILS)
         there.execute("VACUUM ANALYZE")

@@ -3,8 +3,7 @@
 from config.settings import *  # noqa: F403 - the database, the keys, the hash and the cookies are the same
 
 ROOT_URLCONF = "benchmarks.reference"
-WSGI_APPLICATION = "config.wsgi.application"
-# Security, session, CSRF, sign-in, messages, languages and CSP: what the portal could not do without.
+# What no site could do without that has sessions, forms, languages and a content security policy.
 MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -1,9 +1,10 @@
-"""Medians of alternating rounds."""
+"""How often each side has its turn, how long an act takes, and how many processes are tried."""
 
+import os
 from collections.abc import Callable
-from statistics import median
 from time import perf_counter
 
+#: Ours and the reference in turns, so that both meet the same noise; what is told is the median.
 ROUNDS = 3
 
 
@@ -13,7 +14,6 @@ def seconds(act: Callable[[], object]) -> float:
     return perf_counter() - begin
 
 
-def alternating(ours: Callable[[], object], reference: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of ours and of the reference, taken in turns so that both meet the same noise."""
-    rounds = [(seconds(ours), seconds(reference)) for _ in range(ROUNDS)]
-    return median(ours for ours, _ in rounds), median(reference for _, reference in rounds)
+def up_to_the_cores() -> list[int]:
+    """How many processes: 1, 2, 4 and so on."""
+    return [2**doublings for doublings in range((os.cpu_count() or 1).bit_length())]

@@ -1,9 +1,11 @@
 """Error pages: useful, in both languages, and there with the database down (HDR-05)."""
 
+import re
 import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 
 from accounts.origin import current_origin
@@ -12,6 +14,8 @@ from outbox.mails import shared_context
 from outbox.tracking import NotYetKnown
 
 RETRY_AFTER_SECONDS = 30
+#: The bracket, comma or blank after it in the text.
+LINK_WITH_A_TAIL = re.compile(r"(?P<address>(?:/en)?/[a-z-]+/[A-Za-z0-9_-]{97}/)[^\w/]{1,5}/?")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -27,8 +31,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404: no such page."""
-    return _page(request, 404)
+    """404: no such page; a mailed link is opened without what its reader's software has left at its end (TOK-11)."""
+    link = LINK_WITH_A_TAIL.fullmatch(request.path)
+    return redirect(link["address"]) if link else _page(request, 404)
 
 
 def method_not_allowed(request: HttpRequest) -> HttpResponse:

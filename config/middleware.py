@@ -13,6 +13,7 @@ from accounts.client import client_address, device_name, is_trusted_proxy
 from accounts.limits import LimitReached
 from accounts.origin import Origin, acting_from, current_origin
 from config.errors import method_not_allowed
+from config.logs import LINK_SECRET
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -61,6 +62,9 @@ class PortalHeadersMiddleware:
         response = self.get_response(request)
         if response.status_code == NOT_ALLOWED and _is_for_a_reader(request):
             response.content = method_not_allowed(request).content
+        if LINK_SECRET.search(request.path):
+            # Whatever is answered there: too often, not found, an error of ours (TOK-09).
+            response.headers["Referrer-Policy"] = "no-referrer"
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("X-Request-Id", current_origin().request_id)

@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterator
-from typing import Protocol
 
+from accounts.command_line import Writable
 from accounts.csv_cells import without_formula
 from accounts.enums import Category
 from directory.models import active_people
@@ -13,13 +13,6 @@ BATCH = 2_000
 #: Names of the attributes they become (eduPerson, SupAnn).
 COLUMNS = ("uid", "mail", "givenName", "sn", "eduPersonPrimaryAffiliation", "supannListeRouge")
 AFFILIATIONS = {Category.STAFF: "employee", Category.HOSTED: "affiliate", Category.STUDENT: "student"}
-
-
-class Writable(Protocol):
-    """What CSV is written to."""
-
-    def write(self, text: str, /) -> object:
-        """Add the text."""
 
 
 def write_directory(file: Writable) -> int:

@@ -31,8 +31,8 @@ def main() -> int:
     """Print what is known; the exit code."""
     try:
         looked_up = audited(answer_about(LOCK))
-    except OutOfReachError:
-        print(OUT_OF_REACH, flush=True)
+    except OutOfReachError as why:
+        print(f"{OUT_OF_REACH}{why}", flush=True)
         return 0
     known = [line for package in looked_up for line in warnings(package)]
     print(
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def answer_about(lock: Path) -> str:
-    """What pip-audit says of a lock file, as JSON. Raises OutOfReachError."""
+    """What pip-audit says of a lock file, as JSON. Raises OutOfReachError with the last word of whatever failed."""
     command = [
         *(sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--require-hashes", "--disable-pip"),
         *("--format", "json", "--progress-spinner", "off", "--timeout", SECONDS_FOR_ONE_ANSWER),
@@ -51,6 +51,8 @@ def answer_about(lock: Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as late:
         raise OutOfReachError from late
+    if not done.stdout:
+        raise OutOfReachError(done.stderr.strip().rpartition("\n")[2])
     return done.stdout
 
 

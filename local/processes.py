@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,8 @@ LEASH = Path(__file__).with_name("leash.py")
 LOOPBACK = "127.0.0.1"
 PREFIX = "portail-compte-"
 SECONDS_TO_LOCK = 60.0
+#: On a machine that does much else besides.
+SECONDS_TO_WAIT = 120.0
 
 
 def leashed(
@@ -52,6 +54,20 @@ def stop(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: f
             process.wait(patience)
         except subprocess.TimeoutExpired:
             continue
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started, and that still are."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(condition: Callable[[], object], log: Path, *, seconds: float = SECONDS_TO_WAIT) -> None:
+    """Wait for it. Raises TimeoutError with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing after {seconds} s; {log.name} ends with:\n{tail(log)}")
+        time.sleep(0.05)
 
 
 def listen(preferred: int = 0) -> socket.socket:

@@ -11,7 +11,7 @@ from accounts import journal
 from accounts.addresses import same_address
 from accounts.enums import Category, Event, State
 from accounts.limits import SHORTEST_TIME_BETWEEN_MAILS
-from accounts.mail_limits import MailLimitReached, allowed_again_at, allowed_at, tell_of_withheld
+from accounts.mail_limits import MailLimitReached, tell_of_withheld, verification_allowed_at
 from accounts.models import Account, JournalEntry
 from accounts.notices import tell_of_change
 from accounts.services import NotActive, held
@@ -156,18 +156,15 @@ def verify_redirection(*, redirection_id: int, target: str) -> bool:
 
 def last_verification_mail(redirection: Redirection) -> Message | None:
     """The last mail that asked to confirm the address as it is now."""
-    asked = Message.objects.filter(
-        kind=Kind.REDIRECTION_VERIFICATION, subject_id=redirection.pk, address=redirection.target
-    )
+    of_the_person = Message.objects.filter(person=redirection.account_id, kind=Kind.REDIRECTION_VERIFICATION)
+    asked = of_the_person.filter(subject_id=redirection.pk, address=redirection.target)
     return asked.order_by("-created_at").first()
 
 
 def next_mail_at(redirection: Redirection) -> datetime:
-    """From when the verification may be mailed again (ENU-05)."""
-    last = last_verification_mail(redirection)
-    if last is None:
-        return allowed_at(kind=Kind.REDIRECTION_VERIFICATION, address=redirection.target)
-    return allowed_again_at(last=last)
+    """From when the verification may be mailed again: to that address, and for that person (ENU-05)."""
+    kind, last = Kind.REDIRECTION_VERIFICATION, last_verification_mail(redirection)
+    return verification_allowed_at(kind=kind, address=redirection.target, person=redirection.account, last=last)
 
 
 def seconds_until_next_mail(last: Message | None) -> int:
@@ -229,9 +226,9 @@ def _proven_at(account: Account, target: str, current: Redirection | None) -> da
 
 
 def _ask_for_first_verification(account: Account, redirection: Redirection) -> None:
-    """Unless the address was written to often enough: the page says from when it may be asked for again."""
+    """Unless there were enough of them, to this address or for this person: the page says from when to ask again."""
     kind = Kind.REDIRECTION_VERIFICATION
-    if allowed_at(kind=kind, address=redirection.target) > timezone.now():
+    if verification_allowed_at(kind=kind, address=redirection.target, person=account) > timezone.now():
         tell_of_withheld(kind=kind, person=account)
         return
     _ask_for_verification(account, redirection)

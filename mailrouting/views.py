@@ -153,10 +153,10 @@ def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None
         messages.success(request, text % address)
     else:
         text = _(
-            "Votre choix est enregistré, mais plusieurs e-mails sont déjà partis vers %(address)s depuis une heure. "
+            "Votre choix est enregistré, mais plusieurs e-mails de vérification sont déjà partis depuis une heure. "
             "Vous pourrez demander l’e-mail de vérification à %(hour)s."
         )
-        messages.warning(request, text % {**address, "hour": hour(next_mail_at(redirection))})
+        messages.warning(request, text % {"hour": hour(next_mail_at(redirection))})
 
 
 def request_verification(request: HttpRequest, account: Account) -> None:

@@ -11,5 +11,5 @@ class OutboxConfig(AppConfig):
     verbose_name = "Envois"
 
     def ready(self) -> None:
-        """Import every app's `mails` and `retention`, and the receiver of the providers’ events."""
-        autodiscover_modules("mails", "tracking", "retention")
+        """Import every app's `mails` and `retention`, the receiver of the providers’ events and what is checked."""
+        autodiscover_modules("mails", "tracking", "retention", "checks")

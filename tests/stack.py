@@ -19,9 +19,8 @@ import os
 import signal
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -35,11 +34,10 @@ from kombu import Connection
 
 import tests.charter  # noqa: F401 (the charter has to survive the tests that use this)
 from local.mailcatcher import MailCatcher
-from local.processes import LOOPBACK, listen, start, stop, tail
+from local.processes import LOOPBACK, listen, start, stop, tail, wait_until
 from local.servers import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
-SECONDS_TO_START = 120.0
 #: What the security system « siem » calls the portal with.
 SECURITY_KEY = "k" * 43
 NEEDS_STACK = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.django_db(transaction=True)]
@@ -230,15 +228,6 @@ def busy_connections() -> int:
             " AND backend_type = 'client backend' AND state <> 'idle'"
         )
         return int(cursor.fetchone()[0])
-
-
-def wait_until(condition: Callable[[], bool], log: Path, *, seconds: float = SECONDS_TO_START) -> None:
-    """Wait for it. Raises TimeoutError with the end of the log."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing after {seconds} s; {log.name} ends with:\n{tail(log)}")
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

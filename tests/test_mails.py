@@ -41,6 +41,7 @@ from tests.hostile import COMPUTED
 from tests.locking import released_person
 from tests.people import active_person, pending_person
 from tests.postman import html_of, link_in, text_of
+from tests.test_contrast import TEXT, contrast
 
 # In one process, which makes each mail once.
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("mails")]
@@ -255,6 +256,7 @@ class Reader(HTMLParser):
     attributes: list[tuple[str, str, str]] = field(default_factory=list)
     anchors: list[Anchor] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    painted: set[tuple[str, str, bool]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -278,8 +280,27 @@ class Reader(HTMLParser):
         if any(outer["tag"] == "style" for outer in self.path):
             return
         self.texts.append(data)
+        if data.strip() and not any("display:none" in (outer.get("style") or "") for outer in self.path):
+            self.painted |= {self.colours_here(is_night=is_night) for is_night in (False, True)}
         if any(outer["tag"] == "a" for outer in self.path):
             self.anchors[-1].text += data
+
+    def colours_here(self, *, is_night: bool) -> tuple[str, str, bool]:
+        """In front and behind: what each element around the text says itself, and at night what its class says."""
+        night = self.html.partition("prefers-color-scheme: dark")[2].partition("@media")[0]
+        here = PLAIN[is_night]
+        around: set[str] = set()
+        for outer in self.path:
+            own = {f".{name}" for name in (outer.get("class") or "").split()}
+            around |= own
+            if outer["tag"] == "a":
+                here = here | {"color": here["link"]}
+                own |= {f"{name} a" for name in around}
+            here = here | dict(COLOURS.findall(outer.get("style") or ""))
+            for selectors, says in re.findall(r"([^{}]+){([^{}]*)}", night) if is_night else []:
+                if own & {selector.strip() for selector in selectors.split(",")}:
+                    here = here | dict(COLOURS.findall(says))
+        return here["color"], here["background"], is_night
 
     @property
     def text(self) -> str:
@@ -290,6 +311,19 @@ class Reader(HTMLParser):
         hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', self.html, re.DOTALL)
         assert hidden
         return hidden[1].replace("&#8199;&#847;", "").strip()
+
+
+#: What mail programs show where nothing is said, by day and by night.
+PLAIN = {
+    False: {"color": "#000000", "background": "#ffffff", "link": "#0000ee"},
+    True: {"color": "#ffffff", "background": "#121212", "link": "#9e9eff"},
+}
+COLOURS = re.compile(r"(?<![\w-])(color|background):\s*(#[0-9a-f]{6})")
+
+
+def hard_to_read(reader: Reader) -> set[tuple[str, str, bool]]:
+    """Colours, in front and behind, that have some text and less contrast than 4.5; and whether it is night."""
+    return {pair for pair in reader.painted if contrast(*pair[:2]) < TEXT}
 
 
 MADE: dict[tuple[Kind, str], tuple[EmailMessage, Message]] = {}
@@ -410,7 +444,8 @@ def test_both_parts_say_the_same_and_load_nothing(once, kind, language):
 
 @EVERY_MAIL
 def test_the_html_part_is_well_formed_and_readable_by_everybody(once, kind, language):
-    """EML-02, A11Y: a language, one h1, one button, layout tables that say so, links that show where they go."""
+    """EML-02, A11Y: a language, one h1, one button, layout tables that say so, links that show where they go, contrast by
+    day and by night."""
     reader = Reader(html_of(once(kind, language)[0]))
 
     assert not reader.path
@@ -423,6 +458,8 @@ def test_the_html_part_is_well_formed_and_readable_by_everybody(once, kind, lang
     assert any(anchor.text == buttons[0].href for anchor in reader.anchors), "the button's address is not written out"
     for anchor in reader.anchors:
         assert not anchor.text.startswith("http") or anchor.text == anchor.href
+    assert len(reader.painted) >= 6
+    assert hard_to_read(reader) == set()
 
 
 @EVERY_MAIL

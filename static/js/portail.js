@@ -178,9 +178,10 @@ function countDown(form) {
   show();
 }
 
-// Two minutes before the session ends, one button keeps it.
+// Two minutes before the session ends, one button keeps it. It is looked at every five seconds, and the session of the
+// server is a little older than the page.
 function idleWarning(box) {
-  const NOTICE = 120000;
+  const NOTICE = 130000;
   const { idleSeconds, idleUrl } = document.body.dataset;
   const note = box.firstElementChild;
   const text = box.querySelector("[data-idle-text]");

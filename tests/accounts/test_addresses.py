@@ -44,6 +44,11 @@ ACCEPTED = {
     "jean@mail.univ-x.fr": "jean@mail.univ-x.fr",
     "jean@exemple.fr\n": "jean@exemple.fr",
 }
+#: Default_Ignorable_Code_Point, as Unicode lists it: drawn as nothing. What is not assigned yet is among it.
+DRAWN_AS_NOTHING = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 TEXT_PACK = [value if isinstance(value, str) else value.decode() for value in N.values()]
 
 address_like = st.builds(
@@ -387,27 +392,29 @@ def test_the_login_field_answers_the_whole_address():
 
 
 @pytest.mark.parametrize("field", [AddressField(), OutsideAddressField(), LoginField(), LineField(), ParagraphField()])
-@pytest.mark.parametrize("value", TEXT_PACK)
-def test_the_universal_pack_never_breaks_a_field(field, value):
-    """INP-01, INP-07."""
-    start = time.process_time()
-    try:
-        cleaned = field.clean(value)
-    except forms.ValidationError as refused:
-        cleaned = " ".join(refused.messages)
-    assert cleaned
-    assert time.process_time() - start < 0.5
+def test_the_universal_pack_never_breaks_a_field(field):
+    """INP-01, INP-07: 100,000 characters cost no field more than 50 milliseconds."""
+    for name, value in zip(N, TEXT_PACK, strict=True):
+        start = time.process_time()
+        try:
+            cleaned = field.clean(value)
+        except forms.ValidationError as refused:
+            cleaned = " ".join(refused.messages)
+        assert cleaned, name
+        assert time.process_time() - start < 0.05, name
 
 
 # Lines and paragraphs
 
 
 def test_the_policy_covers_every_control_format_and_separator_character_of_unicode():
-    """INP-02: C0, C1, direction, zero width, line separators, surrogates, in whatever version of Unicode this is."""
+    """INP-02: C0, C1, direction, zero width, line separators, surrogates, in whatever version of Unicode this is; and
+    whatever else is drawn as nothing, variation selectors among it."""
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     missed = [
         hex(code)
-        for code in range(sys.maxunicode + 1)
-        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and not FORBIDDEN.match(chr(code))
+        for code, sign in enumerate(map(chr, range(sys.maxunicode + 1)))
+        if (unicodedata.category(sign) in unseen or DRAWN_AS_NOTHING.match(sign)) and not FORBIDDEN.match(sign)
     ]
     assert missed == []
 

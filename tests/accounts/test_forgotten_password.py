@@ -5,6 +5,7 @@ import re
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 
 import pytest
 from django.conf import settings as portal
@@ -21,11 +22,9 @@ from accounts.locks import lock_account
 from accounts.models import Account, Lock, Session
 from activation.answers import answer_link_request
 from activation.models import LinkRequest
-from activation.tokens import activation_link
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovering import at_once, browser_of, change_to, fresh, link_of, notice_of, wish
+from tests.accounts.recovering import at_once, browser_of, change_to, fresh
 from tests.activation.test_at_the_same_time import wait_until_somebody_waits_for_us
 from tests.activation.test_first_connection import EVERYBODY as EVERYBODY_ELSE
 from tests.activation.test_first_connection import active, pending, sharing_a_recovery_address, to_reactivate
@@ -217,15 +216,13 @@ class TestAsking:
         assert len(postman.deliver()) == 1
         assert is_signed_in(browser)
 
-    @pytest.mark.parametrize("value", [value for value, _wanted in EMAIL])
-    def test_with_any_address_mails_the_one_on_file_alone(self, visitor, postman, value):
+    def test_with_any_address_mails_the_one_on_file_alone(self, visitor, postman):
         """F1, EML-03"""
         person = active_person(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
+        for value, _wanted in EMAIL:
+            assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
-        answer = visitor.post(reverse(PAGE), {"login": value}, follow=True)
-
-        assert answer.status_code == 200
-        assert {mail["To"] for mail in postman.deliver()} <= {person.recovery_address}
+        assert {mail["To"] for mail in postman.deliver()} == {person.recovery_address}
 
     def test_by_a_robot_that_fills_the_hidden_field_mails_nobody(self, visitor, postman, person):
         """ENU-08"""
@@ -322,16 +319,14 @@ class TestTheLink:
         assert visitor.cookies["sessionid"].value != planted
         assert choose(attacker).status_code == 404
 
-    @pytest.mark.parametrize(
-        "agent", ["Mozilla/5.0", "BingPreview/1.0b", "Microsoft Office", "curl/8", "GoogleImageProxy", ""]
-    )
-    def test_opened_by_scanners_changes_nothing(self, person, agent):
+    def test_opened_by_scanners_changes_nothing(self, person):
         """TOK-06: twenty GETs, five HEADs, one OPTIONS, and the page behind it; then its reader uses it."""
         path, before = link_for(person), facts_about(person)
-        scanner = Client(headers={"User-Agent": agent})
+        agents = cycle(["Mozilla/5.0", "BingPreview/1.0b", "Microsoft Office", "curl/8", "GoogleImageProxy", ""])
         for _ in range(20):
-            Client(headers={"User-Agent": agent}).get(path, follow=True)
+            Client(headers={"User-Agent": next(agents)}).get(path, follow=True)
         for _ in range(5):
+            scanner = Client(headers={"User-Agent": next(agents)})
             scanner.head(path)
             scanner.head(reverse(RESET))
         scanner.options(path)
@@ -381,24 +376,6 @@ class TestTheLink:
         assert visitor.get(reverse(NEW_LINK)).status_code == 405
         assert postman.deliver() == []
 
-    def test_of_another_purpose_opens_nothing(self, person):
-        """TOK-02"""
-        tokens = [link.token(fresh(person), timezone.now() + HOUR, 1) for link in (activation_link, redirection_link)]
-        tokens += [
-            path.split("/")[-2] for path in (link_of(wish(person)), notice_of(change_to(person, "c@exemple.net")))
-        ]
-
-        statuses = [Client().get(reverse(LINK, args=[token])).status_code for token in tokens]
-
-        assert statuses == [404] * 4
-
-    def test_opens_nothing_elsewhere(self, person):
-        """TOK-02"""
-        token = link_for(person).split("/")[-2]
-
-        for name in ("activation-link", "redirection-link", "recovery-address-link", "not-me-link"):
-            assert Client().get(reverse(name, args=[token])).status_code == 404, name
-
     def test_of_another_account_changes_that_one_alone(self, person):
         """TOK-02: and two halves of two good links are no link."""
         other = active_person()
@@ -409,23 +386,10 @@ class TestTheLink:
         assert fresh(person).check_password(A_GOOD_PASSWORD)
         assert fresh(other).check_password(NEW_PASSWORD)
 
-    def test_tampered_with_opens_nothing(self, person):
-        """TOK-02: each character in turn."""
-        token = link_for(person).split("/")[-2]
-        before = facts_about(person)
-        for place, letter in enumerate(token):
-            changed = token[:place] + ("A" if letter != "A" else "B") + token[place + 1 :]
-            client = Client(REMOTE_ADDR=f"198.51.100.{place}")
-            assert client.get(reverse(LINK, args=[changed])).status_code == 404, place
-
-        assert facts_about(person) == before
-
-    @pytest.mark.parametrize("token", TOKEN)
-    def test_of_any_shape_is_no_error_of_ours(self, token):
+    def test_of_any_shape_is_no_error_of_ours(self):
         """F7: the TOKEN pack."""
-        answer = Client().get(f"/reinitialisation/{token}/")
-
-        assert answer.status_code in (301, 302, 400, 404)
+        for token in TOKEN:
+            assert Client().get(f"/reinitialisation/{token}/").status_code in (301, 302, 400, 404), token[:30]
 
     def test_cannot_be_guessed(self, visitor):
         """TOK-10: the 31st bad one in a minute waits; a good one elsewhere works."""
@@ -595,18 +559,18 @@ class TestANewPassword:
         assert not FAILED_SIGN_INS_PER_LOGIN.count(person.login)
         assert fresh(person).check_password(A_GOOD_PASSWORD)
 
-    @pytest.mark.parametrize("value", [value for value, wanted in PASSWORD_PACK if wanted.startswith("refuse")])
-    def test_follows_every_rule(self, person, value):
+    def test_follows_every_rule(self, person):
         """PWD-03, peers 16: as in the wizard; the page with the form again, what was typed not shown."""
         browser = opened(link_for(person))
+        Account.objects.filter(pk=person.pk).update(ine="0123456789A", family_name="Kermadec")
+        own = ["le train du 29/02/1984", "0123456789a train bleu", "kermadec et le train"]
+        for value in [*(value for value, wanted in PASSWORD_PACK if wanted.startswith("refuse")), *own]:
+            answer = choose(browser, value)
 
-        answer = choose(browser, value)
-
-        assert answer.status_code in (200, 400) or "refuse or" in dict(PASSWORD_PACK)[value]
-        if answer.status_code == 200:
-            assert fresh(person).check_password(A_GOOD_PASSWORD)
-            assert value not in answer.content.decode() or value in person.recovery_address
-            assert choose(browser).status_code == 302
+            assert answer.status_code in (200, 400), value[:30]
+            assert value not in answer.content.decode() or value in person.recovery_address, value[:30]
+        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert choose(browser).status_code == 302
 
     @pytest.mark.parametrize(("length", "status"), [(14, 200), (15, 302), (256, 302), (257, 200), (900_000, 200)])
     def test_may_be_long_but_not_endless(self, person, length, status):

@@ -20,13 +20,16 @@ import time
 import django
 django.setup()
 from django.contrib.auth.hashers import make_password
-began = time.perf_counter()
-print(make_password("une-phrase-du-bureau-bleu"), time.perf_counter() - began)
+began = time.process_time()
+print(make_password("une-phrase-du-bureau-bleu"), time.process_time() - began)
 """
 
 
 def test_a_hash_of_production_is_strong_and_made_within_a_second():
-    """PWD-05: OWASP's 46 MiB, one pass, where no setting says otherwise; tests use the cheapest."""
+    """PWD-05: OWASP's 46 MiB, one pass, where no setting says otherwise; tests use the cheapest.
+
+    It is the processor's second: others may be at work on this machine.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGON2")}
     line = [sys.executable, "-c", HASH]
     done = subprocess.run(line, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True, timeout=60)

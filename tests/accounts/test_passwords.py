@@ -17,6 +17,7 @@ from django.utils import translation
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import Account
 from accounts.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, PASSWORDRULES, RULES, leaks, normalise_password
 from accounts.passwords.common import FRENCH_LISTS, common_passwords, french_lists, is_common
 from accounts.passwords.folding import cores, folded, shortest_period
@@ -27,7 +28,8 @@ from tests.hostile import PASSWORD, N
 
 pytestmark = pytest.mark.usefixtures("undisturbed")
 
-PERSON = SimpleNamespace(
+# An account, so that what is looked for is what accounts have.
+PERSON = Account(
     given_name="Anne-Ségolène",
     family_name="Le Goff",
     institutional_address="anne-segolene.le-goff@univ-x.fr",
@@ -36,7 +38,7 @@ PERSON = SimpleNamespace(
     birth_date=date(1985, 3, 7),
     ine="0123456789A",
 )
-STRANGER = SimpleNamespace(given_name="Jean", family_name="Dupont", institutional_address="jean.dupont@exemple.fr")
+STRANGER = Account(given_name="Jean", family_name="Dupont", institutional_address="jean.dupont@exemple.fr")
 
 TOO_COMMON = "Ce mot de passe est trop courant. Choisissez-en un autre"
 PERSONAL = "Le mot de passe ne doit pas contenir votre nom ou votre identifiant"

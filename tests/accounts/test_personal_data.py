@@ -3,9 +3,11 @@
 import json
 import re
 from datetime import date, timedelta
+from io import StringIO
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import models
 from django.http import HttpResponse
 from django.test import Client
@@ -167,6 +169,22 @@ class TestEverythingIsThere:
         assert len(copy["journal"]) == person.journal.count()
         assert len(copy["messages"]) == person.messages.count()
         assert [one["login"] for one in copy["link_requests"]] == [person.login]
+
+    def test_the_command_line_gives_the_same_to_whoever_cannot_sign_in(self, person, browser):
+        """PRV-07: locked, left, or never activated; nobody took it, and it is in the journal."""
+        page, said = copy_of(browser), StringIO()
+        Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))
+
+        call_command("export_person", person.login.upper(), stdout=said)
+
+        copy = json.loads(said.getvalue())
+        assert set(copy) == set(page)
+        assert copy["messages"] == page["messages"]
+        assert copy["account"] == page["account"] | {"end_date": copy["account"]["end_date"]}
+        written = person.journal.latest("pk")
+        assert (written.event, written.actor, written.source) == (Event.DATA_EXPORTED, None, "command")
+        with pytest.raises(CommandError, match="identifiant"):
+            call_command("export_person", "personne.inconnue")
 
     def test_every_column_is_there_but_the_secrets(self, person, browser):
         copy = copy_of(browser)

@@ -317,14 +317,13 @@ class TestEnding:
         assert is_signed_in(theirs)
         assert not other.journal.filter(event=Event.SESSION_ENDED).exists()
 
-    @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str) and len(N[name]) < 5000])
-    def test_whatever_stands_in_place_of_the_handle(self, person, name):
+    def test_whatever_stands_in_place_of_the_handle(self, person):
         """INP-01"""
         here, there = browser_of(person), browser_of(person)
+        for value in (value for value in N.values() if isinstance(value, str) and len(value) < 5000):
+            answer = here.post(f"{reverse('account-sessions')}{value}/".replace("?", "%3F").replace("#", "%23"))
 
-        answer = here.post(f"{reverse('account-sessions')}{N[name]}/".replace("?", "%3F").replace("#", "%23"))
-
-        assert answer.status_code in (302, 404, 405)
+            assert answer.status_code in (302, 404, 405), value[:30]
         assert is_signed_in(there)
 
     def test_the_others(self, person):

@@ -248,15 +248,13 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(post
     assert 'autocomplete="off"' in trap
 
 
-@pytest.mark.parametrize("value", [value for value, _wanted in EMAIL])
-def test_the_address_pack_on_the_field(visitor, postman, value):
-    """F1, EML-03: a mail, if any, goes to the address on file."""
+def test_the_address_pack_on_the_field(visitor, postman):
+    """F1, EML-03: mails go to the address on file."""
     person = pending_person(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
+    for value, _wanted in EMAIL:
+        assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
-    response = visitor.post(reverse(PAGE), {"login": value}, follow=True)
-
-    assert response.status_code == 200
-    assert {mail["To"] for mail in postman.deliver()} <= {person.recovery_address}
+    assert {mail["To"] for mail in postman.deliver()} == {person.recovery_address}
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,15 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Category, Event, LockReason, State
-from accounts.links import not_me_link, password_reset_link, recovery_address_link
 from accounts.locks import lock_account
 from accounts.models import Account, Session
 from accounts.tokens import LinkExpired, LinkNotValid
 from activation.reactivation import reactivate
-from activation.tokens import activation_link, reactivation_link
+from activation.tokens import reactivation_link
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovering import at_once
@@ -31,7 +29,6 @@ pytestmark = pytest.mark.django_db
 
 PAGE, DONE, NEW_LINK = "reactivation", "reactivation-done", "reactivation-new-link"
 NEW_PASSWORD = "une-phrase-du-bureau-bleu"
-LINKS = (activation_link, redirection_link, recovery_address_link, password_reset_link, not_me_link, reactivation_link)
 ROUNDS = 5
 
 
@@ -103,19 +100,19 @@ class TestTheWholeWay:
 
         assert f'<a class="pad" href="{reverse("assistance")}">Ce n’est plus la mienne</a>' in page
 
-    @pytest.mark.parametrize(("password", "wanted"), PASSWORD_PACK, ids=range(len(PASSWORD_PACK)))
-    def test_the_password_obeys_the_rules_of_all_others(self, password, wanted):
+    def test_the_password_obeys_the_rules_of_all_others(self):
         """PWD-01, PWD-03, PWD-08: refused with a reason and never shown again, or taken."""
         person = released_person(
             institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
         )
+        browser = opened(reactivation_path(person))
+        for value in (value for value, wanted in PASSWORD_PACK if wanted.startswith("refuse")):
+            answer = choose(browser, value)
 
-        answer = choose(opened(reactivation_path(person)), password)
-
-        assert answer.status_code in (200, 302, 400)
-        assert (fresh(person).state == State.ACTIVE) == (answer.status_code == 302)
-        if wanted.startswith("refuse") and "or " not in wanted:
-            assert answer.status_code != 302
+            assert answer.status_code in (200, 400), value[:30]
+            assert value not in answer.content.decode() or value == person.recovery_address, value[:30]
+        assert fresh(person).state == State.TO_REACTIVATE
+        assert choose(browser, "correct horse battery staple").status_code == 302
 
     def test_two_passwords_that_differ_are_refused(self, person):
         answer = choose(opened(reactivation_path(person)), password2="une autre phrase de passe")
@@ -176,32 +173,17 @@ class TestTheLink:
         with pytest.raises(LinkExpired):
             reactivation_link.open(token, end + timedelta(seconds=1))
 
-    def test_it_works_for_its_purpose_alone(self, person):
-        """TOK-02: each link at each other's door."""
-        subjects = {not_me_link: person.journal.latest("pk").pk}
-        for link in (activation_link, password_reset_link, not_me_link, reactivation_link):
-            token = link.token(person, link.deadline(timezone.now()), subjects.get(link, 0))
-            for door in LINKS:
-                if door != link:
-                    assert Client().get(reverse(door.url_name, args=[token])).status_code == 404, (link, door)
-
-    def test_it_works_for_its_account_alone_and_every_character_counts(self, person):
+    def test_it_works_for_its_account_alone(self, person):
         """TOK-02"""
         token, other = (reactivation_path(one).strip("/").rpartition("/")[2] for one in (person, released_person()))
 
-        for number, character in enumerate(token):
-            changed = f"{token[:number]}{'A' if character != 'A' else 'B'}{token[number + 1 :]}"
-            with pytest.raises(LinkNotValid):
-                reactivation_link.open(changed)
         with pytest.raises(LinkNotValid):
             reactivation_link.open(token[:54] + other[54:])
 
-    @pytest.mark.parametrize("token", [one for one in TOKEN if one.strip("/") and " " not in one])
-    def test_a_hostile_one_gets_a_page(self, token):
+    def test_a_hostile_one_gets_a_page(self):
         """§17, TOK-10"""
-        answer = Client(raise_request_exception=False).get(f"/reactivation/{token}/", follow=True)
-
-        assert answer.status_code == 404
+        for token in (one for one in TOKEN if one.strip("/") and " " not in one):
+            assert Client().get(f"/reactivation/{token}/", follow=True).status_code == 404, token[:30]
 
     def test_the_thirty_first_bad_one_of_a_minute_waits(self, person):
         """TOK-10"""

@@ -378,14 +378,6 @@ def test_the_page_by_itself_opens_nothing(visitor):
     assert visitor.post(reverse("reminders")).status_code == 404
 
 
-def test_a_link_of_another_purpose_stops_nothing(visitor):
-    """TOK-02."""
-    person = invited()
-    token = activation_link.token(person, activation_link.deadline(timezone.now()))
-
-    assert visitor.get(reverse("reminders-link", args=[token])).status_code == 404
-
-
 def test_the_page_tells_nobody_whose_account_it_is(visitor):
     """TOK-10: the mailbox may be somebody else's."""
     person = invited()

@@ -1,6 +1,7 @@
 """« Demander de l’assistance »: for whoever is locked out; the same answer whoever asks, and nothing is lost."""
 
 import re
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
@@ -23,7 +24,7 @@ from accounts.personal_data import copy_for
 from assistance import services
 from assistance.enums import Profile, Progress, Reason
 from assistance.models import AssistanceRequest
-from assistance.references import ALPHABET
+from assistance.references import ALPHABET, random_reference
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.retention import forget, kinds
@@ -282,7 +283,7 @@ def test_the_copy_of_somebody_s_data_holds_nothing_that_another_has_typed():
     person = active_person()
     Client().post(reverse(PAGE), asked(login=person.login, phone="06 99 88 77 66"))
 
-    copy = str(copy_for(account=person))
+    copy = str(copy_for(account=person, actor=person))
 
     assert "assistance_requested" in copy
     assert CONTACT not in copy
@@ -357,7 +358,17 @@ def test_a_second_request_about_the_same_account_is_kept_too():
 # The reference
 
 
-def test_a_reference_is_random_readable_and_told_to_its_author_alone(visitor):
+def test_a_reference_is_drawn_at_random():
+    """HLP-08: each character anew, whatever came before it and whatever the hour."""
+    drawn = [random_reference().removeprefix("A-") for _ in range(1_000)]
+
+    assert len(set(drawn)) > 990
+    for place in range(5):
+        assert {reference[place] for reference in drawn} == set(ALPHABET)
+        assert max(Counter(reference[place] for reference in drawn).values()) < 100
+
+
+def test_a_reference_is_readable_and_told_to_its_author_alone(visitor):
     """HLP-08."""
     for _ in range(5):
         visitor.post(reverse(PAGE), asked())

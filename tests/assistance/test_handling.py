@@ -291,7 +291,7 @@ class TestComparing:
 
         one, other = person.journal.filter(event=Event.FACT_COMPARED)
         assert (one.details, one.actor) == (other.details, other.actor)
-        assert "match" not in str(copy_for(account=person))
+        assert "match" not in str(copy_for(account=person, actor=person))
 
     def test_three_wrong_answers_end_the_try_even_for_the_right_one(self, taken, agent):
         """Design §9: three misses end the try."""
@@ -474,7 +474,7 @@ class TestKeeping:
         """HLP-04, PRV-07: nobody has shown who asked."""
         handling.add_note(request=taken, actor=agent, note=NOTE)
         answered(taken, agent, WRONG)
-        assert NOTE not in str(copy_for(account=person))
+        assert NOTE not in str(copy_for(account=person, actor=person))
 
 
 class TestLate:

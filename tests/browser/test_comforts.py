@@ -11,6 +11,9 @@ from tests.people import A_GOOD_PASSWORD, pending_person
 
 pytestmark = NEEDS_BROWSER
 
+#: WCAG 2.2.1.
+EXTENSIONS = 10
+
 
 def until_the_password(visitor: Visitor) -> None:
     begin_until_the_mailbox(visitor, pending_person(given_name="Camille", family_name="Berthelot"))
@@ -65,21 +68,23 @@ def test_the_address_is_asked_for_only_when_messages_are_forwarded(new_visitor: 
 
 
 def test_whoever_reads_for_long_is_asked_before_the_session_ends(new_visitor: Callable[..., Visitor]):
-    """A11Y-06."""
+    """A11Y-06: two whole minutes before, and as often as one likes."""
     visitor, inspection = new_visitor(), Inspection()
     visitor.page.clock.install()
     until_the_password(visitor)
     question, clock = visitor.page.get_by_text("Êtes-vous toujours là ?"), visitor.page.clock
     clock.fast_forward((settings.WIZARD_IDLE_SECONDS - 200) * 1000)
     expect(question).to_be_hidden()
-    clock.fast_forward(85_000)
-    expect(question).to_be_visible()
+    clock.fast_forward(74_000)
+    assert question.is_visible()
     inspection.look(visitor, "are you still there?")
     assert not inspection.findings, inspection.report()
-    with visitor.page.expect_response("**/activation/continuer/") as answer:
-        visitor.press("Continuer")
-    assert answer.value.status == 204
-    expect(question).to_be_hidden()
+    for _time in range(EXTENSIONS):
+        with visitor.page.expect_response("**/activation/continuer/") as answer:
+            visitor.press("Continuer")
+        assert answer.value.status == 204
+        expect(question).to_be_hidden()
+        clock.fast_forward((settings.WIZARD_IDLE_SECONDS - 100) * 1000)
     clock.fast_forward((settings.WIZARD_IDLE_SECONDS + 5) * 1000)
     visitor.reads("La session est terminée.")
 

@@ -1,4 +1,5 @@
-"""Whatever visitors, HR and agents have typed, nothing of it runs in an agent's browser (INP-05).
+"""Whatever visitors, HR and agents have typed, nothing of it runs in an agent's browser (INP-05), and whatever is read
+from the right stays where it was written (INP-02).
 
 Pages are made here and shown in a browser at their address, with their headers. First each state of each page, with
 rows full of hostile text, past every check of the forms, or with hostile text typed into its own form. Then an agent
@@ -49,13 +50,26 @@ BROUGHT_IN = """() => [...document.querySelectorAll("*")].filter(element =>
         name.startsWith("on") || /^\\s*(javascript:|vbscript:|data:(?!text.plain))/i.test(value)) ||
     element.matches("script:not([src]), iframe, object, embed, base, style, img:not([src^='/static/'])")
 ).map(element => element.outerHTML.slice(0, 200))"""
+#: Hebrew outside of an element that keeps it to itself: the words, figures and arrows beside it would change places.
+NOT_KEPT_APART = """() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+    while (texts.nextNode()) {
+        const {data, parentElement} = texts.currentNode;
+        if (/[\\u0590-\\u05ff]/.test(data) && !parentElement.closest("bdi, [dir=auto], option, textarea")) found.push(data);
+    }
+    return found.map(text => `not kept apart: ${text.trim().slice(0, 200)}`);
+}"""
 #: What Chromium writes when a calendar is given something else to show.
 NO_DATE = "The specified value "
 APPS = ("accounts", "activation", "assistance", "directory", "mailrouting", "outbox")
 #: Text that decides what a row is, or what is compared with it, instead of being shown.
 MEANINGFUL = {"password", "source", "contact_address"}
+#: Names, and what people write in sentences; it begins with a letter that is read from the right.
+IN_ANY_ALPHABET = {"given_name", "family_name", "employer", "description", "availability"}
+IN_ANY_ALPHABET |= {"note", "report", "comment", "file_name"}
+ALEF = "\u05d0"
 #: What agents and systems may have written into the details of an entry of the journal.
-DETAILS = {"reason": EVERYTHING, "system": SCRIPTS[0], "comment": SCRIPTS[1]}
+DETAILS = {"reason": ALEF + EVERYTHING, "system": SCRIPTS[0], "comment": ALEF + SCRIPTS[1]}
 
 
 class Guarded(Screen):
@@ -75,7 +89,7 @@ class Guarded(Screen):
         brought_in: list[str] = self.page.evaluate(BROUGHT_IN)
         computed = [COMPUTED] if COMPUTED in self.page.inner_text("body") else []
         troubles, self.troubles = [one for one in self.troubles if not one.startswith(NO_DATE)], []
-        return [*troubles, *brought_in, *computed]
+        return [*troubles, *brought_in, *computed, *self.page.evaluate(NOT_KEPT_APART)]
 
     def note_dialog(self, dialog: Dialog) -> None:
         self.troubles.append(f"dialog: {dialog.message}")
@@ -113,7 +127,8 @@ def is_free_text(field: Any) -> bool:
 
 def spoil_column(model: type[models.Model], field: Any, values: Iterator[str]) -> None:
     longest = field.max_length or 10_000
-    value = EVERYTHING if len(EVERYTHING) <= longest else next(values)
+    value = EVERYTHING if len(EVERYTHING) < longest else next(values)
+    value = ALEF + value if field.name in IN_ANY_ALPHABET else value
     try:
         with transaction.atomic():
             model._base_manager.update(**{field.name: value[:longest]})

@@ -18,6 +18,7 @@ from accounts.limits import client_key
 from activation.tokens import activation_link
 from tests.headers import assert_headers
 from tests.hostile.routes import routes
+from tests.hostile.shown import Inline
 from tests.people import active_person, pending_person
 from tests.postman import html_of, text_of
 
@@ -98,6 +99,7 @@ class TestHeaders:
         assert answer["X-Request-Id"] in page
         assert "nobody may read" not in page
         assert "Traceback" not in page
+        assert Inline(page).found == []
 
     def test_of_what_is_for_machines(self, browser):
         """HDR-03; and who is no browser gets no page with a 405."""
@@ -115,10 +117,14 @@ class TestHeaders:
         assert answer["Location"] == reverse("activation")
         assert_headers(answer)
 
-    def test_https_is_kept_for_a_year(self, production, browser):
-        """HDR-03"""
-        answer = browser.get("/", secure=True)
+    def test_https_is_kept_for_a_year(self, production, browser, settings):
+        """HDR-03: by whatever answer a browser meets first."""
+        settings.ROOT_URLCONF = __name__
         wanted = {"max-age=31536000", "includeSubDomains", "preload"}
+        for address in ("/", "/compte/", "/nulle-part/", "/panne/", "/interdit/", "/sante/vivant"):
+            answer = browser.get(address, secure=True)
+            assert wanted == set(re.split(r";\s*", answer["Strict-Transport-Security"])), address
+        answer = browser.get("/", secure=True, headers={"host": "evil.example"})
         assert wanted == set(re.split(r";\s*", answer["Strict-Transport-Security"]))
 
     def test_static_files_are_public_and_harmless(self, browser):
@@ -150,7 +156,7 @@ class TestCookies:
 
     @pytest.mark.parametrize("name", ["home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help"])
     def test_reading_sets_none(self, browser, name):
-        """PRV: who only reads is not followed."""
+        """PRV-06: who only reads is not followed; each cookie of the other answers is looked at in `tests/hostile`."""
         assert not browser.get(reverse(name)).cookies
 
     @pytest.mark.parametrize("key", ["../../x\x00", "a" * 32, "", "é" * 40, "x" * 5000])

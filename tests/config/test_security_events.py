@@ -17,6 +17,7 @@ from accounts.links import recovery_address_link
 from accounts.locks import lock_account
 from accounts.models import Account
 from accounts.purging import purge
+from activation.answers import answer_link_request
 from activation.enums import Wish
 from activation.models import Charter
 from activation.services import accept_charter, dispute_recovery_address, request_link
@@ -31,6 +32,7 @@ from outbox.enums import Kind
 from tests.accounts.hr_files import imported, row
 from tests.accounts.recovering import ask, browser_of, change_to, wish
 from tests.activation.walking import begun_until, link_to
+from tests.assistance.agents.hr_imports import imported as imported_by_an_agent
 from tests.assistance.agents.working import an_agent, give_code, inside, with_application, wrong_code
 from tests.assistance.agents.working import browser_of as agent_browser_of
 from tests.assistance.asking import written as asked_for
@@ -189,7 +191,17 @@ def forwards() -> None:
 
 
 def asks_for_a_link() -> None:
-    request_link(login=pending_person().login, wish=Wish.FIRST_CONNECTION)
+    answer_link_request(request_id=request_link(login=pending_person().login, wish=Wish.FIRST_CONNECTION).pk)
+
+
+def imports_a_file() -> None:
+    imported_by_an_agent(row(), agent=an_agent(Role.RESPONSABLES))
+
+
+def exports_a_list() -> None:
+    _agent, browser = inside(Role.RESPONSABLES)
+    answer = browser.post(reverse("admin:export-accounts"), {"reason": "Demande écrite du RSSI"})
+    assert b"".join(answer.streaming_content)
 
 
 def lets_go_of_old_data() -> None:
@@ -230,6 +242,9 @@ FLOWS: dict[str, Callable[[], None]] = {
     "directory_consent_given": agrees_to_be_listed,
     "redirection_chosen": forwards,
     "data_purged": lets_go_of_old_data,
+    "link_requested": asks_for_a_link,
+    "hr_import_finished": imports_a_file,
+    "data_exported_by_agent": exports_a_list,
 }
 FAILURES = {
     "authn_login_fail",

@@ -62,6 +62,33 @@ def test_the_others_say_when_to_come_back(browser, language):
     assert not any(inside in page for inside in ("psycopg", "connection", "127.0.0.1", "Traceback", "SELECT"))
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("/nulle-part/", {}, 404),
+        ("/en/nulle-part/", {}, 404),
+        ("/", {"host": "evil.example"}, 400),
+        ("/interdit/", {}, 403),
+        ("/panne/", {}, 500),
+    ],
+)
+def test_other_errors_are_told_as_ever(browser, settings, address, headers, status):
+    """HDR-05: none of their pages asks the database for anything."""
+    settings.ROOT_URLCONF = "tests.config.test_answers"
+    answer = browser.get(address, headers=headers)
+    assert answer.status_code == status
+    assert_headers(answer)
+    assert answer["X-Request-Id"] in answer.content.decode()
+
+
+def test_a_form_of_another_site_is_refused_as_ever():
+    """HDR-05, SES-07"""
+    answer = Client(enforce_csrf_checks=True).post(reverse("first-connection"), {"login": "x.y"})
+    assert answer.status_code == 403
+    assert_headers(answer)
+    assert answer["X-Request-Id"] in answer.content.decode()
+
+
 def test_a_form_says_so_too(browser):
     assert browser.post(reverse("first-connection"), {"login": "x.y"}).status_code == 503
 

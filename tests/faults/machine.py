@@ -28,7 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from local import postgresql_files
 from local.mailcatcher import MailCatcher
-from local.processes import LOOPBACK, tail
+from local.processes import LOOPBACK, children, tail
 from local.servers import PostgreSQL, Server
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
@@ -222,11 +222,6 @@ class Machine(Stack):
     def _through(self, relay: str, server: Server) -> str:
         """The address of the server, with the port of the relay before it."""
         return server.url.replace(f":{server.port}/", f":{self.relays[relay].port}/")
-
-
-def children(pid: int) -> list[int]:
-    """The processes that one has started, and that still are."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def place_of(url: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import redis
+
 from accounts.enums import LockReason
 from accounts.limits import MAILS_PER_HOUR
 from accounts.locks import lock_account
@@ -81,7 +83,5 @@ def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_
 
 def forget_everything(machine: Machine) -> None:
     """FLUSHALL."""
-    import redis
-
     with redis.Redis.from_url(machine.redis.url) as client:
         client.flushall()

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.test import Client
+from django.utils import translation
 
 from accounts.models import Account
 from outbox.models import Message
@@ -47,6 +48,8 @@ class Besieged:
     def __init__(self, name: str, make: Page) -> None:
         forget_limits()
         self.name = name
+        # A page leaves its language behind, and the next address would be one of it.
+        self.language = translation.get_language()
         # Somebody whom nothing of this is about.
         pending_person()
         self.browser = Client()
@@ -69,7 +72,7 @@ class Besieged:
     def _alone(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, Effects]:
         forget_limits()
         give_cookies(self.browser, self.cookies)
-        with transaction.atomic():
+        with transaction.atomic(), translation.override(self.language):
             done = self._send(method, path, thrown, **more)
             effects = self._effects(done)
             self.note(method, path, thrown, complaints(done, *thrown.payloads))

@@ -70,10 +70,6 @@ class Form(NamedTuple):
         """A plausible answer to everything, sent by the main button."""
         return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit" and one.is_asked}
 
-    @property
-    def takes_files(self) -> bool:
-        return any(one.kind == "file" for one in self.fields.values())
-
 
 class Forms(HTMLParser):
     """Every form of a page."""

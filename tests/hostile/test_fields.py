@@ -5,15 +5,18 @@ Each answer has the headers and cookies of HDR-02 to HDR-04 and SES-06, each for
 Every state of `tests/pages.py` and of the agents' pages is made once. A mixture of nasty values goes into each query and
 each form of each state; every value of the packs goes once into each parameter and each field of each address, and each
 form is sent once in every way in which a browser would not. What a page reads without showing it is found as well. The
-pages of people and those of agents have no form in common, so that each half stays in one process.
+pages of people and those of agents have no form in common, so that each half stays in one process. Every other state of
+a page of people is in English, which is the same page with other words around what was typed.
 """
 
 from functools import partial
+from itertools import cycle
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.urls import resolve
+from django.utils import translation
 
 from accounts.addresses import AddressRefused, canonical_address
 from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
@@ -44,9 +47,16 @@ NOTHING = Thrown("as asked", (), b"")
 thrown_before: set[tuple[str, ...]] = set()
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.xdist_group("hostile people")) for one in PEOPLE])
-def test_nothing_that_is_typed_harms_a_page_of_the_portal(name):
-    besiege(name, PEOPLE[name])
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        pytest.param(*one, marks=pytest.mark.xdist_group("hostile people"))
+        for one in zip(PEOPLE, cycle(("fr", "en")), strict=False)
+    ],
+)
+def test_nothing_that_is_typed_harms_a_page_of_the_portal(name, language):
+    with translation.override(language):
+        besiege(name, PEOPLE[name])
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.xdist_group("hostile agents")) for one in AGENTS])

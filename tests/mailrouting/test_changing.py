@@ -123,6 +123,7 @@ class TestThePage:
         """FWD-04: the copy is ticked beforehand and recommended."""
         page = browser.get(reverse(PAGE))
         assert page.context["form"].initial == {"target": person.recovery_address, "keep_copy": True}
+        assert Redirection().keep_copy
         assert "(recommandé)" in page.content.decode()
         assert "Sans copie, un message refusé par votre fournisseur est perdu" in page.content.decode()
 

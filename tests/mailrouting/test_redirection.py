@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from accounts.addresses import AddressRefused
 from accounts.enums import Category, Event, LockReason
 from accounts.locks import lock_account
-from accounts.mail_limits import MailLimitReached
+from accounts.mail_limits import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
 from accounts.models import Account
 from mailrouting import views
 from mailrouting.models import Mailbox, Redirection
@@ -166,10 +166,26 @@ class TestAgain:
         assert mails_to(ELSEWHERE) == 4
 
     def test_many_people_aiming_at_one_address_send_it_three_mails(self):
-        """ENU-05: a stranger's mailbox cannot be filled through us."""
-        for _ in range(5):
-            choose(active_person())
-        assert mails_to(ELSEWHERE) == 3
+        """ENU-05: a stranger's mailbox cannot be filled through us, however it is spelt."""
+        for spelling in (ELSEWHERE, "Ailleurs@exemple.org", "AILLEURS@EXEMPLE.ORG", "aILLEURS@exemple.org", ELSEWHERE):
+            choose(active_person(), spelling)
+        assert Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).count() == 3
+
+    def test_one_person_who_names_one_address_after_the_other_bothers_few_strangers(self, person):
+        """ENU-05: per person, wherever the mails go; asking again and coming back a minute later are no way around it."""
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            for number in range(MAILS_OF_A_PERSON_PER_HOUR + 2):
+                choose(person, f"inconnu{number}@exemple.org")
+                clock.shift(timedelta(minutes=2))
+            sent = Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION)
+            assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR
+            with pytest.raises(MailLimitReached) as refused:
+                ask_for_verification_again(account=person)
+            choose(person, "inconnu0@exemple.org")
+            assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR
+            clock.move_to(refused.value.retry_at)
+            ask_for_verification_again(account=person)
+        assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR + 1
 
     def test_nothing_is_sent_again_for_an_address_that_does_not_wait(self, person):
         choose(person, person.recovery_address)

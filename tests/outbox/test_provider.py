@@ -15,6 +15,7 @@ from django.urls import clear_url_caches, reverse
 from django.utils import timezone
 
 import config.urls
+from activation.tokens import activation_link
 from outbox import recording
 from outbox.delivery import Accepted
 from outbox.enums import Kind, Status
@@ -89,6 +90,9 @@ class TestSending:
         assert {"Name": "Auto-Submitted", "Value": "auto-generated"} in mail["Headers"]
         message.refresh_from_db()
         assert (message.status, message.provider_id) == (Status.SENT, "provider-1")
+        link = activation_link.url(message.person, message.deadline)
+        assert link in str(mail["TextBody"]).splitlines()
+        assert f'href="{link}"' in str(mail["HtmlBody"])
 
     def test_an_address_that_the_provider_blocks_is_refused_for_good(self, provider):
         """EML-06: 406 of Postmark, an address that has bounced before."""

@@ -12,15 +12,18 @@ import time_machine
 import trustme
 from aiosmtpd.controller import Controller
 from django.conf import settings as portal
+from django.core.checks import registry
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Account
+from config.environment import mail_settings
 from local.mailcatcher import CaughtMessage, Envelope, MailCatcher, Stage, accept
 from local.processes import free_port
 from mailrouting.services import choose_redirection
 from outbox import recording, sending
+from outbox.checks import mails_are_encrypted
 from outbox.delivery import Accepted, Postponed, Refused
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
@@ -536,6 +539,22 @@ class TestTransport:
         assert caught == []
         assert seen_again(message).status == Status.QUEUED
         assert "certificate" in seen_again(message).answer.lower()
+
+    def test_a_relay_elsewhere_without_encryption_is_warned_of_before_the_portal_is_deployed(self, settings):
+        """EML-05: by `check --deploy`; not on this machine, where nobody listens on the way, nor with a provider."""
+        assert mails_are_encrypted in registry.registry.get_checks(include_deployment_checks=True)
+        wanted = [
+            ("smtp://relais.univ-exemple.fr", ["outbox.W001"]),
+            ("smtp://127.0.0.1:2525", []),
+            ("smtp+tls://relais.univ-exemple.fr", []),
+            ("smtp+ssl://relais.univ-exemple.fr", []),
+            ("anymail+postmark:?server_token=T", []),
+        ]
+        for url, warnings in wanted:
+            plain = {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
+            for name, value in {**plain, **mail_settings(url)}.items():
+                setattr(settings, name, value)
+            assert [warning.id for warning in mails_are_encrypted(None)] == warnings, url
 
     def test_the_password_of_the_mail_server_is_in_no_answer(self, mail_server, settings):
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portail", "very-secret-password"

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from accounts.addresses import AddressRefused, institutional_address_from_login
+from accounts.command_line import account_of
 from accounts.erasing import StillAnAgent, erase_person, what_outlives
 from accounts.models import Account
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, login: str, still_employed: bool, **options: Any) -> None:
         """Erase, then tell what is left."""
-        account = _account(login)
+        account = account_of(login)
         if not account.is_closed and not still_employed:
             raise CommandError(
                 _("D’après les RH, cette personne n’est pas partie\N{NO-BREAK SPACE}: son compte n’est pas fermé.")
@@ -53,11 +53,3 @@ class Command(BaseCommand):
 
     def _tell(self, what: str, why: str) -> None:
         self.stdout.write(f"  {what}\N{NO-BREAK SPACE}: {why}")
-
-
-def _account(login: str) -> Account:
-    try:
-        account: Account = Account.objects.get(institutional_address=institutional_address_from_login(login))
-    except (AddressRefused, Account.DoesNotExist) as error:
-        raise CommandError(_("Aucun compte n’a cet identifiant.")) from error
-    return account

@@ -15,7 +15,6 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.enums import Event, LockReason
 from accounts.locks import lock_account
 from accounts.models import Account, JournalEntry, Session
-from accounts.services import change_password
 from assistance.agents import second_factor
 from assistance.agents.models import BackupCode, EnrolmentCode
 from assistance.agents.roles import Role
@@ -465,12 +464,21 @@ class TestChanges:
         assert Event.SECOND_FACTOR_REMOVED in events_of(agent)
         assert Message.objects.filter(kind=Kind.SECOND_FACTOR_CHANGED).count() == 2
 
-    def test_a_new_password_leaves_the_application(self):
-        """ADM-03"""
+    def test_a_new_password_leaves_the_application_and_opens_nothing_without_it(self, postman):
+        """ADM-03: chosen by the link of « Mot de passe oublié », which whoever reads the mailbox may ask for."""
         agent = an_agent()
-        with_application(agent)
-        change_password(account=agent, password="un-tout-autre-mot-de-passe")
-        assert TOTPDevice.objects.filter(user=agent, confirmed=True).exists()
+        device = with_application(agent)
+        thief = Client()
+        thief.post(reverse("forgotten-password"), {"login": agent.login})
+        thief.get(postman.last_link(), follow=True)
+        thief.post(reverse("password-reset"), {"password": "un-tout-autre-mot-de-passe"})
+        thief.post(reverse("login"), {"login": agent.login, "password": "un-tout-autre-mot-de-passe"})
+
+        assert thief.get(reverse("account")).status_code == 200
+        assert thief.get(HOME).url.startswith(reverse("admin:verification"))
+        enrolling = thief.get(reverse("admin:enrolment"), follow=True)
+        assert enrolling.redirect_chain[-1][0].startswith(reverse("admin:verification"))
+        assert list(TOTPDevice.objects.filter(user=agent, confirmed=True)) == [device]
 
     def test_the_copy_of_ones_data_holds_no_seed(self):
         """PRV-07"""

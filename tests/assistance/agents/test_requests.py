@@ -382,16 +382,23 @@ class TestIdentity:
         assert "non fourni" in text
         assert "Afficher" not in text
 
-    def test_is_shown_once_to_whoever_asks_and_noted(self, agent, browser):
-        """LOG-01: sensitive_read."""
+    def test_is_shown_once_to_whoever_asks_and_noted(self, agent, browser, caplog):
+        """LOG-01: sensitive_read. PRV-04: in no title, address or line of the log."""
+        caplog.set_level("DEBUG")
         student = active_person(category=Category.STUDENT, ine="0123456789A")
         request = asked_by(student, ine="0123456789B")
         assert "0123456789" not in page(browser, request).content.decode()
 
-        shown = text_of(act(browser, "identity", request))
+        answer = act(browser, "identity", request)
+        shown = text_of(answer)
 
         assert "0123456789A" in shown
         assert "0123456789B" in shown
+        title = re.search(r"<title>(.*?)</title>", answer.content.decode(), re.DOTALL)
+        assert title
+        assert "0123456789" not in f"{title[1]} {links_of(answer.content.decode())}"
+        assert answer.status_code == 200, "shown in answer to the button, at no address of its own"
+        assert "0123456789" not in str([vars(record) for record in caplog.records if "sql" not in vars(record)])
         assert "0123456789" not in page(browser, request).content.decode()
         entry = student.journal.get(event=Event.IDENTITY_READ)
         assert (entry.actor, entry.details["request"]) == (agent, request.pk)
