@@ -3,12 +3,14 @@
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils import translation
 
 from accounts.sessions import idle_seconds
 
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
+# Looked up by the pages that name them, in their language.
+ASSISTANCE_URL, IDLE_URL = reverse_lazy("assistance"), reverse_lazy("account-keep-alive")
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
@@ -23,11 +25,12 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "ent_url": settings.ENT_URL,
         "webmail_url": settings.WEBMAIL_URL,
         "moodle_url": settings.MOODLE_URL,
+        "assistance_url": ASSISTANCE_URL,
         "other_language": other_language,
         "other_language_url": _in_language(request, other_language),
         "signed_in": signed_in,
         "idle_seconds": idle_seconds(request.session) if signed_in else None,
-        "idle_url": reverse("account-keep-alive"),
+        "idle_url": IDLE_URL,
     }
 
 

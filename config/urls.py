@@ -53,10 +53,11 @@ urlpatterns = [
         page("mentions-legales/", "legal", "mentions-legales"),
         page("plan-du-site/", "sitemap", "plan-du-site"),
         page("compte-bloque/", "locked-help", "compte-bloque"),
+        # First, since newcomers come all at once, and addresses are looked through from above.
+        path("", include("activation.urls")),
         path("", include("accounts.urls")),
         path("", include("directory.urls")),
         path("", include("mailrouting.urls")),
-        path("", include("activation.urls")),
         path("", include("assistance.urls")),
         prefix_default_language=False,
     ),

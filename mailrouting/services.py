@@ -14,12 +14,19 @@ from accounts.limits import SHORTEST_TIME_BETWEEN_MAILS
 from accounts.mail_limits import MailLimitReached, tell_of_withheld, verification_allowed_at
 from accounts.models import Account, JournalEntry
 from accounts.notices import tell_of_change
+from accounts.prepared import Prepared
 from accounts.services import NotActive, held
 from mailrouting.domains import forwarding_address
 from mailrouting.models import Mailbox, Redirection
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue
+
+_ASKED_TO_CONFIRM = Prepared(
+    lambda person, subject, address: Message.objects.filter(
+        person=person, kind=Kind.REDIRECTION_VERIFICATION, subject_id=subject, address=address
+    ).order_by("-created_at")[:1]
+)
 
 
 class ForwardingNotAllowed(Exception):
@@ -156,9 +163,7 @@ def verify_redirection(*, redirection_id: int, target: str) -> bool:
 
 def last_verification_mail(redirection: Redirection) -> Message | None:
     """The last mail that asked to confirm the address as it is now."""
-    of_the_person = Message.objects.filter(person=redirection.account_id, kind=Kind.REDIRECTION_VERIFICATION)
-    asked = of_the_person.filter(subject_id=redirection.pk, address=redirection.target)
-    return asked.order_by("-created_at").first()
+    return _ASKED_TO_CONFIRM.first(redirection.account_id, redirection.pk, redirection.target)
 
 
 def next_mail_at(redirection: Redirection) -> datetime:

@@ -6,6 +6,7 @@ The pages are those of `tests/test_pages.py`, each made once, in one process wit
 import re
 from collections import defaultdict
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -18,6 +19,7 @@ from tests.test_pages import seen
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("pages")]
 
 ALL = {**PAGES, **REFUSALS}
+STATIC = Path(__file__).resolve().parent.parent / "static"
 #: WCAG 1.3.5, for each field of the public pages; None: there is no token for it. The last one is the trap for robots.
 TOKENS = {
     "login": "username",
@@ -132,6 +134,35 @@ class TestFields:
             html = seen(name, "fr").html
             wrong += [] if html.count("<fieldset") == html.count("<legend") else [f"{name}: a group without a name"]
         assert wrong == []
+
+    def test_are_mandatory_for_browsers_as_their_labels_say(self):
+        """A11Y-02"""
+        wrong, compared = [], 0
+        for name in ALL:
+            html = seen(name, "fr").html
+            marks = dict(re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\((obligatoire|facultatif)\)', html))
+            for field in Controls(html).fields:
+                mark = marks.get(str(field.get("id")))
+                compared += bool(mark)
+                if mark and (mark == "obligatoire") != ("required" in field):
+                    wrong.append(f"{name}: {field['name']} is {mark}")
+        assert wrong == []
+        assert compared > 20
+
+
+class TestFiles:
+    def test_no_text_is_cut_off(self):
+        """A11Y-08 (WCAG 1.4.4, 1.4.12): however large it is, and whatever is between its lines."""
+        rules = re.findall(r"{([^{}]*)}", (STATIC / "css/portail.css").read_text())
+        cutting = re.compile(r"overflow(?:-[xy])?:\s*(?:hidden|clip)|text-overflow|line-clamp|max-height")
+        hidden_from_sight = "clip-path: inset(50%)"
+        assert [rule for rule in rules if cutting.search(rule) and hidden_from_sight not in rule] == []
+        assert any(hidden_from_sight in rule for rule in rules)
+
+    def test_no_script_meddles_with_what_is_pasted(self):
+        """A11Y-05 (WCAG 3.3.8): passwords, codes and addresses come from managers and mails."""
+        script = (STATIC / "js/portail.js").read_text()
+        assert not re.search(r"paste|clipboard|beforeinput", script)
 
 
 class TestEveryPage:

@@ -27,6 +27,11 @@ FOCUS = """() => {
     };
 }"""
 
+PLACE = """() => {
+    const {outerHTML} = document.activeElement;
+    return [document.activeElement.getBoundingClientRect().top + scrollY, outerHTML.slice(0, 120)];
+}"""
+
 
 class Keyboard:
     """Moves with Tab and looks at the focus at every stop."""
@@ -34,10 +39,15 @@ class Keyboard:
     def __init__(self, visitor: Visitor) -> None:
         self.page = visitor.page
 
-    def tab(self) -> None:
+    def stop(self, key: str = "Tab") -> tuple[float, str]:
+        """Where the next stop is in the page, and what it is."""
+        self.tab(key)
+        return tuple(self.page.evaluate(PLACE))
+
+    def tab(self, key: str = "Tab") -> None:
         # The words of a page may be there before its style.
         self.page.wait_for_load_state()
-        self.page.keyboard.press("Tab")
+        self.page.keyboard.press(key)
         focus: dict[str, Any] = self.page.evaluate(FOCUS)
         if not focus["name"].startswith("<body"):
             assert focus["ringed"], f"no focus to be seen on {focus['name']}"
@@ -61,17 +71,28 @@ class Keyboard:
         self.page.keyboard.type(text)
 
 
-def test_the_first_tab_of_a_page_offers_to_skip_to_its_content(new_visitor: Callable[..., Visitor]):
-    visitor = new_visitor()
-    visitor.open("/aide/")
-    Keyboard(visitor).tab()
-    visitor.page.keyboard.press("Enter")
-    assert visitor.page.locator("main").evaluate(IS_FOCUSED)
+def test_tab_offers_to_skip_to_the_content_then_goes_down_the_page_and_back_up(new_visitor: Callable[..., Visitor]):
+    """By the same way with Shift; one below the other in a narrow window, as people see them."""
+    visitor = new_visitor(width=320)
+    keyboard, page = Keyboard(visitor), visitor.page
+    visitor.open("/connexion/")
+    keyboard.tab()
+    page.keyboard.press("Enter")
+    assert page.locator("main").evaluate(IS_FOCUSED)
+    visitor.open("/connexion/")
+    down = [keyboard.stop() for _stop in range(8)]
+    assert [keyboard.stop("Shift+Tab") for _stop in range(7)] == down[-2::-1]
+    inside = page.locator("main").bounding_box()
+    assert inside
+    tops = [top for top, _name in down if top > inside["y"]]
+    assert len(tops) >= 3
+    assert tops == sorted(tops)
 
 
 def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor: Callable[..., Visitor]):
+    """On a narrow window, or a large one enlarged to four times its size, where a part of the page could cover the focus."""
     person = pending_person()
-    visitor = new_visitor()
+    visitor = new_visitor(width=320)
     keyboard, page = Keyboard(visitor), visitor.page
     visitor.open(link_to(person))
     keyboard.press(visitor.button("Commencer l’activation"))

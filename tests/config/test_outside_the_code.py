@@ -6,9 +6,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "activation", "assistance", "config", "directory", "mailrouting", "outbox")
 FRAGMENTS = {
-    "None foot LANGUAGE_CODE support_phone assistance_url",
-    "None idle LANGUAGE_CODE",
-    "None static_files",
+    "None charter LANGUAGE_CODE form.charter.pk",
+    "None charter_form LANGUAGE_CODE form.charter.pk",
+    "None directory_form LANGUAGE_CODE",
+    "None password_form LANGUAGE_CODE",
     'None steps_bar LANGUAGE_CODE steps|join:" "',
     'None steps_rail LANGUAGE_CODE steps|join:" "',
 }

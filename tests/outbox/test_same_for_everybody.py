@@ -4,7 +4,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 TEMPLATE = Template(
-    "{% load i18n mails %}{{ name }}: {% same_for_everybody %}{% translate 'Aide' %}, {{ university_name }}, "
+    "{% load i18n shared %}{{ name }}: {% same_for_everybody %}{% translate 'Aide' %}, {{ university_name }}, "
     "{% if name %}{{ name }}{% else %}nobody{% endif %}{% endsame_for_everybody %}"
 )
 

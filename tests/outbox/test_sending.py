@@ -523,6 +523,10 @@ class TestHostileAddresses:
         assert "X-Injecte" not in mail
         assert "<script>" not in html_of(mail)
         assert "<img src=x" not in html_of(mail)
+        assert hostile.COMPUTED not in html_of(mail) + text_of(mail)
+        # INP-08: what a template or a format would replace stands there as it is.
+        assert "{{" not in name or name[:100] in text_of(mail)
+        assert "%(" not in name or name[:100] in text_of(mail)
         assert link_in(mail) in html_of(mail)
 
 

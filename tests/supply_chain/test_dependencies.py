@@ -83,6 +83,13 @@ def test_django_is_supported_and_has_the_last_security_fixes():
     assert FIRST_WITHOUT_KNOWN_HOLES <= Version(django) < Version("5.3")
 
 
+def test_how_soon_a_known_hole_is_closed_is_written_for_each_severity():
+    """SUP-01: in working days or days, for what production is made of."""
+    policy = (PROJECT / "SECURITY.md").read_text().partition("## Dependencies")[2]
+    for severity in ("critical", "high", "other"):
+        assert re.search(rf"^\| {severity}[^|]*\| \d+ (?:working )?days \|", policy, re.MULTILINE), severity
+
+
 def test_nothing_is_installed_without_its_hash():
     """SUP-01: by the Makefile, the image or CI."""
     for name in ("Makefile", "Dockerfile", ".ci/run"):

@@ -46,6 +46,7 @@ SELECT %s, %s, %s, now(), 'web', 'Firefox (Linux)', '', '{"device": "x"}' FROM g
 LISTS = {"journal": "admin:journal", "accounts": "admin:accounts", "requests": "admin:requests"}
 FORMULAS = [N[name] for name in ("N21", "N22", "N23", "N24")] + ["+33612345678", "\r=1+1", '"=1+1"', "'@a"]
 AWKWARD = ['dit "le Grand"', "a;b", "deux\nlignes", "Ève", "’«\u00a0»"]
+AWKWARD += [N[f"N{number}"] for number in (*range(14, 21), 25, 26)]
 
 
 def taken(browser: Client, name: str, reason: str = WHY, **filters: Any) -> FileResponse:

@@ -211,7 +211,13 @@ class TestPreview:
             1,
             1,
         )
-        for shown in ("<bdi>Nomb</bdi> → <bdi>Lefèvre</bdi>", "<bdi>Université</bdi> → <bdi>CNRS</bdi>", "Date de naissance", "Adresse de secours", "Camille Nomd"):
+        for shown in (
+            "<bdi>Nomb</bdi> → <bdi>Lefèvre</bdi>",
+            "<bdi>Université</bdi> → <bdi>CNRS</bdi>",
+            "Date de naissance",
+            "Adresse de secours",
+            "Camille Nomd",
+        ):
             assert shown in page
         for hidden in ("1991", "17/07", "nouvelle@exemple.org", "p1@exemple.net", "98765432", "0123456789A", "1984"):
             assert hidden not in page
