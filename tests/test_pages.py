@@ -311,7 +311,7 @@ ANSWER_BUDGETS = {
     "redirection_without_an_address": 3,
     "redirection_with_a_wrong_password": 5,
     "stop_the_redirection": 12,
-    "change_the_redirection": 16,
+    "change_the_redirection": 17,
     "choice_about_the_directory_without_an_answer": 3,
     "leave_the_directory": 8,
     "sign_in_refused": 2,
@@ -333,7 +333,7 @@ ANSWER_BUDGETS = {
     "accept_the_charter": 9,
     "accept_the_new_charter": 9,
     "answer_about_the_directory": 7,
-    "forward_the_mail": 11,
+    "forward_the_mail": 12,
     "activate": 15,
 }
 

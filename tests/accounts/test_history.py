@@ -71,10 +71,10 @@ def many(person: Account, number: int, event: Event = Event.SIGNED_IN) -> None:
 
 
 class TestInPlainWords:
-    def test_what_happened_when_by_whom_and_on_which_device(self, person):
+    def test_what_happened_when_by_whom_and_on_which_device(self):
         firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
         with time_machine.travel(datetime(2026, 11, 23, 13, 40, tzinfo=UTC)):
-            browser = browser_of(person)
+            browser = browser_of(active_person())
             browser.defaults["HTTP_USER_AGENT"] = firefox
             browser.post(reverse("account-language"), {"language": "en"})
             browser.post(reverse("account-language"), {"language": "fr"})
