@@ -17,7 +17,7 @@ from benchmarks import MEASUREMENTS  # noqa: E402
 
 def main(names: list[str]) -> None:
     call_command("migrate", verbosity=0)
-    for name in names or MEASUREMENTS:
+    for name in sorted(names or MEASUREMENTS, key=MEASUREMENTS.index):
         print(import_module(f"benchmarks.{name}").measure(), flush=True)
 
 
