@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from itertools import cycle
 
 from django.db import connection
+from django.utils import timezone
 
 from accounts.models import Account
 from activation.models import Charter
+from outbox.enums import Status
+from outbox.models import Message
+from outbox.tasks import send_due_messages
 from tests.activation.walking import link_to
 from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, share_of_a_core, told
 from tests.invariants import assert_nothing_is_half_done
 from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.stack import wait_until
 
 pytestmark = ON_THE_MACHINE
 
@@ -65,6 +70,23 @@ def in_threads(*acts: Callable[[], object]):
         assert not thread.is_alive()
 
 
+def mails_to(machine: Machine, people: list[Account]) -> list[str]:
+    """Whom the worker has told that their account is active, once for each mail; waits until everybody knows."""
+    addresses = {person.recovery_address for person in people}
+
+    def arrived() -> list[str]:
+        return [mail["To"] for mail in machine.catcher.messages if mail["To"] in addresses]
+
+    # Those that the worker had in hand when the server went away are due again later, or at the end of their lease.
+    wait_until(lambda: not machine.catcher.is_talking, machine.log("worker"))
+    mails = Message.objects.filter(person__in=people)
+    mails.unfinished().update(due_at=timezone.now())
+    mails.filter(status=Status.SENDING).update(leased_until=timezone.now())
+    machine.send(send_due_messages)
+    wait_until(lambda: set(arrived()) == addresses, machine.log("worker"), seconds=60)
+    return arrived()
+
+
 def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine, record_property):
     """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
     people = [pending_person() for _ in range(WALKERS)]
@@ -94,11 +116,13 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
         finally:
             over.set()
 
+    told_of_it = mails_to(machine, people)
     refused = [answer for answer in answers if answer.status == 503]
     share = share_of_a_core()
     expected = [(left, came + BACK_WITHIN / share) for left, came in zip(gone, back, strict=True)]
     late = [answer for answer in refused if not any(left < answer.at < until for left, until in expected)]
     record_property("fault", told("PostgreSQL stopped, then killed", answers))
+    record_property("fault", f"sent {len(set(told_of_it))}, lost 0, doubled {len(told_of_it) - len(set(told_of_it))}")
     # The last one: somebody whose activation was committed, and whose answer was lost, has pressed the button again.
     assert {answer.status for answer in answers} <= {200, 302, 404, 503, 410}
     assert {answer.path for answer in answers if answer.status == 410} <= {"/activation/mot-de-passe/"}
@@ -107,4 +131,5 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
     assert all(answer.retry_after and "indisponible" in answer.text for answer in refused)
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share
     assert processes == (worker.pid, *children(worker.pid), *machine.web_processes)
+    assert len(told_of_it) <= WALKERS + 2, "one copy more for each time that the server went away"
     assert all(person.is_active for person in Account.objects.filter(pk__in=[person.pk for person in people]))
