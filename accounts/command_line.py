@@ -2,17 +2,18 @@
 
 import os
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import AddressRefused, institutional_address_from_login
+from accounts.csv_cells import Writable
 from accounts.models import Account
 
 
@@ -25,15 +26,11 @@ def account_of(login: str) -> Account:
     return account
 
 
-class Writable(Protocol):
-    """What a list is written to."""
-
-    def write(self, text: str, /) -> object:
-        """Add the text."""
-
-
 class ExportCommand(BaseCommand):
     """Exit code 0 when the whole list was written; else 1, and the file of the last time is as it was."""
+
+    #: Writes the list; answers how many accounts are in it.
+    write_list: Callable[[Writable], int]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to."""
@@ -48,10 +45,6 @@ class ExportCommand(BaseCommand):
             written = self.write_list(file)
         if options["verbosity"] > 0:
             self.stdout.write(ngettext("%(number)s compte", "%(number)s comptes", written) % {"number": written})
-
-    def write_list(self, file: Writable) -> int:
-        """Write the list; answer how many accounts are in it."""
-        raise NotImplementedError
 
 
 @contextmanager

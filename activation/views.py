@@ -26,7 +26,7 @@ from accounts.limits import (
 from accounts.links import password_reset_link
 from accounts.models import Account
 from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedLink
-from accounts.views.links import session_item, without_referrer
+from accounts.views.links import session_item
 from activation import progress, services, visit
 from activation.enums import Wish
 from activation.forms import FirstConnectionForm
@@ -58,8 +58,8 @@ class ActivationLinkView(View):
         except LinkNotValid as refused:
             activation_link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(this_client())
-            return without_referrer(render(request, "activation/not_valid.html", status=NOT_FOUND))
-        return without_referrer(redirect("activation"))
+            return render(request, "activation/not_valid.html", status=NOT_FOUND)
+        return redirect("activation")
 
 
 class JourneyView(View):

@@ -62,8 +62,9 @@ class PortalHeadersMiddleware:
         response = self.get_response(request)
         if response.status_code == NOT_ALLOWED and _is_for_a_reader(request):
             response.content = method_not_allowed(request).content
-        if LINK_SECRET.search(request.path):
-            # Whatever is answered there: too often, not found, an error of ours (TOK-09).
+        if _is_of_a_mailed_link(request):
+            # Whatever is answered there: the way on, too often, not found, an error of ours (TOK-09). The pages behind
+            # it keep `same-origin`: under `no-referrer` browsers send `Origin: null` with forms, which CSRF refuses.
             response.headers["Referrer-Policy"] = "no-referrer"
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -82,6 +83,12 @@ class PortalHeadersMiddleware:
         response = render(request, "429.html", context, status=429)
         response["Retry-After"] = str(exception.retry_after)
         return response
+
+
+def _is_of_a_mailed_link(request: HttpRequest) -> bool:
+    """Whether the address holds a token, or what software and people have made of one."""
+    match = request.resolver_match
+    return LINK_SECRET.search(request.path) is not None or (match is not None and "token" in match.kwargs)
 
 
 def _is_for_a_reader(request: HttpRequest) -> bool:

@@ -1,10 +1,8 @@
 """The copy of who is who that the university's own directory (LDAP) is fed with."""
 
-import csv
 from collections.abc import Iterator
 
-from accounts.command_line import Writable
-from accounts.csv_cells import without_formula
+from accounts.csv_cells import Writable, write_lines
 from accounts.enums import Category
 from directory.models import active_people
 
@@ -21,13 +19,7 @@ def write_directory(file: Writable) -> int:
     `supannListeRouge` is TRUE, not to be shown, unless the person's last decision
     is to be listed (PRV-02).
     """
-    writer = csv.writer(file, delimiter=";", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    written = 0
-    for line in _lines():
-        writer.writerow([without_formula(cell) for cell in line])
-        written += 1
-    return written
+    return write_lines(file, COLUMNS, _lines())
 
 
 def _lines() -> Iterator[tuple[str, ...]]:

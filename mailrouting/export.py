@@ -1,12 +1,10 @@
 """Where each mailbox forwards to, for the mail server (FWD-05)."""
 
-import csv
 from collections.abc import Iterator
 
 from django.db.models import OuterRef, Subquery
 
-from accounts.command_line import Writable
-from accounts.csv_cells import without_formula
+from accounts.csv_cells import Writable, write_lines
 from mailrouting.models import Mailbox, Redirection
 
 #: Mailboxes held in memory at a time.
@@ -21,13 +19,7 @@ def write_redirections(file: Writable) -> int:
     `mailForwardingAddress` is empty unless the forwarding is in force: while the address waits, after a lock or the
     last day, or when the settings refuse it, mail stays in the mailbox. `keepCopy` is FALSE where none of it does.
     """
-    writer = csv.writer(file, delimiter=";", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    written = 0
-    for line in _lines():
-        writer.writerow([without_formula(cell) for cell in line])
-        written += 1
-    return written
+    return write_lines(file, COLUMNS, _lines())
 
 
 def _lines() -> Iterator[tuple[str, ...]]:

@@ -154,7 +154,7 @@ def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None
     else:
         text = _(
             "Votre choix est enregistré, mais plusieurs e-mails de vérification sont déjà partis depuis une heure. "
-            "Vous pourrez demander l’e-mail de vérification à %(hour)s."
+            "Vous pourrez en demander un autre à %(hour)s."
         )
         messages.warning(request, text % {"hour": hour(next_mail_at(redirection))})
 

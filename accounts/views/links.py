@@ -15,13 +15,6 @@ from accounts.tokens import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedL
 GONE, NOT_FOUND = 410, 404
 
 
-def without_referrer(response: HttpResponse) -> HttpResponse:
-    """Let the address that holds the token travel nowhere (TOK-09). The pages after it keep `same-origin`: under
-    `no-referrer` browsers send `Origin: null` with their forms, which the CSRF check rightly refuses."""
-    response["Referrer-Policy"] = "no-referrer"
-    return response
-
-
 def session_item(link: MailedLink) -> str:
     """Where the session keeps what a link of that purpose said."""
     return f"{link.purpose}-link"
@@ -47,13 +40,13 @@ class LinkAddressView(View):
         except LinkNotValid as refused:
             self.link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(client)
-            return without_referrer(render(request, self.not_valid_template, status=NOT_FOUND))
+            return render(request, self.not_valid_template, status=NOT_FOUND)
         except (LinkExpired, LinkUsed) as refused:
             self.link.tell_of_reuse(refused)
         self._leave_open_forms_behind(claims)
         request.session[session_item(self.link)] = claims
         request.session.cycle_key()
-        return without_referrer(redirect(self.page))
+        return redirect(self.page)
 
     def _leave_open_forms_behind(self, claims: Claims) -> None:
         """A form that is still open behind somebody else's link, or another change's, does not answer for this one."""

@@ -223,7 +223,7 @@ class TestThePage:
         for _ in range(3):
             change(active_person())
         answer = browser.post(reverse(PAGE), {"target": ELSEWHERE}, follow=True).content.decode()
-        assert "Vous pourrez demander l’e-mail de vérification à" in answer
+        assert "Vous pourrez en demander un autre à" in answer
         assert verifications(person) == 0
         assert "Plusieurs e-mails de vérification sont déjà partis" in seen(browser)
 
