@@ -26,7 +26,7 @@ ALL = {**PAGES, **REFUSALS}
 LANGUAGES = ("fr", "en")
 HOLE = "<<no variable %s>>"
 # `default` gives these their usual value; Django's trap comes before it.
-USUAL_VALUE = frozenset({"wait_seconds", "resend_label", "kind", "other_language_url"})
+USUAL_VALUE = frozenset({"wait_seconds", "kind", "other_language_url"})
 # Of errors that no request here provokes; `tests/config` looks at them.
 PROVOKED_ELSEWHERE = frozenset({"403.html", "405.html", "500.html", "503.html"})
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
