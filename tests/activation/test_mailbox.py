@@ -325,7 +325,7 @@ def test_another_mail_can_be_asked_for_after_a_minute_three_times_an_hour(browse
 
 
 def test_many_accounts_aiming_at_one_address_send_it_three_mails(postman):
-    """ENU-05: nobody's mailbox is flooded; the person whose mail was not sent is told."""
+    """ENU-05: nobody's mailbox is flooded; the person whose mail was not sent is told, and not to click."""
     pages = []
     for _ in range(5):
         one = pending_person()
@@ -336,6 +336,7 @@ def test_many_accounts_aiming_at_one_address_send_it_three_mails(postman):
     assert len(postman.deliver()) == 3
     assert "Nous avons envoyé un e-mail" in pages[0]
     assert "Nous avons envoyé un e-mail" not in pages[4]
+    assert ["J’ai cliqué sur le lien" in page for page in pages] == [True, True, True, False, False]
     assert ELSEWHERE in pages[4]
 
 
