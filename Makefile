@@ -20,25 +20,25 @@ help: ## list these commands
 install: $(INSTALLED) ## make .venv and put everything in it (the other commands do it when needed)
 
 run: $(INSTALLED) ## start the whole portal with a demonstration; Ctrl-C ends it
-	@$(BIN)/python -m local.run
+	@$(BIN)/python -m devtools.run
 
 test: $(INSTALLED) ## run the tests, with a real PostgreSQL, Redis and browser; ARGS="tests/outbox -k link"
-	@$(BIN)/python -m local.browser
-	@$(BIN)/python -m local.with_servers pytest $(ARGS)
+	@$(BIN)/python -m devtools.browser
+	@$(BIN)/python -m devtools.with_servers pytest $(ARGS)
 
 lint: $(INSTALLED) ## check style, types, imports, migrations, catalogues and production settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m local.with_servers mypy .
+	$(BIN)/python -m devtools.with_servers mypy .
 	$(BIN)/lint-imports
-	$(BIN)/python -m local.with_servers python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m devtools.with_servers python manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy"
 	@$(PRODUCTION) SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 	@for catalogue in $(CATALOGUES); do $(BIN)/pybabel -q compile -i $$catalogue -o /dev/null || exit 1; done
 
 audit: $(INSTALLED) ## look the dependencies up in the database of known vulnerabilities
-	@$(BIN)/python -m local.audit
+	@$(BIN)/python -m devtools.audit
 
 sbom: $(INSTALLED) ## list what production is made of in sbom.json (CycloneDX)
 	@$(BIN)/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements.txt
@@ -48,10 +48,10 @@ format: $(INSTALLED) ## put the code into the house style
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## measure, against references timed in the same run; ARGS="pages mails"
-	@$(BIN)/python -m local.with_servers python -m benchmarks $(ARGS)
+	@$(BIN)/python -m devtools.with_servers python -m benchmarks $(ARGS)
 
 messages: $(INSTALLED) ## collect the French texts for the translators
-	@$(BIN)/python -m local.with_servers python -m config.messages
+	@$(BIN)/python -m devtools.with_servers python -m config.messages
 
 .venv/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -8,8 +8,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from config.environment import WEB_THREADS
-from config.logs import JsonLines, one_line, timestamp
+from config.env import WEB_THREADS
+from core.logging import JsonLines, one_line, timestamp
 
 # Links in mails carry their secret in the path; no other name in a path is that long (TOK-09).
 SECRET = re.compile(r"[\w-]{24,}")

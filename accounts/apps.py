@@ -11,6 +11,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Note when each signed-in session begins, however it does."""
-        from accounts.sessions import note_beginning
+        from accounts.auth.sessions import note_beginning
 
         user_logged_in.connect(note_beginning, dispatch_uid="accounts.note_beginning")

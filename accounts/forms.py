@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import is_university_address, same_address, suggested_correction
-from accounts.characters import Message
-from accounts.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, OutsideAddressField, PasswordField
-from accounts.limits import LimitReached
+from accounts.auth.login import AccountIsLocked, SignInRefused, identify, sign_in
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, normalise_password
-from accounts.sign_in import AccountIsLocked, SignInRefused, identify, sign_in
-from outbox.templatetags.moments import past_moment
+from core.email_addresses import is_university_address, same_address, suggested_correction
+from core.forms.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, OutsideAddressField, PasswordField
+from core.rate_limits import LimitReached
+from core.templatetags.dates import past_moment
+from core.text import Message
 
 
 def too_many_tries(reached: LimitReached) -> ValidationError:

@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import CharField, F, QuerySet, TextChoices, Value
 from django.utils.translation import gettext_lazy as _
 
-from accounts.enums import Event
-from accounts.models import Account, JournalEntry
+from accounts.models import Account
+from journal.events import Event
+from journal.models import JournalEntry
 from outbox.models import Message
 
 

@@ -2,20 +2,15 @@
 
 from celery import shared_task
 
-from accounts import closing, purging, recovery_corrections
-from accounts.session_store import SessionStore
+from accounts import expiry as closing
+from accounts.auth.session_backend import SessionStore
+from accounts.recovery import corrections as recovery_corrections
 
 
 @shared_task
 def forget_ended_sessions() -> None:
     """Delete the sessions that have ended: nobody can use them, and they name people (PRV-05)."""
     SessionStore.clear_expired()
-
-
-@shared_task
-def purge_old_data() -> None:
-    """Let go of whatever has been kept long enough (PRV-05)."""
-    purging.purge()
 
 
 @shared_task

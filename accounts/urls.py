@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
-from accounts.views import account, password, recovery, sign_in
+from accounts.views import account, password, recovery
+from accounts.views import login as sign_in
 
 urlpatterns = [
     path("connexion/", sign_in.SignInView.as_view(), name="login"),
-    path("", include("accounts.single_sign_on.urls")),
+    path("", include("accounts.auth.sso.urls")),
     path("deconnexion/", sign_in.SignOutView.as_view(), name="logout"),
     path("reinitialisation/", password.PasswordResetView.as_view(), name="password-reset"),
     path("reinitialisation/terminee/", password.PasswordResetDoneView.as_view(), name="password-reset-done"),
@@ -35,7 +36,5 @@ urlpatterns = [
     path("compte/sessions/autres/", account.OtherSessionsEndView.as_view(), name="account-sessions-end-others"),
     path("compte/sessions/toutes/", account.AllSessionsEndView.as_view(), name="account-sessions-end-all"),
     path("compte/sessions/<str:handle>/", account.SessionEndView.as_view(), name="account-session-end"),
-    path("compte/donnees/", account.DataView.as_view(), name="account-data"),
-    path("compte/donnees/copie/", account.DataView.as_view(), name="account-data-copy"),
     path("compte/langue/", account.LanguageView.as_view(), name="account-language"),
 ]

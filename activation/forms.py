@@ -6,9 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.fields import LoginField
-from accounts.widgets import CheckboxInput
 from activation.models import Charter
+from core.forms.fields import LoginField
+from core.forms.widgets import CheckboxInput
 
 
 class FirstConnectionForm(forms.Form):

@@ -6,11 +6,11 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.erasing import also_erased, outlives
 from accounts.models import Account
-from accounts.retention import deleted_behind_the_door
 from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
-from outbox.retention import Rows, purged
+from core.retention import Rows, purged
+from privacy.erasure import also_erased, outlives
+from privacy.retention import deleted_behind_the_door
 
 outlives("charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir"))
 

@@ -5,18 +5,19 @@ import hashlib
 from django.db import transaction
 from django.utils import timezone, translation
 
-from accounts import journal
-from accounts.enums import Event, State
+from accounts.enums import State
 from accounts.models import Account
-from accounts.origin import current_origin
-from activation import progress
+from activation import querysets as progress
 from activation.enums import Wish
 from activation.models import Charter, CharterAcceptance, LinkRequest
 from activation.tasks import answer_link_request
+from core.celery import wake
+from core.request_context import current_origin
+from journal.events import Event
+from journal.services import record_event
 from mailrouting.services import open_mailbox
 from outbox.enums import Kind
 from outbox.services import queue
-from outbox.waking import wake
 
 
 class ActivationIncomplete(Exception):
@@ -31,7 +32,7 @@ class AlreadyActivated(Exception):
 def start_activation(*, account: Account) -> None:
     """Record the click that begins the journey, once."""
     if not account.journal.filter(event=Event.ACTIVATION_STARTED).exists():
-        journal.record(account=account, actor=account, event=Event.ACTIVATION_STARTED)
+        record_event(account=account, actor=account, event=Event.ACTIVATION_STARTED)
 
 
 @transaction.atomic
@@ -50,7 +51,7 @@ def accept_charter(*, account: Account, charter: Charter) -> CharterAcceptance:
     if created:
         account.charter_accepted_at = acceptance.accepted_at
         account.save(update_fields=["charter_accepted_at"])
-        journal.record(account=account, actor=account, event=Event.CHARTER_ACCEPTED, version=charter.version)
+        record_event(account=account, actor=account, event=Event.CHARTER_ACCEPTED, version=charter.version)
     return acceptance
 
 
@@ -70,8 +71,8 @@ def complete_activation(*, account: Account, password: str) -> Account:
     account.save(update_fields=["password", "activated_at", "password_changed_at"])
     if account.has_mailbox_right:
         open_mailbox(account=account)
-    journal.record(account=account, actor=account, event=Event.PASSWORD_SET)
-    journal.record(account=account, actor=account, event=Event.USER_ACTIVATED)
+    record_event(account=account, actor=account, event=Event.PASSWORD_SET)
+    record_event(account=account, actor=account, event=Event.USER_ACTIVATED)
     queue(kind=Kind.ACCOUNT_ACTIVATED, person=account, address=account.recovery_address, language=account.language)
     return account
 
@@ -84,7 +85,7 @@ def dispute_recovery_address(*, account: Account) -> None:
     if account.recovery_address_disputed_at is None:
         account.recovery_address_disputed_at = timezone.now()
         account.save(update_fields=["recovery_address_disputed_at"])
-        journal.record(account=account, event=Event.RECOVERY_ADDRESS_DISPUTED)
+        record_event(account=account, event=Event.RECOVERY_ADDRESS_DISPUTED)
 
 
 @transaction.atomic

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from activation import answers, reminders
+from activation.first_connection import services as answers
+from activation.reminders import services as reminders
 
 
 @shared_task

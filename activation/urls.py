@@ -2,8 +2,11 @@
 
 from django.urls import path
 
-from activation import charter_views, reactivation_views, reminder_views, views
-from activation.steps import STEPS
+from activation.charter import views as charter_views
+from activation.reactivation import views as reactivation_views
+from activation.reminders import views as reminder_views
+from activation.wizard import views
+from activation.wizard.steps import STEPS
 
 STEP_VIEWS = {"verification": views.VerificationView}
 

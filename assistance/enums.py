@@ -78,4 +78,6 @@ class Match(models.TextChoices):
 
 
 #: What is kept as the outcome of a step: how a call ended, or which fact was compared.
-OUTCOMES = [*CallOutcome.choices, *Fact.choices]
+def outcome_choices() -> list[tuple[str, str]]:
+    """What a step of a request may have led to."""
+    return [*CallOutcome.choices, *Fact.choices]

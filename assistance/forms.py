@@ -7,11 +7,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import AddressRefused, same_address
-from accounts.characters import TextRefused
-from accounts.fields import LineField, OutsideAddressField
 from assistance.enums import Profile, Reason
-from assistance.fields import AccountAddressField, BirthDateField, IneField, PhoneField, StoryField
+from assistance.form_fields import AccountAddressField, BirthDateField, IneField, PhoneField, StoryField
+from core.email_addresses import AddressRefused, same_address
+from core.forms.fields import LineField, OutsideAddressField
+from core.text import TextRefused
 
 LONGEST_DESCRIPTION = 2_000
 LONGEST_AVAILABILITY = 200

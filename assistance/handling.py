@@ -12,15 +12,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import journal
-from accounts.enums import Event
-from accounts.locks import accounts_named
+from accounts.locking.lock import accounts_named
 from accounts.models import Account
-from assistance.agents.access import may_act_on, may_manage
-from assistance.agents.roles import Ability
+from accounts.permissions import Ability, may_act_on, may_manage
 from assistance.enums import CallOutcome, Fact, Progress, StepKind
-from assistance.identity import known_fact
+from assistance.identity_checks import known_fact
 from assistance.models import AssistanceRequest, RequestStep
+from journal.events import Event
+from journal.services import record_event
 
 #: So many wrong answers about one person within a day, and nobody asks them anything more.
 TRIES = 3
@@ -282,4 +281,4 @@ def _note(
 
 
 def _record(request: AssistanceRequest, actor: Account, event: Event) -> None:
-    journal.record(account=request.account, actor=actor, event=event, request=request.pk, reference=request.reference)
+    record_event(account=request.account, actor=actor, event=event, request=request.pk, reference=request.reference)

@@ -9,12 +9,11 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import address_key
 from accounts.models import Account
-from assistance.agents.imports.models import HrFilePart, HrImport  # noqa: F401 - Django looks for models here
-from assistance.agents.models import BackupCode, EnrolmentCode  # noqa: F401 - Django looks for models here
-from assistance.enums import CLOSED, IN_HAND, OUTCOMES, Profile, Progress, Reason, StepKind
-from assistance.hours import call_expected_by
+from assistance.business_hours import call_expected_by
+from assistance.enums import CLOSED, IN_HAND, Profile, Progress, Reason, StepKind, outcome_choices
+from core.choices import EnumChoices
+from core.email_addresses import address_key
 
 
 class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
@@ -78,9 +77,9 @@ class AssistanceRequest(models.Model):
     """
 
     reference = models.CharField(_("référence"), max_length=10, unique=True)
-    state = models.CharField(_("état"), max_length=10, choices=Progress, default=Progress.NEW)
-    reason = models.CharField(_("motif"), max_length=20, choices=Reason)
-    profile = models.CharField(_("profil"), max_length=10, choices=Profile)
+    state = models.CharField(_("état"), max_length=10, choices=EnumChoices(Progress), default=Progress.NEW)
+    reason = models.CharField(_("motif"), max_length=20, choices=EnumChoices(Reason))
+    profile = models.CharField(_("profil"), max_length=10, choices=EnumChoices(Profile))
     typed_address = models.CharField(_("adresse universitaire saisie"), max_length=254)
     account = models.ForeignKey(
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("compte de cette adresse")
@@ -171,8 +170,8 @@ class RequestStep(models.Model):
     )
     actor = models.ForeignKey(Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("par"))
     at = models.DateTimeField(_("date"), default=timezone.now)
-    kind = models.CharField(_("étape"), max_length=20, choices=StepKind)
-    outcome = models.CharField(_("résultat"), max_length=20, choices=OUTCOMES, blank=True)
+    kind = models.CharField(_("étape"), max_length=20, choices=EnumChoices(StepKind))
+    outcome = models.CharField(_("résultat"), max_length=20, choices=outcome_choices, blank=True)
     account = models.ForeignKey(
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("compte informatique")
     )

@@ -5,16 +5,16 @@ from datetime import date
 from django.db import connection, transaction
 from django.utils import timezone, translation
 
-from accounts import journal
-from accounts.addresses import address_key
-from accounts.enums import Event
-from accounts.hr_feed.phones import canonical_phone
-from accounts.limits import ACKNOWLEDGEMENT_WINDOW, ACKNOWLEDGEMENTS_PER_DAY
-from accounts.mail_limits import tell_of_withheld
 from accounts.models import Account
-from accounts.origin import current_origin
+from accounts.recovery.mail_quota import tell_of_withheld
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
+from core.email_addresses import address_key
+from core.phone_numbers import canonical_phone
+from core.rate_limits import ACKNOWLEDGEMENT_WINDOW, ACKNOWLEDGEMENTS_PER_DAY
+from core.request_context import current_origin
+from journal.events import Event
+from journal.services import record_event
 from outbox.enums import Kind
 from outbox.services import queue
 
@@ -56,7 +56,7 @@ def ask_for_assistance(
         language=translation.get_language() or "fr",
         client_address=current_origin().client_address,
     )
-    journal.record(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
+    record_event(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
     if is_acknowledged:
         _acknowledge(request)
     else:

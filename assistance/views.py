@@ -13,18 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
-from accounts.limits import (
-    ASSISTANCE_REQUESTS_IN_ALL,
-    ASSISTANCE_REQUESTS_PER_CLIENT,
-    LimitReached,
-    this_client,
-)
-from accounts.views.sign_in import slowed_down
+from accounts.views.login import slowed_down
 from assistance import services
 from assistance.forms import AssistanceForm
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
-from outbox.templatetags.moments import past_moment
+from core.rate_limits import ASSISTANCE_REQUESTS_IN_ALL, ASSISTANCE_REQUESTS_PER_CLIENT, LimitReached, this_client
+from core.templatetags.dates import past_moment
 
 #: What the session keeps for the answer: only what its author typed, and the promise made to them.
 SENT = "assistance_sent"

@@ -11,16 +11,18 @@ from statistics import median
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.enums import Category, Event, LockReason
-from accounts.locks import lock_account, lock_named
-from accounts.models import Account, JournalEntry
-from accounts.sessions import SECOND_FACTOR_AT
-from assistance.agents.roles import Role
+from accounts.auth.sessions import SECOND_FACTOR_AT
+from accounts.enums import Category, LockReason
+from accounts.locking.lock import lock_account, lock_named
+from accounts.models import Account
+from agents.roles import Role
 from benchmarks.serving import Measured, Server, medians, portal, signed_in, visits
 from benchmarks.timing import ROUNDS, seconds
-from tests.assistance.agents.crowd import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
-from tests.assistance.agents.working import an_agent, with_application
-from tests.people import active_person
+from journal.events import Event
+from journal.models import JournalEntry
+from tests.agents.bulk_data import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
+from tests.agents.signed_in import an_agent, with_application
+from tests.factories import active_person
 
 FEW = 1_000
 PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))

@@ -13,7 +13,7 @@ from benchmarks.pages import REQUESTS
 from benchmarks.people import wizard_pages
 from benchmarks.serving import Measured, medians, portal, visits
 from benchmarks.timing import ROUNDS, up_to_the_cores
-from config.environment import WEB_THREADS
+from config.env import WEB_THREADS
 
 PAGE = "activation-mailbox"
 THREADS = (WEB_THREADS, 1)

@@ -35,9 +35,9 @@ SELECT 'growth-' || n, 'growth' || n, 'prenom.growth' || n || '@univ-exemple.fr'
 FROM generate_series(%s::int, %s::int) AS n
 """
 ENTRIES = """
-INSERT INTO accounts_journalentry (account_id, event, at, source, device, request_id, details)
+INSERT INTO journal_journalentry (account_id, event, at, source, device, request_id, details)
 SELECT id, 'user_created', created_at, 'command', '', '', '{}' FROM accounts_account WHERE hr_id LIKE 'growth-%'
-    AND NOT EXISTS (SELECT FROM accounts_journalentry AS entry WHERE entry.account_id = accounts_account.id)
+    AND NOT EXISTS (SELECT FROM journal_journalentry AS entry WHERE entry.account_id = accounts_account.id)
 """
 MAILS = """
 INSERT INTO outbox_message (

@@ -16,13 +16,13 @@ from subprocess import PIPE, run
 
 from django.db import connection
 
-from accounts.hr_feed import import_feed
-from accounts.hr_feed.columns import COLUMNS
-from accounts.mail_domains import COMMON_DOMAINS
 from accounts.models import Account
 from benchmarks.serving import PROJECT, database_url
 from benchmarks.timing import ROUNDS, seconds
-from tests.assistance.agents.crowd import BEGINNINGS, ENDS, GIVEN_NAMES
+from core.email_typos import COMMON_DOMAINS
+from hr_feed.importer import import_feed
+from hr_feed.parsing.columns import COLUMNS
+from tests.agents.bulk_data import BEGINNINGS, ENDS, GIVEN_NAMES
 
 ROWS = int(os.environ.get("BENCH_ROWS", "50000"))
 LARGE_ROWS = int(os.environ.get("BENCH_LARGE_ROWS", "100000"))

@@ -27,13 +27,13 @@ from activation.services import request_link
 from benchmarks.people import newcomers
 from benchmarks.serving import PRODUCTION, PROJECT, forget_limits, proportional_kib
 from benchmarks.timing import ROUNDS, seconds, up_to_the_cores
-from local.processes import LOOPBACK, children, start, stop, wait_until
-from outbox import mails
+from core.celery import wake
+from devtools.processes import LOOPBACK, children, start, stop, wait_until
+from outbox import rendering as mails
+from outbox.dispatch import BATCH
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message, MessageQuerySet
-from outbox.sending import BATCH
 from outbox.tasks import send_due_messages, send_message
-from outbox.waking import wake
 
 MAILS = int(os.environ.get("MAILS", "1000"))
 MAILS_ONE_BY_ONE = MAILS // 3

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account
+from activation.links import activation_link
 from activation.models import Charter
 from activation.services import accept_charter, complete_activation
-from activation.tokens import activation_link
-from activation.visit import SESSION_ITEM, Visit
+from activation.wizard.session import SESSION_ITEM, Visit
 from benchmarks.serving import session_with, signed_in
 from directory.services import record_directory_consent
 from mailrouting.services import choose_redirection, decline_redirection

@@ -11,8 +11,8 @@ import django
 django.setup()
 
 from accounts.models import Account  # noqa: E402 - Django first
-from activation.answers import answer_link_request  # noqa: E402
 from activation.enums import Wish  # noqa: E402
+from activation.first_connection.services import answer_link_request  # noqa: E402
 from activation.services import request_link  # noqa: E402
 from benchmarks.timing import seconds  # noqa: E402
 

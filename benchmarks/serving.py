@@ -28,10 +28,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.db import connection
 from django.utils import timezone
 
+from accounts.auth.session_backend import SEEN_AT, SIGNED_IN_AT, SessionStore
 from accounts.models import Account
-from accounts.session_store import SEEN_AT, SIGNED_IN_AT, SessionStore
-from config.environment import WEB_THREADS
-from local.processes import children, listen, start, stop, tail, wait_until
+from config.env import WEB_THREADS
+from devtools.processes import children, listen, start, stop, tail, wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOST = "compte.univ-exemple.fr"
@@ -215,7 +215,7 @@ def signed_in(account: Account, **facts: object) -> dict[str, str]:
     return session_with(
         **{
             SESSION_KEY: str(account.pk),
-            BACKEND_SESSION_KEY: "accounts.backends.AccountBackend",
+            BACKEND_SESSION_KEY: "accounts.auth.backends.AccountBackend",
             HASH_SESSION_KEY: account.get_session_auth_hash(),
             SIGNED_IN_AT: now,
             SEEN_AT: now,

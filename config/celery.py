@@ -12,7 +12,7 @@ from django.utils.log import configure_logging
 from kombu import Queue
 from kombu.transport.redis import Channel
 
-from accounts.origin import Origin, acting_from
+from core.request_context import Origin, acting_from
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

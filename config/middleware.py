@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import http_date
 
-from accounts.client import client_address, device_name, is_trusted_proxy
-from accounts.limits import LimitReached
-from accounts.origin import Origin, acting_from, current_origin
-from config.errors import method_not_allowed
-from config.logs import LINK_SECRET
+from config.error_views import method_not_allowed
+from core.client_ip import client_address, device_name, is_trusted_proxy
+from core.logging import LINK_SECRET
+from core.rate_limits import LimitReached
+from core.request_context import Origin, acting_from, current_origin
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

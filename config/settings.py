@@ -9,7 +9,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.environment import (
+from config.env import (
     WEB_THREADS,
     checked_days,
     checked_domains,
@@ -100,7 +100,7 @@ CLOSING_NOTICE_DAYS = checked_days("CLOSING_NOTICE_DAYS", env.int("CLOSING_NOTIC
 # Applications
 
 INSTALLED_APPS = [
-    "assistance.agents.apps.AgentAdminConfig",
+    "agents.apps.AgentAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -111,12 +111,18 @@ INSTALLED_APPS = [
     "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "core",
+    "journal",
     "outbox",
     "accounts",
+    "privacy",
     "directory",
     "mailrouting",
+    "hr_feed",
     "activation",
     "assistance",
+    "agents.apps.AgentsConfig",
+    "monitoring",
 ]
 MIDDLEWARE = [
     "config.middleware.RequestOriginMiddleware",
@@ -124,23 +130,23 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "accounts.middleware.SessionMiddleware",
+    "accounts.auth.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "accounts.single_sign_on.middleware.FormsStayHereMiddleware",
+    "accounts.auth.sso.middleware.FormsStayHereMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "assistance.agents.keeping.KeepTypedMiddleware",
+    "agents.charters.typed_text.KeepTypedMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.middleware.SessionLimitsMiddleware",
+    "accounts.auth.middleware.SessionLimitsMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "activation.middleware.CharterMiddleware",
+    "activation.charter.middleware.CharterMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-FORM_RENDERER = "config.forms.PortalRenderer"
+FORM_RENDERER = "core.forms.renderer.PortalRenderer"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -152,7 +158,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.context.portal",
+                "config.context_processors.portal",
             ],
         },
     }
@@ -201,11 +207,11 @@ CELERY_TASK_ROUTES = {
     name: {"queue": "bulk"}
     for name in (
         "outbox.tasks.send_due_messages",
-        "accounts.tasks.purge_old_data",
+        "privacy.tasks.purge_old_data",
         "accounts.tasks.announce_closings",
         "activation.tasks.remind",
-        "assistance.tasks.work_on_hr_files",
-        "assistance.tasks.let_go_of_old_hr_files",
+        "hr_feed.tasks.work_on_hr_files",
+        "hr_feed.tasks.let_go_of_old_hr_files",
     )
 }
 CELERY_TIMEZONE = "Europe/Paris"
@@ -213,7 +219,7 @@ CELERY_TIMEZONE = "Europe/Paris"
 # must reach a worker whose clock differs (AVL-07).
 GOOD_FOR = {"expires": 300}
 CELERY_BEAT_SCHEDULE = {
-    "purge": {"task": "accounts.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
+    "purge": {"task": "privacy.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
     "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
     "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
     "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
@@ -233,11 +239,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": GOOD_FOR,
     },
     "hr-files-sweep": {
-        "task": "assistance.tasks.work_on_hr_files",
+        "task": "hr_feed.tasks.work_on_hr_files",
         "schedule": timedelta(seconds=20),
         "options": GOOD_FOR,
     },
-    "old-hr-files": {"task": "assistance.tasks.let_go_of_old_hr_files", "schedule": timedelta(hours=1)},
+    "old-hr-files": {"task": "hr_feed.tasks.let_go_of_old_hr_files", "schedule": timedelta(hours=1)},
 }
 
 # Mail
@@ -256,12 +262,12 @@ ANYMAIL = {
 # Signing in and sessions
 
 AUTH_USER_MODEL = "accounts.Account"
-AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.auth.backends.AccountBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "home"
 PASSWORD_HASHERS = [
-    "accounts.hashers.PortalArgon2PasswordHasher",
+    "accounts.passwords.hashers.PortalArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 # OWASP's figure: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
@@ -289,7 +295,7 @@ OIDC_ISSUER = checked_provider_url("OIDC_ISSUER", env.str("OIDC_ISSUER", default
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
 
-SESSION_ENGINE = "accounts.session_store"
+SESSION_ENGINE = "accounts.auth.session_backend"
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_MINUTES", default=30) * 60
 SESSION_LONGEST_SECONDS = 8 * 60 * 60
@@ -314,7 +320,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Answers
 
-CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "config.error_views.csrf_failure"
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_REDIRECT_EXEMPT = [r"^sante/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -370,7 +376,7 @@ METRICS_KEY = checked_metrics_key(env.str("METRICS_KEY", default=""))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "config.logs.JsonLines"}, "text": {"()": "config.logs.ReadableLines"}},
+    "formatters": {"json": {"()": "core.logging.JsonLines"}, "text": {"()": "core.logging.ReadableLines"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

@@ -11,10 +11,10 @@ from django.http import HttpResponse
 from django.urls import URLPattern, include, path
 from django.views.generic import TemplateView
 
+from accounts.locking.api import LocksView
 from accounts.views.password import WellKnownChangePasswordView
-from accounts.views.security import LocksView
-from config import health
-from config.metrics import metrics
+from monitoring import health
+from monitoring.views import metrics
 
 
 class InformationPage(TemplateView):
@@ -56,6 +56,7 @@ urlpatterns = [
         # First, since newcomers come all at once, and addresses are looked through from above.
         path("", include("activation.urls")),
         path("", include("accounts.urls")),
+        path("", include("privacy.urls")),
         path("", include("directory.urls")),
         path("", include("mailrouting.urls")),
         path("", include("assistance.urls")),
@@ -63,7 +64,7 @@ urlpatterns = [
     ),
 ]
 
-handler400 = "config.errors.bad_request"
-handler403 = "config.errors.permission_denied"
-handler404 = "config.errors.page_not_found"
-handler500 = "config.errors.server_error"
+handler400 = "config.error_views.bad_request"
+handler403 = "config.error_views.permission_denied"
+handler404 = "config.error_views.page_not_found"
+handler500 = "config.error_views.server_error"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from accounts.csv_cells import Writable, write_lines
 from accounts.enums import Category
+from core.csv import Writable, write_lines
 from directory.models import active_people
 
 #: People held in memory at a time.

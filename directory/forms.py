@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.characters import TextRefused, clean_line
-from accounts.fields import RefusingField
-from accounts.widgets import CheckboxInput
+from core.forms.fields import RefusingField
+from core.forms.widgets import CheckboxInput
+from core.text import TextRefused, clean_line
 from directory.models import DirectoryConsent
 
 YES, NO = "yes", "no"

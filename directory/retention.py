@@ -6,10 +6,10 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.erasing import also_erased, outlives
 from accounts.models import Account
+from core.retention import Rows, purged
 from directory.models import DirectoryConsent
-from outbox.retention import Rows, purged
+from privacy.erasure import also_erased, outlives
 
 outlives("directory_consents", _("la preuve de chaque choix, le temps pendant lequel elle peut servir"))
 

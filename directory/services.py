@@ -3,10 +3,10 @@
 from django.db import transaction
 from django.utils import translation
 
-from accounts import journal
-from accounts.enums import Event
 from accounts.models import Account
 from directory.models import DirectoryConsent
+from journal.events import Event
+from journal.services import record_event
 
 
 @transaction.atomic
@@ -16,7 +16,7 @@ def record_directory_consent(*, account: Account, listed: bool, wording: str) ->
     if current is not None and current.listed == listed:
         return current
     event = Event.DIRECTORY_CONSENT_GIVEN if listed else Event.DIRECTORY_CONSENT_REFUSED
-    journal.record(account=account, actor=account, event=event)
+    record_event(account=account, actor=account, event=event)
     return DirectoryConsent.objects.create(
         account=account, listed=listed, wording=wording, language=translation.get_language() or "fr"
     )

@@ -13,8 +13,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from accounts.limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, this_client
 from accounts.models import Account
+from core.rate_limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, this_client
 from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
 from directory.models import DirectoryConsent
 from directory.search import MOST_PEOPLE, find_people

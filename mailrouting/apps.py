@@ -11,9 +11,8 @@ class MailroutingConfig(AppConfig):
     def ready(self) -> None:
         """Stop the forwarding of whoever is released: an intruder may have set it (HLP-06). Open the mailbox of whoever
         becomes a member of staff after their activation."""
-        from accounts.hr_feed.applying import people_updated
-        from accounts.releases import lock_released
+        from accounts.signals import account_unlocked, accounts_updated
         from mailrouting.services import open_mailboxes_of_updated, remove_redirection_of_released
 
-        lock_released.connect(remove_redirection_of_released, dispatch_uid="mailrouting.remove_redirection")
-        people_updated.connect(open_mailboxes_of_updated, dispatch_uid="mailrouting.open_mailboxes")
+        account_unlocked.connect(remove_redirection_of_released, dispatch_uid="mailrouting.remove_redirection")
+        accounts_updated.connect(open_mailboxes_of_updated, dispatch_uid="mailrouting.open_mailboxes")

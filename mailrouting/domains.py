@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.addresses import UNIVERSITY, AddressRefused, address_key, outside_address, suggested_correction
+from core.email_addresses import UNIVERSITY, AddressRefused, address_key, outside_address, suggested_correction
 
 
 def forwarding_address(raw: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import OuterRef, Subquery
 
-from accounts.csv_cells import Writable, write_lines
+from core.csv import Writable, write_lines
 from mailrouting.models import Mailbox, Redirection
 
 #: Mailboxes held in memory at a time.

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import AddressRefused
-from accounts.characters import TextRefused
-from accounts.fields import DID_YOU_MEAN, OutsideAddressField, RefusingField
 from accounts.forms import AccountForm, ConfirmedForm
 from accounts.models import Account
-from accounts.widgets import CheckboxInput
+from core.email_addresses import AddressRefused
+from core.forms.fields import DID_YOU_MEAN, OutsideAddressField, RefusingField
+from core.forms.widgets import CheckboxInput
+from core.text import TextRefused
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
 from mailrouting.models import Redirection
 

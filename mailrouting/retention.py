@@ -5,12 +5,12 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from accounts import journal
-from accounts.enums import Event
+from core.retention import Rows, purged
+from journal.events import Event
+from journal.services import record_event
 from mailrouting.models import Redirection
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.retention import Rows, purged
 
 
 def given_up(redirections: list[Redirection]) -> None:
@@ -19,7 +19,7 @@ def given_up(redirections: list[Redirection]) -> None:
         target = redirection.target
         redirection.target, redirection.keep_copy, redirection.chosen_at = "", True, timezone.now()
         redirection.save(update_fields=["target", "keep_copy", "chosen_at"])
-        journal.record(account=redirection.account, event=Event.REDIRECTION_EXPIRED, target=target)
+        record_event(account=redirection.account, event=Event.REDIRECTION_EXPIRED, target=target)
 
 
 @purged("waiting-redirections", after="RETENTION_WAITING_DAYS", by=given_up, holding=("self", "account"))

@@ -7,15 +7,17 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import journal
-from accounts.addresses import same_address
-from accounts.enums import Category, Event, State
-from accounts.limits import SHORTEST_TIME_BETWEEN_MAILS
-from accounts.mail_limits import MailLimitReached, tell_of_withheld, verification_allowed_at
-from accounts.models import Account, JournalEntry
-from accounts.notices import tell_of_change
-from accounts.prepared import Prepared
+from accounts.enums import Category, State
+from accounts.models import Account
+from accounts.notifications import tell_of_change
+from accounts.recovery.mail_quota import MailLimitReached, tell_of_withheld, verification_allowed_at
 from accounts.services import NotActive, held
+from core.compiled_query import Prepared
+from core.email_addresses import same_address
+from core.rate_limits import SHORTEST_TIME_BETWEEN_MAILS
+from journal.events import Event
+from journal.models import JournalEntry
+from journal.services import record_event, record_events
 from mailrouting.domains import forwarding_address
 from mailrouting.models import Mailbox, Redirection
 from outbox.enums import Kind
@@ -40,7 +42,7 @@ def open_mailbox(*, account: Account) -> Mailbox:
         account=account, defaults={"address": account.institutional_address}
     )
     if created:
-        journal.record(account=account, actor=account, event=Event.MAILBOX_CREATED)
+        record_event(account=account, actor=account, event=Event.MAILBOX_CREATED)
     return mailbox
 
 
@@ -53,7 +55,7 @@ def open_mailboxes_of_updated(
     members = Account.objects.filter(pk__in=accounts, category=Category.STAFF, activated_at__isnull=False)
     without = list(members.filter(mailbox__isnull=True).exclude(end_date__lt=timezone.localdate()))
     Mailbox.objects.bulk_create(Mailbox(account=one, address=one.institutional_address) for one in without)
-    journal.record_each(accounts=without, event=Event.MAILBOX_CREATED, actor=actor)
+    record_events(accounts=without, event=Event.MAILBOX_CREATED, actor=actor)
 
 
 @transaction.atomic
@@ -88,7 +90,7 @@ def decline_redirection(*, account: Account) -> Redirection:
     current = _redirection(account)
     if current is not None and not current.is_wanted:
         return current
-    journal.record(account=account, actor=account, event=Event.REDIRECTION_DECLINED)
+    record_event(account=account, actor=account, event=Event.REDIRECTION_DECLINED)
     return _decide(account, current, target="", keep_copy=True, verified_at=None)
 
 
@@ -153,7 +155,7 @@ def verify_redirection(*, redirection_id: int, target: str) -> bool:
         return False
     redirection.verified_at = timezone.now()
     redirection.save(update_fields=["verified_at"])
-    entry = journal.record(
+    entry = record_event(
         account=account, event=Event.REDIRECTION_VERIFIED, target=target, keep_copy=redirection.keep_copy
     )
     if account.state == State.ACTIVE:
@@ -188,7 +190,7 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
     if current and (current.target, current.keep_copy, current.verified_at) == (target, keep_copy, proven_at):
         return current, None
     before = current.target if current else ""
-    entry = journal.record(
+    entry = record_event(
         account=account,
         actor=account,
         event=Event.REDIRECTION_CHOSEN,
@@ -205,7 +207,7 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
 
 
 def _stop(account: Account, current: Redirection, *, actor: Account) -> JournalEntry:
-    entry = journal.record(
+    entry = record_event(
         account=account,
         actor=actor,
         event=Event.REDIRECTION_STOPPED,
@@ -240,7 +242,7 @@ def _ask_for_first_verification(account: Account, redirection: Redirection) -> N
 
 
 def _ask_for_verification(account: Account, redirection: Redirection) -> Message:
-    journal.record(
+    record_event(
         account=account, actor=account, event=Event.REDIRECTION_VERIFICATION_REQUESTED, target=redirection.target
     )
     return queue(

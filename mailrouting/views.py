@@ -15,14 +15,16 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
 from accounts.forms import ConfirmedForm
-from accounts.mail_limits import MailLimitReached
+from accounts.links.base import Claims, LinkNotValid
+from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account
+from accounts.recovery.mail_quota import MailLimitReached
 from accounts.services import NotActive
-from accounts.tokens import Claims, LinkNotValid
-from accounts.views.confirming import ConfirmedFormMixin
-from accounts.views.links import NOT_FOUND, LinkAddressView, LinkPageView
+from accounts.views.reauthentication import ConfirmedFormMixin
 from accounts.views.recovery import too_early
+from core.templatetags.dates import hour
 from mailrouting.forms import RedirectionForm, answer_of
+from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
@@ -34,9 +36,7 @@ from mailrouting.services import (
     stop_redirection,
     verify_redirection,
 )
-from mailrouting.tokens import redirection_link
 from outbox.deadlines import end_of_next_day
-from outbox.templatetags.moments import hour
 
 
 class OwnRedirectionView(ConfirmedFormMixin, FormView):

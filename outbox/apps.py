@@ -12,4 +12,4 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `mails` and `retention`, the receiver of the providers’ events and what is checked."""
-        autodiscover_modules("mails", "tracking", "retention", "checks")
+        autodiscover_modules("emails", "tracking", "checks")

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.TextChoices):
-    """Every mail the portal sends; the app that knows what it says registers how it is made (`outbox.mails`)."""
+    """Every mail the portal sends; the app that knows what it says registers how it is made (`outbox.rendering`)."""
 
     ACTIVATION = "activation", _("Activation")
     NEW_LINK = "new-link", _("Nouveau lien d’activation")

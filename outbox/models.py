@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.choices import EnumChoices
 from outbox.enums import CAME_BACK, UNFINISHED, Kind, Priority, Status
 
 
@@ -37,7 +38,7 @@ KIND_NAMES = dict(Kind.choices)
 class Message(models.Model):
     """One mail to one person. It holds no secret: the worker makes the link when it sends."""
 
-    kind = models.CharField(_("nature"), max_length=40, choices=Kind)
+    kind = models.CharField(_("nature"), max_length=40, choices=EnumChoices(Kind))
     # The indexes below begin with the person: one of its own would only slow a feed of 50,000 rows.
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -50,8 +51,8 @@ class Message(models.Model):
     address = models.CharField(_("adresse"), max_length=254)
     language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES, default="fr")
     subject_id = models.BigIntegerField(_("objet concerné"), null=True)
-    priority = models.PositiveSmallIntegerField(_("priorité"), choices=Priority, default=Priority.URGENT)
-    status = models.CharField(_("état"), max_length=12, choices=Status, default=Status.QUEUED)
+    priority = models.PositiveSmallIntegerField(_("priorité"), choices=EnumChoices(Priority), default=Priority.URGENT)
+    status = models.CharField(_("état"), max_length=12, choices=EnumChoices(Status), default=Status.QUEUED)
     created_at = models.DateTimeField(_("demandé le"), default=timezone.now)
     due_at = models.DateTimeField(_("à envoyer à partir de"), default=timezone.now)
     leased_until = models.DateTimeField(_("réservé jusqu’à"), null=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
+from core.celery import wake
 from outbox.enums import Kind, Priority
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
-from outbox.waking import wake
 
 
 @transaction.atomic

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from outbox import sending
-from outbox.waking import wake
+from core.celery import wake
+from outbox import dispatch as sending
 
 # Whoever has not ended by then is killed, for its rows will soon be another's: a mail server that answers a byte at a
 # time keeps every single wait short.

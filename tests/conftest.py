@@ -9,10 +9,10 @@ from django.test import Client
 from django.utils import translation
 
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
-from local.mailcatcher import MailCatcher, accept
+from devtools.mailcatcher import MailCatcher, accept
 from tests.faults.accounting import pytest_terminal_summary  # noqa: F401
+from tests.mail_delivery import Postman
 from tests.memory import forget_limits
-from tests.postman import Postman
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import os
 import sys
 
 if "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
-    sys.exit("Tests need their servers: run `make test`, or `python -m local.with_servers pytest`.")
+    sys.exit("Tests need their servers: run `make test`, or `python -m devtools.with_servers pytest`.")
 
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 redis_server = os.environ["REDIS_URL"].rsplit("/", 1)[0]

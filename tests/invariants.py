@@ -19,7 +19,7 @@ WITH entries AS (
         count(*) FILTER (WHERE event = 'link_requested') AS links,
         count(*) FILTER (WHERE event = 'redirection_verified') AS verified,
         count(*) FILTER (WHERE event = 'authn_login_lock') AS locked
-    FROM accounts_journalentry GROUP BY account_id
+    FROM journal_journalentry GROUP BY account_id
 ), mails AS (
     SELECT person_id AS account_id,
         count(*) FILTER (WHERE kind = 'activation') AS invitations,
@@ -97,7 +97,7 @@ def broken() -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     with connection.cursor() as cursor:
         # What was written a moment ago in thousands looks empty to the planner: it would compare all with all.
-        cursor.execute("ANALYZE accounts_account, accounts_journalentry, accounts_lock, outbox_message")
+        cursor.execute("ANALYZE accounts_account, journal_journalentry, accounts_lock, outbox_message")
         cursor.execute(f"{query} UNION ALL {MAILS}", [])
         for key, name in cursor.fetchall():
             found.setdefault(name, []).append(key)

@@ -7,11 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, ReleaseReason
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
+from accounts.locking.unlock import changes_to_review, release_lock
 from accounts.models import Account, Lock
-from accounts.releases import changes_to_review, release_lock
-from activation.tokens import reactivation_link
-from tests.people import active_person
+from activation.links import reactivation_link
+from tests.factories import active_person
 
 REPORT = "Carte d’identité vue au guichet."
 #: What a released lock holds, whoever wrote it; the database insists (HLP-03).

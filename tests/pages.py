@@ -10,24 +10,26 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Category, Event, LockReason
-from accounts.limits import BAD_LINKS_PER_CLIENT
-from accounts.links import password_reset_link
-from accounts.locks import lock_account
-from accounts.models import Account, JournalEntry, Session
-from accounts.session_store import SEEN_AT
+from accounts.auth.session_backend import SEEN_AT
+from accounts.enums import Category, LockReason
+from accounts.links.links import password_reset_link
+from accounts.locking.lock import lock_account
+from accounts.models import Account, Session
+from activation.links import reminders_link
 from activation.models import Charter
-from activation.reminders import stop_reminders
+from activation.reminders.services import stop_reminders
 from activation.services import accept_charter
-from activation.tokens import reminders_link
+from core.rate_limits import BAD_LINKS_PER_CLIENT
 from directory.services import record_directory_consent
+from journal.events import Event
+from journal.models import JournalEntry
+from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection, choose_redirection
-from mailrouting.tokens import redirection_link
 from outbox.enums import Status
 from outbox.models import Message
-from tests.accounts.recovering import NEW, change_to, link_of, notice_of, report, wish
-from tests.activation.walking import (
+from tests.accounts.recovery.recovering import NEW, change_to, link_of, notice_of, report, wish
+from tests.activation.wizard.client import (
     CHARTER,
     DIRECTORY,
     MAILBOX,
@@ -44,8 +46,8 @@ from tests.activation.walking import (
 )
 from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 from tests.locking import reactivation_path, released_person
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.signing_in import let_in
 
 ELSEWHERE = "ailleurs@exemple.org"

@@ -1,5 +1,5 @@
 """Browsers in which somebody has signed in. Thousands of tests need one, so the session is written as the sign-in page
-would leave it; `tests/accounts/test_sign_in.py` holds the two equal."""
+would leave it; `tests/accounts/auth/test_login.py` holds the two equal."""
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -8,15 +8,15 @@ from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import journal
-from accounts.enums import Event
+from accounts.auth.session_backend import SEEN_AT, SIGNED_IN_AT, SessionStore
+from accounts.auth.sessions import CONFIRMED_AT, SECOND_FACTOR_AT
 from accounts.models import Account
-from accounts.origin import Origin, acting_from
 from accounts.services import note_sign_in
-from accounts.session_store import SEEN_AT, SIGNED_IN_AT, SessionStore
-from accounts.sessions import CONFIRMED_AT, SECOND_FACTOR_AT
-from activation.charter_due import CHARTER_DUE
+from activation.charter.gate import CHARTER_DUE
 from activation.models import Charter
+from core.request_context import Origin, acting_from
+from journal.events import Event
+from journal.services import record_event
 
 #: Seconds for which an application shows one code.
 STEP = 30
@@ -46,7 +46,7 @@ def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
     with acting_from(FROM_A_BROWSER):
         note_sign_in(account=person)
         if second_factor:
-            journal.record(account=person, actor=person, event=Event.SECOND_FACTOR_GIVEN)
+            record_event(account=person, actor=person, event=Event.SECOND_FACTOR_GIVEN)
         session.create()
     browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return browser

@@ -33,9 +33,9 @@ from django.db import connection
 from kombu import Connection
 
 import tests.charter  # noqa: F401 (the charter has to survive the tests that use this)
-from local.mailcatcher import MailCatcher
-from local.processes import LOOPBACK, listen, start, stop, tail, wait_until
-from local.servers import Redis
+from devtools.mailcatcher import MailCatcher
+from devtools.processes import LOOPBACK, listen, start, stop, tail, wait_until
+from devtools.servers import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
 #: What the security system « siem » calls the portal with.

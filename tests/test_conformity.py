@@ -12,7 +12,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Account
-from assistance.agents.forms.door import BackupCodeForm, EnrolmentForm, VerificationForm
+from agents.second_factor.forms import BackupCodeForm, EnrolmentForm, VerificationForm
 from tests.pages import PAGES, REFUSALS
 from tests.test_pages import seen
 

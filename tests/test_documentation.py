@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from accounts import limits
 from accounts.enums import LockReason
-from accounts.hr_feed.columns import COLUMNS
+from core import rate_limits as limits
+from hr_feed.parsing.columns import COLUMNS
 from outbox.enums import Status
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -126,7 +126,23 @@ def test_documents_name_no_place_of_one_machine(document: Path):
 
 
 def test_documents_that_the_code_names_exist():
-    apps = ("accounts", "activation", "assistance", "config", "deploy", "directory", "local", "mailrouting", "outbox")
+    apps = (
+        "accounts",
+        "activation",
+        "agents",
+        "assistance",
+        "config",
+        "core",
+        "deploy",
+        "devtools",
+        "directory",
+        "hr_feed",
+        "journal",
+        "mailrouting",
+        "monitoring",
+        "outbox",
+        "privacy",
+    )
     sources = [path for app in apps for path in (PROJECT / app).rglob("*.py")]
     for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
         for name in re.findall(r"docs/[\w-]+\.md", read(source)):

@@ -15,32 +15,32 @@ from django.db.models import F
 from django.template import engines
 from django.utils import timezone, translation
 
-from accounts.closing import announce_closings
 from accounts.enums import Category, LockReason, Proof
-from accounts.locks import lock_account
+from accounts.expiry import announce_closings
+from accounts.links.base import LinkExpired
+from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.recovery_corrections import approve_replacement, correct_at_once, propose_replacement
-from accounts.services import change_password
-from accounts.tokens import LinkExpired
-from activation.reminders import remind
-from activation.tokens import activation_link
-from assistance.agents.appointing import appoint
-from assistance.agents.roles import Role
-from assistance.agents.second_factor import begin_enrolment, finish_enrolment, give_enrolment_code
+from accounts.passwords.services import change_password
+from accounts.recovery.corrections import approve_replacement, correct_at_once, propose_replacement
+from activation.links import activation_link
+from activation.reminders.services import remind
+from agents.roles import Role
+from agents.second_factor.services import begin_enrolment, finish_enrolment, give_enrolment_code
+from agents.staff.services import appoint
 from assistance.services import ask_for_assistance
+from core.templatetags.dates import moment
 from mailrouting.services import change_redirection, choose_redirection
 from outbox.enums import Kind, Status
-from outbox.mails import registered_kinds
 from outbox.models import Message
+from outbox.registry import registered_kinds
 from outbox.services import queue
-from outbox.templatetags.moments import moment
-from tests.accounts.recovering import change_to, wish
-from tests.assistance.agents.working import an_agent, code_of
+from tests.accounts.recovery.recovering import change_to, wish
+from tests.agents.signed_in import an_agent, code_of
 from tests.assistance.asking import written
-from tests.hostile import COMPUTED
+from tests.factories import active_person, pending_person
+from tests.fuzz import COMPUTED
 from tests.locking import released_person
-from tests.people import active_person, pending_person
-from tests.postman import html_of, link_in, text_of
+from tests.mail_delivery import html_of, link_in, text_of
 from tests.test_contrast import TEXT, contrast
 
 # In one process, which makes each mail once.

@@ -5,8 +5,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.characters import CONTROL
 from accounts.passwords.rules import MAXIMUM_LENGTH
+from core.text import CONTROL
 
 #: NFC makes one code point of at most four: what is longer than this is too long however it is spelt.
 LONGEST_SPELLING = 4 * MAXIMUM_LENGTH

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.characters import Message
+from core.text import Message
 
 #: In code points of the NFC spelling.
 MINIMUM_LENGTH = 15

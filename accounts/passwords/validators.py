@@ -7,7 +7,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.characters import Message
 from accounts.passwords import rules
 from accounts.passwords.common import is_common
 from accounts.passwords.leaks import is_leaked
@@ -15,6 +14,7 @@ from accounts.passwords.normalisation import normalise_password
 from accounts.passwords.patterns import follows_an_order, repeats_too_much
 from accounts.passwords.personal import contains_personal_data
 from accounts.passwords.strength import is_easily_guessed
+from core.text import Message
 
 TOO_SHORT = _("Le mot de passe doit compter au moins %(minimum)d caractères (vous en avez %(count)d)")
 PERSONAL = _("Le mot de passe ne doit pas contenir votre nom ou votre identifiant")

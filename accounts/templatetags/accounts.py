@@ -4,8 +4,9 @@ from django import template
 from django.core.exceptions import FieldDoesNotExist
 from django.utils.translation import gettext as _
 
-from accounts.enums import Event
-from accounts.models import Account, JournalEntry
+from accounts.models import Account
+from journal.events import Event
+from journal.models import JournalEntry
 
 register = template.Library()
 

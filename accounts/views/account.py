@@ -6,22 +6,21 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone, translation
-from django.utils.http import content_disposition_header
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView, View
 
-from accounts import personal_data, services, sessions
-from accounts.enums import Event
-from accounts.forms import ConfirmedForm, LanguageForm
+from accounts import services
+from accounts.auth import sessions
+from accounts.auth.sso import providers as single_sign_on
+from accounts.forms import LanguageForm
 from accounts.history import Topic, history
 from accounts.models import Account, RecoveryAddressChange
-from accounts.prepared import Prepared
-from accounts.single_sign_on import providers as single_sign_on
-from accounts.views.confirming import ConfirmedFormMixin
+from core.compiled_query import Prepared
+from journal.events import Event
 
 LATEST_ACTIVITIES = 5
 EVENTS_ON_A_PAGE = 20
@@ -125,29 +124,6 @@ class AllSessionsEndView(View):
         messages.success(request, _("Vous êtes déconnecté partout."))
         # The sign-in page would lead straight back in through the university's provider.
         return redirect("signed-out" if single_sign_on.is_on() else "login")
-
-
-class DataView(ConfirmedFormMixin, FormView):
-    """What the portal holds about the person, and a copy of it as a file (PRV-07): one click, after the password if it
-    was not given lately, since a birth date or an INE number in the hands of a thief opens other doors.
-    """
-
-    http_method_names = ["get", "head", "post"]
-    form_class = ConfirmedForm
-    template_name = "accounts/data.html"
-    open_without_charter = True
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The record that HR gave."""
-        return super().get_context_data(**kwargs, account=self.account)
-
-    def confirmed(self, form: ConfirmedForm) -> HttpResponse:
-        """The file; that it was taken is in the journal."""
-        copy = personal_data.copy_for(account=self.account, actor=self.account)
-        response = JsonResponse(copy, json_dumps_params={"ensure_ascii": False, "indent": 2})
-        name = f"compte-informatique-{self.account.uid}-{timezone.localdate():%Y-%m-%d}.json"
-        response["Content-Disposition"] = content_disposition_header(True, name)
-        return response
 
 
 class LanguageView(FormView):

@@ -12,14 +12,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, RedirectView, TemplateView
 
 from accounts import services
+from accounts.auth.sessions import keep_session
 from accounts.forms import ChangePasswordForm, NewPasswordForm
-from accounts.links import password_reset_link
-from accounts.security_log import tell
-from accounts.services import NotActive, PasswordChangedMeanwhile
-from accounts.sessions import keep_session
-from accounts.tokens import Claims
-from accounts.views.links import LinkAddressView, LinkPageView
-from accounts.views.sign_in import slowed_down
+from accounts.links.base import Claims
+from accounts.links.links import password_reset_link
+from accounts.links.views import LinkAddressView, LinkPageView
+from accounts.passwords.services import PasswordChangedMeanwhile
+from accounts.services import NotActive
+from accounts.views.login import slowed_down
+from core.security_log import tell
 
 
 def tell_of_refusal(form: NewPasswordForm) -> None:

@@ -12,17 +12,18 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
-from accounts import recovery
 from accounts.forms import RecoveryAddressForm
-from accounts.links import not_me_link, recovery_address_link
-from accounts.mail_limits import MailLimitReached
-from accounts.models import Account, JournalEntry, RecoveryAddressChange
-from accounts.recovery import SameAddress, last_recovery_verification
+from accounts.links.links import not_me_link, recovery_address_link
+from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
+from accounts.models import Account, RecoveryAddressChange
+from accounts.recovery import changes as recovery
+from accounts.recovery.changes import SameAddress, last_recovery_verification
+from accounts.recovery.mail_quota import MailLimitReached
 from accounts.services import NotActive
-from accounts.views.confirming import ConfirmedFormMixin
-from accounts.views.links import NOT_FOUND, LinkAddressView, LinkPageView
+from accounts.views.reauthentication import ConfirmedFormMixin
+from core.templatetags.dates import hour
+from journal.models import JournalEntry
 from outbox.deadlines import end_of_next_day
-from outbox.templatetags.moments import hour
 
 
 def too_early(refused: MailLimitReached) -> str:

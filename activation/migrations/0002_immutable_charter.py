@@ -1,4 +1,4 @@
-"""A published charter and the proof of its acceptance never change (PRV-01)."""
+"""Refuse to change a published charter or the proof of its acceptance."""
 
 from django.db import migrations
 
@@ -15,5 +15,5 @@ DROP TRIGGER acceptance_append_only ON activation_charteracceptance;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activation", "0001_initial"), ("accounts", "0002_append_only_journal")]
+    dependencies = [("activation", "0001_initial"), ("journal", "0002_append_only")]
     operations = [migrations.RunSQL(CREATE, DROP)]

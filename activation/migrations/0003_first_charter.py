@@ -1,4 +1,4 @@
-"""The charter that a new portal starts with; the university publishes its own as another version."""
+"""Publish the charter that a new portal starts with."""
 
 from datetime import datetime
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 from django import template
 
-from activation import charter
+from activation.charter import rendering as charter
 
 register = template.Library()
 register.filter("rendered_charter", charter.rendered_charter)

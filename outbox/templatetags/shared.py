@@ -8,7 +8,7 @@ from django.template.context import Context
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from outbox.mails import shared_context
+from outbox.rendering import shared_context
 
 register = template.Library()
 

@@ -11,18 +11,19 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.enums import Event, LockReason, State
-from accounts.limits import Limit
-from accounts.locks import lock_account
+from accounts.enums import LockReason, State
+from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.answers import answer_waiting_requests
+from activation.first_connection.services import answer_waiting_requests
 from activation.models import LinkRequest
+from core.rate_limits import Limit
+from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.hostile import EMAIL
+from tests.factories import active_person, pending_person
+from tests.fuzz import EMAIL
+from tests.mail_delivery import link_in, text_of
 from tests.normalised import Answer, normalised_answer
-from tests.people import active_person, pending_person
-from tests.postman import link_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -191,7 +192,7 @@ def test_the_count_starts_again_after_an_hour(visitor, postman, time_machine):
 
 def test_too_many_requests_of_one_client_get_a_useful_page(visitor, monkeypatch):
     """ENU-06: known and unknown count alike; the limit is the client's alone."""
-    monkeypatch.setattr("activation.views.LINK_REQUESTS_PER_CLIENT", Limit("few-link-requests", "5/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("few-link-requests", "5/hour"))
     person = pending_person()
 
     for number in range(5):
@@ -209,7 +210,7 @@ def test_too_many_requests_of_one_client_get_a_useful_page(visitor, monkeypatch)
 
 def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06."""
-    monkeypatch.setattr("activation.views.LINK_REQUESTS_IN_ALL", Limit("few-in-all", "3/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_IN_ALL", Limit("few-in-all", "3/hour"))
 
     answers = [
         Client(REMOTE_ADDR=f"198.51.100.{number}").post(reverse(PAGE), {"login": "quelqu.un"}).status_code
@@ -221,7 +222,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
 
 def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkeypatch):
     """ENU-06: no trusted proxy, no X-Forwarded-For."""
-    monkeypatch.setattr("activation.views.LINK_REQUESTS_PER_CLIENT", Limit("few-by-address", "2/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("few-by-address", "2/hour"))
 
     answers = [
         visitor.post(
@@ -267,7 +268,7 @@ def test_whatever_is_typed_gets_a_page(monkeypatch_limits, typed):
 @pytest.fixture
 def monkeypatch_limits(monkeypatch) -> None:
     """Hypothesis is more eager than any robot."""
-    monkeypatch.setattr("activation.views.LINK_REQUESTS_PER_CLIENT", Limit("eager", "100000/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("eager", "100000/hour"))
 
 
 def test_the_request_notes_from_where_it_came_and_holds_no_secret():

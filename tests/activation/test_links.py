@@ -11,22 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.enums import LockReason
-from accounts.locks import lock_account
+from accounts.links.base import LinkRefused
+from accounts.locking.lock import lock_account
 from accounts.models import Account
-from accounts.tokens import LinkRefused
+from activation.links import activation_link
 from activation.models import Charter, LinkRequest
 from activation.services import dispute_recovery_address
-from activation.tokens import activation_link
+from mailrouting.links import redirection_link
 from mailrouting.services import choose_redirection
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.activation.walking import PASSWORD, answer, begun_until, everything_about, link_to
-from tests.hostile import TOKEN
+from tests.activation.wizard.client import PASSWORD, answer, begun_until, everything_about, link_to
+from tests.factories import active_person, pending_person
+from tests.fuzz import TOKEN
 from tests.locking import PROVEN
+from tests.mail_delivery import link_in
 from tests.normalised import normalised_answer
-from tests.people import active_person, pending_person
-from tests.postman import link_in
 
 pytestmark = pytest.mark.django_db
 

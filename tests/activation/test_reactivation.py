@@ -8,22 +8,23 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Category, Event, LockReason, State
-from accounts.locks import lock_account
+from accounts.enums import Category, LockReason, State
+from accounts.links.base import LinkExpired, LinkNotValid
+from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
-from accounts.tokens import LinkExpired, LinkNotValid
-from activation.reactivation import reactivate
-from activation.tokens import reactivation_link
+from activation.links import reactivation_link
+from activation.reactivation.services import reactivate
+from journal.events import Event
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovering import at_once
-from tests.hostile import PASSWORD as PASSWORD_PACK
-from tests.hostile import TOKEN
+from tests.accounts.recovery.recovering import at_once
+from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.fuzz import PASSWORD as PASSWORD_PACK
+from tests.fuzz import TOKEN
 from tests.locking import fresh, locked_person, reactivation_path, release, released_person
-from tests.people import A_GOOD_PASSWORD, active_person
-from tests.postman import link_in, text_of
+from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
 

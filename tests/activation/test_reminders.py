@@ -11,21 +11,22 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Event, LockReason, State
-from accounts.locks import lock_account
+from accounts.enums import LockReason, State
+from accounts.locking.lock import lock_account
 from accounts.models import Account
-from accounts.recovery_corrections import correct_at_once
+from accounts.recovery.corrections import correct_at_once
+from activation.links import activation_link, reminders_link
 from activation.models import Reminders
-from activation.reminders import remind, stop_reminders
-from activation.tokens import activation_link, reminders_link
-from assistance.agents.roles import Role
+from activation.reminders.services import remind, stop_reminders
+from agents.roles import Role
+from journal.events import Event
 from outbox.deadlines import end_of_next_day
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from tests.accounts.hr_files import imported, row
-from tests.assistance.agents.working import an_agent
-from tests.people import active_person, pending_person
-from tests.postman import link_in, text_of
+from tests.agents.signed_in import an_agent
+from tests.factories import active_person, pending_person
+from tests.hr_feed.hr_files import imported, row
+from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -266,7 +267,7 @@ def test_who_asks_for_a_link_before_the_mail_leaves_gets_one_mail(postman):
 
 def test_batches_reach_everybody(monkeypatch):
     """AVL-09."""
-    monkeypatch.setattr("activation.reminders.BATCH", 2)
+    monkeypatch.setattr("activation.reminders.services.BATCH", 2)
     people = [invited() for _ in range(5)]
 
     assert remind() == 5

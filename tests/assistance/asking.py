@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from accounts.limits import ASSISTANCE_REQUESTS_PER_CLIENT
 from assistance.models import AssistanceRequest
 from assistance.services import ask_for_assistance
+from core.rate_limits import ASSISTANCE_REQUESTS_PER_CLIENT
 
 CONTACT = "camille@exemple.net"
 

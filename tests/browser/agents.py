@@ -10,7 +10,7 @@ from django_otp.oath import TOTP
 from playwright.sync_api import expect
 
 from accounts.models import Account
-from assistance.agents.roles import Role
+from agents.roles import Role
 from tests.browser.visitor import Visitor, sign_in
 from tests.stack import PROJECT, Stack
 

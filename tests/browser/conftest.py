@@ -8,7 +8,7 @@ from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 
 from activation.models import LinkRequest
-from local.browser import find
+from devtools.browser import find
 from outbox.models import Message
 from outbox.tasks import send_due_messages
 from tests.browser.visitor import Visitor

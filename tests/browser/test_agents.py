@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.assistance.agents.pages import AGENT_PAGES
-from tests.assistance.agents.test_pages import ALL, seen
+from tests.agents.pages import AGENT_PAGES
+from tests.agents.test_pages import ALL, seen
 from tests.browser.inspection import Inspection
 from tests.browser.test_every_page import (
     LIGHT,

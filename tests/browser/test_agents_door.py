@@ -6,12 +6,12 @@ import pytest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import expect
 
-from accounts.enums import Event
 from accounts.models import Account
-from assistance.agents.roles import Role
+from agents.roles import Role
+from journal.events import Event
 from tests.browser.agents import enrol, enrolment_code_from_the_command_line, give_code
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
-from tests.people import active_person
+from tests.factories import active_person
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER

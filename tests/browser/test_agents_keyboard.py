@@ -4,17 +4,17 @@ request."""
 from collections.abc import Callable
 
 from accounts.enums import LockReason, State
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
 from accounts.models import Account
 from assistance.enums import Progress
 from assistance.models import AssistanceRequest
 from assistance.services import ask_for_assistance
 from mailrouting.services import change_redirection
-from tests.assistance.agents.working import an_agent, code_of, with_application
+from tests.agents.signed_in import an_agent, code_of, with_application
 from tests.assistance.asking import written
 from tests.browser.test_keyboard import Keyboard
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.people import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_person
 
 pytestmark = NEEDS_BROWSER
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from assistance.models import AssistanceRequest
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.people import pending_person
+from tests.factories import pending_person
 
 pytestmark = NEEDS_BROWSER
 

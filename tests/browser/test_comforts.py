@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.inspection import Inspection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, begin_until_the_mailbox, forward_to
-from tests.people import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_person
 
 pytestmark = NEEDS_BROWSER
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from accounts.enums import Event
 from accounts.models import Account
 from activation.models import LinkRequest
-from tests.activation.walking import link_to
+from journal.events import Event
+from tests.activation.wizard.client import link_to
 from tests.browser.visitor import (
     NEEDS_BROWSER,
     Visitor,
@@ -19,7 +19,7 @@ from tests.browser.visitor import (
     link_in,
     sign_in,
 )
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER

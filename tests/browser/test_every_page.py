@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from playwright.sync_api import Browser
 
-from config import errors
+from config import error_views as errors
 from tests.browser.inspection import AXE, NARROWEST, RENDERINGS, Inspection
 from tests.browser.visitor import IN_BROWSER, Visitor
 from tests.pages import PAGES, REFUSALS

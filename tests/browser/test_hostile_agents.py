@@ -22,22 +22,22 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Dialog
 
 from accounts.models import Account, Session
-from assistance.agents import urls
-from assistance.agents.roles import Role
+from agents import urls
+from agents.roles import Role
 from assistance.models import AssistanceRequest
-from tests.accounts.correcting import proposed
-from tests.accounts.hr_files import another, text_of
-from tests.assistance.agents.drafting import the_draft
-from tests.assistance.agents.hr_imports import imported, previewed
-from tests.assistance.agents.pages import AGENT_PAGES, AGENT_REFUSALS
-from tests.assistance.agents.working import an_agent, inside
+from tests.accounts.recovery.correcting import proposed
+from tests.agents.charter_drafts import the_draft
+from tests.agents.hr_imports import imported, previewed
+from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import asked
 from tests.browser.test_every_page import Screen, screen_of
 from tests.browser.visitor import IN_BROWSER
-from tests.hostile import COMPUTED, N
+from tests.factories import active_person
+from tests.fuzz import COMPUTED, N
+from tests.hr_feed.hr_files import another, text_of
 from tests.memory import forget_limits
 from tests.pages import Ask, Page
-from tests.people import active_person
 
 pytestmark = [*IN_BROWSER, pytest.mark.django_db]
 
@@ -61,7 +61,7 @@ NOT_KEPT_APART = """() => {
 }"""
 #: What Chromium writes when a calendar is given something else to show.
 NO_DATE = "The specified value "
-APPS = ("accounts", "activation", "assistance", "directory", "mailrouting", "outbox")
+APPS = ("accounts", "activation", "agents", "assistance", "directory", "hr_feed", "journal", "mailrouting", "outbox")
 #: Text that decides what a row is, or what is compared with it, instead of being shown.
 MEANINGFUL = {"password", "source", "contact_address"}
 #: Names, and what people write in sentences; it begins with a letter that is read from the right.
@@ -116,7 +116,7 @@ def spoil() -> None:
             if model._meta.app_label in APPS and model is not Session and model._base_manager.exists():
                 for field in filter(is_free_text, model._meta.concrete_fields):
                     spoil_column(model, field, values)
-        cursor.execute("UPDATE accounts_journalentry SET details = details || %s", [json.dumps(DETAILS)])
+        cursor.execute("UPDATE journal_journalentry SET details = details || %s", [json.dumps(DETAILS)])
         cursor.execute("SET LOCAL session_replication_role = origin")
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.assistance.agents.test_pages import seen
+from tests.agents.test_pages import seen
 from tests.browser.test_every_page import Screen, screen  # noqa: F401
 from tests.browser.visitor import IN_BROWSER
 

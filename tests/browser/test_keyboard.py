@@ -5,9 +5,9 @@ from typing import Any
 
 from playwright.sync_api import Locator
 
-from tests.activation.walking import link_to
+from tests.activation.wizard.client import link_to
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 
 pytestmark = NEEDS_BROWSER
 

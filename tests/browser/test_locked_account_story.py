@@ -9,15 +9,16 @@ from copy import copy
 import pytest
 from playwright.sync_api import expect
 
-from accounts.enums import Event, Proof, State
+from accounts.enums import Proof, State
 from accounts.models import Account, Session
 from assistance.enums import Progress, StepKind
 from assistance.models import AssistanceRequest
-from local.mailcatcher import CaughtMessage
+from devtools.mailcatcher import CaughtMessage
+from journal.events import Event
 from mailrouting.models import Redirection
 from tests.browser.agents import arrive
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
-from tests.people import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_person
 from tests.stack import SECURITY_KEY, Stack, wait_until
 
 pytestmark = NEEDS_BROWSER

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from tests.browser.inspection import Inspection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
+from tests.factories import active_person
 from tests.pages import publish_another_charter
-from tests.people import active_person
 
 pytestmark = NEEDS_BROWSER
 

@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from playwright.sync_api import expect
 
-from accounts.enums import Event, LockReason, State
+from accounts.enums import LockReason, State
 from accounts.models import Account, Session
-from local.mailcatcher import CaughtMessage
+from devtools.mailcatcher import CaughtMessage
+from journal.events import Event
 from mailrouting.models import Redirection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
-from tests.people import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_person
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER

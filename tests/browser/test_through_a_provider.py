@@ -8,10 +8,10 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import Session
+from tests.accounts.auth.sso.providers.running import running
+from tests.accounts.auth.sso.providers.serving import ADDRESS, PASSWORD, USER
 from tests.browser.visitor import NEEDS_BROWSER
-from tests.people import active_person
-from tests.providers.running import running
-from tests.providers.serving import ADDRESS, PASSWORD, USER
+from tests.factories import active_person
 
 pytestmark = NEEDS_BROWSER
 
@@ -19,7 +19,7 @@ pytestmark = NEEDS_BROWSER
 @pytest.fixture
 def portal(live_server, settings) -> Iterator[str]:
     """The portal with CAS in front; its address."""
-    for cas in running("tests.providers.cas", "/cas/login", portal=live_server.url):
+    for cas in running("tests.accounts.auth.sso.providers.cas", "/cas/login", portal=live_server.url):
         settings.PORTAL_URL, settings.SIGN_IN, settings.CAS_URL = live_server.url, "cas", f"{cas.url}/cas"
         yield live_server.url
 

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from accounts.enums import Event, State
+from accounts.enums import State
 from accounts.models import Account
 from activation.models import CharterAcceptance
+from devtools.mailcatcher import CaughtMessage
 from directory.models import DirectoryConsent
-from local.mailcatcher import CaughtMessage
+from journal.events import Event
 from outbox.tasks import send_due_messages
 from tests.browser.visitor import (
     NEEDS_BROWSER,
@@ -27,7 +28,7 @@ from tests.browser.visitor import (
     say_no_to_the_directory,
     sign_in,
 )
-from tests.people import A_GOOD_PASSWORD
+from tests.factories import A_GOOD_PASSWORD
 from tests.stack import PROJECT, Stack
 
 pytestmark = NEEDS_BROWSER

@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from accounts.models import Account
-from local.browser import find
-from local.mailcatcher import CaughtMessage
-from tests.activation.walking import link_to
-from tests.people import A_GOOD_PASSWORD
+from devtools.browser import find
+from devtools.mailcatcher import CaughtMessage
+from tests.activation.wizard.client import link_to
+from tests.factories import A_GOOD_PASSWORD
 
 IN_BROWSER = [
     pytest.mark.browser,

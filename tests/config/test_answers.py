@@ -13,14 +13,14 @@ from django.urls import include, path, reverse
 from django.utils import timezone, translation
 
 import config.urls
-from accounts.client import client_address, is_trusted_proxy
-from accounts.limits import client_key
-from activation.tokens import activation_link
+from activation.links import activation_link
+from core.client_ip import client_address, is_trusted_proxy
+from core.rate_limits import client_key
+from tests.factories import active_person, pending_person
+from tests.fuzz.routes import routes
+from tests.fuzz.shown import Inline
 from tests.headers import assert_headers
-from tests.hostile.routes import routes
-from tests.hostile.shown import Inline
-from tests.people import active_person, pending_person
-from tests.postman import html_of, text_of
+from tests.mail_delivery import html_of, text_of
 
 pytestmark = pytest.mark.django_db
 

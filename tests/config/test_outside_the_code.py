@@ -4,7 +4,21 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "activation", "assistance", "config", "directory", "mailrouting", "outbox")
+APPS = (
+    "accounts",
+    "activation",
+    "agents",
+    "assistance",
+    "config",
+    "core",
+    "directory",
+    "hr_feed",
+    "journal",
+    "mailrouting",
+    "monitoring",
+    "outbox",
+    "privacy",
+)
 FRAGMENTS = {
     "None charter LANGUAGE_CODE form.charter.pk",
     "None charter_form LANGUAGE_CODE form.charter.pk",

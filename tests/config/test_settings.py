@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import mail_settings
+from config.env import mail_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCTION = {

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import Account
-from activation.tokens import activation_link
-from config.metrics import last_figures
-from local.processes import free_port
+from activation.links import activation_link
+from devtools.processes import free_port
+from monitoring.views import last_figures
 from tests.headers import assert_headers
 
 

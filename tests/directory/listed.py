@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.enums import Category
 from accounts.models import Account
 from directory.models import DirectoryConsent
-from tests.people import numbers
+from tests.factories import numbers
 
 
 def listed_person(given_name: str = "Camille", family_name: str = "Durand", **facts: object) -> Account:

@@ -7,14 +7,14 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from accounts.enums import Event
 from accounts.models import Account
 from directory.models import DirectoryConsent
 from directory.services import change_directory_consent, record_directory_consent
 from directory.views import DirectoryChoiceView
+from journal.events import Event
 from outbox.models import Message
-from tests.hostile import N
-from tests.people import active_person
+from tests.factories import active_person
+from tests.fuzz import N
 from tests.signing_in import let_in
 
 pytestmark = pytest.mark.django_db

@@ -5,13 +5,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from accounts.enums import Event
 from accounts.models import Account
 from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
-from tests.activation.walking import DIRECTORY, MAILBOX, answer, answered_until, begin, link_to
-from tests.hostile import N
-from tests.people import pending_person
+from journal.events import Event
+from tests.activation.wizard.client import DIRECTORY, MAILBOX, answer, answered_until, begin, link_to
+from tests.factories import pending_person
+from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
 from accounts.models import Account
 from directory import export
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
-from tests.hostile import N
-from tests.people import pending_person
+from tests.factories import pending_person
+from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
 

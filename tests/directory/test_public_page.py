@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.enums import Category, LockReason
-from accounts.limits import DIRECTORY_SEARCHES_PER_CLIENT, Limit, client_key
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
+from core.rate_limits import DIRECTORY_SEARCHES_PER_CLIENT, Limit, client_key
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
+from tests.factories import active_person, pending_person
 from tests.normalised import normalised_answer
-from tests.people import active_person, pending_person
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.enums import LockReason
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
 from accounts.models import Account
 from directory.models import SearchableName
 from directory.search import MOST_PEOPLE, find_people
@@ -19,7 +19,7 @@ from tests.directory.listed import (
     listed_people_called,
     listed_person,
 )
-from tests.people import pending_person
+from tests.factories import pending_person
 
 pytestmark = pytest.mark.django_db
 

@@ -26,10 +26,10 @@ import requests
 from django.db import connection, connections
 from psycopg.conninfo import conninfo_to_dict
 
-from local import postgresql_files
-from local.mailcatcher import MailCatcher
-from local.processes import LOOPBACK, children, tail
-from local.servers import PostgreSQL, Server
+from devtools import postgresql_files
+from devtools.mailcatcher import MailCatcher
+from devtools.processes import LOOPBACK, children, tail
+from devtools.servers import PostgreSQL, Server
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
 

@@ -16,13 +16,13 @@ import trustme
 from celery import Task
 from django.utils import timezone
 
-from local.mailcatcher import Envelope, MailCatcher, Stage, accept
-from local.processes import tail
+from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
+from devtools.processes import tail
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from outbox.services import queue
 from outbox.tasks import send_due_messages
-from tests.people import pending_person
+from tests.factories import pending_person
 from tests.stack import Stack, wait_until
 
 PROCESSES = 8

@@ -8,17 +8,17 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from accounts.tokens import LinkExpired
-from activation.tokens import activation_link
-from local.mailcatcher import Envelope, MailCatcher, Stage, accept
-from local.processes import free_port
-from outbox import sending
+from accounts.links.base import LinkExpired
+from activation.links import activation_link
+from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
+from devtools.processes import free_port
+from outbox import dispatch as sending
+from outbox.dispatch import send_due
 from outbox.enums import Status
 from outbox.models import Message
-from outbox.sending import send_due
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import asked_for
-from tests.postman import link_in, text_of
+from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Event
 
 from activation.models import LinkRequest
-from config.environment import WEB_THREADS
-from local.mailcatcher import Envelope, Stage, accept
+from config.env import WEB_THREADS
+from devtools.mailcatcher import Envelope, Stage, accept
 from outbox.enums import Status
 from outbox.models import Message
+from tests.factories import A_GOOD_PASSWORD, pending_person
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -21,7 +22,6 @@ from tests.faults.machine import (
     share_of_a_core,
     told,
 )
-from tests.people import A_GOOD_PASSWORD, pending_person
 from tests.stack import wait_until
 
 pytestmark = ON_THE_MACHINE

@@ -10,17 +10,17 @@ from django.utils import timezone
 
 from activation.models import Charter, LinkRequest
 from activation.tasks import answer_waiting_link_requests
-from local.mailcatcher import accept
+from devtools.mailcatcher import accept
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from outbox.services import queue
 from outbox.tasks import send_due_messages
-from tests.activation.walking import link_to
+from tests.activation.wizard.client import link_to
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import Halt
 from tests.faults.visiting import Visitor
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
-from tests.postman import text_of
+from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK

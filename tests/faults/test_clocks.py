@@ -10,9 +10,9 @@ from celery.schedules import crontab
 from django.utils import timezone
 
 from config.celery import app
+from tests.factories import pending_person
 from tests.faults.machine import ON_THE_MACHINE, Machine
-from tests.people import pending_person
-from tests.postman import text_of
+from tests.mail_delivery import text_of
 from tests.stack import wait_until
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -10,12 +10,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from accounts.enums import Event
-from accounts.hr_feed import import_feed
-from accounts.models import Account, JournalEntry
+from accounts.models import Account
+from hr_feed.importer import import_feed
+from journal.events import Event
+from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.accounts.hr_files import another, row, text_of
+from tests.hr_feed.hr_files import another, row, text_of
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import NEEDS_STACK, PROJECT, database_url
 

@@ -5,17 +5,17 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.models import Account
-from assistance.agents.imports import receiving
-from assistance.agents.imports.models import HrFilePart, HrImport, ImportState
-from assistance.agents.roles import Role
-from assistance.tasks import work_on_hr_files
+from agents.roles import Role
+from hr_feed.models import HrFilePart, HrImport, ImportState
+from hr_feed.tasks import work_on_hr_files
+from hr_feed.uploads import services as receiving
 from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue
 from outbox.tasks import send_message
-from tests.assistance.agents.hr_imports import now, people, received
-from tests.assistance.agents.working import an_agent
-from tests.people import pending_person
+from tests.agents.hr_imports import now, people, received
+from tests.agents.signed_in import an_agent
+from tests.factories import pending_person
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK

@@ -5,13 +5,14 @@ from threading import Timer
 
 from django.db import connection, transaction
 
-from accounts.models import Account, JournalEntry
+from accounts.models import Account
+from journal.models import JournalEntry
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import Halt, all_sent, asked_for, asked_for_many, leases_run_out
-from tests.postman import text_of
+from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, wait_until
 
 pytestmark = NEEDS_STACK

@@ -4,8 +4,9 @@ import re
 from functools import partial
 from pathlib import Path
 
-from accounts.hashers import PortalArgon2PasswordHasher
 from accounts.models import Account
+from accounts.passwords.hashers import PortalArgon2PasswordHasher
+from tests.factories import A_GOOD_PASSWORD, active_person
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -15,7 +16,6 @@ from tests.faults.machine import (
     share_of_a_core,
     told,
 )
-from tests.people import A_GOOD_PASSWORD, active_person
 
 pytestmark = ON_THE_MACHINE
 

@@ -11,8 +11,8 @@ import requests
 from accounts.models import Account
 from activation.models import Charter
 from outbox.tasks import send_due_messages
-from tests.people import A_GOOD_PASSWORD, pending_person
-from tests.postman import text_of
+from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK

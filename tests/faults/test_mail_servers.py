@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import trustme
 from django.utils import timezone
 
-from local.mailcatcher import Stage, accept
+from devtools.mailcatcher import Stage, accept
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message

@@ -3,12 +3,12 @@
 import time
 from threading import Event, Lock
 
-from local.mailcatcher import Envelope, Stage, accept
-from outbox.sending import BATCH
+from devtools.mailcatcher import Envelope, Stage, accept
+from outbox.dispatch import BATCH
 from outbox.tasks import send_due_messages
+from tests.factories import pending_person
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import all_sent, asked_for_many
-from tests.people import pending_person
 from tests.stack import NEEDS_STACK, wait_until
 
 pytestmark = NEEDS_STACK

@@ -8,7 +8,7 @@ from config.celery import app
 from outbox.enums import Kind, Priority
 from outbox.services import queue
 from outbox.tasks import send_due_messages
-from tests.people import pending_person
+from tests.factories import pending_person
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK

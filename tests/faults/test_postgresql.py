@@ -14,10 +14,10 @@ from activation.models import Charter
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages
-from tests.activation.walking import link_to
+from tests.activation.wizard.client import link_to
+from tests.factories import A_GOOD_PASSWORD, pending_person
 from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, share_of_a_core, told
 from tests.invariants import assert_nothing_is_half_done
-from tests.people import A_GOOD_PASSWORD, pending_person
 from tests.stack import wait_until
 
 pytestmark = ON_THE_MACHINE

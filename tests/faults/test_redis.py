@@ -5,11 +5,12 @@ from functools import partial
 import redis
 
 from accounts.enums import LockReason
-from accounts.limits import MAILS_PER_HOUR
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
 from activation.models import LinkRequest
 from activation.tasks import answer_waiting_link_requests
+from core.rate_limits import MAILS_PER_HOUR
 from outbox.models import Message
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -20,7 +21,6 @@ from tests.faults.machine import (
     share_of_a_core,
     told,
 )
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
 from tests.stack import wait_until
 
 pytestmark = ON_THE_MACHINE

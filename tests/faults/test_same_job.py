@@ -17,11 +17,11 @@ from activation.models import LinkRequest
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
+from tests.factories import pending_person
 from tests.faults.accounting import Tally
 from tests.faults.machine import children
 from tests.faults.spare_worker import all_sent, asked_for, asked_for_many
 from tests.faults.visiting import Visitor
-from tests.people import pending_person
 from tests.stack import NEEDS_STACK, PROJECT, Stack, wait_until
 
 pytestmark = NEEDS_STACK

@@ -10,8 +10,8 @@ import redis
 from activation.enums import Wish
 from activation.services import request_link
 from activation.tasks import answer_link_request
-from tests.people import pending_person
-from tests.postman import text_of
+from tests.factories import pending_person
+from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK

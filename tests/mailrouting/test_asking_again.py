@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.models import Account
 from mailrouting.services import choose_redirection
 from outbox.models import Message
-from tests.people import active_person
-from tests.postman import link_in
+from tests.factories import active_person
+from tests.mail_delivery import link_in
 
 pytestmark = pytest.mark.django_db
 

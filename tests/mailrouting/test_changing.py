@@ -13,13 +13,16 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.addresses import canonical_address, is_university_address
-from accounts.enums import Category, Event, LockReason
-from accounts.locks import lock_account
-from accounts.models import Account, JournalEntry
+from accounts.enums import Category, LockReason
+from accounts.locking.lock import lock_account
+from accounts.models import Account
 from accounts.services import NotActive
 from activation.models import Charter
-from mailrouting.mails import Change, change_told_by
+from core.email_addresses import canonical_address, is_university_address
+from journal.events import Event
+from journal.models import JournalEntry
+from mailrouting.emails import Change, change_told_by
+from mailrouting.links import redirection_link
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (
     ask_for_verification_again,
@@ -29,14 +32,13 @@ from mailrouting.services import (
     stop_redirection,
     verify_redirection,
 )
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.correcting import in_force
-from tests.hostile import EMAIL
+from tests.accounts.recovery.correcting import in_force
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.fuzz import EMAIL
 from tests.locking import PROVEN
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
-from tests.postman import html_of, link_in, text_of
+from tests.mail_delivery import html_of, link_in, text_of
 from tests.signing_in import let_in
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.addresses import AddressRefused
 from accounts.models import Account
-from config.environment import checked_domains
+from config.env import checked_domains
+from core.email_addresses import AddressRefused
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
 from mailrouting.forms import answer_of
+from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
@@ -19,11 +20,10 @@ from mailrouting.services import (
     choose_redirection,
     stop_redirection,
 )
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.activation.walking import MAILBOX, answer, answered_until, begin, forward_to
-from tests.people import A_GOOD_PASSWORD, active_person, pending_person
+from tests.activation.wizard.client import MAILBOX, answer, answered_until, begin, forward_to
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
 
 pytestmark = pytest.mark.django_db
 

@@ -7,12 +7,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import Category, Event
+from accounts.enums import Category
 from accounts.models import Account
+from journal.events import Event
 from mailrouting.models import Mailbox, Redirection
-from tests.accounts.hr_files import imported, row
-from tests.accounts.recovering import browser_of
-from tests.people import active_person, pending_person
+from tests.accounts.recovery.recovering import browser_of
+from tests.factories import active_person, pending_person
+from tests.hr_feed.hr_files import imported, row
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from accounts.addresses import AddressRefused
-from accounts.enums import Category, Event, LockReason
-from accounts.locks import lock_account
-from accounts.mail_limits import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
+from accounts.enums import Category, LockReason
+from accounts.locking.lock import lock_account
 from accounts.models import Account
+from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
+from core.email_addresses import AddressRefused
+from journal.events import Event
 from mailrouting import views
+from mailrouting.links import redirection_link
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
@@ -27,10 +29,9 @@ from mailrouting.services import (
     postpone_verification,
     verify_redirection,
 )
-from mailrouting.tokens import redirection_link
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.people import active_person, pending_person
+from tests.factories import active_person, pending_person
 
 pytestmark = pytest.mark.django_db
 

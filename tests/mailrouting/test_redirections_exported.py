@@ -8,17 +8,17 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.addresses import AddressRefused, canonical_address
-from accounts.csv_cells import FORMULA_STARTS
 from accounts.enums import Category, LockReason
-from accounts.locks import lock_account
+from accounts.locking.lock import lock_account
 from accounts.models import Account
+from core.csv import FORMULA_STARTS
+from core.email_addresses import AddressRefused, canonical_address
 from mailrouting import export
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import change_redirection, decline_redirection, verify_redirection
-from tests.hostile import EMAIL, N
+from tests.factories import active_person
+from tests.fuzz import EMAIL, N
 from tests.locking import release
-from tests.people import active_person
 
 pytestmark = pytest.mark.django_db
 

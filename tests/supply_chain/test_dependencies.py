@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from local import audit
+from devtools import audit
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
@@ -120,7 +120,7 @@ class TestAudit:
 
     def test_without_its_database_says_so_loudly_and_stops_nobody(self):
         nowhere = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-        line = [sys.executable, "-m", "local.audit"]
+        line = [sys.executable, "-m", "devtools.audit"]
         done = subprocess.run(line, cwd=PROJECT, env=nowhere, capture_output=True, text=True, timeout=audit.SECONDS)
         assert "NOT AUDITED" in done.stdout, done.stderr
         assert done.returncode == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.postgresql_files import scratch_directory
+from devtools.postgresql_files import scratch_directory
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START = 120.0

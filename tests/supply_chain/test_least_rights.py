@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import yaml
 
-from local.environment import local_environment
+from devtools.environment import local_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = PROJECT / "deploy/roles.sh"
@@ -20,18 +20,18 @@ ROLES = PROJECT / "deploy/roles.sh"
 FORBIDDEN = (
     "CREATE TABLE loot (id int)",
     "CREATE SCHEMA loot",
-    "DROP TABLE accounts_journalentry",
-    "ALTER TABLE accounts_journalentry ADD COLUMN note text",
-    "ALTER TABLE accounts_journalentry DISABLE TRIGGER ALL",
-    "DROP TRIGGER {trigger} ON accounts_journalentry",
-    "CREATE RULE nothing AS ON INSERT TO accounts_journalentry DO INSTEAD NOTHING",
+    "DROP TABLE journal_journalentry",
+    "ALTER TABLE journal_journalentry ADD COLUMN note text",
+    "ALTER TABLE journal_journalentry DISABLE TRIGGER ALL",
+    "DROP TRIGGER {trigger} ON journal_journalentry",
+    "CREATE RULE nothing AS ON INSERT TO journal_journalentry DO INSTEAD NOTHING",
     "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "SET session_replication_role = replica",
-    "TRUNCATE accounts_journalentry",
+    "TRUNCATE journal_journalentry",
     "TRUNCATE accounts_account CASCADE",
-    "UPDATE accounts_journalentry SET event = 'x'",
-    "DELETE FROM accounts_journalentry",
-    "SET LOCAL portal.retention = 'on'; UPDATE accounts_journalentry SET event = 'x'",
+    "UPDATE journal_journalentry SET event = 'x'",
+    "DELETE FROM journal_journalentry",
+    "SET LOCAL portal.retention = 'on'; UPDATE journal_journalentry SET event = 'x'",
     "SELECT * FROM pg_authid",
     "COPY accounts_account TO '/tmp/loot'",
     "COPY accounts_account TO PROGRAM 'cat'",
@@ -68,7 +68,7 @@ class TestTheRoleOfThePortal:
         done = subprocess.run(line, cwd=PROJECT, env=environment(url), capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr[-2000:]
         with psycopg.connect(url) as portal:
-            assert portal.execute("SELECT count(*) > 5 FROM accounts_journalentry").fetchone() == (True,)
+            assert portal.execute("SELECT count(*) > 5 FROM journal_journalentry").fetchone() == (True,)
 
     def test_owns_nothing(self, url):
         """SUP-03"""
@@ -86,14 +86,14 @@ class TestTheRoleOfThePortal:
         done = []
         with psycopg.connect(url) as portal:
             portal.execute(
-                "INSERT INTO accounts_journalentry (event, source, client_address, device, request_id, details, at)"
+                "INSERT INTO journal_journalentry (event, source, client_address, device, request_id, details, at)"
                 " VALUES ('z', 'web', NULL, '', '', '{}', now())"
             )
             portal.commit()
             facts = (
                 "SELECT tgname, tgfoid::regproc::text FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = %s::regclass"
             )
-            trigger, function = portal.execute(facts, ["accounts_journalentry"]).fetchone()
+            trigger, function = portal.execute(facts, ["journal_journalentry"]).fetchone()
             for statement in FORBIDDEN:
                 try:
                     portal.execute(statement.format(trigger=trigger, function=function))

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from accounts.characters import TextRefused, clean_line
 from accounts.enums import LockReason
-from accounts.locks import LockAnswer, lock_named
+from accounts.locking.lock import LockAnswer, lock_named
 from accounts.models import Lock
+from core.text import TextRefused, clean_line
 
 LARGEST_FILE = 10_000_000
 

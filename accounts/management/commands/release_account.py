@@ -5,10 +5,8 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.addresses import AddressRefused, institutional_address_from_login
 from accounts.enums import Proof, ReleaseReason
-from accounts.models import Account
-from accounts.releases import (
+from accounts.locking.unlock import (
     CannotBeWrittenTo,
     ChangesNotReviewed,
     NotForThisAgent,
@@ -18,6 +16,8 @@ from accounts.releases import (
     ReportTooShort,
     release_lock,
 )
+from accounts.models import Account
+from core.email_addresses import AddressRefused, institutional_address_from_login
 
 REFUSALS: Final = {
     NotLocked: "Ce compte n’est pas bloqué.",

@@ -1,6 +1,6 @@
 """`manage.py export_directory [--output FILE]`: what the university's own directory is fed with."""
 
-from accounts.command_line import ExportCommand
+from accounts.management.base import ExportCommand
 from directory.export import write_directory
 
 

@@ -1,6 +1,6 @@
 """`manage.py export_redirections [--output FILE]`: what the mail server is fed with."""
 
-from accounts.command_line import ExportCommand
+from accounts.management.base import ExportCommand
 from mailrouting.export import write_redirections
 
 

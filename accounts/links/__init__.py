@@ -1,0 +1,1 @@
+"""The signed links in mails."""

@@ -1,0 +1,1 @@
+"""The recovery address: changes by its owner, corrections by agents."""

@@ -1,0 +1,166 @@
+"""Acts on the recovery address: another takes its place once it is proven, and the old one can be put back (HLP-07)."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.enums import LockReason
+from accounts.links.base import LinkNotValid, LinkUsed
+from accounts.links.links import not_me_link, recovery_address_link
+from accounts.locking.lock import lock_account
+from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.notifications import addresses_on_file
+from accounts.recovery.mail_quota import MailLimitReached, tell_of_withheld, verification_allowed_at
+from accounts.recovery.pending import give_up_open_correction, give_up_waiting_change
+from accounts.services import held
+from core.email_addresses import outside_address, same_address
+from journal.events import Event
+from journal.models import JournalEntry
+from journal.services import record_event
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.services import queue
+
+
+class SameAddress(Exception):
+    """It is the recovery address already."""
+
+
+@transaction.atomic
+def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddressChange:
+    """Note the wish and mail the new address, which has to confirm it; until then the old one stays in force.
+
+    Asking for another address gives the first one up; asking for the same again mails again. Raises SameAddress,
+    AddressRefused for an address of the university, MailLimitReached (ENU-05), NotActive.
+    """
+    account = held(account)
+    address = outside_address(address)
+    if same_address(address, account.recovery_address):
+        raise SameAddress
+    waiting = _waiting(account)
+    if waiting is not None and waiting.new_address == address:
+        _mail_verification(waiting)
+        return waiting
+    if waiting is not None:
+        give_up_waiting_change(account, actor=account)
+    change = RecoveryAddressChange.objects.create(
+        account=account, previous_address=account.recovery_address, new_address=address
+    )
+    record_event(account=account, actor=account, event=Event.RECOVERY_CHANGE_REQUESTED, address=address)
+    _mail_verification(change)
+    return change
+
+
+@transaction.atomic
+def ask_for_recovery_verification_again(*, account: Account) -> None:
+    """Mail the new address once more. Raises MailLimitReached, RecoveryAddressChange.DoesNotExist, NotActive."""
+    change = _waiting(held(account))
+    if change is None:
+        raise RecoveryAddressChange.DoesNotExist
+    _mail_verification(change)
+
+
+@transaction.atomic
+def cancel_recovery_change(*, account: Account) -> None:
+    """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
+    account = held(account)
+    give_up_waiting_change(account, actor=account)
+
+
+@transaction.atomic
+def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddressChange:
+    """Put the new address in force: whoever reads it has pressed the button. The addresses on file until now are told,
+    and how to undo it.
+
+    `fingerprint` is that of the opened link, and must still hold. Raises LinkUsed, LinkNotValid when the wish was given
+    up or the account changed since, NotActive.
+    """
+    account = held(RecoveryAddressChange.objects.select_related("account").get(pk=change_id).account)
+    change = RecoveryAddressChange.objects.get(pk=change_id)
+    if change.confirmed_at is not None:
+        raise LinkUsed(account.pk)
+    if not recovery_address_link.still_holds(account, fingerprint, change.pk):
+        raise LinkNotValid
+    told, previous = addresses_on_file(account), account.recovery_address
+    put_in_force(account, change.new_address)
+    entry = record_event(
+        account=account, event=Event.RECOVERY_ADDRESS_CHANGED, previous=previous, address=change.new_address
+    )
+    # One instant for both: "ce n'était pas moi" undoes what was confirmed since the entry.
+    change.confirmed_at, change.previous_address = entry.at, previous
+    change.save(update_fields=["confirmed_at", "previous_address"])
+    for address in told:
+        _mail(Kind.RECOVERY_CHANGED, account, address, entry.pk)
+    return change
+
+
+@transaction.atomic
+def disown_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
+    """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
+    any later one, since whoever made it made those too (HLP-07). What waits comes to nothing, a replacement by agents
+    included (HLP-05). Saying it twice is saying it once.
+
+    `actor` is the agent to whom the person said it, nobody when it was the link of a notice; `details` are what else
+    the journal keeps of it.
+    """
+    account: Account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
+    if not_me_link.is_done(account, entry.pk) or account.locks.filter(released_at__gte=entry.at).exists():
+        # Reported by another click, or settled by an agent, a moment ago.
+        return account
+    record_event(
+        account=account, actor=actor, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event, **details
+    )
+    give_up_waiting_change(account)
+    give_up_open_correction(account)
+    _restore_recovery_address(account, actor, since=entry.at)
+    lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY, actor=actor)
+    return account
+
+
+def put_in_force(account: Account, address: str) -> None:
+    """Make `address` the recovery address: the owner's own, which no file overwrites. The row is held."""
+    account.recovery_address = address
+    account.recovery_address_owner_set_at = timezone.now()
+    account.recovery_address_disputed_at = None
+    account.save(update_fields=["recovery_address", "recovery_address_owner_set_at", "recovery_address_disputed_at"])
+
+
+def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
+    """The last mail that asked to confirm the new address."""
+    asked = Message.objects.filter(kind=Kind.RECOVERY_VERIFICATION, subject_id=change.pk, person=change.account_id)
+    return asked.order_by("-created_at").first()
+
+
+def _mail_verification(change: RecoveryAddressChange) -> None:
+    last = last_recovery_verification(change)
+    kind, address, account = Kind.RECOVERY_VERIFICATION, change.new_address, change.account
+    retry_at = verification_allowed_at(kind=kind, address=address, person=account, last=last)
+    if retry_at > timezone.now():
+        tell_of_withheld(kind=kind, person=account)
+        raise MailLimitReached(retry_at)
+    _mail(kind, account, address, change.pk)
+
+
+def _mail(kind: Kind, account: Account, address: str, subject_id: int) -> None:
+    queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
+
+
+def _waiting(account: Account) -> RecoveryAddressChange | None:
+    return RecoveryAddressChange.objects.waiting().select_related("account").filter(account=account).first()
+
+
+def _restore_recovery_address(account: Account, actor: Account | None, *, since: datetime) -> None:
+    own = RecoveryAddressChange.objects.filter(account=account, confirmed_at__gte=since, undone_at__isnull=True)
+    agents = RecoveryAddressCorrection.objects.filter(account=account, applied_at__gte=since, undone_at__isnull=True)
+    changes = [
+        *own.values_list("confirmed_at", "pk", "previous_address"),
+        *agents.values_list("applied_at", "pk", "previous_address"),
+    ]
+    if not changes:
+        return
+    _at, _pk, address = min(changes)
+    for later in (own, agents):
+        later.update(undone_at=timezone.now())
+    put_in_force(account, address)
+    record_event(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_RESTORED, address=address)

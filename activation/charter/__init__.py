@@ -1,0 +1,1 @@
+"""The IT charter: text, versions, acceptance."""

@@ -1,0 +1,70 @@
+"""Between sign-in and the account: a new charter is read first, and nobody is kept from protecting their account."""
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import Account
+from activation.charter.gate import ask_no_more, is_asked
+from activation.models import Charter
+
+View = Callable[..., HttpResponse]
+
+
+class CharterMiddleware:
+    """Leads to the charter whoever has to accept it (PRV-01).
+
+    Public pages stay open, and so do the views that say `open_without_charter`: those that help when an account is
+    compromised, those that the law gives (data, directory), and the sign-out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing before the view is known."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseRedirect | None:
+        """Go to the charter first, unless it was accepted meanwhile on another device."""
+        if is_open_without_charter(view) or not is_asked(request):
+            return None
+        if not Charter.objects.is_due_from(cast(Account, request.user)):
+            ask_no_more(request)
+            return None
+        if request.method == "POST":
+            messages.warning(
+                request,
+                _(
+                    "Votre demande n’a pas été enregistrée\N{NO-BREAK SPACE}: "
+                    "acceptez d’abord la charte, puis recommencez."
+                ),
+            )
+        return HttpResponseRedirect(_charter_before(request, view))
+
+
+def is_open_without_charter(view: View) -> bool:
+    """Whether a page is shown to somebody who has not accepted the charter in force."""
+    is_public = not getattr(view, "login_required", True)
+    return is_public or getattr(_page(view), "open_without_charter", False)
+
+
+def _charter_before(request: HttpRequest, view: View) -> str:
+    """The charter's address; afterwards comes the page asked for, or the account when it is a button's only."""
+    charter = reverse("account-charter")
+    if request.method not in ("GET", "HEAD") and not hasattr(_page(view), "get"):
+        return charter
+    return f"{charter}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}"
+
+
+def _page(view: View) -> object:
+    """The class of a view, which says what the view is for."""
+    return getattr(view, "view_class", view)

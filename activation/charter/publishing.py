@@ -1,0 +1,192 @@
+"""Writing the charter and publishing it (PRV-01): one draft at a time, and what is published is what was read."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, FilteredRelation, Q
+from django.utils import timezone
+
+from accounts.models import Account
+from activation.models import Charter, CharterAcceptance, UnsavedCharter
+from journal.events import Event
+from journal.services import record_event
+
+WEEK = timedelta(days=7)
+
+
+class DraftExists(Exception):
+    """Another draft is being written; `draft` is that one."""
+
+    def __init__(self, draft: Charter) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class VersionTaken(Exception):
+    """A version of that name exists."""
+
+
+class NoDraft(Exception):
+    """It was published, or deleted, meanwhile."""
+
+
+class DraftChanged(Exception):
+    """Another agent has saved the draft meanwhile; `draft` is as it is now."""
+
+    def __init__(self, draft: Charter) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class TextMissing(Exception):
+    """There is nothing to accept in one of the languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillToAccept:
+    """Of the people who can sign in, how many have not accepted the version in force."""
+
+    active: int
+    waiting: int
+
+    @property
+    def percent(self) -> int:
+        """Their share, rounded down."""
+        return 100 * self.waiting // self.active if self.active else 0
+
+
+@transaction.atomic
+def start_draft(*, version: str, texts: Mapping[str, str], actor: Account) -> Charter:
+    """Begin a new version; `texts` are those of `Charter.TEXTS`, cleaned. Raises DraftExists, VersionTaken."""
+    draft = Charter(version=version, **_only_texts(texts))
+    _save(draft, actor)
+    return draft
+
+
+@transaction.atomic
+def save_draft(*, charter_id: int, seen: str, version: str, texts: Mapping[str, str], actor: Account) -> Charter:
+    """Write the draft anew. `seen` is the fingerprint of what the agent had opened.
+
+    Raises NoDraft, DraftChanged when somebody else has saved other words since, VersionTaken.
+    """
+    draft = _held(charter_id)
+    former = draft.fingerprint
+    for name, text in {"version": version, **_only_texts(texts)}.items():
+        setattr(draft, name, text)
+    if former not in (seen, draft.fingerprint):
+        raise DraftChanged(Charter.objects.select_related("saved_by").get(pk=charter_id))
+    _save(draft, actor)
+    return draft
+
+
+@transaction.atomic
+def delete_draft(*, charter_id: int, seen: str, actor: Account) -> None:
+    """Throw the draft away. `seen` is the fingerprint of what the agent saw. Raises NoDraft, DraftChanged."""
+    draft = _held(charter_id)
+    if draft.fingerprint != seen:
+        raise DraftChanged(draft)
+    draft.delete()
+    record_event(
+        account=None, actor=actor, event=Event.CHARTER_DRAFT_DELETED, version=draft.version, charter=charter_id
+    )
+
+
+@transaction.atomic
+def publish(*, charter_id: int, read: str, summary: str, actor: Account) -> Charter:
+    """Put the draft in force, now and for good. `read` is the fingerprint of the preview that the agent has read.
+
+    Raises NoDraft, DraftChanged when it is not what was read, TextMissing.
+    """
+    draft = _held(charter_id)
+    if draft.fingerprint != read:
+        raise DraftChanged(draft)
+    if not draft.text_fr or not draft.text_en:
+        raise TextMissing
+    draft.published_at, draft.published_by, draft.summary = timezone.now(), actor, summary
+    draft.save(update_fields=["published_at", "published_by", "summary"])
+    UnsavedCharter.objects.filter(author=actor).delete()
+    _record(Event.CHARTER_PUBLISHED, draft, actor, summary=summary)
+    return draft
+
+
+@transaction.atomic
+def keep_typed(*, author: Account, charter_id: int | None, typed: Mapping[str, str]) -> None:
+    """Keep what an agent had typed and nobody could save; what was kept of theirs before is gone."""
+    charter = None if charter_id is None else Charter.objects.filter(pk=charter_id).first()
+    UnsavedCharter.objects.update_or_create(
+        author=author, defaults={"charter": charter, "typed": dict(typed), "kept_at": timezone.now()}
+    )
+
+
+@transaction.atomic
+def forget_typed(*, author: Account) -> None:
+    """The agent does not want it any more."""
+    UnsavedCharter.objects.filter(author=author).delete()
+
+
+def acceptances_by_version() -> dict[int, int]:
+    """How many people accepted each version, by its key; one pass over an index, however many versions there are."""
+    counted = CharterAcceptance.objects.order_by().values_list("charter").annotate(Count("pk"))
+    return dict(counted)
+
+
+def acceptances_of_the_week(charter: Charter) -> int:
+    """How many people accepted the version within seven days."""
+    return charter.acceptances.filter(accepted_at__gte=timezone.now() - WEEK).count()
+
+
+def still_to_accept(charter: Charter) -> StillToAccept:
+    """How many of those who can sign in today have yet to accept that version; one pass over the accounts."""
+    proof = FilteredRelation("charter_acceptances", condition=Q(charter_acceptances__charter=charter))
+    people = Account.objects.active().alias(proof=proof)
+    counts = people.aggregate(active=Count("pk"), accepted=Count("proof"))
+    return StillToAccept(active=counts["active"], waiting=counts["active"] - counts["accepted"])
+
+
+def _held(charter_id: int) -> Charter:
+    draft = Charter.objects.select_for_update(of=("self",)).filter(pk=charter_id, published_at__isnull=True).first()
+    if draft is None:
+        raise NoDraft
+    return draft
+
+
+def _save(draft: Charter, actor: Account) -> None:
+    draft.saved_at, draft.saved_by = timezone.now(), actor
+    try:
+        with transaction.atomic():
+            draft.save()
+    except IntegrityError as refused:
+        raise _why(draft) from refused
+    UnsavedCharter.objects.filter(author=actor).delete()
+    _record(Event.CHARTER_DRAFT_SAVED, draft, actor)
+
+
+def _why(draft: Charter) -> DraftExists | VersionTaken:
+    """The database lets nobody past: which of its two rules it was."""
+    other = Charter.objects.filter(published_at__isnull=True).exclude(pk=draft.pk).first()
+    return VersionTaken() if other is None else DraftExists(other)
+
+
+def _only_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: texts[name] for name in Charter.TEXTS}
+
+
+def _record(event: Event, charter: Charter, actor: Account, **more: str) -> None:
+    digests = {f"sha256_{language}": _digest(charter.text_in(language)) for language in ("fr", "en")}
+    record_event(
+        account=None,
+        actor=actor,
+        event=event,
+        version=charter.version,
+        charter=charter.pk,
+        fingerprint=charter.fingerprint,
+        **digests,
+        **more,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,35 @@
+"""What a mail will say, for the agent who is about to send it: the very text, without the person's link."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import Account
+from activation.emails import pages
+from outbox.deadlines import end_of_next_day
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.registry import Mail
+from outbox.rendering import rendered
+
+TEMPLATES = {Kind.REACTIVATION: "activation/mails/reactivation", Kind.NEW_LINK: "activation/mails/new_link"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A mail as its reader would get it today."""
+
+    subject: str
+    text: str
+    language: str
+
+
+def preview_of_release(account: Account) -> Preview:
+    """What somebody who is released now is told: how to choose a password, or how to activate the account."""
+    kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
+    message = Message(kind=kind, person=account, address=account.recovery_address, language=account.language)
+    link = f"{settings.PORTAL_URL}/…"
+    context = {"account": account, "link": link, "other_link": link, **pages()}
+    email = rendered(message, Mail(TEMPLATES[kind], context, end_of_next_day(timezone.now())))
+    return Preview(str(email.subject), str(email.body), account.language)

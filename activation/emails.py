@@ -1,0 +1,122 @@
+"""The mails of the activation."""
+
+from dataclasses import replace
+from functools import cache
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.enums import State
+from accounts.models import Account
+from activation.links import activation_link, reactivation_link, reminders_link
+from activation.reminders.services import are_stopped, last_link_expired_at
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.registry import Mail, mail
+
+OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
+
+
+@mail(Kind.ACTIVATION)
+def activation(message: Message) -> Mail | None:
+    """The first mail: the login name and the link, in both languages."""
+    return _with_link(message, "activation/mails/activation")
+
+
+@mail(Kind.NEW_LINK)
+def new_link(message: Message) -> Mail | None:
+    """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
+    return _with_link(message, "activation/mails/new_link")
+
+
+@mail(Kind.ACTIVATION_REMINDER)
+def activation_reminder(message: Message) -> Mail | None:
+    """A fresh link, for the last one has expired; pointless once there is a newer one, or once it is not wanted."""
+    made = _with_link(message, "activation/mails/reminder")
+    account, expired_at = _account(message, State.PENDING), last_link_expired_at(message)
+    if made is None or account is None or message.built_at is None or expired_at is None or are_stopped(account):
+        return None
+    stop_until = reminders_link.deadline(message.built_at)
+    facts = {
+        "expired_at": expired_at,
+        "stop_link": reminders_link.url(account, stop_until),
+        "stop_until": stop_until,
+    }
+    return replace(made, context={**made.context, **facts})
+
+
+@mail(Kind.ALREADY_ACTIVE)
+def already_active(message: Message) -> Mail | None:
+    """Somebody asked for a first link to an account that has been active for a while."""
+    return _about(message, "activation/mails/already_active", State.ACTIVE)
+
+
+@mail(Kind.LOCKED)
+def locked(message: Message) -> Mail | None:
+    """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
+    return _about(message, "activation/mails/locked", State.LOCKED)
+
+
+@mail(Kind.REACTIVATION)
+def reactivation(message: Message) -> Mail | None:
+    """The lock is released: the link to choose a new password, to the address on file (HLP-05)."""
+    account = _account(message, State.TO_REACTIVATE)
+    if account is None or account.recovery_address != message.address or message.built_at is None:
+        return None
+    deadline = reactivation_link.deadline(message.built_at)
+    link = reactivation_link.url(account, deadline)
+    return Mail("activation/mails/reactivation", {"account": account, "link": link, **pages()}, deadline)
+
+
+@mail(Kind.ACCOUNT_ACTIVATED)
+def account_activated(message: Message) -> Mail | None:
+    """What works now and what to do next."""
+    return _about(message, "activation/mails/account_activated", State.ACTIVE)
+
+
+def _with_link(message: Message, template: str) -> Mail | None:
+    account = _account(message, State.PENDING)
+    if account is None or account.recovery_address != message.address or message.built_at is None:
+        return None
+    deadline = activation_link.deadline(message.built_at)
+    link = activation_link.url(account, deadline)
+    context = {"account": account, "link": link, "other_link": _in_other_language(link, message.language), **pages()}
+    return Mail(template, context, deadline)
+
+
+def _in_other_language(link: str, language: str) -> str:
+    """The same link, to the page in the other language; faster than `translate_url`, which looks the page up."""
+    token = link.rstrip("/").rpartition("/")[2]
+    with translation.override(OTHER_LANGUAGE[language]):
+        return f"{settings.PORTAL_URL}{reverse(activation_link.url_name, args=[token])}"
+
+
+def _about(message: Message, template: str, state: State) -> Mail | None:
+    account = _account(message, state)
+    return Mail(template, {"account": account, **pages()}) if account else None
+
+
+def _account(message: Message, state: State) -> Account | None:
+    """The person, when the mail still says the truth and goes where it may."""
+    account = message.person
+    return account if account and account.state == state and account.can_be_mailed else None
+
+
+def pages() -> dict[str, str]:
+    """Addresses of the pages that the mails of the activation name."""
+    return {name: f"{settings.PORTAL_URL}{path}" for name, path in _paths(translation.get_language()).items()}
+
+
+# The same in thousands of mails.
+@cache
+def _paths(language: str | None) -> dict[str, str]:
+    names = {
+        "login_url": "login",
+        "first_connection_url": "first-connection",
+        "locked_help_url": "locked-help",
+        "forgotten_password_url": "forgotten-password",
+        "privacy_url": "privacy",
+        "account_url": "account",
+    }
+    return {key: reverse(name) for key, name in names.items()}

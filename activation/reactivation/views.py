@@ -1,0 +1,51 @@
+"""Pages of the reactivation: what is on file, then another password (design §3)."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.utils.decorators import method_decorator
+from django.views.generic import TemplateView
+
+from accounts.links.base import Claims
+from accounts.links.views import LinkAddressView
+from accounts.views.password import NewPasswordView
+from activation.enums import Wish
+from activation.links import reactivation_link
+from activation.reactivation import services as reactivation
+from activation.wizard.views import NewLinkBehindLinkView
+
+
+class ReactivationLinkView(LinkAddressView):
+    """The address in the mail."""
+
+    link = reactivation_link
+    page = "reactivation"
+    not_valid_template = "activation/reactivation_not_valid.html"
+
+
+class ReactivationView(NewPasswordView):
+    """Review the recovery address and the redirection, choose a password."""
+
+    link = reactivation_link
+    template_name = "activation/reactivation.html"
+    expired_template = "activation/reactivation_expired.html"
+    used_template = "activation/reactivation_used.html"
+    not_valid_template = "activation/reactivation_not_valid.html"
+    done_page = "reactivation-done"
+
+    def save(self, claims: Claims, password: str) -> None:
+        """Take the account up again."""
+        reactivation.reactivate(claims=claims, password=password)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ReactivationDoneView(TemplateView):
+    """What to do now."""
+
+    template_name = "activation/reactivation_done.html"
+
+
+class NewReactivationLinkView(NewLinkBehindLinkView):
+    """Another reactivation link. Somebody locked again gets the mail that says so."""
+
+    link = reactivation_link
+    wish = Wish.FIRST_CONNECTION
+    form_page, answer_page = "first-connection", "first-connection-answer"

@@ -1,0 +1,1 @@
+"""Reminders of an activation that has not been done."""

@@ -1,0 +1,67 @@
+"""Mailing a link once more, for an agent: what people get by themselves, under the same limits, and only to the address
+on file (HLP-05)."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.enums import State
+from accounts.models import Account
+from accounts.recovery.mail_quota import MailLimitReached, allowed_at
+from activation.enums import ResendReason
+from activation.reminders.services import WITH_LINK
+from core.rate_limits import SHORTEST_TIME_BETWEEN_MAILS
+from journal.events import Event
+from journal.services import record_event
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.services import queue
+
+#: Which mail brings the link that somebody in this state can use.
+KINDS = {State.PENDING: Kind.NEW_LINK, State.TO_REACTIVATE: Kind.REACTIVATION}
+#: Which mails have brought such a link.
+CARRIERS = {State.PENDING: WITH_LINK, State.TO_REACTIVATE: (Kind.REACTIVATION,)}
+
+
+class ResendRefused(Exception):
+    """No link leaves; the subclasses say why."""
+
+
+class NothingToResend(ResendRefused):
+    """The account is active, locked or closed: no link would open anything."""
+
+
+class CannotBeWrittenTo(ResendRefused):
+    """There is no recovery address on file, or somebody has said that it is theirs."""
+
+
+@transaction.atomic
+def resend_link(*, account: Account, agent: Account, reason: ResendReason, **details: object) -> Message:
+    """Mail the link that the person needs now: of the activation, or of the reactivation after a lock.
+
+    `details` are what else the journal keeps. Raises a ResendRefused; MailLimitReached a moment after the last one, or
+    when there were enough within the hour (ENU-05).
+    """
+    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    account = Account.objects.with_lock().get(pk=account.pk)
+    if account.state not in KINDS:
+        raise NothingToResend
+    if not account.can_be_mailed:
+        raise CannotBeWrittenTo
+    kind = KINDS[account.state]
+    _require_pause(account, kind)
+    record_event(account=account, actor=agent, event=Event.LINK_REQUESTED, reason=reason, **details)
+    return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+
+
+def last_link(account: Account) -> Message | None:
+    """The last mail with a link that the account could use in the state that it is in; None when there was none."""
+    carriers = CARRIERS.get(account.state, ())
+    return Message.objects.filter(person=account, kind__in=carriers).order_by("-created_at").first()
+
+
+def _require_pause(account: Account, kind: Kind) -> None:
+    retry_at, last = allowed_at(kind=kind, address=account.recovery_address), last_link(account)
+    if last is not None:
+        retry_at = max(retry_at, last.created_at + SHORTEST_TIME_BETWEEN_MAILS)
+    if retry_at > timezone.now():
+        raise MailLimitReached(retry_at)

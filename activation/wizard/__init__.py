@@ -1,0 +1,1 @@
+"""The steps of the activation, their session and their pages."""

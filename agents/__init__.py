@@ -1,0 +1,1 @@
+"""The agents’ area under /admin/: roles, second factor and screens."""

@@ -1,0 +1,1 @@
+"""Accounts: list, file, actions."""

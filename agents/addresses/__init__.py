@@ -1,0 +1,1 @@
+"""Recovery addresses that agents correct or replace."""

@@ -1,0 +1,81 @@
+"""Forms about recovery addresses: another one, and why one is refused or dismissed."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.forms import NewRecoveryAddressForm
+from agents.accounts.forms import proofs_for
+from agents.form_fields import ReasonField
+from core.forms.fields import ADDRESS_ATTRIBUTES, OutsideAddressField
+
+
+def address_field() -> OutsideAddressField:
+    """Where an agent types somebody's address: the browser neither knows it nor keeps it."""
+    return OutsideAddressField(
+        label="Nouvelle adresse de secours",
+        help_text="Une adresse personnelle, extérieure à l’université. Relisez-la avec la personne.",
+        widget=forms.EmailInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "off"}),
+        error_messages={
+            "required": "Saisissez la nouvelle adresse de secours",
+            "university": "L’adresse de secours doit être une adresse extérieure à l’université",
+        },
+    )
+
+
+class CorrectionForm(NewRecoveryAddressForm):
+    """Another address for somebody who has never used the account."""
+
+    present_address_refusal = "C’est déjà l’adresse de secours de ce compte"
+
+    address = address_field()
+    reason = ReasonField(
+        label="Raison",
+        help_text="Par exemple\N{NO-BREAK SPACE}: faute de frappe dans le fichier RH. Elle reste au journal.",
+    )
+
+
+class ReplacementForm(NewRecoveryAddressForm):
+    """Another address for somebody who uses the account: with a proof, for a second agent to approve."""
+
+    present_address_refusal = CorrectionForm.present_address_refusal
+
+    address = address_field()
+    proof = forms.ChoiceField(
+        label="Comment avez-vous vérifié l’identité\N{NO-BREAK SPACE}?",
+        help_text="Une date de naissance ou un numéro INE ne prouvent rien.",
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Indiquez comment l’identité a été vérifiée",
+            "invalid_choice": "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: choisissez-en une de la liste",
+        },
+    )
+    reason = ReasonField(
+        label="Compte rendu",
+        help_text="Ce que la personne a dit, ce que vous avez vérifié. L’agent qui approuve le lit\N{NO-BREAK SPACE}; "
+        "la personne aussi, dans la copie de ses données.",
+        error_messages={
+            "required": "Écrivez un compte rendu",
+            "min_length": "Écrivez un compte rendu de quelques mots (10\N{NO-BREAK SPACE}caractères au moins)",
+            "max_length": "Le compte rendu dépasse 500\N{NO-BREAK SPACE}caractères",
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["proof"].choices = proofs_for(self.account)  # type: ignore[attr-defined]
+
+
+class GiveUpForm(forms.Form):
+    """Why a proposed address is refused, or an approved one cancelled."""
+
+    reason = ReasonField(label="Raison", help_text="L’agent qui a proposé l’adresse la lit au journal du compte.")
+
+
+class DismissalForm(forms.Form):
+    """Why what HR proposes is not taken up."""
+
+    reason = ReasonField(
+        label="Raison",
+        help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse de son choix. Elle reste au journal.",
+    )

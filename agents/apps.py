@@ -1,0 +1,24 @@
+from django.apps import AppConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.db.models.signals import post_migrate
+
+
+class AgentAdminConfig(SimpleAdminConfig):
+    """Replaces Django's admin site, so that no page registered by a library is reachable."""
+
+    default_site = "agents.site.AgentSite"
+
+
+class AgentsConfig(AppConfig):
+    name = "agents"
+
+    def ready(self) -> None:
+        from django.contrib.admin.models import LogEntry
+        from django_otp.plugins.otp_totp.models import TOTPDevice
+
+        from agents.roles import bring_roles_in_line
+        from privacy import export
+
+        export.leave_out(TOTPDevice, "key")
+        export.is_about_others(LogEntry)
+        post_migrate.connect(bring_roles_in_line, sender=self, dispatch_uid="agents.roles")

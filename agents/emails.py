@@ -1,0 +1,35 @@
+"""The notices of a change of an agent's second factor (ADM-03), and of their role (ADM-05)."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.emails import notice
+from journal.events import Event
+from journal.models import JournalEntry
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.registry import Mail, mail
+
+
+@mail(Kind.SECOND_FACTOR_CHANGED)
+def second_factor_changed(message: Message) -> Mail | None:
+    """Tells every address on file, with the link that locks the account."""
+    return notice(message, "assistance/mails/second_factor_changed")
+
+
+@mail(Kind.ROLE_CHANGED)
+def role_changed(message: Message) -> Mail | None:
+    """Tells every address on file which role was given or withdrawn; nobody gives one to themselves, so there is no
+    "ce n'était pas moi", but where to ask."""
+    entries = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0)
+    entry = entries.select_related("account").first()
+    if entry is None or entry.account is None or entry.account.is_closed:
+        return None
+    assistance_url = f"{settings.PORTAL_URL}{reverse('assistance')}"
+    context = {
+        "account": entry.account,
+        "entry": entry,
+        "is_withdrawn": entry.event == Event.ROLE_WITHDRAWN,
+        "assistance_url": assistance_url,
+    }
+    return Mail("assistance/mails/role_changed", context)

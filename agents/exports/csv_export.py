@@ -1,0 +1,182 @@
+"""Lists as CSV files for a spreadsheet: whoever takes one away says why, and the journal has how much it was (ADM-07).
+
+A file is whole, and in the journal, before its first byte leaves: none escapes the journal when a browser goes away in
+the middle, the number of rows is the true one, and no connection of the database waits for a slow reader.
+"""
+
+import csv
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from io import TextIOWrapper
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from django.db import transaction
+from django.db.models import QuerySet, TextChoices
+from django.utils import timezone
+
+from accounts.enums import Category, State
+from accounts.models import Account, AccountQuerySet
+from agents.journal.filters import Entries
+from agents.journal.formatting import author_of, every_correction, facts_of, name_of, source_of
+from assistance.models import AssistanceRequest, AssistanceRequestQuerySet
+from core.csv import without_formula
+from journal.events import Event
+from journal.models import JournalEntry
+from journal.services import record_event
+
+#: More would take a web process longer than the half minute that it has for one answer.
+MOST_ROWS = 150_000
+#: Rows held in memory at a time.
+BATCH = 2_000
+
+
+class TooManyRows(Exception):
+    """The list is longer than a file may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A list as rows and columns; `what` it is called in the journal."""
+
+    what: str
+    columns: Sequence[str]
+    rows: QuerySet[Any]
+    cells: Callable[[Any], Sequence[str]]
+
+    def length(self) -> int:
+        """How many rows it has; of more than a file may have, one more than that."""
+        return self.rows.order_by()[: MOST_ROWS + 1].count()
+
+
+@transaction.atomic
+def export(
+    *, table: Table, actor: Account, reason: str, filters: Sequence[str] = (), account: Account | None = None
+) -> IO[bytes]:
+    """The file, to be read from its beginning; the caller closes it. Raises TooManyRows.
+
+    `filters` say in words which rows were chosen; `account`, when they are all about one.
+    """
+    if table.length() > MOST_ROWS:
+        raise TooManyRows
+    with ExitStack() as stack:
+        file = stack.enter_context(TemporaryFile())
+        rows = _write(table, file)
+        record_event(
+            account=account,
+            actor=actor,
+            event=Event.LIST_EXPORTED,
+            what=table.what,
+            rows=rows,
+            filters=list(filters),
+            reason=reason,
+        )
+        file.seek(0)
+        stack.pop_all()
+    return file
+
+
+def _write(table: Table, file: IO[bytes]) -> int:
+    """Write the rows as French spreadsheets read them: UTF-8 that says so, semicolons. Answer how many there are."""
+    text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    writer = csv.writer(text, delimiter=";")
+    writer.writerow(table.columns)
+    written = 0
+    for row in table.rows.iterator(chunk_size=BATCH):
+        written += 1
+        writer.writerow([without_formula(cell) for cell in table.cells(row)])
+    # Flushes too; the file itself stays open.
+    text.detach()
+    return written
+
+
+def journal_table(entries: Entries) -> Table:
+    """Entries of the journal, as the page tells them."""
+    people = [f"{who}__{name}" for who in ("account", "actor") for name in ("given_name", "family_name")]
+    logins = ["account__institutional_address", "actor__institutional_address"]
+    told = ["event", "at", "source", "client_address", "device", "details"]
+    events = _labels(Event)
+    corrections = cache(every_correction)
+
+    def cells(entry: JournalEntry) -> Sequence[str]:
+        return (
+            _moment(entry.at),
+            events.get(entry.event, entry.event),
+            entry.account.login if entry.account else "",
+            name_of(entry.account) if entry.account else "",
+            author_of(entry),
+            entry.actor.login if entry.actor else "",
+            source_of(entry),
+            entry.client_address or "",
+            entry.device,
+            "\n".join(f"{label}\N{NO-BREAK SPACE}: {fact}" for label, fact in facts_of(entry, corrections())),
+        )
+
+    return Table("Journal", JOURNAL_COLUMNS, entries.only(*told, *people, *logins), cells)
+
+
+def accounts_table(accounts: AccountQuerySet) -> Table:
+    """Accounts, without anything that could be used to pass for somebody (PRV-04)."""
+    # The password is read for the state alone.
+    told = ["given_name", "family_name", "institutional_address", "category", "hr_id", "created_at", "activated_at"]
+    categories, states = _labels(Category), _labels(State)
+
+    def cells(account: Account) -> Sequence[str]:
+        return (
+            account.family_name,
+            account.given_name,
+            account.login,
+            categories[account.category],
+            states[account.state],
+            account.hr_id or "",
+            _moment(account.created_at),
+            _moment(account.activated_at),
+        )
+
+    return Table("Comptes", ACCOUNT_COLUMNS, accounts.only(*told, "end_date", "password"), cells)
+
+
+def requests_table(requests: AssistanceRequestQuerySet) -> Table:
+    """Requests for assistance: how they went, and nothing of what was typed."""
+    return Table("Demandes d’assistance", REQUEST_COLUMNS, requests, _request_cells)
+
+
+def _request_cells(request: AssistanceRequest) -> Sequence[str]:
+    return (
+        request.reference,
+        request.get_state_display(),
+        request.get_reason_display(),
+        _moment(request.asked_at),
+        _moment(request.taken_at),
+        _moment(request.closed_at),
+        name_of(request.taken_by) if request.taken_by else "",
+    )
+
+
+def _labels(vocabulary: type[TextChoices]) -> dict[str, str]:
+    """Its words, translated once and not for each row."""
+    return {value: str(label) for value, label in vocabulary.choices}
+
+
+def _moment(instant: datetime | None) -> str:
+    """« 2026-11-22 10:12:33 » in Paris: every spreadsheet knows it for a date, and sorts it."""
+    return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S}" if instant else ""
+
+
+JOURNAL_COLUMNS = (
+    "Date",
+    "Évènement",
+    "Identifiant du compte",
+    "Personne",
+    "Par",
+    "Identifiant de l’auteur",
+    "Origine",
+    "Adresse réseau",
+    "Appareil",
+    "Précisions",
+)
+ACCOUNT_COLUMNS = ("Nom", "Prénom", "Identifiant", "Profil", "État", "Numéro RH", "Créé le", "Activé le")
+REQUEST_COLUMNS = ("Référence", "État", "Motif", "Demandée le", "Prise en charge le", "Close le", "Agent")

@@ -1,0 +1,14 @@
+"""Why somebody takes a list away."""
+
+from django import forms
+
+from agents.form_fields import ReasonField
+
+
+class ExportForm(forms.Form):
+    """The reason."""
+
+    reason = ReasonField(
+        label="Raison",
+        help_text="Par exemple\N{NO-BREAK SPACE}: demande écrite du RSSI du 12 novembre. Elle reste au journal.",
+    )

@@ -1,0 +1,1 @@
+"""Uploading the HR file."""

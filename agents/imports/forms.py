@@ -1,0 +1,62 @@
+"""Forms with which the HR file is uploaded and confirmed."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+
+from core.forms.widgets import CheckboxInput
+from hr_feed.parsing.parser import FeedFile, FeedUnreadable
+
+EXTENSION = ".csv"
+MEGABYTE = 1_000_000
+
+CHOOSE = "Choisissez le fichier à envoyer"
+
+
+class HrFileForm(forms.Form):
+    """One CSV file that can be read, whatever its rows are like."""
+
+    file = forms.FileField(
+        label="Fichier RH, au format CSV",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+        error_messages={
+            "required": CHOOSE,
+            "invalid": CHOOSE,
+            "missing": CHOOSE,
+            "empty": "Le fichier est vide",
+        },
+    )
+
+    def clean_file(self) -> UploadedFile:
+        """The file, whose first line names our columns."""
+        file: UploadedFile = self.cleaned_data["file"]
+        if not str(file.name).lower().endswith(EXTENSION):
+            raise ValidationError("Ce n’est pas un fichier .csv\N{NO-BREAK SPACE}: exportez-le au format CSV UTF-8")
+        if (file.size or 0) > settings.HR_FILE_LARGEST_MB * MEGABYTE:
+            raise ValidationError(
+                f"Le fichier dépasse {settings.HR_FILE_LARGEST_MB}\N{NO-BREAK SPACE}Mo\N{NO-BREAK SPACE}: "
+                "coupez-le en plusieurs fichiers"
+            )
+        try:
+            FeedFile(file)  # type: ignore[arg-type]  # as good as a stream
+        except FeedUnreadable as error:
+            raise ValidationError(str(error)) from error
+        return file
+
+
+class ApprovalForm(forms.Form):
+    """The yes to a preview; said twice when something is out of the ordinary."""
+
+    sure = forms.BooleanField(
+        label="J’ai vérifié\N{NO-BREAK SPACE}: c’est bien ce fichier que je veux importer",
+        widget=CheckboxInput,
+        error_messages={"required": "Cochez la case si vous avez vérifié que c’est le bon fichier"},
+    )
+
+    def __init__(self, *args: Any, is_ordinary: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if is_ordinary:
+            del self.fields["sure"]

@@ -1,0 +1,105 @@
+"""What the pages show of a file: how many rows of each kind, and the first of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.defaultfilters import floatformat
+
+from accounts.models import Account
+from hr_feed.models import HrImport, ImportState
+from hr_feed.report import MOST_EXAMPLES, Severity
+
+LABELS = {
+    "read": "Lignes lues",
+    "created": "Nouveaux comptes",
+    "updated": "Fiches modifiées",
+    "closing": "Parmi elles, comptes qui se ferment (départ passé)",
+    "corrected": "Adresses de secours corrigées",
+    "proposed": "Adresses de secours proposées aux agents",
+    "unchanged": "Personnes sans changement",
+    "refused": "Lignes refusées",
+    "warnings": "Avertissements",
+}
+#: Of the others, nothing is said when there are none.
+ALWAYS_TOLD = ("read", "created", "updated", "refused")
+#: Longer lists are open at a click.
+OPEN_UP_TO = 20
+#: What an import would write.
+WRITES = ("created", "updated", "corrected", "proposed")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One row of the table; None is not known."""
+
+    label: str
+    foreseen: int | None
+    done: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The first rows of a kind, of people or of problems, and how many there are."""
+
+    title: str
+    number: int
+    rows: list[dict[str, Any]]
+    is_about_people: bool = False
+    is_open: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """There may be more than these."""
+        return len(self.rows) == MOST_EXAMPLES
+
+
+def counts(hr_import: HrImport) -> list[Count]:
+    """What was foreseen beside what was done."""
+    foreseen, done = hr_import.foreseen, hr_import.done
+    if hr_import.state == ImportState.ABANDONED and not done:
+        return []
+    return [
+        Count(label, foreseen.get(name), done.get(name))
+        for name, label in LABELS.items()
+        if foreseen.get(name) or done.get(name) or (foreseen and name in ALWAYS_TOLD)
+    ]
+
+
+def would_write(hr_import: HrImport) -> bool:
+    """Whether importing the file would do anything."""
+    return any(hr_import.foreseen.get(name) for name in WRITES)
+
+
+def good_rows(hr_import: HrImport) -> int:
+    """How many rows would be taken."""
+    return int(hr_import.foreseen.get("read", 0)) - int(hr_import.foreseen.get("refused", 0))
+
+
+def result(hr_import: HrImport) -> str:
+    """In a few words, for the list; nothing before the preview, nor of a file that was abandoned untouched."""
+    numbers = hr_import.foreseen if hr_import.is_open else hr_import.done
+    words = {"created": "créés", "updated": "modifiés", "refused": "refusées"}
+    told = [
+        f"{floatformat(numbers[name], '0g')}\N{NO-BREAK SPACE}{word}" for name, word in words.items() if name in numbers
+    ]
+    return " · ".join(told)
+
+
+def sections(hr_import: HrImport) -> list[Section]:
+    """Refused rows first; the kinds that have none are left out."""
+    numbers, examples = hr_import.done or hr_import.foreseen, hr_import.examples
+    changed = [{**one, "changes": [_named(change) for change in one["changes"]]} for one in examples.get("changed", [])]
+    touched = numbers.get("updated", 0) + numbers.get("corrected", 0)
+    refused = examples.get(Severity.ERROR, [])
+    found = [
+        Section("Lignes refusées", numbers.get("refused", 0), refused, is_open=len(refused) <= OPEN_UP_TO),
+        Section("Avertissements", numbers.get("warnings", 0), examples.get(Severity.WARNING, [])),
+        Section("Adresses de secours proposées", numbers.get("proposed", 0), examples.get(Severity.PROPOSAL, [])),
+        Section("Comptes à créer", numbers.get("created", 0), examples.get("newcomers", []), is_about_people=True),
+        Section("Fiches et adresses à modifier", touched, changed, is_about_people=True),
+    ]
+    return [section for section in found if section.rows]
+
+
+def _named(change: dict[str, Any]) -> dict[str, Any]:
+    return {**change, "label": Account._meta.get_field(change["column"]).verbose_name}  # type: ignore[union-attr]

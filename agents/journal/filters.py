@@ -1,0 +1,167 @@
+"""Who did what to whom: the journal as agents look through it, the newest first.
+
+Nothing is counted, and no page costs more than another: each begins where the one before has ended.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import F, Q, QuerySet, TextChoices
+from django.utils import timezone
+
+from accounts.history import SIGN_IN_EVENTS, Topic
+from accounts.models import Account
+from journal.events import Event
+from journal.models import JournalEntry
+
+Entries = QuerySet[JournalEntry]
+
+ON_A_PAGE = 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
+MARK = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
+#: Mails are not in the journal: the outbox knows them.
+TOPICS = (Topic.ALL, Topic.SIGN_INS, Topic.CHANGES)
+
+
+class Author(TextChoices):
+    """Who has done something, where it is no agent in particular."""
+
+    ANYBODY = "", "Tout le monde"
+    AGENTS = "agents", "Un agent"
+    OWNER = "personne", "La personne"
+    SYSTEM = "automatique", "Automatique"
+    UNKNOWN = "inconnu", "Lien reçu par e-mail ou inconnu"
+
+    def entries(self) -> Q:
+        """What they have done, in the terms of `journal.services`."""
+        by_nobody, on_the_web = Q(actor__isnull=True), Q(source="web") & ~Q(details__has_key="system")
+        match self:
+            case Author.AGENTS:
+                return Q(actor__isnull=False) & (Q(account__isnull=True) | ~Q(actor=F("account")))
+            case Author.OWNER:
+                return Q(actor=F("account"))
+            case Author.SYSTEM:
+                return by_nobody & ~on_the_web
+            case Author.UNKNOWN:
+                return by_nobody & on_the_web
+        return Q()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries somebody wants to see; `until` is the last day of them."""
+
+    by: Author | Account = Author.ANYBODY
+    about: Topic | Event = Topic.ALL
+    account: Account | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def entries(self) -> Entries:
+        """Those, the newest first, with the people in them."""
+        entries = JournalEntry.objects.filter(self._by(), self._about())
+        if self.account is not None:
+            entries = entries.filter(account=self.account)
+        if self.since is not None:
+            entries = entries.filter(at__gte=_beginning(self.since))
+        if self.until is not None:
+            entries = entries.filter(at__lt=_beginning(self.until + DAY))
+        return entries.select_related("account", "actor").order_by("-at", "-pk")
+
+    def in_words(self) -> list[str]:
+        """What was chosen; whose account is left out."""
+        words = []
+        if self.about is not Topic.ALL:
+            words.append(f"Évènement\N{NO-BREAK SPACE}: {self.about.label}")
+        if self.by is not Author.ANYBODY:
+            who = self.by.label if isinstance(self.by, Author) else f"Agent {self.by}"
+            words.append(f"Par\N{NO-BREAK SPACE}: {who}")
+        if self.since is not None:
+            words.append(f"Du {self.since:%d/%m/%Y}")
+        if self.until is not None:
+            words.append(f"Jusqu’au {self.until:%d/%m/%Y}")
+        return words
+
+    def _by(self) -> Q:
+        return self.by.entries() if isinstance(self.by, Author) else Q(actor=self.by)
+
+    def _about(self) -> Q:
+        if isinstance(self.about, Event):
+            return Q(event=self.about)
+        if self.about is Topic.ALL:
+            return Q()
+        signing_in = Q(event__in=SIGN_IN_EVENTS)
+        return signing_in if self.about is Topic.SIGN_INS else ~signing_in
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a page of the journal begins or ends: several entries may be of the same instant."""
+
+    at: datetime
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{(self.at - EPOCH) // MICROSECOND}-{self.pk}"
+
+    @classmethod
+    def read(cls, text: str) -> "Mark | None":
+        """The mark that is written so; None for anything else."""
+        written = MARK.fullmatch(text)
+        return cls(EPOCH + int(written[1]) * MICROSECOND, int(written[2])) if written else None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPage:
+    """Some entries, and the marks to go on with; None where there is nothing more."""
+
+    entries: Sequence[JournalEntry]
+    newer: Mark | None = None
+    older: Mark | None = None
+
+
+def newest(entries: Entries) -> JournalPage:
+    """The first page."""
+    found = list(entries[: ON_A_PAGE + 1])
+    return JournalPage(found[:ON_A_PAGE], older=_mark_if_more(found))
+
+
+def before(mark: Mark, entries: Entries) -> JournalPage:
+    """The page of the entries that are older than the mark; the first one when there are none."""
+    found = list(entries.filter(at__lte=mark.at).exclude(at=mark.at, pk__gte=mark.pk)[: ON_A_PAGE + 1])
+    if not found:
+        return newest(entries)
+    return JournalPage(found[:ON_A_PAGE], newer=_mark(found[0]), older=_mark_if_more(found))
+
+
+def after(mark: Mark, entries: Entries) -> JournalPage:
+    """The page of the entries that are just newer than the mark; the first one when they do not fill a page."""
+    rising = entries.filter(at__gte=mark.at).exclude(at=mark.at, pk__lte=mark.pk).order_by("at", "pk")
+    found = list(rising[: ON_A_PAGE + 1])
+    if len(found) <= ON_A_PAGE:
+        return newest(entries)
+    shown = found[:ON_A_PAGE][::-1]
+    return JournalPage(shown, newer=_mark(shown[0]), older=_mark(shown[-1]))
+
+
+def agents_of_the_journal() -> QuerySet[Account]:
+    """Who is an agent, or was one as far back as the journal goes; by name."""
+    now = Account.objects.filter(is_staff=True).values_list("pk")
+    roles = JournalEntry.objects.filter(event__in=(Event.ROLE_GIVEN, Event.ROLE_WITHDRAWN), account__isnull=False)
+    agents: QuerySet[Account] = Account.objects.filter(pk__in=now.union(roles.values_list("account")))
+    return agents.order_by("family_name", "given_name", "pk")
+
+
+def _mark_if_more(found: Sequence[JournalEntry]) -> Mark | None:
+    return _mark(found[ON_A_PAGE - 1]) if len(found) > ON_A_PAGE else None
+
+
+def _mark(entry: JournalEntry) -> Mark:
+    return Mark(entry.at, entry.pk)
+
+
+def _beginning(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())

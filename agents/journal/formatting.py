@@ -1,0 +1,157 @@
+"""An entry of the journal in words that agents read: who, from where, and the facts of it. No address is in clear."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import QuerySet
+
+from accounts.enums import LockReason, Proof, ReleaseReason
+from accounts.models import Account, RecoveryAddressCorrection
+from activation.enums import ResendReason
+from agents.journal.filters import Author
+from agents.templatetags.agents import masked
+from journal.events import Event
+from journal.models import JournalEntry
+
+#: Address before and after, by the key of their row.
+Corrections = Mapping[int, tuple[str, str]]
+
+#: Not worth a line.
+EMPTY: tuple[Any, ...] = (None, "", [], {})
+#: What the reason of an event is one of: « autre » is in each. Of other events, an agent has written it.
+REASONS = {
+    Event.LOCKED.value: LockReason,
+    Event.RELEASED.value: ReleaseReason,
+    Event.LINK_REQUESTED.value: ResendReason,
+}
+SOURCES = {"web": "Page web", "worker": "Tâche de fond", "command": "Ligne de commande"}
+
+
+def name_of(account: Account) -> str:
+    """What somebody is called; of an erased account the login is left."""
+    return account.full_name.strip() or account.login
+
+
+def author_of(entry: JournalEntry) -> str:
+    """Who did it: an agent by name."""
+    if entry.actor is None:
+        is_automatic = entry.source != "web" or "system" in entry.details
+        return Author.SYSTEM.label if is_automatic else Author.UNKNOWN.label
+    return Author.OWNER.label if entry.actor_id == entry.account_id else f"Agent {name_of(entry.actor)}"
+
+
+def source_of(entry: JournalEntry) -> str:
+    """Where it was done."""
+    return SOURCES.get(entry.source, entry.source)
+
+
+def corrections_of(entries: Iterable[JournalEntry]) -> Corrections:
+    """The addresses that agents have given, which entries name by the key of their row."""
+    keys = {entry.details["correction"] for entry in entries if "correction" in entry.details}
+    return _addresses(RecoveryAddressCorrection.objects.filter(pk__in=keys)) if keys else {}
+
+
+def every_correction() -> Corrections:
+    """The same for all entries: there are a few hundred of them in a year."""
+    return _addresses(RecoveryAddressCorrection.objects.all())
+
+
+def _addresses(corrections: QuerySet[RecoveryAddressCorrection]) -> Corrections:
+    return {pk: (old, new) for pk, old, new in corrections.values_list("pk", "previous_address", "new_address")}
+
+
+def facts_of(entry: JournalEntry, corrections: Corrections) -> list[tuple[str, str]]:
+    """What else the entry says, each with its label; what has no label is not for the eyes."""
+    details = entry.details
+    if "correction" in details:
+        old, new = corrections.get(details["correction"], ("", ""))
+        details = {**details, "old": old, "new": new}
+    if reasons := REASONS.get(entry.event):
+        details = {**details, "reason": _one_of(reasons)(details.get("reason", ""))}
+    return [(label, tell(details[key])) for key, (label, tell) in FACTS.items() if details.get(key) not in EMPTY]
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def _address(value: Any) -> str:
+    """An address, never in clear; imports count theirs under the same name."""
+    return masked(value) if "@" in str(value) else str(value)
+
+
+def _yes_or_no(value: Any) -> str:
+    return "oui" if value else "non"
+
+
+def _number_of(values: Iterable[Any]) -> str:
+    return str(len(list(values)))
+
+
+def _list(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values)) or "aucun"
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return _list(f"{name} {number}" for name, number in numbers.items() if number)
+
+
+def _columns(names: Iterable[str]) -> str:
+    return _list(map(_column, names))
+
+
+def _column(name: str) -> str:
+    try:
+        return str(Account._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return name
+
+
+def _one_of(vocabulary: Any) -> Callable[[Any], str]:
+    """Tells a word of the vocabulary by its label, anything else as it is."""
+
+    def told(value: Any) -> str:
+        return str(vocabulary(value).label) if value in vocabulary.values else str(value)
+
+    return told
+
+
+#: How the details of an entry are told, in the order in which they are read.
+FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "reason": ("Raison", _text),
+    "comment": ("Commentaire", _text),
+    "proof": ("Identité vérifiée par", _one_of(Proof)),
+    "number_called": ("Numéro appelé", _text),
+    "reviewed": ("Changements vérifiés", _number_of),
+    "system": ("Système de sécurité", _text),
+    "reference": ("Demande", _text),
+    "former": ("Rôle d’avant", _text),
+    "role": ("Rôle", _text),
+    "old": ("Avant", _address),
+    "previous": ("Avant", _address),
+    "new": ("Après", _address),
+    "address": ("Adresse", _address),
+    "proposed": ("Adresse proposée", _address),
+    "target": ("Redirection vers", _address),
+    "keep_copy": ("Copie dans la boîte universitaire", _yes_or_no),
+    "fields": ("Informations changées", _columns),
+    "changed": ("Changement signalé", _one_of(Event)),
+    "version": ("Version", _text),
+    "summary": ("Ce qui change", _text),
+    "file": ("Fichier", _text),
+    "size": ("Taille en octets", _text),
+    "created": ("Comptes créés", _text),
+    "updated": ("Fiches mises à jour", _text),
+    "corrected": ("Adresses de secours corrigées", _text),
+    "refused": ("Lignes refusées", _text),
+    "language": ("Langue", _text),
+    "device": ("Appareil", _text),
+    "sessions": ("Sessions fermées", _text),
+    "by": ("Au moyen de", _text),
+    "what": ("Contenu", _text),
+    "filters": ("Filtres", _list),
+    "rows": ("Lignes", _text),
+    "gone": ("Lignes effacées", _counted),
+    "failed": ("Échecs", _list),
+}

@@ -1,0 +1,44 @@
+"""The journal: who did what to whom. Whoever reads what is about one account is in it too."""
+
+from typing import Any
+
+from django.views.generic import TemplateView
+
+from accounts.permissions import Ability
+from agents.access import AgentView
+from agents.audit import note_journal_read
+from agents.journal.filters import JournalPage, Mark, Wanted, after, before, newest
+from agents.journal.formatting import corrections_of, facts_of
+from agents.journal.forms import JournalForm
+from journal.models import JournalEntry
+
+#: An entry, and its facts with their labels.
+Line = tuple[JournalEntry, list[tuple[str, str]]]
+
+
+class JournalView(AgentView, TemplateView):
+    """One page of the entries that were asked for."""
+
+    ability = Ability.SEE
+    template_name = "agents/journal.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The filters, and what they let through: nothing while one of them is wrong."""
+        form = JournalForm(self.request.GET)
+        page = self._page(form.wanted) if form.is_valid() else None
+        return super().get_context_data(**kwargs, form=form, page=page, lines=_lines(page) if page else [])
+
+    def _page(self, wanted: Wanted) -> JournalPage:
+        if wanted.account is not None:
+            note_journal_read(account=wanted.account, actor=self.agent)
+        entries, asked = wanted.entries(), self.request.GET
+        if mark := Mark.read(asked.get("avant", "")):
+            return before(mark, entries)
+        if mark := Mark.read(asked.get("apres", "")):
+            return after(mark, entries)
+        return newest(entries)
+
+
+def _lines(page: JournalPage) -> list[Line]:
+    corrections = corrections_of(page.entries)
+    return [(entry, facts_of(entry, corrections)) for entry in page.entries]

@@ -1,0 +1,80 @@
+"""`manage.py create_agent`: makes somebody an agent, and prints the code with which they enrol their application."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Account
+from agents.models import EnrolmentCode
+from agents.roles import Role
+from agents.second_factor import services as second_factor
+from agents.staff.services import (
+    CannotBeAgent,
+    LastResponsable,
+    NobodyOfThatLogin,
+    RoleRefused,
+    account_for,
+    appoint,
+    change_role,
+)
+from core.email_addresses import AddressRefused, outside_address
+from core.templatetags.dates import moment
+
+REFUSALS: dict[type[RoleRefused], str] = {
+    CannotBeAgent: "Ce compte est bloqué ou fermé\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle.",
+    LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable.",
+}
+
+
+class Command(BaseCommand):
+    """Safe to run again: the role is the one asked for, and a code is given again only when asked for."""
+
+    help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Who, in which role; a name and an address only for somebody whom HR does not know."""
+        parser.add_argument("login", help="identifiant, par exemple nadia.lefevre")
+        parser.add_argument("--role", choices=Role.values, required=True)
+        parser.add_argument("--name", default="", help="prénom puis nom, si les RH ne connaissent pas la personne")
+        parser.add_argument("--recovery-address", default="", help="son adresse de secours, dans le même cas")
+        parser.add_argument("--new-code", action="store_true", help="donne un autre code et retire l’application")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Appoint, then print the code, once."""
+        account = self._account(options)
+        self._give_role(account, Role(options["role"]))
+        self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
+        codes = EnrolmentCode.objects.filter(account=account)
+        has_one = second_factor.device_of(account) or codes.good_at(timezone.now()).exists()
+        if has_one and not options["new_code"]:
+            self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
+            return
+        code = second_factor.give_enrolment_code(account=account, reason="create_agent")
+        until = codes.get().expires_at
+        self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
+        self.stdout.write(
+            f"À saisir jusqu’au {moment(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"
+        )
+        self.stdout.write(f"{settings.PORTAL_URL}{reverse('admin:enrolment')}")
+
+    def _give_role(self, account: Account, role: Role) -> None:
+        give = change_role if account.is_staff else appoint
+        try:
+            give(account=account, role=role, reason="create_agent")
+        except RoleRefused as refused:
+            raise CommandError(REFUSALS[type(refused)]) from refused
+
+    def _account(self, options: dict[str, Any]) -> Account:
+        try:
+            address = outside_address(options["recovery_address"]) if options["recovery_address"] else ""
+            return account_for(login=options["login"], name=options["name"], recovery_address=address)
+        except AddressRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        except NobodyOfThatLogin as nobody:
+            raise CommandError(
+                "Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: pour en créer un, --name et --recovery-address."
+            ) from nobody

@@ -1,0 +1,72 @@
+"""The queue of the requests for assistance: what an agent may look through, and finding one."""
+
+import re
+
+from django.db.models import Q, TextChoices
+
+from accounts.models import Account
+from agents.accounts.search import accounts_matching
+from assistance.enums import IN_HAND, Profile, Progress
+from assistance.models import AssistanceRequest, AssistanceRequestQuerySet
+from assistance.references import ALPHABET, LENGTH
+
+REFERENCE = re.compile(rf"(?:A-?)?([{ALPHABET}]{{{LENGTH}}})")
+BLANK = re.compile(r"\s+")
+
+
+class RequestList(TextChoices):
+    """What an agent may look through."""
+
+    TO_DO = "", "À traiter"
+    MINE = "mine", "Mes demandes"
+    NEW = Progress.NEW.value, "Nouvelles"
+    TAKEN = Progress.TAKEN.value, "Prises en charge"
+    CALL_TRIED = Progress.CALL_TRIED.value, "Appels tentés"
+    SOLVED = Progress.SOLVED.value, "Résolues"
+    REFUSED = Progress.REFUSED.value, "Sans suite"
+    DUPLICATE = Progress.DUPLICATE.value, "Doublons"
+    ALL = "all", "Toutes"
+
+    @classmethod
+    def named(cls, name: str) -> "RequestList":
+        """The list of that name; what waits when there is none."""
+        return cls(name) if name in cls.values else cls.TO_DO
+
+    def requests(self, agent: Account) -> AssistanceRequestQuerySet:
+        """What is on it for `agent`: of what is open the oldest first, of the rest the newest."""
+        match self:
+            case RequestList.TO_DO:
+                found = AssistanceRequest.objects.open().oldest_first()
+            case RequestList.MINE:
+                found = AssistanceRequest.objects.filter(taken_by=agent, state__in=IN_HAND).oldest_first()
+            case RequestList.NEW | RequestList.TAKEN | RequestList.CALL_TRIED:
+                found = AssistanceRequest.objects.filter(state=self.value).oldest_first()
+            case RequestList.ALL:
+                found = AssistanceRequest.objects.newest_first()
+            case _:
+                found = AssistanceRequest.objects.filter(state=self.value).newest_first()
+        return found
+
+
+def requests_found(*, agent: Account, query: str, among: RequestList, profile: str) -> AssistanceRequestQuerySet:
+    """The requests of a list with that reference, of people with such a name or identifier, and of that profile when
+    it is one. What waits is one line a person, unless somebody is looked for."""
+    requests = among.requests(agent).select_related("account", "taken_by")
+    if profile in Profile.values:
+        requests = requests.filter(profile=profile)
+    if query:
+        return requests.filter(_is_meant(query)).with_others()
+    return requests.first_of_each_person().with_others() if among is RequestList.TO_DO else requests.with_others()
+
+
+def requests_of_the_person(request: AssistanceRequest) -> AssistanceRequestQuerySet:
+    """That request and those of the same account or mailbox, the newest first."""
+    requests = AssistanceRequest.objects.of_same_person(request).select_related("account", "taken_by")
+    return requests.with_others().newest_first()
+
+
+def _is_meant(query: str) -> Q:
+    found = REFERENCE.fullmatch(BLANK.sub("", query).upper())
+    reference = Q(reference=f"A-{found[1]}") if found else Q()
+    address = Q(typed_address__startswith=BLANK.sub(".", query.lower()))
+    return reference | address | Q(account__in=accounts_matching(query))

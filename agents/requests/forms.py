@@ -1,0 +1,155 @@
+"""Forms about requests for assistance: finding one, and what an agent does with it."""
+
+import re
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from assistance.enums import CLOSED, CallOutcome, Fact, Progress
+from assistance.form_fields import WHOLE_DATE, StoryField, clean_ine
+from core.forms.fields import LineField
+from core.text import BLANKS, TextRefused
+
+LONGEST_NOTE = 2_000
+DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
+CHOICES_OF_CLOSING = [(state.value, state.label) for state in CLOSED]
+
+
+class NoteField(StoryField):
+    """What an agent writes about a request; colleagues read it."""
+
+    default_error_messages = {
+        "required": "Écrivez la note",
+        "max_length": "La note dépasse 2\N{NO-BREAK SPACE}000 caractères (vous en avez %(show_value)d)",
+        "too_long": "La note dépasse 2\N{NO-BREAK SPACE}000 caractères",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": "3"})
+        super().__init__(**{"label": "Note", "widget": widget, "max_length": LONGEST_NOTE, **kwargs})
+
+
+class FactField(LineField):
+    """What somebody says on the telephone: a date of birth or an INE; cleaned to the fact that it is, and its value."""
+
+    def to_python(self, value: Any) -> Any:
+        """A pair, such as the birth date and 27 March 1985; None when nothing was typed."""
+        typed = super().to_python(value).strip(BLANKS)
+        if not typed:
+            return None
+        if found := WHOLE_DATE.fullmatch(typed) or DIGITS_ONLY.fullmatch(typed):
+            return Fact.BIRTH_DATE, self._date(*found.groups())
+        try:
+            return Fact.INE, clean_ine(typed)
+        except TextRefused as refusal:
+            raise ValidationError(self.error_messages["neither"], code="neither") from refusal
+
+    def _date(self, day: str, month: str, year: str) -> date:
+        try:
+            return date(int(year), int(month), int(day))
+        except ValueError as error:
+            raise ValidationError(self.error_messages["impossible"], code="impossible") from error
+
+
+class RequestSearchForm(forms.Form):
+    """Which request an agent looks for."""
+
+    q = LineField(
+        label="Référence, nom ou identifiant",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"max_length": "Cherchez avec moins de mots"},
+    )
+
+
+class NothingToSay(forms.Form):
+    """A button."""
+
+
+class TakeOverForm(forms.Form):
+    """Which agent somebody has seen to have the request."""
+
+    holder = forms.IntegerField(widget=forms.HiddenInput, error_messages={"required": "Rechargez la page"})
+
+
+class CallForm(forms.Form):
+    """How a call ended."""
+
+    outcome = forms.ChoiceField(
+        label="Comment l’appel s’est-il terminé\N{NO-BREAK SPACE}?",
+        choices=CallOutcome.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choisissez le résultat de l’appel", "invalid_choice": "Choisissez un résultat"},
+    )
+    note = NoteField(required=False)
+
+    def clean_outcome(self) -> CallOutcome:
+        """In the words of the domain."""
+        return CallOutcome(self.cleaned_data["outcome"])
+
+
+class NoteForm(forms.Form):
+    """Something that colleagues should know."""
+
+    note = NoteField()
+
+
+class AnswerForm(forms.Form):
+    """What the person on the telephone says."""
+
+    answer = FactField(
+        label="Date de naissance ou numéro INE que dit la personne",
+        help_text="Par exemple 27/3/1985. L’écran répond seulement «\N{NO-BREAK SPACE}concorde\N{NO-BREAK SPACE}» "
+        "ou «\N{NO-BREAK SPACE}ne concorde pas\N{NO-BREAK SPACE}»\N{NO-BREAK SPACE}; la réponse n’est pas gardée.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "w-20"}),
+        error_messages={
+            "required": "Saisissez ce que dit la personne",
+            "neither": "Saisissez une date, par exemple 27/3/1985, ou un numéro INE de 11 caractères",
+            "impossible": "Cette date n’existe pas",
+        },
+    )
+
+
+class AttachForm(forms.Form):
+    """Whose account a request is about."""
+
+    name = LineField(
+        label="Identifiant du compte",
+        help_text="L’adresse universitaire ou l’identifiant court",
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        error_messages={
+            "required": "Saisissez l’identifiant du compte",
+            "max_length": "Aucun compte n’a cet identifiant",
+            "nobody": "Aucun compte n’a cet identifiant",
+        },
+    )
+
+
+class CloseForm(forms.Form):
+    """How a request ends."""
+
+    outcome = forms.ChoiceField(
+        label="Comment la demande se termine-t-elle\N{NO-BREAK SPACE}?",
+        choices=CHOICES_OF_CLOSING,
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Choisissez comment la demande se termine",
+            "invalid_choice": "Choisissez comment la demande se termine",
+        },
+    )
+    note = NoteField(required=False, help_text="Pour une demande sans suite, écrivez pourquoi.")
+
+    def clean_outcome(self) -> Progress:
+        """In the words of the domain."""
+        return Progress(self.cleaned_data["outcome"])
+
+    def clean(self) -> dict[str, Any]:
+        """Whoever gets no help is owed a reason."""
+        data = super().clean() or {}
+        if data.get("outcome") == Progress.REFUSED and not data.get("note") and "note" not in self.errors:
+            self.add_error("note", ValidationError("Écrivez pourquoi la demande reste sans suite", code="required"))
+        return data

@@ -1,0 +1,60 @@
+"""Who may do what in the agents' area (design §9): one table, which `manage.py migrate` brings into the database."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+
+from accounts.permissions import Ability
+
+
+class Role(models.TextChoices):
+    """The groups of agents, by their names in the database."""
+
+    ASSISTANCE = "Assistance", "Assistance"
+    RESPONSABLES = "Responsables", "Responsables"
+    LECTURE = "Lecture", "Lecture"
+
+
+_OF_ASSISTANCE = frozenset(
+    {
+        Ability.SEE,
+        Ability.REVEAL,
+        Ability.WORK_ON_REQUESTS,
+        Ability.RESEND_LINK,
+        Ability.LOCK,
+        Ability.RELEASE,
+    }
+)
+ABILITIES: dict[Role, frozenset[Ability]] = {
+    Role.LECTURE: frozenset({Ability.SEE}),
+    Role.ASSISTANCE: _OF_ASSISTANCE,
+    Role.RESPONSABLES: _OF_ASSISTANCE
+    | {
+        Ability.CORRECT_ADDRESS,
+        Ability.IMPORT,
+        Ability.PUBLISH_CHARTER,
+        Ability.MANAGE_AGENTS,
+        Ability.EXPORT,
+    },
+}
+
+
+def bring_roles_in_line(sender: Any, **kwargs: Any) -> None:
+    """Make groups and permissions what the table says, after each `migrate`: what was clicked together goes."""
+    permissions = {ability: _permission(ability) for ability in Ability}
+    for role, abilities in ABILITIES.items():
+        group, _created = Group.objects.get_or_create(name=role.value)
+        group.permissions.set([permissions[ability] for ability in abilities])
+
+
+def _permission(ability: Ability) -> Permission:
+    from agents.models import EnrolmentCode
+
+    permission, _created = Permission.objects.update_or_create(
+        content_type=ContentType.objects.get_for_model(EnrolmentCode),
+        codename=ability.value,
+        defaults={"name": ability.label},
+    )
+    return permission

@@ -1,0 +1,1 @@
+"""TOTP devices, backup codes, enrolment."""

@@ -1,0 +1,1 @@
+"""Granting and withdrawing roles."""

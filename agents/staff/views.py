@@ -1,0 +1,170 @@
+"""The agents, their roles, and the codes with which they enrol: for Responsables."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
+from django.forms import Form
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.views.generic import FormView, TemplateView
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import Account
+from accounts.permissions import Ability, may_manage
+from agents.access import AgentView
+from agents.models import EnrolmentCode
+from agents.second_factor import services as second_factor
+from agents.staff import services as appointing
+from agents.staff.forms import ALREADY_AGENT, AppointmentForm, EnrolmentCodeForm, RoleForm, WithdrawalForm
+from agents.staff.services import AlreadyAgent, CannotBeAgent, LastResponsable, NoAgent, NotForThisAgent, RoleRefused
+
+#: What happened between the page and the button.
+REFUSALS: dict[type[RoleRefused], str] = {
+    AlreadyAgent: ALREADY_AGENT,
+    CannotBeAgent: "Ce compte n’est plus actif\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle",
+    LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable",
+    NoAgent: "Un autre responsable vient de retirer son rôle à cette personne",
+}
+
+
+class AgentsView(AgentView, TemplateView):
+    """Who is an agent, in which role, and whether the second factor is there."""
+
+    ability = Ability.MANAGE_AGENTS
+    template_name = "agents/agents.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """All of them: they are a few dozen."""
+        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        codes = EnrolmentCode.objects.good_at(timezone.now()).filter(account=OuterRef("pk"))
+        agents = Account.objects.with_lock().filter(is_staff=True).prefetch_related("groups")
+        return super().get_context_data(
+            **kwargs,
+            agents=agents.annotate(has_device=Exists(devices), has_code=Exists(codes)).order_by(
+                "family_name", "given_name", "pk"
+            ),
+        )
+
+
+class OneAgentView(AgentView, FormView):
+    """A form about another agent; never oneself (ADM-05)."""
+
+    ability = Ability.MANAGE_AGENTS
+    http_method_names = ["get", "head", "post"]
+
+    @cached_property
+    def account(self) -> Account:
+        """The agent whom the page is about."""
+        account: Account = get_object_or_404(Account.objects.with_lock(), pk=self.kwargs["pk"], is_staff=True)
+        if not may_manage(self.agent, account):
+            raise PermissionDenied
+        return account
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Who it is."""
+        return super().get_context_data(**{"account": self.account, **kwargs})
+
+
+class RoleActView(AgentView, FormView):
+    """An act on somebody's role, with a reason; refused kindly when another Responsable was faster."""
+
+    ability = Ability.MANAGE_AGENTS
+    http_method_names = ["get", "head", "post"]
+
+    def act(self, form: Any) -> HttpResponse:
+        """Do it, say so, and lead on. Raises a RoleRefused."""
+        raise NotImplementedError
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        """Do it, or say why not, with what was typed."""
+        try:
+            return self.act(form)
+        except NotForThisAgent as refused:
+            raise PermissionDenied from refused
+        except RoleRefused as refused:
+            form.add_error(None, REFUSALS[type(refused)])
+            return self.form_invalid(form)
+
+
+class AppointmentView(RoleActView):
+    """« Ajouter un agent »."""
+
+    form_class = AppointmentForm
+    template_name = "agents/agent_new.html"
+
+    def act(self, form: AppointmentForm) -> HttpResponse:
+        """Appoint them, and lead to their enrolment code."""
+        person, role = form.account, form.cleaned_data["role"]
+        appointing.appoint(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{person.full_name} est maintenant agent, avec le rôle {role.label}.")
+        return redirect("admin:agent-code", person.pk)
+
+
+class RoleView(RoleActView, OneAgentView):
+    """Another role for an agent."""
+
+    form_class = RoleForm
+    template_name = "agents/agent_role.html"
+
+    @cached_property
+    def role(self) -> str:
+        """The one that the agent has."""
+        return appointing.role_of(self.account)
+
+    def get_initial(self) -> dict[str, Any]:
+        """The present role is chosen, so that it can be seen."""
+        return {"role": self.role}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The role that cannot be chosen again."""
+        return {**super().get_form_kwargs(), "former": self.role}
+
+    def act(self, form: RoleForm) -> HttpResponse:
+        """Change it."""
+        role = form.cleaned_data["role"]
+        appointing.change_role(account=self.account, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{self.account.full_name} a maintenant le rôle {role.label}.")
+        return redirect("admin:agents")
+
+
+class WithdrawalView(RoleActView, OneAgentView):
+    """« Retirer le rôle »."""
+
+    form_class = WithdrawalForm
+    template_name = "agents/agent_withdrawal.html"
+
+    def act(self, form: WithdrawalForm) -> HttpResponse:
+        """Withdraw it."""
+        appointing.withdraw_role(account=self.account, actor=self.agent, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{self.account.full_name} n’est plus agent.")
+        return redirect("admin:agents")
+
+
+class EnrolmentCodeView(OneAgentView):
+    """Give another agent a new enrolment code, with a reason."""
+
+    form_class = EnrolmentCodeForm
+    template_name = "agents/enrolment_code.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Whether an application would go."""
+        return super().get_context_data(**{"device": second_factor.device_of(self.account), **kwargs})
+
+    def form_valid(self, form: EnrolmentCodeForm) -> HttpResponse:
+        """Show the code, here and once."""
+        account = self.account
+        code = second_factor.give_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
+        context = {
+            "view": self,
+            "account": account,
+            "code": code,
+            "until": EnrolmentCode.objects.get(account=account).expires_at,
+            "enrolment_url": f"{settings.PORTAL_URL}{reverse('admin:enrolment')}",
+        }
+        return self.response_class(self.request, ["agents/enrolment_code_given.html"], context)

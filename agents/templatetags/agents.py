@@ -1,0 +1,35 @@
+"""What the agents' pages show of an account."""
+
+from django import template
+
+from accounts.models import Account
+from journal.models import JournalEntry
+
+register = template.Library()
+
+HIDDEN = "•••"
+
+
+@register.filter
+def masked(address: str) -> str:
+    """« c•••d@exemple.net »: enough to recognise a slip, not enough to write to."""
+    name, _at, domain = address.rpartition("@")
+    shown = f"{name[:1]}{HIDDEN}{name[-1:]}" if len(name) > 2 else HIDDEN
+    return f"{shown}@{domain}"
+
+
+@register.filter
+def agent_author(entry: JournalEntry, account: Account) -> str:
+    """Who did it, as agents read it: by name when it was another agent."""
+    if entry.actor_id is None:
+        return "Automatique" if entry.source != "web" else "Lien reçu par e-mail ou inconnu"
+    if entry.actor_id == account.pk:
+        return "La personne"
+    return f"Agent {entry.actor}"
+
+
+@register.filter
+def answer_code(answer: str) -> str:
+    """The code of a mail server's answer, such as 550; empty when it gave none. The rest may hold an address."""
+    code = answer[:3]
+    return code if code.isascii() and code.isdigit() else ""

@@ -1,0 +1,76 @@
+"""Addresses of the agents' area, under /admin/ and in the name space `admin`."""
+
+from django.urls import path
+
+from agents import views as home
+from agents.accounts import action_views as acts
+from agents.accounts import views as accounts
+from agents.addresses import views as addresses
+from agents.charters import views as charters
+from agents.exports import views as exports
+from agents.imports import views as imports
+from agents.journal import views as journal
+from agents.requests import views as requests
+from agents.second_factor import device_views as device
+from agents.second_factor import views as door
+from agents.staff import views as agents
+
+urlpatterns = [
+    path("", home.HomeView.as_view(), name="index"),
+    path("verification/", door.VerificationView.as_view(), name="verification"),
+    path("inscription/", door.EnrolmentView.as_view(), name="enrolment"),
+    path("inscription/application/", door.ApplicationView.as_view(), name="application"),
+    path("appareil/", device.DeviceView.as_view(), name="device"),
+    path("appareil/remplacement/", device.ReplacementView.as_view(), name="device-replacement"),
+    path("appareil/codes-de-secours/", device.BackupCodesView.as_view(), name="backup-codes"),
+    path("appareil/retrait/", device.RemovalView.as_view(), name="device-removal"),
+    path("comptes/", accounts.AccountsView.as_view(), name="accounts"),
+    path("comptes/<int:pk>/", accounts.AccountView.as_view(), name="account"),
+    path("comptes/<int:pk>/adresse-de-secours/", accounts.RecoveryAddressView.as_view(), name="account-address"),
+    path("comptes/<int:pk>/bloquer/", acts.LockView.as_view(), name="account-lock"),
+    path("comptes/<int:pk>/debloquer/", acts.ReleaseView.as_view(), name="account-release"),
+    path("comptes/<int:pk>/remettre-adresse/", acts.PutBackView.as_view(), name="account-put-back"),
+    path("comptes/<int:pk>/renvoyer/", acts.ResendView.as_view(), name="account-resend"),
+    path("demandes/", requests.RequestsView.as_view(), name="requests"),
+    path("demandes/<slug:reference>/", requests.RequestView.as_view(), name="request"),
+    path("demandes/<slug:reference>/identite/", requests.IdentityView.as_view(), name="request-identity"),
+    path("demandes/<slug:reference>/prendre/", requests.TakeView.as_view(), name="request-take"),
+    path("demandes/<slug:reference>/reprendre/", requests.TakeOverView.as_view(), name="request-take-over"),
+    path("demandes/<slug:reference>/rendre/", requests.HandBackView.as_view(), name="request-hand-back"),
+    path("demandes/<slug:reference>/appel/", requests.CallView.as_view(), name="request-call"),
+    path("demandes/<slug:reference>/note/", requests.NoteView.as_view(), name="request-note"),
+    path("demandes/<slug:reference>/reponse/", requests.AnswerView.as_view(), name="request-answer"),
+    path("demandes/<slug:reference>/compte/", requests.AttachView.as_view(), name="request-attach"),
+    path("demandes/<slug:reference>/clore/", requests.CloseView.as_view(), name="request-close"),
+    path("demandes/<slug:reference>/rouvrir/", requests.ReopenView.as_view(), name="request-reopen"),
+    path("comptes/<int:pk>/corriger-adresse/", addresses.CorrectAddressView.as_view(), name="account-correct"),
+    path("adresses/", addresses.AddressesView.as_view(), name="addresses"),
+    path("adresses/<int:pk>/", addresses.AddressView.as_view(), name="address"),
+    path("adresses/<int:pk>/approuver/", addresses.ApproveView.as_view(), name="address-approve"),
+    path("adresses/<int:pk>/abandonner/", addresses.GiveUpView.as_view(), name="address-give-up"),
+    path("adresses/proposees-par-les-rh/<int:pk>/", addresses.DismissView.as_view(), name="address-dismiss"),
+    path("agents/", agents.AgentsView.as_view(), name="agents"),
+    path("agents/ajouter/", agents.AppointmentView.as_view(), name="agent-new"),
+    path("agents/<int:pk>/role/", agents.RoleView.as_view(), name="agent-role"),
+    path("agents/<int:pk>/retrait/", agents.WithdrawalView.as_view(), name="agent-withdrawal"),
+    path("agents/<int:pk>/code/", agents.EnrolmentCodeView.as_view(), name="agent-code"),
+    path("import/", imports.ImportsView.as_view(), name="imports"),
+    path("import/<int:pk>/", imports.ImportView.as_view(), name="import"),
+    path("import/<int:pk>/avancement/", imports.ProgressView.as_view(), name="import-progress"),
+    path("import/<int:pk>/confirmer/", imports.ApprovalView.as_view(), name="import-approval"),
+    path("import/<int:pk>/abandonner/", imports.AbandonmentView.as_view(), name="import-abandonment"),
+    path("import/<int:pk>/reprendre/", imports.ResumptionView.as_view(), name="import-resumption"),
+    path("import/<int:pk>/compte-rendu/", imports.ReportView.as_view(), name="import-report"),
+    path("charte/", charters.ChartersView.as_view(), name="charters"),
+    path("charte/nouvelle/", charters.NewCharterView.as_view(), name="charter-new"),
+    path("charte/saisie-gardee/effacer/", charters.ForgetTypedView.as_view(), name="charter-forget"),
+    path("charte/<int:pk>/", charters.CharterView.as_view(), name="charter"),
+    path("charte/<int:pk>/apercu/", charters.CharterPreviewView.as_view(), name="charter-preview"),
+    path("charte/<int:pk>/modifier/", charters.EditCharterView.as_view(), name="charter-edit"),
+    path("charte/<int:pk>/publier/", charters.PublishCharterView.as_view(), name="charter-publish"),
+    path("charte/<int:pk>/supprimer/", charters.DeleteCharterView.as_view(), name="charter-deletion"),
+    path("journal/", journal.JournalView.as_view(), name="journal"),
+    path("exports/journal/", exports.JournalExportView.as_view(), name="export-journal"),
+    path("exports/comptes/", exports.AccountsExportView.as_view(), name="export-accounts"),
+    path("exports/demandes/", exports.RequestsExportView.as_view(), name="export-requests"),
+]

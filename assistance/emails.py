@@ -1,0 +1,25 @@
+"""The mail about a request for assistance."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from assistance.models import AssistanceRequest
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.registry import Mail, mail
+
+
+@mail(Kind.ASSISTANCE_RECEIVED)
+def assistance_received(message: Message) -> Mail | None:
+    """The reference, and until when an agent calls. Nothing that a visitor typed (HLP-08); pointless once closed."""
+    assert message.subject_id is not None
+    request = AssistanceRequest.objects.open().filter(pk=message.subject_id).first()
+    if request is None:
+        return None
+    context = {
+        "reference": request.reference,
+        "asked_at": request.asked_at,
+        "call_expected_by": request.call_expected_by,
+        "help_url": f"{settings.PORTAL_URL}{reverse('help')}",
+    }
+    return Mail("assistance/mails/assistance_received", context)

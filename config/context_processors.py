@@ -1,0 +1,46 @@
+"""What every page may name."""
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils import translation
+
+from accounts.auth.sessions import idle_seconds
+
+OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
+# Looked up by the pages that name them, in their language.
+ASSISTANCE_URL, IDLE_URL = reverse_lazy("assistance"), reverse_lazy("account-keep-alive")
+
+
+def portal(request: HttpRequest) -> dict[str, object]:
+    """The university, where to get help, and this page in the other language; without a query."""
+    signed_in = SESSION_KEY in request.session if hasattr(request, "session") else False
+    other_language = OTHER_LANGUAGE[translation.get_language() or "fr"]
+    return {
+        "university_name": settings.UNIVERSITY_NAME,
+        "support_address": settings.SUPPORT_ADDRESS,
+        "support_phone": settings.SUPPORT_PHONE,
+        "privacy_officer_address": settings.PRIVACY_OFFICER_ADDRESS,
+        "ent_url": settings.ENT_URL,
+        "webmail_url": settings.WEBMAIL_URL,
+        "moodle_url": settings.MOODLE_URL,
+        "assistance_url": ASSISTANCE_URL,
+        "other_language": other_language,
+        "other_language_url": _in_language(request, other_language),
+        "signed_in": signed_in,
+        "idle_seconds": idle_seconds(request.session) if signed_in else None,
+        "idle_url": IDLE_URL,
+    }
+
+
+def _in_language(request: HttpRequest, language: str) -> str:
+    """The address of this page in that language; its own where there is no other."""
+    page = request.resolver_match
+    if page is None:
+        return request.path
+    with translation.override(language):
+        try:
+            return reverse(page.view_name, args=page.args, kwargs=page.kwargs)
+        except NoReverseMatch:
+            return request.path

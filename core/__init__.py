@@ -1,0 +1,1 @@
+"""Helpers without models that every app uses; imports no app."""

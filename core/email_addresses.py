@@ -1,0 +1,172 @@
+"""E-mail addresses: the one canonical spelling, used everywhere two addresses meet (security INP-03).
+
+Stricter than the standards on purpose: what is refused here is either a mistake or a way to make some mail server do
+more than deliver a message.
+"""
+
+import re
+from functools import lru_cache
+
+import idna
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from core.csv import without_formula
+from core.email_typos import intended_domain
+from core.text import BLANKS, Message, has_forbidden_character
+
+LONGEST_ADDRESS = 254
+LONGEST_LOCAL_PART = 64
+
+LOCAL_PART = re.compile(r"[A-Za-z0-9_+'&=~-]+(\.[A-Za-z0-9_+'&=~-]+)*")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(rf"({LABEL}\.)+{LABEL}")
+#: Full stops of other scripts, which the standards read as a dot.
+IDEOGRAPHIC_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")
+#: Names that lead inside a network, never to somebody's mailbox.
+TECHNICAL_DOMAINS = frozenset({"arpa", "internal", "lan", "local", "localdomain", "localhost"})
+SEPARATORS = frozenset(',;<> "()[]:')
+
+
+class AddressRefused(ValueError):
+    """An address that the portal does not take; says to the person what to do."""
+
+    def __init__(self, message: Message, *, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+MISSING = _("Saisissez une adresse e-mail, par exemple nom@exemple.net")
+INCOMPLETE = _("Complétez l’adresse e-mail, par exemple nom@exemple.net")
+TOO_LONG = _("L’adresse dépasse 254 caractères")
+LOCAL_PART_TOO_LONG = _("L’adresse a plus de 64 caractères avant le signe @. Vérifiez-la")
+SEVERAL = _("Saisissez une seule adresse e-mail, sans nom ni espace, par exemple nom@exemple.net")
+FORBIDDEN_CHARACTER = _("L’adresse contient un caractère invisible. Effacez-la et saisissez-la à nouveau au clavier")
+UNUSUAL_CHARACTER = _("L’adresse contient un caractère que nous n’acceptons pas avant le signe @. Vérifiez-la")
+UNKNOWN_DOMAIN = _(
+    "Vérifiez ce qui suit le signe @\N{NO-BREAK SPACE}: il faut un nom de domaine, par exemple exemple.net"
+)
+UNIVERSITY = _("L’adresse doit être une adresse extérieure à l’université")
+
+
+def canonical_address(raw: str) -> str:
+    """The one spelling of an address: trimmed, its domain in lower-case punycode, its local part as typed.
+
+    The answer is ASCII, at most 254 characters, and safe in a mail header. Raises AddressRefused, and nothing else.
+    """
+    address = raw.strip(BLANKS)
+    _refuse_unreadable(address)
+    local_part, at_sign, domain = address.partition("@")
+    if not local_part or not at_sign or not domain:
+        raise AddressRefused(INCOMPLETE, code="incomplete")
+    canonical = f"{_checked_local_part(local_part)}@{_canonical_domain(domain)}"
+    if len(canonical) > LONGEST_ADDRESS:
+        raise AddressRefused(TOO_LONG, code="too_long")
+    return canonical
+
+
+def outside_address(raw: str) -> str:
+    """The canonical spelling of an address that does not belong to the university (FWD-02); else AddressRefused."""
+    address = canonical_address(raw)
+    if is_university_address(address):
+        raise AddressRefused(UNIVERSITY, code="university")
+    return address
+
+
+def institutional_address_from_login(typed: str) -> str:
+    """The institutional address meant by what is typed to sign in: any case, with or without the university's domain.
+
+    Raises AddressRefused. The address may belong to nobody, or not to the university at all.
+    """
+    login = typed.strip(BLANKS)
+    if login and "@" not in login:
+        login = f"{login}@{settings.UNIVERSITY_DOMAINS[0]}"
+    return canonical_address(login).lower()
+
+
+def address_key(address: str) -> str:
+    """What stands for one mailbox when mails to it are counted (ENU-05): case never makes another mailbox.
+
+    Not for comparing: the local part of an outside address may be case-sensitive (`same_address`).
+    """
+    return canonical_address(address).lower()
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses are the same: equal domains however spelt, local parts equal to the letter (FWD-01)."""
+    try:
+        return canonical_address(one) == canonical_address(other)
+    except AddressRefused:
+        return False
+
+
+def is_university_address(address: str) -> bool:
+    """Whether an address is in a domain of the university, or below one. False for what is not an address."""
+    try:
+        domain = canonical_address(address).partition("@")[2]
+    except AddressRefused:
+        return False
+    return any(domain == own or domain.endswith(f".{own}") for own in _university_domains())
+
+
+def suggested_correction(address: str) -> str | None:
+    """What the person probably meant, when the domain looks like a slip in a well-known one; else None.
+
+    Takes what was typed, refused or not. Offer it, never apply it.
+    """
+    local_part, _at_sign, domain = address.strip(BLANKS)[: LONGEST_ADDRESS + 1].partition("@")
+    intended = intended_domain(domain.lower()) if domain else None
+    try:
+        return canonical_address(f"{local_part}@{intended}") if intended else None
+    except AddressRefused:
+        return None
+
+
+def _refuse_unreadable(address: str) -> None:
+    if not address:
+        raise AddressRefused(MISSING, code="missing")
+    if len(address) > LONGEST_ADDRESS:
+        raise AddressRefused(TOO_LONG, code="too_long")
+    if has_forbidden_character(address):
+        raise AddressRefused(FORBIDDEN_CHARACTER, code="forbidden_character")
+    if address.count("@") > 1 or not SEPARATORS.isdisjoint(address):
+        raise AddressRefused(SEVERAL, code="several")
+
+
+def _checked_local_part(local_part: str) -> str:
+    if len(local_part) > LONGEST_LOCAL_PART:
+        raise AddressRefused(LOCAL_PART_TOO_LONG, code="local_part_too_long")
+    # A leading hyphen could be read as an option by sendmail, and as a formula by a spreadsheet, as some other signs.
+    if not LOCAL_PART.fullmatch(local_part) or without_formula(local_part) != local_part:
+        raise AddressRefused(UNUSUAL_CHARACTER, code="unusual_character")
+    return local_part
+
+
+# A feed of 50,000 rows has a few hundred domains, and IDNA is the slowest part of checking a row.
+@lru_cache(maxsize=1024)
+def _canonical_domain(domain: str) -> str:
+    labels = [_canonical_label(label) for label in domain.translate(IDEOGRAPHIC_STOPS).split(".")]
+    if labels[-1] in TECHNICAL_DOMAINS or labels[-1].isdigit():
+        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+    if len(labels) == 1 or len(labels[-1]) == 1:
+        raise AddressRefused(INCOMPLETE, code="incomplete")
+    canonical = ".".join(labels)
+    if not DOMAIN.fullmatch(canonical):
+        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+    return canonical
+
+
+def _canonical_label(label: str) -> str:
+    try:
+        canonical = idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
+    except UnicodeError as error:
+        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain") from error
+    # Letters of other alphabets that turn into plain ones (full width, Kelvin sign) imitate a domain.
+    if not label.isascii() and not canonical.startswith("xn--"):
+        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+    return canonical
+
+
+def _university_domains() -> list[str]:
+    return [_canonical_domain(domain) for domain in settings.UNIVERSITY_DOMAINS]

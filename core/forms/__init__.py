@@ -1,0 +1,1 @@
+"""Form fields, widgets and the form renderer."""

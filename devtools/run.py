@@ -1,0 +1,252 @@
+"""`make run`: the whole portal on this machine, with a demonstration in it and every mail caught.
+
+Starts PostgreSQL and Redis (or uses those of DATABASE_URL and REDIS_URL), the web server, the worker and beat, and
+a page that shows the mails. Data, mails and logs stay under `.local/demo`. While one demonstration runs, a second
+one takes the next ports and a directory of its own, `.local/demo-2`.
+"""
+
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from devtools.environment import PROJECT, local_environment
+from devtools.mailcatcher import MailCatcher
+from devtools.mailpages import serve
+from devtools.postgresql_files import UnsafeDirectoryError
+from devtools.processes import LOOPBACK, free_port, leashed, listen, start, tail
+from devtools.servers import PostgreSQL, Redis, ServerStartError
+
+WEB_PORT = 8000
+MAIL_PORT = 8025
+SECONDS_TO_START = 90.0
+SECONDS_TO_STOP = 10.0
+
+WELCOME = """
+Le portail est prêt.                The portal is ready.
+
+  Portail / Portal                  {portal}/
+  E-mails retenus / Caught mails    {mails}/
+  Journaux / Logs                   {logs}
+
+Pour essayer : activez le compte de Camille Durand (camille.durand@univ-exemple.fr) ;
+son e-mail d’activation est parmi les e-mails retenus.
+To try it: activate the account of Camille Durand; her activation mail is among the caught mails.
+
+Compte déjà actif / Account that is active:  nadia.lefevre    demonstration seulement 2026
+
+Espace agents / Agents’ area:  {portal}/admin/    hugo.lefebvre    demonstration seulement 2026
+{agent}
+Une demande d’assistance y attend : celle de Sami Haddad, dont le compte est bloqué.
+A request for assistance waits there: that of Sami Haddad, whose account is locked.
+Arrêter / Stop: Ctrl-C
+"""
+
+
+class DemonstrationError(Exception):
+    """The demonstration cannot go on; the message is for the person at the terminal."""
+
+
+class Services:
+    """The processes of the portal: started one by one, watched, and ended together."""
+
+    def __init__(self, environment: dict[str, str], logs: Path) -> None:
+        self.environment = environment
+        self.logs = logs
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str, pass_fds: Sequence[int] = ()) -> None:
+        """Start a process that has to run until the end; its output goes to a file of its name."""
+        with self.log(name).open("wb") as log:
+            self.processes[name] = start(
+                command, env=self.environment, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds
+            )
+
+    def run(self, name: str, *command: str) -> None:
+        """Run a command to its end. Raises DemonstrationError when it fails."""
+        with self.log(name).open("wb") as log:
+            done = subprocess.run(leashed(command), env=self.environment, cwd=PROJECT, stdout=log, stderr=log)
+        if done.returncode:
+            raise self.failure(name, done.returncode)
+
+    def check(self) -> None:
+        """Raises DemonstrationError when one has ended."""
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise self.failure(name, process.returncode)
+
+    def failure(self, name: str, code: int) -> DemonstrationError:
+        """What to tell about a process that ended with this exit code."""
+        log = self.log(name)
+        return DemonstrationError(
+            f"« {name} » s’est arrêté (code {code}). / “{name}” ended (code {code}).\n{log} :\n\n{tail(log)}"
+        )
+
+    def log(self, name: str) -> Path:
+        """Where the output of that process goes."""
+        return self.logs / f"{name}.log"
+
+    def stop(self) -> None:
+        """Ask all of them to end, then insist."""
+        for process in self.processes.values():
+            process.terminate()
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def main() -> int:
+    """Run until a signal or a failure; 0 or 1."""
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, leave)
+    signal.signal(signal.SIGINT, leave)
+    say("Démarrage… / Starting…")
+    try:
+        with ExitStack() as everything:
+            services = start_everything(everything)
+            while True:
+                services.check()
+                time.sleep(0.5)
+    except (DemonstrationError, ServerStartError, UnsafeDirectoryError) as failure:
+        say(str(failure))
+        return 1
+
+
+def leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End by way of the `with` blocks, which stop everything; another Ctrl-C must not stop them half-way."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    say("Arrêt… / Stopping…")
+    sys.exit(0)
+
+
+def say(text: str) -> None:
+    """Print at once, even into a pipe."""
+    print(text, flush=True)
+
+
+def start_everything(everything: ExitStack) -> Services:
+    """Start server by server; what has started is stopped when `everything` closes."""
+    home = everything.enter_context(own_directory())
+    logs, mails = home / "log", home / "mails"
+    logs.mkdir(exist_ok=True)
+    mails.mkdir(exist_ok=True)
+    web = everything.enter_context(listen(WEB_PORT))
+    catcher = everything.enter_context(MailCatcher(directory=mails))
+    mail_port = free_port(MAIL_PORT)
+    everything.enter_context(serve(catcher, mail_port))
+    urls = server_urls(everything, home)
+    environment = portal_environment(home, web, EMAIL_URL=catcher.url, **urls)
+    services = Services(environment, logs)
+    everything.callback(services.stop)
+    start_portal(services, home, web)
+    wait_until_ready(services, web)
+    portal, agent = environment["PORTAL_URL"], code_in(services.log("agent"))
+    say(WELCOME.format(portal=portal, mails=f"http://{LOOPBACK}:{mail_port}", logs=logs, agent=agent))
+    return services
+
+
+def code_in(log: Path) -> str:
+    """The line with the code that lets the agent in; printed at the first start, and again once that one is over."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("Code d’inscription"))
+
+
+@contextmanager
+def own_directory() -> Iterator[Path]:
+    """The first directory of a demonstration that does not run now; ours until the block ends, even by kill -9."""
+    for number in count(1):
+        home = PROJECT / ".local" / ("demo" if number == 1 else f"demo-{number}")
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield home
+            return
+
+
+def server_urls(everything: ExitStack, home: Path) -> dict[str, str]:
+    """Start the servers that the environment does not name; their addresses."""
+    urls = {}
+    if not os.environ.get("DATABASE_URL"):
+        urls["DATABASE_URL"] = everything.enter_context(PostgreSQL(home / "postgresql-18")).url
+    if not os.environ.get("REDIS_URL"):
+        urls["REDIS_URL"] = everything.enter_context(Redis()).url
+    return urls
+
+
+def portal_environment(home: Path, web: socket.socket, **settings: str) -> dict[str, str]:
+    """The settings of the demonstration; links and sessions survive a restart."""
+    port = web.getsockname()[1]
+    if port != WEB_PORT:
+        say(f"Le port {WEB_PORT} est pris : ce sera {port}. / Port {WEB_PORT} is taken: using {port}.")
+    defaults = {
+        "PORTAL_URL": f"http://{LOOPBACK}:{port}",
+        "SECRET_KEY": kept_secret(home / "secret-key"),
+        "WEB_CONCURRENCY": "2",
+        "WEB_THREADS": "4",
+        "PYTHONUNBUFFERED": "1",
+    }
+    unset = {name: value for name, value in defaults.items() if name not in os.environ}
+    return local_environment(**unset, **settings)
+
+
+def kept_secret(file: Path) -> str:
+    """A random key, the same at each start."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(64))
+    return file.read_text()
+
+
+def start_portal(services: Services, home: Path, web: socket.socket) -> None:
+    """Bring the database up to date, start the processes, load the people of the demonstration."""
+    services.run("migrate", sys.executable, "manage.py", "migrate", "--no-input")
+    bind = f"fd://{web.fileno()}"
+    services.start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[web.fileno()])
+    celery = ("celery", "--app", "config")
+    services.start("worker", *celery, "worker", "--loglevel", "INFO", "--concurrency", "2")
+    services.start("beat", *celery, "beat", "--pidfile", "", "--schedule", str(home / "beat-schedule"))
+    services.run("load_demo", sys.executable, "manage.py", "load_demo")
+    services.run("agent", sys.executable, "manage.py", "create_agent", "hugo.lefebvre", "--role", "Responsables")
+
+
+def wait_until_ready(services: Services, web: socket.socket) -> None:
+    """Wait for the first good answer of the portal. Raises DemonstrationError."""
+    address = f"http://{LOOPBACK}:{web.getsockname()[1]}/sante/pret"
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not answers(address):
+        services.check()
+        if time.monotonic() > deadline:
+            raise DemonstrationError(f"{address} ne répond pas. / does not answer.\n{tail(services.log('web'))}")
+        time.sleep(0.2)
+
+
+def answers(address: str) -> bool:
+    """Whether the page answers 200."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class HrFeedConfig(AppConfig):
+    name = "hr_feed"

@@ -1,0 +1,193 @@
+"""Importing a file: read, check, apply; each chunk of rows is all or nothing and can be done again (AVL-09)."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Account
+from core.celery import wake
+from hr_feed.parsing.parser import FeedFile
+from hr_feed.parsing.rows import Person, RowChecker
+from hr_feed.report import MOST_EXAMPLES, ImportReport, Problem, Severity
+from hr_feed.report_examples import example_of_change, example_of_newcomer
+from hr_feed.sync.apply import Changes, apply
+from hr_feed.sync.diff import Difference, differences, lines_of_newcomers, lines_with_a_known_recovery_address
+from hr_feed.sync.login_assignment import named
+from hr_feed.sync.staging import staged
+from outbox.tasks import send_due_messages
+
+#: Told how many lines of how many have been dealt with.
+Progress = Callable[[int, int], None]
+
+ROWS_IN_A_CHUNK = 5_000
+#: A chunk takes less than a second; the limits are for a server under load. The indexes of a chunk are in memory: when
+#: the planner thinks of a disk, it reads every account instead, once for each chunk.
+CHUNK_LIMITS = """
+SET LOCAL statement_timeout = '120s';
+SET LOCAL lock_timeout = '60s';
+SET LOCAL random_page_cost = 1.1
+"""
+ONE_CHUNK_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('hr_feed'))"
+
+PROPOSED = _(
+    "La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents"
+)
+LOGIN_KEPT = _("L’identifiant d’une personne ne change pas\N{NO-BREAK SPACE}: cette adresse n’est pas reprise")
+SHARED = _("Quelqu’un d’autre a la même adresse de secours")
+
+
+def import_feed(
+    stream: BinaryIO, *, dry_run: bool = False, progress: Progress | None = None, actor: Account | None = None
+) -> ImportReport:
+    """Bring the accounts in line with an HR file; with `dry_run`, only say what would happen.
+
+    `stream` is binary and can be read twice; `actor` is the agent who imports, for the journal. Good rows go in while
+    bad ones are reported. What was committed before an import was killed is unchanged when it is run again. Raises
+    FeedUnreadable, before anything is changed, when nothing of the file can be taken.
+    """
+    feed = FeedFile(stream)
+    run = _Preview(feed.columns) if dry_run else _Import(feed.columns, actor)
+    for chunk in _made_ahead(_checked_chunks(feed)):
+        run.take(chunk)
+        if progress:
+            progress(chunk.lines_read, feed.lines)
+    run.finish()
+    return run.report
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some thousand rows, checked: how many, the good ones by line, what there is to say, how far the reading is."""
+
+    rows: int
+    people: dict[int, Person]
+    problems: list[Problem]
+    lines_read: int
+
+
+def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
+    checker = RowChecker(timezone.localdate())
+    rows = iter(feed)
+    # Only what has been checked is kept: a hostile text is long.
+    while checked := [checker.check(row) for row in islice(rows, ROWS_IN_A_CHUNK)]:
+        people = {row.person.line: row.person for row in checked if row.person}
+        problems = [problem for row in checked for problem in row.problems]
+        yield _Chunk(len(checked), people, problems, feed.lines_read)
+
+
+def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    """The same chunks: each is read and checked in a thread while the database works on the one before."""
+    language = get_language()
+
+    def make() -> _Chunk | None:
+        with override(language):
+            return next(chunks, None)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        made = reader.submit(make)
+        while (chunk := made.result()) is not None:
+            made = reader.submit(make)
+            yield chunk
+
+
+class _Preview:
+    """Finds out what an import would do, one chunk of rows after the other."""
+
+    def __init__(self, columns: frozenset[str]) -> None:
+        self.report = ImportReport()
+        self._columns = columns
+        self._today = timezone.localdate()
+
+    def take(self, chunk: _Chunk) -> None:
+        """Settle the good rows in one transaction, count everything."""
+        self._tell(chunk.problems)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(CHUNK_LIMITS)
+                cursor.execute(ONE_CHUNK_AT_A_TIME)
+            with staged(chunk.people.values()):
+                changes = self._changes(chunk.people)
+                self._warn_of_known_addresses(changes, chunk.people)
+                self._settle(changes, chunk.people)
+        self._count(chunk, changes)
+
+    def finish(self) -> None:
+        """Everything has been read."""
+
+    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
+        """Nothing is changed by looking: show the first of those who would be."""
+        report = self.report
+        newcomers = changes.newcomers[: MOST_EXAMPLES - len(report.newcomers)]
+        report.newcomers += [example_of_newcomer(newcomer.person) for newcomer in newcomers]
+        touched = [difference for difference in changes.differences if difference.fields or difference.is_correction]
+        shown = touched[: MOST_EXAMPLES - len(report.changed)]
+        accounts = Account.objects.in_bulk([difference.account_id for difference in shown])
+        report.changed += [
+            example_of_change(difference, people[difference.line], accounts[difference.account_id])
+            for difference in shown
+        ]
+
+    def _changes(self, people: dict[int, Person]) -> Changes:
+        newcomers, nameless = named([people[line] for line in lines_of_newcomers()])
+        changes = Changes(newcomers, nameless, differences(columns=self._columns, today=self._today))
+        self._tell(nameless)
+        self._warn_of_what_is_kept(changes.differences, people)
+        return changes
+
+    def _warn_of_what_is_kept(self, found: Sequence[Difference], people: dict[int, Person]) -> None:
+        for difference in found:
+            person = people[difference.line]
+            if difference.is_proposal:
+                self._tell([_problem(person, "recovery_address", Severity.PROPOSAL, PROPOSED)])
+            if difference.other_institutional_address:
+                self._tell([_problem(person, "institutional_address", Severity.WARNING, LOGIN_KEPT)])
+
+    def _warn_of_known_addresses(self, changes: Changes, people: dict[int, Person]) -> None:
+        lines = [newcomer.person.line for newcomer in changes.newcomers]
+        lines += [difference.line for difference in changes.corrections]
+        doubtful = [line for line in lines if not people[line].shares_recovery_address]
+        for line in lines_with_a_known_recovery_address(doubtful):
+            self._tell([_problem(people[line], "recovery_address", Severity.WARNING, SHARED)])
+
+    def _count(self, chunk: _Chunk, changes: Changes) -> None:
+        report = self.report
+        touched = sum(1 for difference in changes.differences if difference.is_a_change)
+        report.read += chunk.rows
+        report.created += len(changes.newcomers)
+        report.updated += len(changes.updates)
+        report.corrected += len(changes.corrections)
+        report.proposed += len(changes.proposals)
+        report.closing += sum(difference.leaves for difference in changes.differences)
+        report.refused += chunk.rows - len(chunk.people) + len(changes.nameless)
+        report.unchanged += len(chunk.people) - len(changes.nameless) - len(changes.newcomers) - touched
+
+    def _tell(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.report.tell(problem)
+
+
+class _Import(_Preview):
+    """Brings the accounts in line, one transaction for each chunk of rows."""
+
+    def __init__(self, columns: frozenset[str], actor: Account | None) -> None:
+        super().__init__(columns)
+        self._actor = actor
+
+    def finish(self) -> None:
+        """Wake a worker, once: mails wait."""
+        wake(send_due_messages)
+
+    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
+        apply(changes, people=people, columns=self._columns, today=self._today, actor=self._actor)
+
+
+def _problem(person: Person, column: str, severity: Severity, reason: Promise) -> Problem:
+    return Problem(person.line, person.hr_id, column, severity, str(reason))

@@ -1,0 +1,1 @@
+"""Files that an agent uploads: preview, approval, import by a worker."""

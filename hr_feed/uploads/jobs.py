@@ -1,0 +1,166 @@
+"""The worker's part of an import: one file at a time, under a lease that each chunk renews (AVL-09).
+
+A run that dies leaves a lease that runs out; the next one begins the file again, and finds what was imported unchanged.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from io import StringIO
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Account
+from hr_feed.importer import import_feed
+from hr_feed.models import LEASE, MOST_ATTEMPTS, TO_WORK_ON, HrImport, ImportState
+from hr_feed.report import MOST_EXAMPLES, ImportReport, Severity
+from hr_feed.uploads.audit import record, written_by
+from journal.events import Event
+
+logger = logging.getLogger(__name__)
+
+COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "warnings")
+#: Who was changed by a run that died is unchanged in the next one, which knows less than both together.
+OF_ONE_RUN = ("closing", "unchanged")
+
+
+class LeaseLost(Exception):
+    """The file was abandoned meanwhile, or this run was taken for dead."""
+
+
+def work_on_next() -> bool:
+    """Preview or import the next file that waits; True when there was one. While another is in hand there is none."""
+    hr_import = _take()
+    if hr_import is None:
+        return False
+    work = _import if hr_import.state == ImportState.TO_IMPORT else _preview
+    try:
+        work(hr_import)
+    except LeaseLost:
+        logger.warning("HR file %s: the lease was lost", hr_import.pk)
+    except Exception:
+        # Not at once again: the sweep tries some times more, then an agent has to look.
+        logger.exception("HR file %s could not be worked on", hr_import.pk)
+        _mine(hr_import).update(leased_until=None)
+        return False
+    return True
+
+
+@transaction.atomic
+def _take() -> HrImport | None:
+    """Lease one file, imports before previews; two workers never get one, nor two at once."""
+    waiting = list(HrImport.objects.light().to_work_on().select_for_update().order_by("pk"))
+    if any(hr_import.is_running for hr_import in waiting):
+        return None
+    ready = [hr_import for hr_import in waiting if hr_import.attempts < MOST_ATTEMPTS]
+    if not ready:
+        return None
+    hr_import = min(ready, key=lambda one: TO_WORK_ON.index(ImportState(one.state)))
+    hr_import.leased_until = timezone.now() + LEASE
+    hr_import.attempts += 1
+    hr_import.save(update_fields=["leased_until", "attempts"])
+    return hr_import
+
+
+def _preview(hr_import: HrImport) -> None:
+    present = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
+    present = present.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
+    known = present.count()
+    with _content(hr_import) as stream:
+        report = import_feed(stream, dry_run=True, progress=_renewing(hr_import))
+    _finish(
+        hr_import,
+        state=ImportState.PREVIEWED,
+        attempts=0,
+        foreseen={**_counts(report), "known": known},
+        examples={**_people(report), **_problems(report)},
+        report=_csv(report),
+    )
+
+
+def _import(hr_import: HrImport) -> None:
+    with _content(hr_import) as stream:
+        report = import_feed(stream, progress=_renewing(hr_import), actor=hr_import.approved_by)
+    with transaction.atomic():
+        counts = _counts_of_all_runs(hr_import, report)
+        _finish(
+            hr_import,
+            state=ImportState.DONE,
+            ended_at=timezone.now(),
+            done=counts,
+            examples=_problems(report),
+            report=_csv(report),
+        )
+        hr_import.parts.all().delete()
+        record(hr_import, Event.HR_IMPORT_FINISHED, hr_import.approved_by, **counts)
+
+
+def _renewing(hr_import: HrImport) -> Any:
+    """What to call with the lines done: notes them, and answers for the file a little longer; raises LeaseLost."""
+
+    def renew(done: int, total: int) -> None:
+        until = timezone.now() + LEASE
+        changed = _mine(hr_import).update(leased_until=until, lines_done=min(done, total), lines_total=total)
+        if not changed:
+            raise LeaseLost
+        hr_import.leased_until = until
+
+    return renew
+
+
+def _finish(hr_import: HrImport, **facts: Any) -> None:
+    if not _mine(hr_import).update(leased_until=None, **facts):
+        raise LeaseLost
+
+
+def _mine(hr_import: HrImport) -> Any:
+    """The row, while the lease is the one that this run has taken or renewed last."""
+    return HrImport.objects.filter(pk=hr_import.pk, state=hr_import.state, leased_until=hr_import.leased_until)
+
+
+@contextmanager
+def _content(hr_import: HrImport) -> Iterator[BinaryIO]:
+    """The file, on a disk of this machine as long as it is read."""
+    with TemporaryFile() as file:
+        for pk in hr_import.parts.order_by("number").values_list("pk", flat=True):
+            file.write(hr_import.parts.values_list("content", flat=True).get(pk=pk))
+        file.seek(0)
+        yield file
+
+
+def _counts(report: ImportReport) -> dict[str, int]:
+    return {name: getattr(report, name) for name in COUNTS}
+
+
+def _counts_of_all_runs(hr_import: HrImport, report: ImportReport) -> dict[str, int]:
+    counts, written = _counts(report), written_by(hr_import)
+    if all(counts[name] >= number for name, number in written.items()):
+        return counts
+    return {name: number for name, number in counts.items() if name not in OF_ONE_RUN} | written
+
+
+def _people(report: ImportReport) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "newcomers": [asdict(example) for example in report.newcomers],
+        "changed": [asdict(example) for example in report.changed],
+    }
+
+
+def _problems(report: ImportReport) -> dict[str, list[dict[str, Any]]]:
+    """The first of each severity, in the order of the file."""
+    in_order = sorted(report.problems, key=lambda problem: problem.line)
+    return {
+        severity.value: [asdict(problem) for problem in in_order if problem.severity == severity][:MOST_EXAMPLES]
+        for severity in Severity
+    }
+
+
+def _csv(report: ImportReport) -> str:
+    file = StringIO(newline="")
+    report.write_csv(file)
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""The append-only journal: what happened to an account, when, and from where."""

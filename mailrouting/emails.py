@@ -1,0 +1,64 @@
+"""The mails of forwarding."""
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import cast
+
+from accounts.emails import notice
+from journal.events import Event
+from journal.models import JournalEntry
+from mailrouting.domains import may_receive
+from mailrouting.links import redirection_link
+from mailrouting.models import Redirection
+from outbox.enums import Kind
+from outbox.models import Message
+from outbox.registry import Mail, mail
+
+
+class Change(StrEnum):
+    """What became of a redirection, as its owner is told (FWD-04)."""
+
+    ASKED = "asked"
+    IN_FORCE = "in-force"
+    COPY = "copy"
+    STOPPED = "stopped"
+    GIVEN_UP = "given-up"
+
+
+@mail(Kind.REDIRECTION_VERIFICATION)
+def redirection_verification(message: Message) -> Mail | None:
+    """Asks whoever reads an address to confirm it; pointless once it is confirmed, changed, no longer allowed, or its
+    account locked."""
+    account = message.person
+    redirection = Redirection.objects.waiting().filter(account=account, target=message.address).first()
+    if redirection is None or account is None or account.is_locked or account.is_closed or message.built_at is None:
+        return None
+    if not may_receive(redirection.target):
+        return None
+    deadline = redirection_link.deadline(message.built_at)
+    link = redirection_link.url(account, deadline, redirection.pk)
+    context = {"account": account, "keep_copy": redirection.keep_copy, "link": link}
+    return Mail("mailrouting/mails/redirection_verification", context, deadline)
+
+
+@mail(Kind.REDIRECTION_CHANGED)
+def redirection_changed(message: Message) -> Mail | None:
+    """Tells every address on file what became of the redirection (FWD-04)."""
+    made = notice(message, "mailrouting/mails/redirection_changed")
+    if made is None:
+        return None
+    change = change_told_by(cast(JournalEntry, made.context["entry"]))
+    return replace(made, context={**made.context, "change": change})
+
+
+def change_told_by(entry: JournalEntry) -> Change:
+    """Which change an entry of the journal records."""
+    details = entry.details
+    if entry.event == Event.REDIRECTION_STOPPED:
+        return Change.STOPPED if details["previous_proven"] else Change.GIVEN_UP
+    if entry.event == Event.REDIRECTION_VERIFIED:
+        return Change.IN_FORCE
+    is_same_address = details["previous"] == details["target"]
+    if is_same_address and details["proven"] == details["previous_proven"]:
+        return Change.COPY
+    return Change.IN_FORCE if details["proven"] else Change.ASKED

@@ -1,0 +1,45 @@
+"""How a mail is made: each app registers one small function per kind in its own `mails.py`."""
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from outbox.letters import Letter
+from outbox.models import Message
+from outbox.registry import Mail
+
+
+def rendered(message: Message, content: Mail) -> Letter:
+    """The mail ready to be handed over, in the person's language (EML-01, EML-02)."""
+    with translation.override(message.language):
+        context = {**shared_context(), **content.context, "deadline": content.deadline, "language": message.language}
+        subject = render_to_string(f"{content.template}_subject.txt", context).strip()
+        text = render_to_string(f"{content.template}_body.txt", context).strip() + "\n"
+        html = render_to_string(f"{content.template}_body.html", {**context, "subject": subject})
+    email = Letter(
+        subject=subject,
+        body=text,
+        to=[message.address],
+        reply_to=[settings.SUPPORT_ADDRESS],
+        headers={
+            "Message-ID": message.message_id,
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+            "Content-Language": message.language,
+        },
+    )
+    email.attach_alternative(html, "text/html")
+    return email
+
+
+def shared_context() -> dict[str, object]:
+    """What every mail may name: the university, where to get help, the portal."""
+    return {
+        "university_name": settings.UNIVERSITY_NAME,
+        "portal_url": settings.PORTAL_URL,
+        "support_address": settings.SUPPORT_ADDRESS,
+        "support_phone": settings.SUPPORT_PHONE,
+        "ent_url": settings.ENT_URL,
+        "webmail_url": settings.WEBMAIL_URL,
+        "moodle_url": settings.MOODLE_URL,
+    }

@@ -1,0 +1,23 @@
+"""A real CAS server (django-cas-server): python -m tests.accounts.auth.sso.providers.cas PORT DIRECTORY PORTAL"""
+
+import re
+
+from tests.accounts.auth.sso.providers.serving import arguments, furnish, serve, settle, templates
+
+if __name__ == "__main__":
+    port, directory, portal = arguments()
+    settle(
+        "tests.accounts.auth.sso.providers.cas_urls",
+        directory,
+        applications=["cas_server"],
+        middleware=[],
+        TEMPLATES=templates(),
+        CAS_NEW_VERSION_HTML_WARNING=False,
+        CAS_NEW_VERSION_EMAIL_WARNING=False,
+    )
+    if furnish():
+        from cas_server.models import ReplaceAttributName, ServicePattern
+
+        pattern = ServicePattern.objects.create(name="portal", pattern=f"^{re.escape(portal)}/connexion/retour/")
+        ReplaceAttributName.objects.create(name="email", replace="mail", service_pattern=pattern)
+    serve(port)

@@ -1,0 +1,539 @@
+"""New passwords: what is accepted, what is refused and how it is said (PWD-01 to PWD-04, ux §7)."""
+
+import re
+import threading
+import time
+import unicodedata
+from contextlib import contextmanager
+from datetime import date
+from hashlib import sha1
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.core.exceptions import ValidationError
+from django.utils import translation
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Account
+from accounts.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, PASSWORDRULES, RULES, leaks, normalise_password
+from accounts.passwords.common import FRENCH_LISTS, common_passwords, french_lists, is_common
+from accounts.passwords.folding import cores, folded, shortest_period
+from accounts.passwords.patterns import follows_an_order, repeats_too_much
+from accounts.passwords.personal import contains_personal_data
+from accounts.passwords.strength import guesses, is_easily_guessed
+from tests.fuzz import PASSWORD, N
+
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
+# An account, so that what is looked for is what accounts have.
+PERSON = Account(
+    given_name="Anne-Ségolène",
+    family_name="Le Goff",
+    institutional_address="anne-segolene.le-goff@univ-x.fr",
+    recovery_address="Zouzou.Breizh29@exemple.fr",
+    uid="alegoff3",
+    birth_date=date(1985, 3, 7),
+    ine="0123456789A",
+)
+STRANGER = Account(given_name="Jean", family_name="Dupont", institutional_address="jean.dupont@exemple.fr")
+
+TOO_COMMON = "Ce mot de passe est trop courant. Choisissez-en un autre"
+PERSONAL = "Le mot de passe ne doit pas contenir votre nom ou votre identifiant"
+REPETITIVE = "Ce mot de passe répète trop les mêmes caractères"
+IN_ORDER = "Ce mot de passe suit l’ordre du clavier, de l’alphabet ou des chiffres. Choisissez-en un autre"
+GUESSABLE = "Ce mot de passe est trop facile à deviner. Ajoutez des mots sans lien entre eux"
+LEAKED = "Ce mot de passe figure dans une liste de mots de passe divulgués. Choisissez-en un autre"
+TOO_LONG = "Le mot de passe dépasse 256 caractères"
+CONTROL_CHARACTER = "Le mot de passe contient un caractère que le clavier ne produit pas. Saisissez-le à nouveau"
+
+
+def too_short(count):
+    return f"Le mot de passe doit compter au moins 15 caractères (vous en avez {count})"
+
+
+@pytest.fixture(autouse=True)
+def _university(settings):
+    settings.UNIVERSITY_NAME = "Université des Embruns"
+    settings.UNIVERSITY_DOMAINS = ["univ-x.fr"]
+    settings.HIBP_ENABLED = False
+    with translation.override("fr"):
+        yield
+
+
+def refusals(password, user=PERSON):
+    """The messages a person reads, as the forms get them: none when the password is accepted."""
+    try:
+        validate_password(password, user)
+    except ValidationError as refused:
+        return refused.messages
+    return []
+
+
+# The pack
+
+
+@pytest.mark.parametrize(("password", "wanted"), PASSWORD, ids=range(len(PASSWORD)))
+def test_each_value_of_the_pack_is_accepted_or_refused_as_wanted(password, wanted):
+    """PWD-01 to PWD-03, the whole PASSWORD pack, with no network."""
+    messages = refusals(password, STRANGER)
+    if wanted.startswith("refuse") or "accept" not in wanted:
+        assert messages
+    elif not wanted.startswith("accept or") and "or refuse" not in wanted:
+        assert messages == []
+
+
+@pytest.mark.parametrize(
+    ("password", "messages"),
+    [
+        ("motdepasse123", [too_short(13), TOO_COMMON]),
+        ("Montpellier34!", [too_short(14), TOO_COMMON]),
+        ("aaaaaaaaaaaaaaa", [REPETITIVE]),
+        ("123456789012345", [TOO_COMMON]),
+        ("azertyuiopqsdfg", [TOO_COMMON]),
+        ("jean.dupont@exemple.fr", [PERSONAL]),
+        ("\U0001f418" * 15, [REPETITIVE]),
+        ("a\x00bcdefghijklmnop", [CONTROL_CHARACTER]),
+        ("x7Q" * 43, []),
+        ("x" * 1_000_000, [TOO_LONG]),
+        ("motdepasse\nmultiligne1", [CONTROL_CHARACTER]),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
+)
+def test_a_refusal_of_the_pack_says_why(password, messages):
+    """PWD-03: the refusal says why, once."""
+    assert refusals(password, STRANGER) == messages
+
+
+@pytest.mark.parametrize("value", [value for value in N.values() if isinstance(value, str)])
+def test_the_universal_pack_is_refused_with_a_message_or_kept_whole(value):
+    """INP-01."""
+    if not refusals(value):
+        assert normalise_password(value) == unicodedata.normalize("NFC", value)
+
+
+# Length and spelling
+
+
+@pytest.mark.parametrize("alphabet", ["tkwqzmhxvbrjdgc", "éàùçôîêâûëïöüœæÿ", "🐘🦊🐙🦉🐝🦋🐢🦀🐬🦚🦜🐿🦔🐞🦄🐴"])
+def test_fourteen_code_points_are_too_few_and_fifteen_enough_in_any_script(alphabet):
+    """PWD-01."""
+    assert refusals(alphabet[:14]) == [too_short(14)]
+    assert refusals(alphabet[:15]) == []
+
+
+def test_256_characters_are_accepted_and_257_are_not():
+    """PWD-02."""
+    longest = "".join(chr(0x4E00 + 37 * position) for position in range(256))
+    assert refusals(longest) == []
+    assert normalise_password(longest) == longest
+    assert refusals(longest + "x") == [TOO_LONG]
+
+
+def test_length_is_counted_once_composed():
+    """PWD-04: the same password is long enough, or too long, from any keyboard."""
+    composed = "éàùçôîêâûëïöüÿ"
+    assert refusals(unicodedata.normalize("NFD", composed)) == [too_short(14)]
+    assert len(normalise_password("ᾯ" * 256)) == 256
+    assert len(normalise_password(unicodedata.normalize("NFD", "ᾯ" * 256))) == 256
+
+
+@given(st.text(max_size=40))
+@example("E\u0301le\u0301phant-e\u0301te\u0301-violet")
+@example("  deux espaces autour  ")
+def test_the_two_spellings_of_a_password_are_one_and_nothing_is_stripped(typed):
+    """PWD-04."""
+    try:
+        password = normalise_password(typed)
+    except ValidationError as refused:
+        assert refused.code == "password_control_character"  # noqa: PT017
+        return
+    assert password == unicodedata.normalize("NFC", typed)
+    assert normalise_password(unicodedata.normalize("NFD", typed)) == password
+
+
+def test_refusing_a_password_of_a_megabyte_costs_nothing():
+    """PWD-02, INP-07: composing so many accents would take minutes."""
+    for monster in ["x" * 1_000_000, "Z" + "\u0301\u0323" * 500_000, "é" * 1_000_000]:
+        start = time.process_time()
+        assert refusals(monster) == [TOO_LONG]
+        assert time.process_time() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a4@8({[<361!|70$5+%2" * 2,
+        "1!lL7|iI+tT0oO3eE4aA@5sS$8bB6gG9zZ2%xX(c",
+        '!(/6=DKRY`gnu")07>ELSZahov#*18?FMT[bipw',
+        "aB3" * 85 + "x",
+        "".join(chr(0x4E00 + 37 * position) for position in range(256)),
+        "\ufdfa" * 40,
+        "a\u0301\u0323\u0302" * 64,
+    ],
+    ids=["leetspeak", "more leetspeak", "signs", "period", "ideograms", "ligature", "accents"],
+)
+def test_every_check_together_is_quick_on_the_worst_passwords(password):
+    """PWD-02, INP-07."""
+    refusals("pour lire les listes")
+    start = time.process_time()
+    refusals(password)
+    assert time.process_time() - start < 0.1
+
+
+# Common passwords
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "motdepassemotdepasse",
+        "motdepasse1motdepasse2",
+        "M0td3p@ss3-2026!!",
+        "MonMotDePasse2026!",
+        "azertyuiop123456",
+        "Bonjour2026Bonjour2026",
+        "soleil-soleil-soleil",
+        "Nounours Nounours 12",
+        "123soleil123soleil",
+        "!!!!Marseille2026!!!!",
+        "p4ssw0rdp4ssw0rd",
+        "ＭＯＴＤＥＰＡＳＳＥ１２３４",
+        "liberté-égalité-fraternité",
+        "anticonstitutionnellement",
+        "La vie est belle 34",
+        "Université2026!!",
+        "Embruns-2026!!!!!",
+        "UniversitéDesEmbruns",
+    ],
+)
+def test_a_common_password_is_refused_however_disguised(password):
+    """PWD-03: case, accents, leetspeak, figures around, repetition."""
+    assert TOO_COMMON in refusals(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery staple",
+        "cheval-agrafe-pile-correct",
+        "éléphant-été-violet",
+        "  deux espaces autour  ",
+        "trois petits chats gris",
+        "J'aime les croissants !",
+        "kayak vinyle brume",
+        "smart indigo vélo",
+        "Zy8qkPv2!mQx4Lr",
+        "soleil84629571031",
+        "x7" * 32,
+    ],
+)
+def test_a_phrase_of_several_words_is_accepted(password):
+    """PWD-01: no composition rule; common words may be part of a phrase."""
+    assert refusals(password) == []
+
+
+def test_most_random_phrases_of_four_common_words_are_accepted():
+    """A list that refuses honest passwords teaches people to write them down."""
+    words = french_lists()["words"]
+    phrases = [" ".join(words[(97 * phrase + 389 * place) % len(words)] for place in range(4)) for phrase in range(100)]
+    refused = [phrase for phrase in phrases if len(phrase) >= MINIMUM_LENGTH and refusals(phrase)]
+    assert refused == []
+
+
+def test_the_lists_are_in_the_form_that_passwords_are_folded_to():
+    entries = [entry for list_ in french_lists().values() for entry in list_]
+    assert [entry for entry in entries if not re.fullmatch(r"[a-z0-9]+", entry)] == []
+    assert len(set(entries)) > 3_000
+    assert {"motdepasse", "jetaime", "soleil", "azertyuiop", "montpellier", "password"} <= common_passwords()
+    assert {path.stem for path in FRENCH_LISTS.glob("*.txt")} == set(french_lists())
+
+
+@pytest.mark.parametrize(
+    ("text", "period"),
+    [("", ""), ("abc", "abc"), ("abcabc", "abc"), ("abcabcab", "abc"), ("aaaa", "a"), ("abcab", "abc")],
+)
+def test_a_repeated_text_comes_down_to_its_period(text, period):
+    assert shortest_period(text) == period
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_folded_once_and_for_all(text):
+    assert folded(folded(text)) == folded(text)
+    assert all(len(core) <= 18 * max(len(text), 1) for core in cores(text))
+
+
+# Repetition and order
+
+
+@pytest.mark.parametrize(
+    "password", ["aaaaaaaaaaaaaab", "aaaabbbbccccdddd", "111111111111111111", "éééééééééééééééé", " " * 20]
+)
+def test_one_character_over_and_over_is_refused(password):
+    assert refusals(password) == [REPETITIVE] or TOO_COMMON in refusals(password)
+    assert repeats_too_much(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "&é\"'(-è_çà)=&é\"'",
+        "abcdefghijklmnopqr",
+        "zyxwvutsrqponmlkj",
+        "qwertyuiop[]asdf",
+        "wxcvbn,;:!wxcvbn",
+        "a-z-e-r-t-y-u-i-o-p-q",
+        "9876543210 98765",
+        "NBVCXWMLKJHGFDSQ",
+        "1qaz2wsx3edc4rfv5tgb",
+    ],
+)
+def test_a_walk_along_the_keyboard_the_alphabet_or_the_figures_is_refused(password):
+    """PWD-03: French and American keyboards, unshifted signs too."""
+    assert follows_an_order(password)
+    assert refusals(password) in ([IN_ORDER], [TOO_COMMON])
+
+
+def test_an_order_with_no_list_behind_it_is_named_as_such():
+    assert refusals("&é\"'(-è_çà)=&é\"'") == [IN_ORDER]
+    assert refusals("NBVCXWMLKJHGFDSQ") == [IN_ORDER]
+
+
+# Personal data
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Ségolène-2026-vélo",
+        "SEGOLENE et le train bleu",
+        "5é6olène et le train",
+        "anne et le train bleu",
+        "lego LEGOFF brique 12",
+        "le_goff anneau 77 rouge",
+        "LeGoffAnneSegolene",
+        "alegoff3 train bleu",
+        "anne-segolene.le-goff@univ-x.fr",
+        "zouzou et le train bleu",
+        "Zouzou.Breizh29@exemple.fr",
+        "train bleu 07/03/1985",
+        "train-19850307-bleu",
+        "7.3.1985 le train bleu",
+        "7 mars 1985 train bleu",
+        "le train de 070385 bleu",
+        "0123456789a train bleu",
+        "01234-56789-A train bleu",
+    ],
+)
+def test_what_is_known_of_the_person_is_refused(password):
+    """PWD-03: names, identifiers, addresses, birth date, INE, whatever the case, accents and punctuation."""
+    assert refusals(password) == [PERSONAL]
+    assert PERSONAL not in refusals(password, None)
+
+
+def test_what_is_known_of_the_person_is_found_in_both_spellings():
+    """PWD-04."""
+    decomposed = unicodedata.normalize("NFD", "Ségolène-2026-vélo")
+    assert refusals(decomposed) == [PERSONAL]
+    person = SimpleNamespace(given_name=unicodedata.normalize("NFD", "Ségolène"))
+    assert refusals("Ségolène-2026-vélo", person) == [PERSONAL]
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(given_name="", family_name=None, birth_date=None, ine="", uid=None, recovery_address=None),
+        SimpleNamespace(given_name="Luc", family_name="Wu"),
+        SimpleNamespace(family_name="Martin"),
+    ],
+    ids=["nothing", "empty", "short", "across words"],
+)
+def test_missing_or_short_data_refuse_nothing_by_chance(person):
+    assert refusals("smart indigo luciole wu", person) == []
+
+
+def test_a_short_name_counts_once_it_is_whole():
+    assert contains_personal_data("wu-luc et le train", SimpleNamespace(given_name="Luc", family_name="Wu"))
+
+
+# Guessable
+
+
+@pytest.mark.parametrize("password", ["azeazeazeazeazeaze", "abababababababab", "tktktktktktktktk"])
+def test_what_zxcvbn_guesses_in_few_tries_is_refused(password):
+    assert refusals(password) in ([GUESSABLE], [IN_ORDER])
+    assert is_easily_guessed(password)
+
+
+def test_the_words_of_the_person_make_a_password_easier():
+    person = SimpleNamespace(given_name="Xylodwen", family_name="Brzk")
+    assert guesses("Xylodwen 77 vert", person) < guesses("Xylodwen 77 vert", None) / 1_000
+
+
+# Rules on the page
+
+
+def test_the_page_and_the_validators_share_the_rules():
+    """PWD-01: rules shown before typing match the code."""
+    texts = [str(rule.text) for rule in RULES]
+    assert texts == [
+        "15 caractères au minimum",
+        "Ni votre nom, ni votre prénom, ni votre identifiant",
+        "Pas un mot de passe courant ou déjà divulgué (vérifié à l’envoi)",
+    ]
+    assert [rule.key for rule in RULES] == ["length", "personal", "common"]
+    assert set(texts) <= set(map(str, password_validators_help_texts()))
+    assert f"minlength: {MINIMUM_LENGTH}; allowed: unicode" == PASSWORDRULES
+    assert (MINIMUM_LENGTH, MAXIMUM_LENGTH) == (15, 256)
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1, max_size=80))
+def test_any_password_is_accepted_or_refused_with_a_message(password):
+    """INP-01."""
+    messages = refusals(password)
+    assert all(messages)
+    if len(password) < MINIMUM_LENGTH:
+        assert messages
+
+
+# Leaked passwords
+
+LEAKED_PASSWORD = "kayak vinyle brume"
+DIGEST = sha1(LEAKED_PASSWORD.encode()).hexdigest().upper()
+PADDING = "0" * 35 + ":0"
+
+
+@contextmanager
+def leak_service(monkeypatch, answer):
+    """A real HTTP server in the place of the service; yields the requests it got. `answer(handler)` writes."""
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self)
+            answer(self)
+
+        def log_message(self, *args):
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setattr(leaks, "RANGE_URL", f"http://127.0.0.1:{server.server_port}/range/")
+        try:
+            yield requests
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def answering(*lines, status=200):
+    def answer(handler):
+        body = "\r\n".join(lines).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+@pytest.fixture
+def hibp(settings):
+    settings.HIBP_ENABLED = True
+
+
+@pytest.mark.usefixtures("hibp")
+def test_a_leaked_password_is_refused_and_only_five_figures_of_its_digest_leave(monkeypatch):
+    """PWD-03, k-anonymity."""
+    with leak_service(monkeypatch, answering(PADDING, f"{DIGEST[5:]}:42")) as requests:
+        assert refusals(LEAKED_PASSWORD) == [LEAKED]
+    assert [request.path for request in requests] == [f"/range/{DIGEST[:5]}"]
+    assert requests[0].headers["Add-Padding"] == "true"
+
+
+@pytest.mark.usefixtures("hibp")
+def test_a_password_that_the_service_does_not_know_is_accepted(monkeypatch):
+    with leak_service(monkeypatch, answering(PADDING, "0" * 34 + "1:7", f"{DIGEST[5:]}:0")) as requests:
+        assert refusals(LEAKED_PASSWORD) == []
+    assert len(requests) == 1
+
+
+def test_the_service_is_asked_only_when_the_setting_says_so(monkeypatch):
+    with leak_service(monkeypatch, answering(f"{DIGEST[5:]}:42")) as requests:
+        assert refusals(LEAKED_PASSWORD) == []
+    assert requests == []
+
+
+@pytest.mark.usefixtures("hibp")
+def test_a_password_refused_offline_is_not_asked_about(monkeypatch):
+    with leak_service(monkeypatch, answering(PADDING)) as requests:
+        assert refusals("motdepassemotdepasse") == [TOO_COMMON]
+        assert refusals("zkqwv") == [too_short(5)]
+    assert requests == []
+
+
+def _drip(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    for _second in range(40):
+        handler.wfile.write(b"0")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def _reset(handler):
+    handler.connection.close()
+
+
+@pytest.mark.usefixtures("hibp")
+@pytest.mark.parametrize(
+    "answer",
+    [answering("busy", status=503), answering("<html>not a list</html>"), answering("0" * 1_100_000), _drip, _reset],
+    ids=["error", "nonsense", "endless", "slow", "reset"],
+)
+def test_a_service_that_fails_lets_the_password_pass_within_its_time_and_says_so_in_the_log(
+    monkeypatch, caplog, answer
+):
+    """AVL: somebody else's outage stops nobody from choosing a password."""
+    monkeypatch.setattr(leaks, "TIMEOUT_SECONDS", 0.3)
+    start = time.monotonic()
+    with leak_service(monkeypatch, _quietly(answer)):
+        assert refusals(LEAKED_PASSWORD) == []
+        assert time.monotonic() - start < 1.5
+    assert "did not answer" in caplog.text
+    assert LEAKED_PASSWORD not in caplog.text
+    assert DIGEST[:5] not in caplog.text
+
+
+def _quietly(answer):
+    """The server's side of a connection that the client has left."""
+
+    def careful(handler):
+        try:
+            answer(handler)
+        except OSError:
+            handler.close_connection = True
+
+    return careful
+
+
+@pytest.mark.usefixtures("hibp")
+def test_a_service_that_is_not_there_lets_the_password_pass(monkeypatch, caplog):
+    monkeypatch.setattr(leaks, "RANGE_URL", "http://127.0.0.1:9/range/")
+    assert refusals(LEAKED_PASSWORD) == []
+    assert "did not answer" in caplog.text
+
+
+def test_the_timeout_is_two_seconds_and_the_line_is_encrypted():
+    assert leaks.TIMEOUT_SECONDS == 2
+    assert leaks.RANGE_URL.startswith("https://")
+
+
+def test_a_common_password_is_named_so_before_anything_else():
+    assert is_common("Bonjour2026!!!!")
+    assert refusals("Bonjour2026!!!!") == [TOO_COMMON]

@@ -1,0 +1,56 @@
+"""Recovery addresses that agents give, as two of them do it, and what HR proposes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import time_machine
+from django.utils import timezone
+
+from accounts.enums import Proof
+from accounts.models import Account, RecoveryAddressCorrection
+from accounts.recovery.corrections import apply_replacement, approve_replacement, propose_replacement
+from agents.roles import Role
+from journal.events import Event
+from journal.models import JournalEntry
+from tests.agents.signed_in import an_agent
+
+GIVEN = "donnee@exemple.org"
+REPORT = "Carte d’identité vue au guichet."
+
+
+def a_responsable(**facts: Any) -> Account:
+    """Somebody who may correct addresses."""
+    return an_agent(Role.RESPONSABLES, **facts)
+
+
+def proposed(
+    person: Account, agent: Account | None = None, *, address: str = GIVEN, proof: Proof = Proof.IN_PERSON
+) -> RecoveryAddressCorrection:
+    """One agent has proposed another address."""
+    agent = agent or a_responsable()
+    return propose_replacement(account=person, agent=agent, address=address, proof=proof, note=REPORT)
+
+
+def approved(person: Account, *, address: str = GIVEN, by: Account | None = None) -> RecoveryAddressCorrection:
+    """Another agent has approved it, just now."""
+    return approve_replacement(correction_id=proposed(person, address=address).pk, agent=by or a_responsable())
+
+
+def in_force(person: Account, *, address: str = GIVEN) -> RecoveryAddressCorrection:
+    """It was approved a day ago, and serves since now."""
+    now = timezone.now()
+    with time_machine.travel(now - timedelta(days=1, seconds=1), tick=False):
+        correction = approved(person, address=address)
+    assert apply_replacement(correction_id=correction.pk)
+    return RecoveryAddressCorrection.objects.get(pk=correction.pk)
+
+
+def proposed_by_hr(person: Account, address: str, *, at: datetime | None = None) -> JournalEntry:
+    """What the HR feed records of an address that it may not change."""
+    return JournalEntry.objects.create(
+        account=person,
+        event=Event.RECOVERY_ADDRESS_PROPOSED,
+        at=at or timezone.now(),
+        source="command",
+        details={"proposed": address},
+    )

@@ -1,0 +1,527 @@
+"""Links in mails: until when, for whom, for what, and where their secret is not."""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+import time_machine
+from django.conf import settings as portal
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import LockReason
+from accounts.links.base import LinkExpired, LinkNotValid, LinkUsed, MailedLink
+from accounts.links.links import not_me_link, password_reset_link, recovery_address_link
+from accounts.locking.lock import lock_account
+from accounts.models import Account
+from activation.enums import Wish
+from activation.links import activation_link, reactivation_link, reminders_link
+from activation.models import Charter
+from activation.services import request_link
+from config.celery import app
+from mailrouting.links import redirection_link
+from mailrouting.models import Redirection
+from mailrouting.services import choose_redirection
+from outbox.enums import Kind
+from outbox.services import queue
+from tests import fuzz as hostile
+from tests.accounts.recovery.recovering import change_to, fresh, wish
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.locking import PROVEN, released_person
+
+pytestmark = pytest.mark.django_db
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def paris(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=PARIS).astimezone(UTC)
+
+
+# Issued at, last valid second: the tables of TOK-04 and TOK-03.
+DEADLINES = [
+    (utc("2026-03-28 09:00:00"), utc("2026-03-29 21:59:59")),
+    (utc("2026-03-28 22:59:59"), utc("2026-03-29 21:59:59")),
+    (utc("2026-03-28 23:30:00"), utc("2026-03-30 21:59:59")),
+    (utc("2026-03-29 00:59:59"), utc("2026-03-30 21:59:59")),
+    (utc("2026-03-29 01:00:00"), utc("2026-03-30 21:59:59")),
+    (utc("2026-10-23 22:30:00"), utc("2026-10-25 22:59:59")),
+    (utc("2026-10-24 08:00:00"), utc("2026-10-25 22:59:59")),
+    (utc("2026-10-25 00:30:00"), utc("2026-10-26 22:59:59")),
+    (utc("2026-10-25 01:30:00"), utc("2026-10-26 22:59:59")),
+    (utc("2026-10-25 22:30:00"), utc("2026-10-26 22:59:59")),
+    (paris("2026-06-10 00:00:00"), utc("2026-06-11 21:59:59")),
+    (paris("2026-06-10 12:00:00"), utc("2026-06-11 21:59:59")),
+    (paris("2026-06-10 23:59:59"), utc("2026-06-11 21:59:59")),
+    (utc("2026-12-31 10:00:00"), utc("2027-01-01 22:59:59")),
+    (utc("2028-02-28 10:00:00"), utc("2028-02-29 22:59:59")),
+]
+
+
+@pytest.fixture(autouse=True)
+def mails_leave_through_smtp(settings) -> None:
+    """pytest-django keeps mails in memory; here they go to the real server of `mail_server`."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.fixture
+def charter_of_long_ago() -> Charter:
+    """In force in every year that these tests visit."""
+    return Charter.objects.create(
+        version="long ago",
+        text_fr="## Un",
+        text_en="## One",
+        key_points_fr="Un",
+        key_points_en="One",
+        published_at=utc("2020-01-01"),
+    )
+
+
+@pytest.fixture(params=["UTC", "Europe/Paris"])
+def time_zone_of_the_process(request, monkeypatch) -> Iterator[str]:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+def at(moment: datetime) -> time_machine.travel:
+    return time_machine.travel(moment, tick=False)
+
+
+def token_for(person: Account, issued: datetime | None = None) -> str:
+    return activation_link.token(person, activation_link.deadline(issued or timezone.now()))
+
+
+def path_of(link: MailedLink, token: str) -> str:
+    return reverse(link.url_name, args=[token])
+
+
+def person_with_redirection() -> tuple[Account, Redirection]:
+    person = active_person()
+    return person, choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
+
+
+def good_links() -> dict[MailedLink, tuple[Account, datetime, int]]:
+    """What a good token of each purpose is made of."""
+    person, pending, released = active_person(), pending_person(), released_person()
+    forwarding, redirection = person_with_redirection()
+    wished = wish(active_person())
+    entry = change_to(active_person())
+    about = {
+        activation_link: (pending, 0),
+        reminders_link: (pending, 0),
+        reactivation_link: (released, 0),
+        redirection_link: (forwarding, redirection.pk),
+        password_reset_link: (person, password_reset_link.subject(person)),
+        recovery_address_link: (fresh(wished.account), wished.pk),
+        not_me_link: (fresh(entry.account), entry.pk),
+    }
+    return {link: (owner, link.deadline(timezone.now()), subject) for link, (owner, subject) in about.items()}
+
+
+def redirection_token(person: Account, redirection: Redirection) -> str:
+    return redirection_link.token(person, redirection_link.deadline(timezone.now()), redirection.pk)
+
+
+class TestDeadline:
+    def test_a_link_is_good_through_the_last_second_of_the_next_day(self, time_zone_of_the_process):
+        """TOK-03, TOK-04: to the second, on both nights when clocks change, whatever the server's own zone."""
+        person = pending_person()
+        for issued, last_second in DEADLINES:
+            with at(issued):
+                token = token_for(person)
+            with at(last_second):
+                assert activation_link.open(token).deadline == last_second, issued
+            with at(last_second + timedelta(milliseconds=999)):
+                assert activation_link.open(token).account == person, issued
+            with at(last_second + timedelta(seconds=1)), pytest.raises(LinkExpired) as refused:
+                activation_link.open(token)
+            assert refused.value.deadline == last_second, issued
+
+    def test_a_redirection_link_lives_as_long(self, time_zone_of_the_process):
+        """TOK-04, design §4: one rule for both."""
+        person, redirection = person_with_redirection()
+        for issued, last_second in DEADLINES[:10:3]:
+            with at(issued):
+                token = redirection_token(person, redirection)
+            with at(last_second):
+                assert redirection_link.open(token).subject_id == redirection.pk, issued
+            with at(last_second + timedelta(seconds=1)), pytest.raises(LinkExpired):
+                redirection_link.open(token)
+
+    def test_the_pages_keep_the_deadline_to_the_second(self, charter_of_long_ago):
+        """TOK-03 over HTTP: 23:59:59 opens, 00:00:00 says that it has expired and when."""
+        person = pending_person()
+        with at(utc("2026-03-28 09:00:00")):
+            path = path_of(activation_link, token_for(person))
+        with at(utc("2026-03-29 21:59:59")):
+            assert Client().get(path, follow=True).status_code == 200
+        with at(utc("2026-03-29 22:00:00")):
+            refused = Client().get(path, follow=True)
+        assert refused.status_code == 410
+        assert "29\u00a0mars 2026" in refused.content.decode()
+        assert person.family_name not in refused.content.decode()
+
+    def test_two_attempts_of_one_paris_day_make_the_same_link(self):
+        """D8, AVL-04: 00:00:00 and 23:59:59 in Paris are one day, the next second is another."""
+        person = pending_person()
+        first, last = paris("2026-06-10 00:00:00"), paris("2026-06-10 23:59:59")
+        assert token_for(person, first) == token_for(person, last)
+        assert token_for(person, last + timedelta(seconds=1)) != token_for(person, last)
+
+
+class TestClocks:
+    def test_a_link_made_by_a_clock_five_minutes_fast_is_good(self):
+        """AVL-07: shortly before midnight it names a deadline one day further than ours would."""
+        person = pending_person()
+        token = token_for(person, paris("2026-06-11 00:01:30"))
+        with at(paris("2026-06-10 23:58:30")):
+            assert activation_link.open(token).account == person
+
+    @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=1), timedelta(days=400)])
+    def test_a_link_from_the_future_is_refused(self, ahead):
+        """AVL-07"""
+        person = pending_person()
+        now = paris("2026-06-10 23:30:00")
+        token = token_for(person, now + ahead)
+        with at(now), pytest.raises(LinkNotValid):
+            activation_link.open(token)
+
+    def test_a_clock_set_back_does_not_move_the_deadline(self):
+        """AVL-07: the deadline is in the link, nobody works it out again."""
+        person = pending_person()
+        token = token_for(person, utc("2026-06-10 10:00:00"))
+        with at(utc("2026-06-10 09:58:30")):
+            assert activation_link.open(token).deadline == utc("2026-06-11 21:59:59")
+
+
+class TestSecret:
+    def test_ten_thousand_tokens_are_all_different(self):
+        """TOK-01, TOK-11: each with a signature of 256 bits, in letters that mail software leaves alone."""
+        deadline = utc("2026-06-11 21:59:59")
+        people = [Account(pk=number, recovery_address="camille@exemple.net") for number in range(1, 10_001)]
+        for person in people:
+            person.lock_count = 0
+        tokens = {activation_link.token(person, deadline) for person in people}
+        assert len(tokens) == 10_000
+        assert len({token[-43:] for token in tokens}) == 10_000
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]{97}", token) for token in tokens)
+
+    def test_the_address_is_short_enough_for_mail_software(self):
+        """TOK-11"""
+        url = activation_link.url(pending_person(), activation_link.deadline(timezone.now()))
+        assert len(url.removeprefix(portal.PORTAL_URL)) <= 150
+        assert len(url) <= 200
+
+    def test_the_secret_is_stored_nowhere(self, postman, django_capture_on_commit_callbacks, caplog):
+        """TOK-01: not in a table, not in Redis, not in a log; before the mail, after it, once its link was opened."""
+        broker_starts_afresh()
+        person = pending_person()
+        with django_capture_on_commit_callbacks(execute=True):
+            request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+            queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
+        assert task_arguments(), "the broker has been told"
+        assert all(isinstance(argument, int) for argument in task_arguments())
+        with django_capture_on_commit_callbacks(execute=True):
+            link = postman.last_link()
+        [token] = re.findall(r"[\w-]{97}", link)
+        assert_nowhere(token, caplog.text)
+        Client().get(link, follow=True)
+        assert_nowhere(token, caplog.text)
+
+    def test_the_secret_of_a_redirection_is_stored_nowhere(self, postman, caplog):
+        """TOK-01"""
+        person_with_redirection()
+        link = postman.last_link()
+        [token] = re.findall(r"[\w-]{97}", link)
+        page = Client().get(link, follow=True)
+        assert page.status_code == 200
+        assert_nowhere(token, caplog.text)
+
+
+class TestPurposeAndPerson:
+    def test_purposes_and_pages_are_all_different(self):
+        """TOK-02"""
+        links = MailedLink.__subclasses__()
+        assert links
+        assert len({link.purpose for link in links}) == len(links)
+        assert len({link.url_name for link in links}) == len(links)
+        assert all(re.fullmatch(r"[a-z-]+", link.purpose) for link in links)
+
+    def test_a_token_opens_nothing_but_its_own_page(self):
+        """TOK-02: a good one of every purpose at every page; a stranger's page says what it says of a made-up token, and
+        the signature alone tells them apart."""
+        tokens = {type(link): link.token(*facts) for link, facts in good_links().items()}
+        assert set(tokens) == set(MailedLink.__subclasses__())
+        for (purpose, token), page in product(tokens.items(), tokens):
+            wanted = 302 if page is purpose else 404
+            client = Client(REMOTE_ADDR=f"198.51.100.{list(tokens).index(page)}")
+            assert client.get(reverse(page.url_name, args=[token])).status_code == wanted, (purpose, page)
+            if page is not purpose:
+                with pytest.raises(LinkNotValid):
+                    page().read(token)
+
+    def test_each_character_matters(self):
+        """TOK-02: any one character changed, and the link is refused like a made-up one."""
+        token = token_for(pending_person())
+        for position, character in enumerate(token):
+            changed = token[:position] + ("A" if character != "A" else "B") + token[position + 1 :]
+            with pytest.raises(LinkNotValid):
+                activation_link.open(changed)
+
+    @pytest.mark.parametrize("length", [0, 1, 53, 54, 96])
+    def test_a_cut_token_is_refused(self, length):
+        """TOK-02"""
+        with pytest.raises(LinkNotValid):
+            activation_link.open(token_for(pending_person())[:length])
+
+    def test_parts_of_two_tokens_do_not_make_one(self):
+        """TOK-02: another account, or another deadline, under a signature that was good."""
+        one, other = token_for(pending_person()), token_for(pending_person())
+        later = token_for(pending_person(), timezone.now() + timedelta(days=1))
+        for swapped in (one[:54] + other[54:], other[:54] + one[54:], later[:54] + one[54:], one[54:] + one[:54]):
+            with pytest.raises(LinkNotValid):
+                activation_link.open(swapped)
+
+    def test_a_redirection_link_does_not_prove_another_address(self):
+        """TOK-02, FWD-01"""
+        person, redirection = person_with_redirection()
+        token = redirection_token(person, redirection)
+        choose_redirection(account=person, target="encore.ailleurs@exemple.org", keep_copy=True)
+        with pytest.raises(LinkNotValid):
+            redirection_link.open(token)
+
+    def test_a_redirection_link_does_not_prove_the_address_of_somebody_else(self):
+        """TOK-02"""
+        person, _ = person_with_redirection()
+        _, theirs = person_with_redirection()
+        forged = redirection_link.token(person, redirection_link.deadline(timezone.now()), theirs.pk)
+        page = Client().get(path_of(redirection_link, forged), follow=True)
+        assert page.status_code == 404
+
+
+class TestOutcomes:
+    def test_refusals_that_could_tell_about_an_account_are_one_page(self):
+        """TOK-10: malformed, made up, of another purpose, of nobody, of somebody who left."""
+        person, redirection = person_with_redirection()
+        gone = pending_person(end_date=timezone.localdate() - timedelta(days=1))
+        nobody = pending_person()
+        token_of_nobody = token_for(nobody)
+        nobody.delete()
+        tokens = ["x", "A" * 97, redirection_token(person, redirection), token_for(gone), token_of_nobody]
+        pages = [Client().get(path_of(activation_link, token)) for token in tokens]
+        assert {page.status_code for page in pages} == {404}
+        assert len({normalised(page) for page in pages}) == 1
+
+    def test_a_locked_account_is_not_told_from_an_expired_link(self):
+        """TOK-10, design §3: the page says expired, as for a link of yesterday."""
+        locked, late = pending_person(), pending_person()
+        now = timezone.now()
+        link_of_locked, old_link = token_for(locked, now), token_for(late, now - timedelta(days=2))
+        lock_account(account=locked, reason=LockReason.PHISHING)
+        for token in (link_of_locked, old_link):
+            page = Client().get(path_of(activation_link, token), follow=True)
+            assert page.status_code == 410
+            assert "activation/expired.html" in [template.name for template in page.templates]
+            assert "bloqué" not in page.content.decode().split("<main")[1].split("</main>")[0]
+
+    def test_a_link_whose_work_is_done_says_so(self):
+        """Design §4: used."""
+        person = pending_person()
+        token = token_for(person)
+        person.charter_accepted_at = person.activated_at = timezone.now()
+        person.set_password(A_GOOD_PASSWORD)
+        person.save()
+        with pytest.raises(LinkUsed):
+            activation_link.open(token)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"recovery_address": "corrigee@exemple.net"},
+            {"recovery_address_disputed_at": utc("2026-06-10 10:00:00")},
+        ],
+    )
+    def test_what_changes_the_state_kills_the_link(self, change):
+        """TOK-07: an address corrected or disputed."""
+        person = pending_person()
+        token = token_for(person)
+        Account.objects.filter(pk=person.pk).update(**change)
+        with pytest.raises(LinkNotValid):
+            activation_link.open(token)
+
+    def test_a_lock_kills_the_links_even_once_it_is_released(self):
+        """TOK-07, HLP-01"""
+        person = pending_person()
+        token = token_for(person)
+        lock_account(account=person, reason=LockReason.PHISHING)
+        person.locks.update(released_at=timezone.now(), **PROVEN)
+        with pytest.raises(LinkNotValid):
+            activation_link.open(token)
+
+    def test_opening_a_link_writes_nothing(self, django_assert_num_queries):
+        """TOK-06: one question to the database, whose answer is all it needs."""
+        token = token_for(pending_person())
+        with django_assert_num_queries(1) as asked:
+            activation_link.open(token)
+        assert asked[0]["sql"].startswith("SELECT")
+        assert "FOR UPDATE" not in asked[0]["sql"]
+
+
+class TestGuessing:
+    @pytest.mark.parametrize("page", ["activation-link", "redirection-link"])
+    def test_thirty_bad_tokens_in_a_minute_are_enough(self, page):
+        """TOK-10: then 429 with the time to wait; a good link opened from elsewhere still works."""
+        good = path_of(activation_link, token_for(pending_person()))
+        bad = reverse(page, args=["A" * 97])
+        answers = [Client().get(bad, REMOTE_ADDR="203.0.113.7") for _ in range(31)]
+        assert [answer.status_code for answer in answers[:30]] == [404] * 30
+        assert answers[30].status_code == 429
+        assert 1 <= int(answers[30]["Retry-After"]) <= 61
+        assert answers[30]["Referrer-Policy"] == "no-referrer"
+        assert Client().get(good, REMOTE_ADDR="203.0.113.7").status_code == 429
+        assert Client().get(good, REMOTE_ADDR="203.0.113.8").status_code == 302
+
+    @pytest.mark.parametrize("page", ["activation-link", "redirection-link"])
+    def test_no_token_breaks_a_page(self, page):
+        """TOK-02, TOK-11, §17: every hostile token gets a page of ours, never an error of ours."""
+        valid = token_for(pending_person())
+        for number, hostile_token in enumerate(hostile_tokens(valid)):
+            prefix = reverse(page, args=["x"]).removesuffix("x/")
+            for path in (prefix + hostile_token, prefix + hostile_token + "/"):
+                response = Client().get(path, REMOTE_ADDR=f"198.51.100.{number}")
+                assert response.status_code in {200, 301, 302, 404, 405, 410}, (path[:120], response.status_code)
+                assert "Set-Cookie: a=b" not in str(response.headers)
+
+    def test_what_mail_software_appends_does_no_harm(self):
+        """TOK-11: a query of trackers and what stood behind the link in the text are left aside; where the last slash is
+        missing as well, the page says what to check. TOK-09: none of them tells another address of this one."""
+        path = path_of(activation_link, token_for(pending_person()))
+        assert Client().get(f"{path}?utm_source=x&fbclid=y").status_code == 302
+        for tail in (".", ">", ")", "%3E", "%20", "%C2%A0%C2%BB", "=", "),", ";", "'/"):
+            first = Client().get(path + tail)
+            assert (first["Location"], first["Referrer-Policy"]) == (path, "no-referrer"), tail
+            assert Client().get(path + tail, follow=True).status_code == 200, tail
+        for tail in (".", "%3E", ")"):
+            answer = Client().get(path.rstrip("/") + tail, follow=True)
+            assert answer.status_code == 404
+            assert "activation/not_valid.html" in [template.name for template in answer.templates]
+        for elsewhere in (f"/nulle-part{path}", f"/{path}.", f"/en/en{path}.", f"{path}a/"):
+            answer = Client().get(elsewhere)
+            assert (answer.status_code, answer["Referrer-Policy"]) == (404, "no-referrer"), elsewhere
+
+
+class TestKeys:
+    def test_a_new_key_with_the_old_one_as_fallback_opens_the_links_in_flight(self, settings):
+        """TOK-12"""
+        token = token_for(pending_person())
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, [settings.SECRET_KEY]
+        assert activation_link.open(token)
+        assert token_for(activation_link.open(token).account) != token
+
+    def test_a_new_key_alone_refuses_them_and_closes_the_sessions(self, settings, visitor):
+        """TOK-12: no 5xx either."""
+        token = token_for(pending_person())
+        visitor.force_login(active_person())
+        assert visitor.get(reverse("account")).status_code == 200
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, []
+        assert Client().get(path_of(activation_link, token)).status_code == 404
+        assert visitor.get(reverse("account")).status_code == 302
+
+
+def hostile_tokens(valid: str) -> Iterator[str]:
+    """The pack of the checklist, with VALID replaced by a real token."""
+    middle = len(valid) // 2
+    made = {
+        "VALID[:-1]": valid[:-1],
+        "VALID with one character changed": valid[:middle]
+        + ("A" if valid[middle] != "A" else "B")
+        + valid[middle + 1 :],
+        "VALID.swapcase()": valid.swapcase(),
+        "token signed with a retired key": "retired" * 14,
+    }
+    for token in hostile.TOKEN:
+        yield made.get(token, token.replace("VALID", valid).replace(" ", "%20"))
+
+
+def normalised(response: HttpResponse) -> str:
+    """The page without what is different each time; it links to itself in the other language."""
+    body = response.content.decode()
+    for changing in (response["X-Request-Id"], r'name="csrfmiddlewaretoken" value="\w+"', r"/activation/[\w-]+/"):
+        body = re.sub(changing, "…", body)
+    headers = {
+        name: value
+        for name, value in response.items()
+        if name not in {"X-Request-Id", "Expires", "Date", "Content-Length"}
+    }
+    return f"{headers}\n{body}"
+
+
+def broker_starts_afresh() -> None:
+    """Emptying Redis between tests took the queues that this process believes to be there."""
+    with app.connection_for_write() as broker:
+        for name in ("urgent", "bulk"):
+            app.amqp.queues[name](broker.default_channel).declare()
+
+
+def task_arguments() -> list[object]:
+    """Every argument of every task that waits in the broker, and of those that no worker has acknowledged."""
+    with redis.Redis.from_url(portal.REDIS_URL) as broker:
+        waiting = [json.loads(task) for queue_name in ("urgent", "bulk") for task in broker.lrange(queue_name, 0, -1)]
+    bodies = [json.loads(base64.b64decode(task["body"])) for task in waiting]
+    return [argument for positional, named, _ in bodies for argument in (*positional, *named.values())]
+
+
+def assert_nowhere(secret: str, log: str) -> None:
+    assert secret not in log
+    assert secret not in everything_in_the_database()
+    for value in everything_in_redis():
+        assert secret.encode() not in value
+        assert base64.b64encode(secret.encode())[:-4] not in value
+
+
+def everything_in_the_database() -> str:
+    """Each row of each table as text, sessions decoded."""
+    from accounts.models import Session
+
+    sessions = [str(session.get_decoded()) for session in Session.objects.all()]
+    with connection.cursor() as cursor:
+        rows = [row for table in connection.introspection.table_names() for row in rows_as_text(cursor, table)]
+    assert len(rows) > 10
+    return "\n".join(rows + sessions)
+
+
+def rows_as_text(cursor, table: str) -> list[str]:
+    cursor.execute(f'SELECT t::text FROM "{table}" t')
+    return [row for (row,) in cursor.fetchall()]
+
+
+def everything_in_redis() -> list[bytes]:
+    with redis.Redis.from_url(portal.REDIS_URL) as server:
+        return [
+            part for key in server.scan_iter() for part in (key, server.dump(key) or b"", *plain_value(server, key))
+        ]
+
+
+def plain_value(server: redis.Redis, key: bytes) -> list[bytes]:
+    """The value as it was given: a dump is compressed."""
+    kind = server.type(key)
+    if kind == b"string":
+        return [server.get(key) or b""]
+    return [bytes(item) for item in server.lrange(key, 0, -1)] if kind == b"list" else []

@@ -1,0 +1,90 @@
+"""Walking through the activation as a person does, without waiting for a mail."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Account
+from activation.links import activation_link
+from activation.models import Charter
+from activation.services import accept_charter
+from directory.services import record_directory_consent
+from mailrouting.services import decline_redirection
+from tests.factories import A_GOOD_PASSWORD
+
+Answers = dict[str, Any]
+
+CHARTER, DIRECTORY, MAILBOX = "activation-charter", "activation-directory", "activation-mailbox"
+VERIFICATION, PASSWORD = "activation-verification", "activation-password"
+STEPS = (CHARTER, DIRECTORY, MAILBOX, VERIFICATION, PASSWORD)
+
+
+def link_to(person: Account, *, built_at: datetime | None = None) -> str:
+    """The path of a link as a mail built at that moment would hold it."""
+    deadline = activation_link.deadline(built_at or timezone.now())
+    return reverse("activation-link", args=[activation_link.token(person, deadline)])
+
+
+def charter_answer() -> Answers:
+    return {"version": Charter.objects.in_force().version, "accepted": "on"}
+
+
+def good_answer(step: str) -> Answers:
+    """What most people answer: yes to the charter, no to the rest."""
+    answers: dict[str, Answers] = {
+        DIRECTORY: {"listed": "no", "understood": "on"},
+        PASSWORD: {"password": A_GOOD_PASSWORD},
+    }
+    return charter_answer() if step == CHARTER else answers.get(step, {})
+
+
+def begin(client: Client, person: Account) -> None:
+    """Open the link and press the button of the first page."""
+    client.get(link_to(person))
+    client.post(reverse("activation"))
+
+
+def answer(client: Client, step: str, answers: Answers | None = None) -> HttpResponse:
+    return client.post(reverse(step), good_answer(step) if answers is None else answers)
+
+
+def begun_until(client: Client, person: Account, step: str) -> None:
+    """Stand before `step`, everything earlier answered."""
+    begin(client, person)
+    for earlier in STEPS[: STEPS.index(step)]:
+        if earlier != VERIFICATION:
+            answer(client, earlier)
+
+
+def answered_until(person: Account, step: str) -> None:
+    """Everything before `step` answered, without a browser."""
+    before = STEPS[: STEPS.index(step)]
+    if CHARTER in before:
+        accept_charter(account=person, charter=Charter.objects.in_force())
+    if DIRECTORY in before:
+        record_directory_consent(account=person, listed=False, wording="?")
+    if MAILBOX in before:
+        decline_redirection(account=person)
+
+
+def forward_to(target: str, *, keep_copy: bool = True) -> Answers:
+    """The answer of somebody who wants their mail elsewhere."""
+    return {"forward": "on", "target": target, **({"keep_copy": "on"} if keep_copy else {})}
+
+
+def everything_about(person: Account) -> dict[str, Any]:
+    """Every row that the activation could have written for the person."""
+    facts = Account.objects.filter(pk=person.pk).values().get()
+    related = ("charter_acceptances", "directory_consents", "journal", "messages", "locks")
+    rows = {name: list(getattr(person, name).order_by("pk").values()) for name in related}
+    fresh = Account.objects.get(pk=person.pk)
+    single = {
+        name: getattr(fresh, name).__dict__ | {"_state": None}
+        for name in ("redirection", "mailbox")
+        if hasattr(fresh, name)
+    }
+    return {"account": facts, **rows, **single}

@@ -1,0 +1,197 @@
+"""Two browsers at the same instant, on a real PostgreSQL: every race has one outcome (TOK-07, SES-02)."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from accounts.enums import LockReason
+from accounts.locking.lock import lock_account
+from accounts.models import Account
+from activation.enums import Wish
+from activation.first_connection.services import answer_link_request
+from activation.models import CharterAcceptance
+from activation.services import dispute_recovery_address, request_link
+from journal.events import Event
+from outbox.enums import Kind
+from outbox.models import Message
+from tests.activation.wizard.client import (
+    CHARTER,
+    DIRECTORY,
+    MAILBOX,
+    PASSWORD,
+    answer,
+    answered_until,
+    begin,
+    everything_about,
+    forward_to,
+)
+from tests.factories import pending_person
+from tests.invariants import assert_nothing_is_half_done
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 12
+PASSWORDS = ("une-phrase-du-bureau-bleu", "une-phrase-du-train-orange")
+
+
+@pytest.fixture(autouse=True)
+def whoever_was_faster(transactional_db) -> Iterator[None]:
+    """Afterwards every promise is kept (SES-02, LOG-03)."""
+    yield
+    assert_nothing_is_half_done()
+
+
+def together(*acts: Callable[[], object]) -> list[object]:
+    """What each act answers, all of them started at the same instant in threads of their own."""
+    barrier = Barrier(len(acts))
+
+    def act_when_all_are_ready(act: Callable[[], object]) -> object:
+        try:
+            barrier.wait(timeout=10)
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(act_when_all_are_ready, acts))
+
+
+def two_browsers_before(person: Account, step: str) -> list[Client]:
+    answered_until(person, step)
+    browsers = [Client(raise_request_exception=False), Client(raise_request_exception=False)]
+    for browser in browsers:
+        begin(browser, person)
+    return browsers
+
+
+def is_done(response: object) -> bool:
+    assert isinstance(response, HttpResponse)
+    assert response.status_code in (302, 410), response.status_code
+    return response.get("Location") == reverse("activation-done")
+
+
+def test_two_passwords_at_the_same_instant_make_one_activation():
+    """TOK-07: one success, one mail, one event, and the stored hash is the winner's."""
+    for _ in range(ROUNDS):
+        person = pending_person()
+        browsers = two_browsers_before(person, PASSWORD)
+
+        responses = together(
+            lambda: answer(browsers[0], PASSWORD, {"password": PASSWORDS[0]}),
+            lambda: answer(browsers[1], PASSWORD, {"password": PASSWORDS[1]}),
+        )
+
+        winners = [number for number, response in enumerate(responses) if is_done(response)]
+        assert len(winners) == 1
+        person.refresh_from_db()
+        assert person.check_password(PASSWORDS[winners[0]])
+        assert person.journal.filter(event=Event.USER_ACTIVATED).count() == 1
+        assert Message.objects.filter(person=person, kind=Kind.ACCOUNT_ACTIVATED).count() == 1
+
+
+def test_a_double_click_on_the_last_button_activates_once():
+    """TOK-07, SES-02: two POSTs of one session."""
+    for _ in range(ROUNDS // 2):
+        person = pending_person()
+        browser, _other = two_browsers_before(person, PASSWORD)
+        second = Client(raise_request_exception=False)
+        second.cookies = browser.cookies.copy()
+
+        responses = together(lambda: answer(browser, PASSWORD), lambda: answer(second, PASSWORD))
+
+        assert sum(is_done(response) for response in responses) == 1
+        assert person.journal.filter(event=Event.USER_ACTIVATED).count() == 1
+
+
+def lock_it(person: Account) -> None:
+    lock_account(account=person, reason=LockReason.PHISHING)
+
+
+def dispute_it(person: Account) -> None:
+    dispute_recovery_address(account=person)
+
+
+def correct_it(person: Account) -> None:
+    with transaction.atomic():
+        account = Account.objects.select_for_update(of=("self",)).get(pk=person.pk)
+        account.recovery_address = "correcte@exemple.net"
+        account.save(update_fields=["recovery_address"])
+
+
+@pytest.mark.parametrize("event", [lock_it, dispute_it, correct_it])
+def test_the_last_step_races_with_what_ends_the_journey(event):
+    """TOK-07, HLP-01: either order is fine; an activation after the event, or half of one, is not."""
+    for _ in range(ROUNDS // 2):
+        person = pending_person()
+        browser, _other = two_browsers_before(person, PASSWORD)
+
+        response, _done = together(lambda: answer(browser, PASSWORD), lambda: event(person))
+
+        person.refresh_from_db()
+        activated = is_done(response)
+        assert (person.activated_at is not None) == activated
+        assert person.has_usable_password() == activated
+        assert person.journal.filter(event=Event.USER_ACTIVATED).count() == activated
+
+
+def test_a_step_that_waited_for_a_lock_sees_it():
+    """HLP-01: the row was held by whoever locks; what the step reads after the wait is the locked account."""
+    person = pending_person()
+    browser, _other = two_browsers_before(person, PASSWORD)
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            lock_account(account=person, reason=LockReason.PHISHING)
+            sent = threads.submit(lambda: (answer(browser, PASSWORD), connection.close())[0])
+            wait_until_somebody_waits_for_us()
+        response = sent.result(timeout=10)
+
+    assert response.status_code == 410
+    assert not Account.objects.get(pk=person.pk).has_usable_password()
+
+
+def wait_until_somebody_waits_for_us() -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    with connection.cursor() as cursor:
+        for _ in range(500):
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+            cursor.execute("SELECT pg_sleep(0.01)")
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.parametrize("step", [CHARTER, DIRECTORY, MAILBOX])
+def test_an_answer_given_twice_at_the_same_instant_is_one_record(step):
+    """SES-02."""
+    for _ in range(ROUNDS // 3):
+        person = pending_person()
+        browsers = two_browsers_before(person, step)
+        answers = forward_to(f"ailleurs.{person.pk}@exemple.net") if step == MAILBOX else None
+
+        responses = together(*(lambda browser=browser: answer(browser, step, answers) for browser in browsers))
+
+        assert [response.status_code for response in responses] == [302, 302]
+        assert CharterAcceptance.objects.filter(account=person).count() == 1
+        assert person.directory_consents.count() == (step != CHARTER)
+        assert Message.objects.filter(person=person).count() == (step == MAILBOX)
+        events = everything_about(person)["journal"]
+        assert len({(entry["event"], str(entry["details"])) for entry in events}) == len(events)
+
+
+def test_two_workers_answer_one_request_once():
+    """ENU-05, AVL-05."""
+    for _ in range(ROUNDS // 3):
+        person = pending_person()
+        asked = request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+
+        answered = together(*[lambda: answer_link_request(request_id=asked.pk)] * 2)
+
+        assert sum(message is not None for message in answered) == 1
+        assert Message.objects.filter(person=person).count() == 1

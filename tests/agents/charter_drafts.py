@@ -1,0 +1,102 @@
+"""Drafts of the charter to test with, and what agents send to the editor."""
+
+from itertools import count
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Account
+from activation.charter import publishing
+from activation.models import Charter
+from agents.charters.typed_text import permit_for
+from agents.roles import Role
+from tests.agents.signed_in import an_agent
+from tests.fuzz import N
+
+FRENCH = "Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte."
+ENGLISH = "This charter replaces the one before.\n\n## Article 1. Another rule\n\nNew text."
+TEXTS = {
+    "key_points_fr": "Votre mot de passe est personnel.\nUne nouvelle règle.",
+    "text_fr": FRENCH,
+    "key_points_en": "Your password is personal.\nA new rule.",
+    "text_en": ENGLISH,
+}
+VERSION = "2026-12"
+SUMMARY = "Nouvel article, délibération du 12 novembre."
+#: INP-05: what must run nowhere, as text, link, image, autolink and reference.
+HOSTILE = "\n\n".join(
+    [
+        *(f"{N[name]}\n\n[lien]({N[name]})\n\n![image]({N[name]})\n\n<{N[name]}>" for name in ("N09", "N10", "N11")),
+        *(str(N[name]) for name in ("N12", "N13", "N14", "N15")),
+        "## <img src=x onerror=alert(1)>",
+        "[clic](javascript:alert(1)) [clic](JaVaScRiPt:alert(1)) [clic](&#106;avascript:alert(1))",
+        "[clic](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==) [clic](ftp://exemple.fr) [appel](tel:+33467)",
+        "![pixel](https://evil.example/pixel.png) [image][1]",
+        "<b onclick=alert(1)>gras</b> <style>body{display:none}</style> <form action=https://evil.example>",
+        "[1]: javascript:alert(1)",
+        "> " * 60 + "profond",
+    ]
+)
+
+
+numbers = count(1)
+
+
+def no_draft() -> None:
+    """Throw the draft away, if there is one."""
+    Charter.objects.filter(published_at__isnull=True).delete()
+
+
+def the_draft() -> Charter:
+    """The draft that there is; made when there is none."""
+    return Charter.objects.filter(published_at__isnull=True).first() or a_draft(an_agent(Role.RESPONSABLES))
+
+
+def a_draft(actor: Account, **changed: str) -> Charter:
+    """A draft by `actor`, in the place of any other."""
+    no_draft()
+    name = f"2030-{next(numbers)}" if Charter.objects.filter(version=VERSION).exists() else VERSION
+    version = changed.pop("version", name)
+    return publishing.start_draft(version=version, texts={**TEXTS, **changed}, actor=actor)
+
+
+def published(actor: Account, **changed: str) -> Charter:
+    """A version that was written and published."""
+    draft = a_draft(actor, **changed)
+    return publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=actor)
+
+
+def saved_by_another(draft: Charter, actor: Account, **changed: str) -> Charter:
+    """The draft after somebody else has saved it."""
+    texts = {name: getattr(draft, name) for name in Charter.TEXTS}
+    return publishing.save_draft(
+        charter_id=draft.pk,
+        seen=draft.fingerprint,
+        version=changed.pop("version", draft.version),
+        texts={**texts, **changed},
+        actor=actor,
+    )
+
+
+def sent(draft: Charter | None, author: Account, **changed: str) -> dict[str, Any]:
+    """What the browser of `author` sends from the editor."""
+    if draft is None:
+        seen: dict[str, str] = {"seen": "", "version": VERSION, **TEXTS}
+    else:
+        texts = {name: getattr(draft, name) for name in Charter.TEXTS}
+        seen = {"seen": draft.fingerprint, "version": draft.version, **texts}
+    return {**seen, "permit": permit_for(author), **changed}
+
+
+def edit_page(draft: Charter) -> str:
+    return reverse("admin:charter-edit", args=[draft.pk])
+
+
+def publish_page(draft: Charter) -> str:
+    """As the preview links to it."""
+    return f"{reverse('admin:charter-publish', args=[draft.pk])}?lu={draft.fingerprint}"
+
+
+def publishes(browser: Client, draft: Charter, **changed: str) -> Any:
+    return browser.post(publish_page(draft), {"read": draft.fingerprint, "summary": SUMMARY, **changed})

@@ -1,0 +1,55 @@
+"""HR files sent by agents, as far as a test wants them; the worker's part is done when the test says so."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import Account
+from agents.roles import Role
+from hr_feed.models import HrImport
+from hr_feed.uploads import services as receiving
+from hr_feed.uploads.jobs import work_on_next
+from tests.agents.signed_in import an_agent
+from tests.factories import numbers
+from tests.hr_feed.hr_files import another, text_of
+
+
+def a_file(*rows: dict[str, str], name: str = "personnel.csv", **shape: Any) -> SimpleUploadedFile:
+    """What a browser sends."""
+    return SimpleUploadedFile(name, text_of(*rows, **shape).encode(), content_type="text/csv")
+
+
+def received(*rows: dict[str, str], agent: Account | None = None, **shape: Any) -> HrImport:
+    """A file that waits for its preview."""
+    file = a_file(*rows, **shape)
+    return receiving.receive(file=file, name=str(file.name), agent=agent or an_agent(Role.RESPONSABLES))
+
+
+def previewed(*rows: dict[str, str], **shape: Any) -> HrImport:
+    """A file that waits for a yes."""
+    hr_import = received(*rows, **shape)
+    assert work_on_next()
+    return now(hr_import)
+
+
+def imported(*rows: dict[str, str], **shape: Any) -> HrImport:
+    """A file that was imported."""
+    hr_import = previewed(*rows, **shape)
+    receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
+    assert work_on_next()
+    return now(hr_import)
+
+
+def now(hr_import: HrImport) -> HrImport:
+    """The row as it is now."""
+    return HrImport.objects.get(pk=hr_import.pk)
+
+
+def people(count: int, **facts: str) -> list[dict[str, str]]:
+    """As many people, who have nothing in common."""
+    return [another(number, **facts) for number in range(1, count + 1)]
+
+
+def some_preview() -> HrImport:
+    """A file unlike any other that waits for a yes."""
+    return previewed(another(next(numbers)))

@@ -1,0 +1,415 @@
+"""Agents find and open accounts; what they open is in the journal."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import LockReason, Proof, ReleaseReason
+from accounts.locking.lock import lock_account, lock_as_agent
+from accounts.models import Account, Lock
+from agents.accounts.search import AccountList, accounts_found, accounts_matching
+from agents.dashboard import figures_of_the_week, what_waits
+from agents.roles import Role
+from agents.templatetags.agents import masked
+from assistance.services import ask_for_assistance
+from core.templatetags.dates import past_moment
+from journal.events import Event
+from mailrouting.services import change_redirection
+from outbox.enums import Kind, Status
+from outbox.models import Message
+from privacy.erasure import erase_person
+from tests.accounts.recovery import recovering
+from tests.accounts.recovery.correcting import in_force, proposed_by_hr
+from tests.agents.intruders import INTRUDERS, OWN, robbed_person
+from tests.agents.signed_in import an_agent, inside
+from tests.agents.test_account_actions import said
+from tests.assistance.asking import written
+from tests.factories import active_person, pending_person
+from tests.fuzz import N
+from tests.locking import fresh, locked_person, release, released_person
+
+pytestmark = pytest.mark.django_db
+
+
+LOCK, RELEASE, CORRECT = "Bloquer le compte", "Débloquer le compte", "Corriger l’adresse de secours"
+RESEND, RESEND_AFTER_RELEASE = "Renvoyer le lien d’activation", "Renvoyer le lien de réactivation"
+
+
+def somebody_who_left() -> Account:
+    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+
+
+def somebody_erased() -> Account:
+    person = active_person()
+    erase_person(account=person)
+    return fresh(person)
+
+
+def found(query: str) -> set[Account]:
+    return set(accounts_found(query=query))
+
+
+class TestSearch:
+    def test_by_the_beginnings_of_names_and_identifiers(self):
+        zoe = pending_person(
+            given_name="Zoé",
+            family_name="Lefèvre",
+            uid="zlefevre",
+            hr_id="HR-77/B.k_9",
+            institutional_address="zoe.lefevre+un'deux&trois=quatre~cinq@univ-exemple.fr",
+        )
+        pending_person(given_name="Paul", family_name="Girard")
+        names = ["lefevre", "LEFÈVRE", "zoé lef", "lefe zo", "zoe.lefevre", "zoe.lefevre@univ-exemple.fr", "zlefevr"]
+        identifiers = [
+            "hr-77",
+            "HR-77/B.k_9",
+            "77",
+            "b.k",
+            "9",
+            "un",
+            "deux",
+            "trois",
+            "quatre",
+            "cinq",
+            "zoe.lefevre+un",
+        ]
+        assert {query for query in names + identifiers if found(query) != {zoe}} == set()
+        assert found("efevre") == found("lefevre paul") == set()
+
+    def test_names_of_several_words_may_be_written_as_one(self):
+        someone = pending_person(given_name="Grace", family_name="O’Connor")
+        assert found("oconnor") == found("o'connor") == {someone}
+
+    def test_uses_its_index(self):
+        pending_person()
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "agents_account_search" in accounts_matching("lefevre").explain()
+
+    @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str)])
+    def test_of_anything_answers(self, name):
+        """ADM-06, INP-01"""
+        _agent, browser = inside()
+        answer = browser.get(reverse("admin:accounts"), {"q": N[name], "etat": N[name], "page": N[name]})
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "password__startswith=argon2",
+            "o=1.2.3",
+            "page=0",
+            "page=-1",
+            "page=99999999",
+            "page=%D9%A3",
+            "etat=' OR 1=1",
+        ],
+    )
+    def test_forged_filters_are_ignored(self, query):
+        """ADM-06"""
+        _agent, browser = inside()
+        assert browser.get(f"{reverse('admin:accounts')}?{query}").status_code == 200
+
+    def test_goes_from_page_to_page_without_counting(self):
+        _agent, browser = inside()
+        for _ in range(30):
+            pending_person(given_name="Ada")
+        first = browser.get(reverse("admin:accounts"), {"q": "ada"}).content.decode()
+        second = browser.get(reverse("admin:accounts"), {"q": "ada", "page": "2"}).content.decode()
+        assert first.count('<th scope="row">') == 25
+        assert second.count('<th scope="row">') == 5
+        assert "Page suivante" in first
+        assert "Page suivante" not in second
+
+
+class TestAnAccount:
+    def test_each_opening_is_in_its_journal(self):
+        """Design §9"""
+        agent, browser = inside(Role.LECTURE)
+        person = active_person()
+        for _ in range(2):
+            browser.get(reverse("admin:account", args=[person.pk]))
+        opened = person.journal.filter(event=Event.ACCOUNT_OPENED)
+        assert [entry.actor for entry in opened] == [agent, agent]
+
+    def test_the_recovery_address_is_masked_until_it_is_asked_for(self):
+        """LOG-01: sensitive_read."""
+        agent, browser = inside()
+        person = active_person(recovery_address="camille.durand@exemple.net")
+        address = reverse("admin:account", args=[person.pk])
+
+        page = browser.get(address).content.decode()
+        assert "c•••d@exemple.net" in page
+        assert person.recovery_address not in page
+        shown = browser.post(reverse("admin:account-address", args=[person.pk])).content.decode()
+        assert person.recovery_address in shown
+        assert person.recovery_address not in browser.get(address).content.decode()
+
+        entry = person.journal.get(event=Event.RECOVERY_ADDRESS_READ)
+        assert entry.actor == agent
+
+    def test_shows_the_fate_of_mails_and_neither_ine_nor_birth_date(self):
+        """HLP-03: what somebody could be asked is not on the screen."""
+        _agent, browser = inside()
+        person = active_person(ine="0123456789A")
+        Message.objects.create(
+            kind=Kind.ACTIVATION,
+            person=person,
+            address=person.recovery_address,
+            status=Status.BOUNCED,
+            answer=f"550 <{person.recovery_address}> unknown",
+        )
+        page = browser.get(reverse("admin:account", args=[person.pk])).content.decode()
+        assert "Refusé par la messagerie du destinataire" in page
+        assert " : 550<" in page.replace("\u00a0", " ")
+        assert person.recovery_address not in page
+        assert "0123456789A" not in page
+        assert "1984" not in page
+
+    @pytest.mark.parametrize(
+        ("make", "role", "buttons"),
+        [
+            (active_person, Role.LECTURE, set()),
+            (active_person, Role.ASSISTANCE, {LOCK}),
+            (active_person, Role.RESPONSABLES, {LOCK, CORRECT}),
+            (pending_person, Role.ASSISTANCE, {LOCK, RESEND}),
+            (released_person, Role.ASSISTANCE, {LOCK, RESEND_AFTER_RELEASE}),
+            (locked_person, Role.LECTURE, set()),
+            (locked_person, Role.ASSISTANCE, {RELEASE}),
+            (locked_person, Role.RESPONSABLES, {RELEASE, CORRECT}),
+            (somebody_who_left, Role.RESPONSABLES, {LOCK}),
+            (somebody_erased, Role.RESPONSABLES, set()),
+            (an_agent, Role.RESPONSABLES, set()),
+        ],
+        ids=lambda one: getattr(one, "__name__", None),
+    )
+    def test_has_the_buttons_that_fit_the_role_and_the_state(self, make, role, buttons):
+        """ADM-05, ux A3: what cannot be done has no button, and the button leads to its page."""
+        _agent, browser = inside(role)
+        person = make()
+        html = browser.get(reverse("admin:account", args=[person.pk])).content.decode()
+        shown = dict(re.findall(r'<a class="btn [^"]*" href="([^"]+)">([^<]+)</a>', html))
+        assert set(shown.values()) == buttons
+        assert all(browser.get(path).status_code == 200 for path in shown)
+
+    def test_has_no_button_for_its_own_owner(self):
+        """ADM-05"""
+        agent, browser = inside(Role.RESPONSABLES)
+        html = browser.get(reverse("admin:account", args=[agent.pk])).content.decode()
+        assert "C’est votre propre compte" in html
+        assert '<a class="btn ' not in html
+
+    def test_keeps_the_request_that_the_agent_comes_from(self):
+        _agent, browser = inside()
+        person = active_person()
+        address = reverse("admin:account", args=[person.pk])
+        html = browser.get(address, {"demande": "A-2345B"}).content.decode()
+        assert f'href="{reverse("admin:account-lock", args=[person.pk])}?demande=A-2345B"' in html
+        assert '"><script>' not in browser.get(address, {"demande": '"><script>alert(1)</script>'}).content.decode()
+
+    def test_shows_the_facts_and_hides_the_addresses(self):
+        _agent, browser = inside()
+        person = active_person(hr_id="RH-4711")
+        owner = recovering.browser_of(person)
+        change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
+        proposed_by_hr(person, "chez.les.rh@exemple.org")
+        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        for words in (
+            "Fichier RH, numéro RH-4711",
+            "Charte 2026-09, acceptée le",
+            "1 session ouverte",
+            "Redirection vers a•••s@exemple.org , pas encore vérifiée",
+            "Ne figure pas dans l’annuaire public",
+            "Proposée par les RH c•••h@exemple.org",
+        ):
+            assert words in page
+        assert "Dernière connexion Le" in page
+        assert "chez.les.rh" not in page
+        assert "ailleurs@" not in page
+        assert owner.get(reverse("account")).status_code == 200
+
+    def test_says_when_somebody_was_erased(self):
+        _agent, browser = inside()
+        page = said(browser.get(reverse("admin:account", args=[somebody_erased().pk])))
+        assert "Les données personnelles de ce compte ont été effacées le" in page
+
+    def test_shows_what_became_of_the_last_mails(self):
+        _agent, browser = inside()
+        person = pending_person()
+        for number, status in enumerate(
+            (Status.QUEUED, Status.SENT, Status.DELIVERED, Status.REFUSED, Status.GIVEN_UP)
+        ):
+            Message.objects.create(
+                kind=Kind.NEW_LINK,
+                person=person,
+                address=person.recovery_address,
+                status=status,
+                answer="ConnectionError" if status == Status.GIVEN_UP else "554 <x@y> spam",
+                created_at=timezone.now() - timedelta(hours=number),
+            )
+        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        for words in ("En attente", "Envoyé", "Remis", "Refusé à l’envoi : 554", "Abandonné"):
+            assert words in page
+        assert "Abandonné :" not in page
+        assert "x@y" not in page
+
+    def test_shows_its_requests_and_how_earlier_locks_ended(self):
+        agent, browser = inside()
+        person = active_person(phone="+33467123456")
+        one = ask_for_assistance(**written(login=person.login))
+        lock_account(account=person, reason=LockReason.PHISHING)
+        other = an_agent(family_name="Girard")
+        release(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
+        lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
+        answer = browser.get(reverse("admin:account", args=[person.pk]))
+        page = said(answer)
+        assert reverse("admin:request", args=[one.reference]) in answer.content.decode()
+        assert f"Autre : contactez la DSIN Le {past_moment(timezone.now())[:2]}" in page
+        assert "Commentaire : Encore lui" in page
+        assert "Rappel au numéro connu des RH : 04 67 12 34 56 Camille Girard Rappelée au bureau." in page
+
+    def test_that_is_not_there_is_not_found(self):
+        _agent, browser = inside()
+        assert browser.get(reverse("admin:account", args=[10**9])).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("address", "shown"),
+        [("camille@exemple.net", "c•••e@exemple.net"), ("ab@exemple.net", "•••@exemple.net"), ("", "•••@")],
+    )
+    def test_masks_hide_enough(self, address, shown):
+        assert masked(address) == shown
+
+
+class TestWhatHappened:
+    """The timeline of an account: who, what, why, in words."""
+
+    def page(self, browser: Client, person: Account, topic: str = "") -> str:
+        return said(browser.get(reverse("admin:account", args=[person.pk]), {"sujet": topic}))
+
+    def test_is_told_without_codes_and_leads_to_the_request(self):
+        """ux A3"""
+        agent, browser = inside(given_name="Lea", family_name="Martin")
+        person = robbed_person()
+        one = ask_for_assistance(**written(login=person.login))
+        release(
+            person,
+            agent=agent,
+            reason=ReleaseReason.OTHER,
+            proof=Proof.CALL_BACK,
+            request=one.pk,
+            reference=one.reference,
+        )
+        answer = browser.get(reverse("admin:account", args=[person.pk]))
+        page = said(answer)
+        for words in (
+            "Compte débloqué Raison : Autre Identité vérifiée par : Rappel au numéro connu des RH",
+            "Changements vérifiés : 4",
+            f"Demande {one.reference}",
+            "Agent Lea Martin",
+            "Compte bloqué Raison : Un e-mail d’hameçonnage a pu capter votre mot de passe",
+            "Adresse de secours changée i•••l@exemple.net → i•••s@exemple.org",
+            "Redirection choisie aucune → i•••s@exemple.org",
+            "La personne",
+            "Automatique",
+        ):
+            assert words in page
+        for code in ("call-back", "phishing", INTRUDERS, OWN):
+            assert code not in page
+        assert f'href="{reverse("admin:request", args=[one.reference])}">Demande' in answer.content.decode()
+
+    def test_leaves_out_who_only_looked_unless_asked(self):
+        """Design §9: each opening is kept; twenty of them would hide what was done."""
+        _agent, browser = inside()
+        person = active_person()
+        for _ in range(25):
+            browser.get(reverse("admin:account", args=[person.pk]))
+        looked = "Fiche consultée par un agent"
+        assert looked not in self.page(browser, person)
+        assert "Charte informatique acceptée" in self.page(browser, person)
+        assert looked not in self.page(browser, person, "changements")
+        assert looked in self.page(browser, person, "agents")
+        assert looked in self.page(browser, person, "tout")
+
+    def test_can_be_looked_through_by_topic(self):
+        _agent, browser = inside()
+        person = active_person()
+        recovering.browser_of(person)
+        Message.objects.create(kind=Kind.PASSWORD_RESET, person=person, address=person.recovery_address)
+        of_topic = {
+            topic: self.page(browser, person, topic).partition("Ce qui s’est passé")[2]
+            for topic in ("connexions", "changements", "e-mails", "agents", "' OR 1=1")
+        }
+        kinds = {"connexions": "Connexion ", "changements": "Charte informatique", "e-mails": "Mot de passe oublié"}
+        for topic, words in kinds.items():
+            for other in kinds:
+                rows = of_topic[other].partition("Appareil")[2]
+                assert (words in rows) == (other == topic), (topic, other)
+        assert "Charte informatique" not in of_topic["agents"]
+        assert "Charte informatique" in of_topic["' OR 1=1"]
+
+    def test_names_the_addresses_that_agents_gave(self):
+        _agent, browser = inside()
+        person = active_person(recovery_address="camille.durand@exemple.net")
+        correction = in_force(person)
+        page = self.page(browser, person)
+        assert f"c•••d@exemple.net → {masked(correction.new_address)}" in page
+        assert correction.new_address not in page
+
+
+class TestWhatWaits:
+    def test_is_counted_and_each_count_leads_to_its_list(self):
+        late = pending_person(created_at=timezone.now() - timedelta(days=15))
+        locked, bounced, ending = active_person(), active_person(), pending_person()
+        Lock.objects.create(account=locked, reason=LockReason.PHISHING)
+        Message.objects.create(
+            kind=Kind.PASSWORD_RESET, person=bounced, address=bounced.recovery_address, status=Status.BOUNCED
+        )
+        for _ in range(2):
+            Message.objects.create(
+                kind=Kind.ACTIVATION,
+                person=ending,
+                address=ending.recovery_address,
+                status=Status.SENT,
+                deadline=timezone.localtime().replace(hour=23, minute=59, second=59),
+            )
+
+        waits = what_waits()
+
+        counted = (waits.locked, waits.came_back, waits.links_ending_today, waits.not_activated)
+        assert counted == (1, 1, 1, 1)
+        lists = {
+            AccountList.LOCKED: locked,
+            AccountList.MAIL_CAME_BACK: bounced,
+            AccountList.LINK_ENDS_TODAY: ending,
+            AccountList.NEVER_ACTIVATED: late,
+        }
+        for among, person in lists.items():
+            assert list(accounts_found(query="", among=among)) == [person]
+
+    @pytest.mark.parametrize(("days", "shown"), [(2, 1), (5, 0)])
+    def test_the_university_says_when_somebody_should_have_activated(self, settings, days, shown):
+        settings.NOT_ACTIVATED_AFTER_DAYS = days
+        pending_person(created_at=timezone.now() - timedelta(days=3))
+        assert what_waits().not_activated == shown
+        _agent, browser = inside()
+        assert f"il y a plus de {days} jours" in browser.get(reverse("admin:index")).content.decode()
+
+    def test_links_of_yesterday_and_of_those_who_have_activated_wait_no_more(self):
+        for person, when in ((active_person(), timedelta(0)), (pending_person(), timedelta(days=-1))):
+            Message.objects.create(
+                kind=Kind.ACTIVATION,
+                person=person,
+                address=person.recovery_address,
+                deadline=timezone.localtime().replace(hour=23, minute=59, second=59) + when,
+            )
+        assert what_waits().links_ending_today == 0
+
+    def test_the_week_is_told_in_the_words_of_the_journal(self):
+        _agent, _browser = inside()
+        assert (Event.SIGNED_IN, 1) in figures_of_the_week()

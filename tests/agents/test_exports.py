@@ -1,0 +1,403 @@
+"""Lists as CSV files: no formula runs, whoever may not have them does not, and the journal has each of them (ADM-07)."""
+
+import csv
+import re
+import tracemalloc
+from collections.abc import Sequence
+from datetime import date, datetime
+from html import unescape
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import FileResponse, HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import LockReason
+from accounts.locking.lock import lock_account
+from accounts.models import Account
+from agents.accounts.search import LAST_PAGE, ON_A_PAGE
+from agents.exports import csv_export as exporting
+from agents.exports import views as exports
+from agents.exports.csv_export import ACCOUNT_COLUMNS, JOURNAL_COLUMNS, REQUEST_COLUMNS, Table, journal_table
+from agents.journal.filters import Wanted
+from agents.roles import Role
+from core.csv import FORMULA_STARTS
+from core.request_context import Origin, acting_from
+from journal.events import Event
+from journal.models import JournalEntry
+from journal.services import record_event
+from privacy.erasure import erase_person
+from tests.agents.signed_in import an_agent, inside
+from tests.assistance.asking import a_request
+from tests.factories import active_person, pending_person
+from tests.fuzz import N
+from tests.headers import assert_headers
+
+pytestmark = pytest.mark.django_db
+
+BOM = b"\xef\xbb\xbf"
+WHY = "Demande écrite du RSSI"
+MANY_ENTRIES = """
+INSERT INTO journal_journalentry (account_id, actor_id, event, at, source, device, request_id, details)
+SELECT %s, %s, %s, now(), 'web', 'Firefox (Linux)', '', '{"device": "x"}' FROM generate_series(1, %s)
+"""
+LISTS = {"journal": "admin:journal", "accounts": "admin:accounts", "requests": "admin:requests"}
+FORMULAS = [N[name] for name in ("N21", "N22", "N23", "N24")] + ["+33612345678", "\r=1+1", '"=1+1"', "'@a"]
+AWKWARD = ['dit "le Grand"', "a;b", "deux\nlignes", "Ève", "’«\u00a0»"]
+AWKWARD += [N[f"N{number}"] for number in (*range(14, 21), 25, 26)]
+
+
+def taken(browser: Client, name: str, reason: str = WHY, **filters: Any) -> FileResponse:
+    address = reverse(f"admin:export-{name}", query=filters)
+    answer = browser.post(address, {"reason": reason})
+    assert answer.status_code == 200
+    return answer
+
+
+def file_of(browser: Client, name: str, **filters: Any) -> bytes:
+    answer = taken(browser, name, **filters)
+    assert answer.streaming, "a page, and no file"
+    return b"".join(answer.streaming_content)
+
+
+def rows_of(browser: Client, name: str, **filters: Any) -> list[list[str]]:
+    """The rows as a spreadsheet reads them, without the names of the columns."""
+    content = file_of(browser, name, **filters)
+    assert content.startswith(BOM)
+    return list(csv.reader(StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))[1:]
+
+
+def exported() -> list[JournalEntry]:
+    return list(JournalEntry.objects.filter(event=Event.LIST_EXPORTED).order_by("pk"))
+
+
+def column(rows: Sequence[Sequence[str]], columns: Sequence[str], name: str) -> list[str]:
+    return [row[columns.index(name)] for row in rows]
+
+
+class TestFormulas:
+    """ADM-07, INP-08"""
+
+    def test_none_reaches_a_cell_of_the_accounts(self):
+        _agent, browser = inside(Role.RESPONSABLES)
+        typed = FORMULAS + AWKWARD
+        for text in typed:
+            pending_person(given_name=text, family_name="Essai", institutional_address=f"e{id(text)}@univ-exemple.fr")
+
+        rows = [row for row in rows_of(browser, "accounts") if row[0] == "Essai"]
+
+        cells = column(rows, ACCOUNT_COLUMNS, "Prénom")
+        assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_STARTS)]
+        assert sorted(cells) == sorted([f"'{text}" for text in FORMULAS] + AWKWARD)
+
+    def test_none_reaches_a_cell_of_the_journal(self):
+        _agent, browser = inside(Role.RESPONSABLES)
+        person = pending_person(
+            given_name=N["N21"], institutional_address="ada.essai@univ-exemple.fr", family_name="Essai"
+        )
+        with acting_from(Origin("web", "192.0.2.1", N["N24"])):
+            for text in FORMULAS + AWKWARD:
+                record_event(account=person, actor=person, event=Event.ENROLMENT_CODE_GIVEN, reason=text)
+
+        rows = rows_of(browser, "journal", compte=person.login)
+
+        assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_STARTS)]
+        assert set(column(rows, JOURNAL_COLUMNS, "Personne")) == {f"'{N['N21']} Essai"}
+        assert set(column(rows, JOURNAL_COLUMNS, "Appareil")) == {f"'{N['N24']}"}
+        told = column(rows, JOURNAL_COLUMNS, "Précisions")
+        assert sorted(told) == sorted(f"Raison\u00a0: {text}" for text in FORMULAS + AWKWARD)
+
+    def test_none_reaches_a_cell_of_the_requests(self):
+        _agent, browser = inside(Role.RESPONSABLES)
+        agent = an_agent(given_name="=cmd")
+        a_request()
+        request = a_request(login="autre.personne@univ-exemple.fr", contact_address="autre@exemple.net")
+        request.state, request.taken_by, request.taken_at = "taken", agent, timezone.now()
+        request.save()
+
+        rows = rows_of(browser, "requests")
+
+        assert f"'{agent}" in column(rows, REQUEST_COLUMNS, "Agent")
+        assert len(rows) == 2
+
+
+class TestContent:
+    def test_of_accounts_is_what_is_needed_and_no_more(self):
+        """PRV-04"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        person = active_person(
+            given_name="Zoé",
+            family_name="Lefèvre",
+            ine="0123456789A",
+            birth_date=date(1984, 2, 29),
+            phone="+33467123456",
+            recovery_address="zoe@ailleurs.example",
+        )
+        lock_account(account=person, reason=LockReason.PHISHING)
+
+        content = file_of(browser, "accounts", q="lefevre").decode("utf-8-sig")
+        [row] = rows_of(browser, "accounts", q="lefevre")
+
+        created = f"{timezone.localtime(person.created_at):%Y-%m-%d %H:%M:%S}"
+        assert row[:4] == ["Lefèvre", "Zoé", person.login, "Personnel de l’université"]
+        assert row[4:7] == ["Bloqué", person.hr_id, created]
+        assert datetime.fromisoformat(row[7])
+        secret = ("0123456789A", "1984", "67123456", "ailleurs.example", "argon2", "cdurand")
+        assert not [text for text in secret if text in content]
+
+    def test_of_accounts_has_all_that_are_found_not_only_those_on_pages(self):
+        """Looking through pages ends somewhere; a file that ended there would lie."""
+        _agent, browser = inside(Role.RESPONSABLES)
+        number = LAST_PAGE * ON_A_PAGE + 3
+        Account.objects.bulk_create(
+            Account(
+                uid=f"essai{one}",
+                institutional_address=f"e{one}@univ-exemple.fr",
+                given_name="Ada",
+                family_name="Essai",
+                category="student",
+                password="!",
+            )
+            for one in range(number)
+        )
+        pending_person()
+        rows = rows_of(browser, "accounts", q="essai", etat="pending")
+        assert len({row[2] for row in rows}) == len(rows) == number
+        assert exported()[0].details["rows"] == number
+
+    def test_of_the_journal_is_what_the_page_shows(self):
+        agent, browser = inside(Role.RESPONSABLES)
+        person, other = active_person(), active_person()
+        with acting_from(Origin("web", "192.0.2.9", "Firefox (Linux)")):
+            record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="nouveau@exemple.net")
+            record_event(account=other, actor=other, event=Event.RECOVERY_CHANGE_REQUESTED, address="cache@exemple.net")
+        filters = {"evenement": Event.RECOVERY_CHANGE_REQUESTED, "compte": person.login, "par": "personne"}
+
+        [row] = rows_of(browser, "journal", **filters)
+
+        assert row[1:] == [
+            "Changement d’adresse de secours demandé",
+            person.login,
+            person.full_name,
+            "La personne",
+            person.login,
+            "Page web",
+            "192.0.2.9",
+            "Firefox (Linux)",
+            "Adresse\u00a0: n•••u@exemple.net",
+        ]
+        assert datetime.fromisoformat(row[0])
+        assert exported()[0].account == person
+        assert agent == exported()[0].actor
+
+    def test_of_the_journal_keeps_nothing_of_the_erased(self):
+        """PRV-07"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        person = active_person(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
+        record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
+        erase_person(account=person)
+
+        rows = rows_of(browser, "journal", compte=person.login)
+
+        assert set(column(rows, JOURNAL_COLUMNS, "Personne")) == {person.login}
+        assert not [cell for row in rows for cell in row if "Oubliée" in cell or "exemple.net" in cell]
+
+    def test_of_requests_has_nothing_of_what_was_typed(self):
+        """PRV-04"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        request = a_request(ine="0123456789A", description="Une histoire")
+
+        content = file_of(browser, "requests").decode("utf-8-sig")
+        [row] = rows_of(browser, "requests", etat="new", profil="student")
+
+        asked_at = f"{timezone.localtime(request.asked_at):%Y-%m-%d %H:%M:%S}"
+        assert row == [request.reference, "Nouvelle", "Mon compte est bloqué", asked_at, "", "", ""]
+        typed = ("0123456789A", "histoire", request.contact_address, request.typed_address, "6 12 34")
+        assert not [text for text in typed if text in content]
+        assert rows_of(browser, "requests", etat="solved") == []
+        assert len(rows_of(browser, "requests", personne=request.reference)) == 1
+
+
+class TestTheJournalOfExports:
+    def test_has_who_took_what_why_and_how_much(self):
+        agent, browser = inside(Role.RESPONSABLES)
+        for name in ("Ada", "Zoé"):
+            active_person(given_name=name, family_name="Essai")
+
+        file_of(browser, "accounts", q="essai", etat="active")
+
+        [entry] = exported()
+        assert (entry.actor, entry.account, entry.source) == (agent, None, "web")
+        assert entry.details == {
+            "what": "Comptes",
+            "rows": 2,
+            "filters": ["Recherche\u00a0: essai", "État\u00a0: Actifs"],
+            "reason": WHY,
+        }
+
+    def test_has_it_before_the_first_byte_leaves(self):
+        """A browser that goes away in the middle has had some of it."""
+        _agent, browser = inside(Role.RESPONSABLES)
+        answer = taken(browser, "journal")
+        assert len(exported()) == 1
+        assert b"".join(answer.streaming_content)
+
+    def test_names_no_address_in_clear(self):
+        """LOG-02"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        person = active_person()
+        file_of(browser, "accounts", q="camille@exemple.net")
+        file_of(browser, "journal", compte=person.login, du="2026-01-01")
+        assert "@exemple.net" in exported()[0].details["filters"][0]
+        assert "camille@" not in str(exported()[0].details)
+        assert person.login not in str(exported()[1].details)
+        assert exported()[1].details["filters"] == ["Du 01/01/2026"]
+
+    def test_has_nothing_when_nothing_left(self):
+        """A file that cannot be made."""
+        agent = an_agent(Role.RESPONSABLES)
+
+        def fail(row: Any) -> Sequence[str]:
+            raise ZeroDivisionError
+
+        table = Table("Comptes", ["Nom"], Account.objects.all(), fail)
+        with pytest.raises(ZeroDivisionError):
+            exporting.export(table=table, actor=agent, reason=WHY)
+        assert exported() == []
+
+    def test_is_itself_shown_with_its_facts(self):
+        _agent, browser = inside(Role.RESPONSABLES)
+        file_of(browser, "accounts", q="essai")
+        html = unescape(browser.get(reverse("admin:journal"), {"evenement": Event.LIST_EXPORTED}).content.decode())
+        told = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+        for fact in ("Données exportées par un agent", f"Raison : {WHY}", "Lignes : 0", "Filtres : Recherche : essai"):
+            assert fact in told
+
+
+class TestPermission:
+    """ADM-05, ADM-07"""
+
+    @pytest.mark.parametrize("role", [Role.LECTURE, Role.ASSISTANCE])
+    @pytest.mark.parametrize("name", LISTS)
+    def test_agents_without_it_have_neither_button_nor_file(self, name, role):
+        _agent, browser = inside(role)
+        address = reverse(f"admin:export-{name}")
+        assert address not in browser.get(reverse(LISTS[name])).content.decode()
+        for ask in (browser.get, browser.post):
+            assert ask(address, {"reason": WHY}).status_code == 403
+        assert exported() == []
+
+    @pytest.mark.parametrize("name", LISTS)
+    def test_responsables_have_both_with_the_filters_of_the_list(self, name):
+        _agent, browser = inside(Role.RESPONSABLES)
+        page = unescape(
+            browser.get(reverse(LISTS[name]), {"etat": "new", "page": "2", "avant": "1-1"}).content.decode()
+        )
+        [link] = re.findall(rf'href="({reverse(f"admin:export-{name}")}[^"]*)"', page)
+        assert "etat=new" in link
+        shown = unescape(browser.get(link).content.decode())
+        assert "Exporter en CSV" in shown
+        assert f'href="{reverse(LISTS[name])}?' in shown
+
+    @pytest.mark.parametrize("name", LISTS)
+    def test_nothing_leaves_without_a_reason(self, name):
+        _agent, browser = inside(Role.RESPONSABLES)
+        for reason in ("", "court", "x" * 501, "\x00" * 20):
+            answer = taken(browser, name, reason=reason)
+            assert not answer.streaming
+            assert "Content-Disposition" not in answer
+        assert exported() == []
+
+    @pytest.mark.parametrize("name", LISTS)
+    def test_asking_for_the_page_takes_nothing_away(self, name):
+        """ADM-06: GET exports nothing."""
+        _agent, browser = inside(Role.RESPONSABLES)
+        for ask in (browser.get, browser.head):
+            answer = ask(reverse(f"admin:export-{name}"), {"reason": WHY})
+            assert "Content-Disposition" not in answer
+        assert exported() == []
+
+    @pytest.mark.parametrize("name", LISTS)
+    def test_a_form_from_elsewhere_is_refused(self, name):
+        """SES-07"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = browser.cookies
+        assert strict.post(reverse(f"admin:export-{name}"), {"reason": WHY}).status_code == 403
+        assert exported() == []
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("name", LISTS)
+    def test_have_the_headers_of_every_answer_and_a_plain_name(self, name):
+        """HDR-02 to HDR-04"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        answer = taken(browser, name)
+        content = b"".join(answer.streaming_content)
+        whole = HttpResponse(content, headers=dict(answer.headers))
+        assert_headers(whole)
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert int(answer["Content-Length"]) == len(content)
+        assert re.fullmatch(r'attachment; filename="[a-z]+-\d{4}-\d\d-\d\d\.csv"', answer["Content-Disposition"])
+
+    @pytest.mark.parametrize(
+        ("name", "query"),
+        [
+            ("journal", "du=9999-99-99"),
+            ("journal", "compte=%00"),
+            ("journal", "par=99999999999999999999"),
+            ("accounts", "q=a%00b"),
+            ("requests", "q=a%00b"),
+            ("requests", "personne=%00"),
+        ],
+    )
+    def test_a_wrong_filter_leads_back_to_the_list(self, name, query):
+        """ADM-06"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        address = f"{reverse(f'admin:export-{name}')}?{query}"
+        for answer in (browser.get(address), browser.post(address, {"reason": WHY})):
+            assert answer.status_code == 302
+            assert answer.url == f"{reverse(LISTS[name])}?{query}"
+            assert browser.get(answer.url).status_code == 200
+        assert exported() == []
+
+    @pytest.mark.parametrize("name", LISTS)
+    def test_forged_filters_are_ignored(self, name):
+        """ADM-06"""
+        _agent, browser = inside(Role.RESPONSABLES)
+        query = "password__startswith=argon2&etat=%00&profil=%00&o=1&etat=x"
+        assert browser.get(f"{reverse(f'admin:export-{name}')}?{query}").status_code == 200
+
+    def test_a_list_that_is_too_long_is_refused_before_it_is_made(self, monkeypatch):
+        _agent, browser = inside(Role.RESPONSABLES)
+        for name in ("Ada", "Inès", "Paul", "Zoé"):
+            pending_person(given_name=name, family_name="Essai")
+        for module in (exporting, exports):
+            monkeypatch.setattr(module, "MOST_ROWS", 3)
+
+        page = browser.get(reverse("admin:export-accounts"), {"q": "essai"}).content.decode()
+        answer = taken(browser, "accounts", q="essai")
+
+        for html in (page, answer.content.decode()):
+            assert "plus de 3\u00a0lignes" in html
+            assert "Exporter en CSV</button>" not in html
+        assert exported() == []
+        assert len(rows_of(browser, "accounts", q="essai", etat="locked")) == 0
+
+    def test_memory_stays_flat(self):
+        """Rows are read and written some at a time."""
+        agent = an_agent(Role.RESPONSABLES)
+        peaks = []
+        for event, rows in ((Event.SIGNED_OUT, 4_000), (Event.SIGNED_IN, 16_000)):
+            with connection.cursor() as cursor:
+                cursor.execute(MANY_ENTRIES, [agent.pk, agent.pk, event, rows])
+            tracemalloc.start()
+            exporting.export(table=journal_table(Wanted(about=event).entries()), actor=agent, reason=WHY).close()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert [entry.details["rows"] for entry in exported()] == [4_000, 16_000]
+        assert peaks[1] < 1.3 * peaks[0]

@@ -1,0 +1,487 @@
+"""E-mail addresses and the characters people may type (INP-02, INP-03, FWD-02, EML-03, ENU-05)."""
+
+import re
+import sys
+import time
+import unicodedata
+from email.message import EmailMessage
+
+import pytest
+from django import forms
+from django.utils import translation
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from core.email_addresses import (
+    AddressRefused,
+    address_key,
+    canonical_address,
+    institutional_address_from_login,
+    is_university_address,
+    outside_address,
+    same_address,
+    suggested_correction,
+)
+from core.email_typos import COMMON_DOMAINS, MISTAKEN_DOMAINS, OTHER_KNOWN_DOMAINS, slips
+from core.forms.fields import AddressField, LineField, LoginField, OutsideAddressField, ParagraphField
+from core.text import FORBIDDEN, TextRefused, clean_line, clean_paragraph, has_forbidden_character
+from tests.fuzz import EMAIL, N
+
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
+#: What the pack's values become; the values of the pack that are not here are refused.
+ACCEPTED = {
+    "jean.dupont@exemple.fr": "jean.dupont@exemple.fr",
+    " jean.dupont@exemple.fr ": "jean.dupont@exemple.fr",
+    "Jean.Dupont@EXEMPLE.FR": "Jean.Dupont@exemple.fr",
+    "o'brien+um@exemple.fr": "o'brien+um@exemple.fr",
+    "jean@universit\u00e9.fr": "jean@xn--universit-j4a.fr",
+    "jean@xn--universit-j4a.fr": "jean@xn--universit-j4a.fr",
+    "mike@g\u0131thub.com": "mike@xn--gthub-n4a.com",
+    "jean@\u0430pple.fr": "jean@xn--pple-43d.fr",
+    "jean@mail.univ-x\u3002fr": "jean@mail.univ-x.fr",
+    "jean@UNIV-X.FR": "jean@univ-x.fr",
+    "jean@mail.univ-x.fr": "jean@mail.univ-x.fr",
+    "jean@exemple.fr\n": "jean@exemple.fr",
+}
+#: Default_Ignorable_Code_Point, as Unicode lists it: drawn as nothing. What is not assigned yet is among it.
+DRAWN_AS_NOTHING = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+TEXT_PACK = [value if isinstance(value, str) else value.decode() for value in N.values()]
+
+address_like = st.builds(
+    "{}{}@{}{}".format, st.text(max_size=8), st.from_regex(r"[A-Za-z.'+-]{0,9}", fullmatch=True), st.text(max_size=8),
+    st.sampled_from([".fr", "exemple.fr", "\u3002fr", "universit\u00e9.fr", ".", ""]),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _university(settings):
+    settings.UNIVERSITY_DOMAINS = ["univ-x.fr", "universit\u00e9-y.fr"]
+    with translation.override("fr"):
+        yield
+
+
+def refusal(function, value):
+    with pytest.raises(AddressRefused) as refused:
+        function(value)
+    return refused.value
+
+
+# Canonical spelling
+
+
+@pytest.mark.parametrize(("value", "wanted"), EMAIL)
+def test_each_value_of_the_pack_is_accepted_in_one_spelling_or_refused_with_a_message(value, wanted):
+    """INP-03, the whole EMAIL pack."""
+    assert value in ACCEPTED or "refuse" in wanted
+    if value in ACCEPTED:
+        assert canonical_address(value) == ACCEPTED[value]
+    else:
+        assert str(refusal(canonical_address, value))
+
+
+@pytest.mark.parametrize("value", TEXT_PACK)
+def test_the_universal_pack_is_refused_at_once(value):
+    """INP-01, INP-07: 100,000 characters cost no more than a few."""
+    start = time.process_time()
+    assert str(refusal(canonical_address, value))
+    assert time.process_time() - start < 0.05
+
+
+@given(st.one_of(st.text(), address_like, st.emails()))
+@example("a@\u2488fr.fr")
+@example("a@\u00df.fr")
+@example("a@" + "b." * 120 + "fr")
+def test_any_text_is_refused_or_becomes_an_address_that_is_safe_in_a_header(raw):
+    """INP-03, EML-03: nothing but AddressRefused is raised; canonical twice is canonical once."""
+    try:
+        address = canonical_address(raw)
+    except AddressRefused:
+        return
+    assert canonical_address(address) == address
+    assert re.fullmatch(r"[A-Za-z0-9._+'&=~-]+@[a-z0-9.-]+", address)
+    assert len(address) <= 254
+    message = EmailMessage()
+    message["To"] = address
+    assert message["To"].addresses[0].addr_spec == address
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "message"),
+    [
+        ("", "missing", "Saisissez une adresse e-mail, par exemple nom@exemple.net"),
+        ("camille", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
+        ("camille@", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
+        ("camille@orange", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
+        ("camille@orange.f", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
+        ("a" * 250 + "@exemple.fr", "too_long", "L’adresse dépasse 254 caractères"),
+        (
+            "a" * 65 + "@exemple.fr",
+            "local_part_too_long",
+            "L’adresse a plus de 64 caractères avant le signe @. Vérifiez-la",
+        ),
+        (
+            "a@exemple.fr, b@exemple.fr",
+            "several",
+            "Saisissez une seule adresse e-mail, sans nom ni espace, par exemple nom@exemple.net",
+        ),
+        (
+            "camille\u200b@exemple.fr",
+            "forbidden_character",
+            "L’adresse contient un caractère invisible. Effacez-la et saisissez-la à nouveau au clavier",
+        ),
+        (
+            "hélène@exemple.fr",
+            "unusual_character",
+            "L’adresse contient un caractère que nous n’acceptons pas avant le signe @. Vérifiez-la",
+        ),
+        (
+            "camille@exemple..fr",
+            "unknown_domain",
+            "Vérifiez ce qui suit le signe @\u00a0: il faut un nom de domaine, par exemple exemple.net",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(raw, code, message):
+    refused = refusal(canonical_address, raw)
+    assert (refused.code, str(refused), str(refused.message)) == (code, message, message)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "jean@printer.local",
+        "jean@intranet.lan",
+        "jean@1.0.0.127.in-addr.arpa",
+        "jean@localhost.localdomain",
+        "jean@-exemple.fr",
+        "jean@exem_ple.fr",
+        "jean@\uff45xemple.fr",
+        "jean@\u212aernel.org",
+        "\uff4aean@exemple.fr",
+        "/etc/passwd@exemple.fr",
+        "\\jean@exemple.fr",
+        ".jean@exemple.fr",
+        "jean.@exemple.fr",
+        "je..an@exemple.fr",
+        "jean@exemple.fr\u3002",
+        "jean@exemple.fr\x0b",
+        "jean@exemple.fr\x85",
+        "jean@2130706433",
+        "jean@0x7f.1",
+        "jean@xn--a.fr",
+    ],
+)
+def test_technical_targets_and_imitations_are_refused(raw):
+    """FWD-02, INP-03: full-width letters and the Kelvin sign match nobody else."""
+    assert str(refusal(canonical_address, raw))
+
+
+def test_an_address_of_254_characters_is_accepted_and_one_of_255_is_not():
+    longest = "a@" + ".".join(["b" * 62] * 3) + "." + "c" * 60 + ".fr"
+    assert len(longest) == 254
+    assert canonical_address(longest) == longest
+    assert refusal(canonical_address, "a" + longest).code == "too_long"
+
+
+def test_a_domain_that_grows_too_long_in_punycode_is_refused():
+    raw = "a@" + ".".join(["\u00e9" * 28] * 8) + ".fr"
+    assert len(raw) <= 254
+    assert refusal(canonical_address, raw).code == "too_long"
+
+
+# Comparing
+
+
+def test_addresses_are_the_same_when_only_their_domains_are_spelt_differently():
+    """FWD-01."""
+    assert same_address(" jean@Universit\u00e9.fr", "jean@xn--universit-j4a.fr")
+    assert not same_address("Jean@exemple.fr", "jean@exemple.fr")
+    assert not same_address("jean+um@exemple.fr", "jean@exemple.fr")
+    assert not same_address("je.an@exemple.fr", "jean@exemple.fr")
+
+
+@pytest.mark.parametrize(
+    ("twin", "victim"),
+    [
+        ("mike@g\u0131thub.com", "mike@github.com"),
+        ("\u212aevin@exemple.fr", "kevin@exemple.fr"),
+        ("je\u0131n@exemple.fr", "jein@exemple.fr"),
+        ("jean@\u0430pple.fr", "jean@apple.fr"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_unicode_twins_are_never_the_same_address(twin, victim):
+    """CVE-2019-19844, EML-03."""
+    assert not same_address(twin, victim)
+
+
+def test_one_mailbox_is_counted_once_whatever_the_case_or_the_script():
+    """ENU-05."""
+    spellings = ["JEAN@universit\u00e9.fr", " jean@UNIVERSIT\u00c9.fr ", "Jean@xn--universit-j4a.fr"]
+    assert {address_key(spelling) for spelling in spellings} == {"jean@xn--universit-j4a.fr"}
+
+
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        ("jean@UNIV-X.FR", True),
+        ("jean@mail.univ-x.fr", True),
+        ("jean@mail.univ-x\u3002fr", True),
+        ("jean@univ-x\uff0efr", True),
+        ("jean@Universit\u00e9-Y.fr", True),
+        ("jean@xn--universit-y-jbb.fr", True),
+        ("jean@notuniv-x.fr", False),
+        ("jean@univ-x.fr.exemple.net", False),
+        ("jean@exemple.fr", False),
+        ("not an address", False),
+    ],
+)
+def test_the_domains_of_the_university_and_those_below_are_its_own(address, own):
+    """FWD-02."""
+    assert is_university_address(address) is own
+
+
+def test_an_outside_address_is_never_one_of_the_university():
+    """FWD-02."""
+    assert outside_address("Camille@Orange.FR") == "Camille@orange.fr"
+    refused = refusal(outside_address, "camille@mail.univ-x\u3002fr")
+    assert (refused.code, str(refused)) == ("university", "L’adresse doit être une adresse extérieure à l’université")
+
+
+# Login
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["camille.durand", " Camille.Durand ", "CAMILLE.DURAND@UNIV-X.FR", "camille.durand@univ-x\u3002fr\n"],
+)
+def test_a_login_may_be_typed_in_any_case_and_without_the_domain(typed):
+    assert institutional_address_from_login(typed) == "camille.durand@univ-x.fr"
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "camille durand", "\u212aevin", "je\u0131n", "camille@", "x" * 100_000])
+def test_a_login_that_is_no_address_is_refused(typed):
+    assert str(refusal(institutional_address_from_login, typed))
+
+
+@given(st.text())
+def test_any_login_is_refused_or_becomes_small_letters_that_stay_the_same(typed):
+    try:
+        login = institutional_address_from_login(typed)
+    except AddressRefused:
+        return
+    assert login.isascii()
+    assert institutional_address_from_login(login) == login
+
+
+# Slips
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("camille@orange.f", "camille@orange.fr"),
+        ("camille@orang.fr", "camille@orange.fr"),
+        ("camille@gmial.com", "camille@gmail.com"),
+        ("Camille@GMAIL.CON", "Camille@gmail.com"),
+        ("camille@gmail.fr", "camille@gmail.com"),
+        ("camille@hotmial.fr", "camille@hotmail.fr"),
+        ("camille@yaho.fr", "camille@yahoo.fr"),
+        ("camille@laposte.ne", "camille@laposte.net"),
+        ("camille@wanado.fr", "camille@wanadoo.fr"),
+        ("camille@fre.fr", "camille@free.fr"),
+        ("camille@sfr.f", "camille@sfr.fr"),
+        ("camille@iclod.com", "camille@icloud.com"),
+        ("camille@protonmial.com", "camille@protonmail.com"),
+        ("camille@outlok.com", "camille@outlook.com"),
+        (" camille@outloook.fr", "camille@outlook.fr"),
+    ],
+)
+def test_a_slip_in_a_well_known_domain_is_pointed_out(typed, meant):
+    assert suggested_correction(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "domain",
+    """
+    gmx.fr gmx.de me.com live.fr numericable.fr bbox.fr mail.com ymail.com orange.be hotmail.de univ-x.fr cnrs.fr
+    inria.fr inserm.fr ird.fr insa.fr ac-nice.fr exemple.fr exemple.net srf.ch ofr.fr afr.fr tree.com
+    yahoo.co.nz mail.co fr @
+    """.split(),  # noqa: SIM905
+)
+def test_a_domain_that_may_well_be_right_is_left_alone(domain):
+    assert suggested_correction(f"camille@{domain}") is None
+
+
+def test_no_provider_is_ever_taken_for_another():
+    known = {*COMMON_DOMAINS, *OTHER_KNOWN_DOMAINS}
+    assert {domain: suggested_correction(f"a@{domain}") for domain in known} == dict.fromkeys(known)
+    assert set(MISTAKEN_DOMAINS).isdisjoint(known)
+    assert set(MISTAKEN_DOMAINS.values()) <= set(COMMON_DOMAINS)
+
+
+@given(st.one_of(st.text(), address_like))
+@example("\u202e@gmial.com")
+@example("a" * 300 + "@gmial.com")
+def test_a_suggestion_is_always_a_canonical_address(typed):
+    suggestion = suggested_correction(typed)
+    assert suggestion is None or canonical_address(suggestion) == suggestion
+
+
+def test_a_long_domain_is_not_compared_letter_by_letter():
+    """INP-07."""
+    start = time.process_time()
+    assert suggested_correction("a@" + "b" * 100_000) is None
+    assert time.process_time() - start < 0.05
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_slips_are_counted_the_same_both_ways(one, other):
+    assert slips(one, other) == slips(other, one)
+    assert (slips(one, other) == 0) == (one == other)
+
+
+# Fields
+
+
+def errors(field, value):
+    with pytest.raises(forms.ValidationError) as refused:
+        field.clean(value)
+    return refused.value.messages
+
+
+def test_the_address_field_answers_the_canonical_address():
+    assert AddressField().clean(" Camille@Exemple.FR\n") == "Camille@exemple.fr"
+    assert AddressField(required=False).clean(" ") == ""
+
+
+def test_the_address_field_helps_keyboards_and_password_managers():
+    html = AddressField().widget.render("adresse", "")
+    for attribute in ["type", "inputmode", "autocomplete"]:
+        assert f'{attribute}="email"' in html
+    assert 'autocapitalize="none"' in html
+    assert 'spellcheck="false"' in html
+    assert "maxlength" not in html
+
+
+def test_the_address_field_offers_the_provider_that_was_meant_where_the_address_cannot_work():
+    assert errors(AddressField(), "camille@orange.f") == ["Avez-vous voulu écrire camille@orange.fr\u00a0?"]
+
+
+def test_the_address_field_leaves_a_working_address_alone_even_when_it_looks_like_a_slip():
+    """The page warns and lets the person keep it."""
+    assert AddressField().clean("camille@gmial.com") == "camille@gmial.com"
+
+
+def test_a_form_may_reword_a_refusal():
+    field = OutsideAddressField(error_messages={"university": "Pas celle-là"})
+    assert errors(field, "camille@univ-x.fr") == ["Pas celle-là"]
+    assert errors(field, "") == ["Saisissez une adresse e-mail, par exemple nom@exemple.net"]
+
+
+def test_the_login_field_answers_the_whole_address():
+    assert LoginField().clean("Camille.Durand") == "camille.durand@univ-x.fr"
+    assert errors(LoginField(), "") == ["Saisissez votre identifiant"]
+    html = LoginField().widget.render("identifiant", "")
+    assert 'type="text"' in html
+    assert 'autocomplete="username"' in html
+
+
+@pytest.mark.parametrize("field", [AddressField(), OutsideAddressField(), LoginField(), LineField(), ParagraphField()])
+def test_the_universal_pack_never_breaks_a_field(field):
+    """INP-01, INP-07: 100,000 characters cost no field more than 50 milliseconds."""
+    for name, value in zip(N, TEXT_PACK, strict=True):
+        start = time.process_time()
+        try:
+            cleaned = field.clean(value)
+        except forms.ValidationError as refused:
+            cleaned = " ".join(refused.messages)
+        assert cleaned, name
+        assert time.process_time() - start < 0.05, name
+
+
+# Lines and paragraphs
+
+
+def test_the_policy_covers_every_control_format_and_separator_character_of_unicode():
+    """INP-02: C0, C1, direction, zero width, line separators, surrogates, in whatever version of Unicode this is; and
+    whatever else is drawn as nothing, variation selectors among it."""
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    missed = [
+        hex(code)
+        for code, sign in enumerate(map(chr, range(sys.maxunicode + 1)))
+        if (unicodedata.category(sign) in unseen or DRAWN_AS_NOTHING.match(sign)) and not FORBIDDEN.match(sign)
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Éléonore d’Aragon", "Nguyễn", "Łukasz", "Ñandú", "李娜", "Ὀδυσσεύς", "عمر", "O'Brien-Roux"]
+)
+def test_names_of_all_scripts_are_kept_as_they_are(name):
+    assert clean_line(name) == name
+
+
+def test_a_line_is_trimmed_composed_and_keeps_single_spaces():
+    assert clean_line(" \tE\u0301le\u0301onore\u00a0 Dupont\r\n") == "Éléonore Dupont"
+
+
+@pytest.mark.parametrize("key", ["N03", "N04", "N05", "N06", "N07", "N27", "N28", "N29", "N34", "N37", "N38"])
+def test_a_line_refuses_what_cannot_be_seen(key):
+    """INP-02."""
+    with pytest.raises(TextRefused) as refused:
+        clean_line(N[key])
+    assert refused.value.code == "forbidden_character"
+    assert str(refused.value) == (
+        "Ce texte contient un caractère invisible. Effacez-le et saisissez-le à nouveau au clavier"
+    )
+
+
+def test_a_line_refuses_what_could_not_be_decoded():
+    """INP-02: invalid UTF-8 reaches forms as U+FFFD, and some files as lone surrogates."""
+    assert has_forbidden_character("Jean\ufffd")
+    assert has_forbidden_character("Jean\udc80")
+
+
+@pytest.mark.parametrize("text", ["A" * 1_001, "Z" + "\u0301\u0323" * 50_000])
+def test_a_line_too_long_to_be_honest_is_refused_before_any_work(text):
+    """INP-07: composing 100,000 accents takes Python several seconds."""
+    start = time.process_time()
+    with pytest.raises(TextRefused, match="trop long"):
+        clean_line(text)
+    assert time.process_time() - start < 0.05
+
+
+def test_a_paragraph_keeps_its_line_breaks_and_tabs_and_loses_other_controls():
+    """INP-02."""
+    typed = "\ufeffBonjour,\r\n\r\n\tmon compte\x07 est bloqu\u00ade\u0301\u202e.\rMerci\x00\u2028\n"
+    assert clean_paragraph(typed) == "Bonjour,\n\n\tmon compte est bloqué.\nMerci"
+
+
+def test_a_paragraph_too_long_to_be_honest_is_refused_before_any_work():
+    start = time.process_time()
+    with pytest.raises(TextRefused, match="trop long"):
+        clean_paragraph("Z" + "\u0301\u0323" * 50_000)
+    assert time.process_time() - start < 0.05
+
+
+def test_a_paragraph_of_2000_characters_may_hold_a_hundred_line_breaks():
+    """INP-04: browsers count a line break once and send two characters."""
+    field = ParagraphField(max_length=2_000)
+    lines = ["x" * 19] * 99 + ["x" * 20]
+    assert len(field.clean("\r\n".join(lines))) == 2_000
+    assert errors(field, "\r\n".join([*lines, "x"]))
+
+
+@given(st.text())
+def test_cleaning_twice_changes_nothing_more(text):
+    assert clean_paragraph(clean_paragraph(text)) == clean_paragraph(text)
+    try:
+        line = clean_line(text)
+    except TextRefused:
+        return
+    assert clean_line(line) == line

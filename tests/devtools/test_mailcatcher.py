@@ -1,0 +1,120 @@
+"""The mail server of the tests and of the demonstration, used by a real client."""
+
+import json
+import smtplib
+import threading
+import urllib.request
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from devtools.mailcatcher import Envelope, MailCatcher, Stage
+from devtools.mailpages import serve
+from devtools.processes import LOOPBACK, free_port
+
+
+@pytest.fixture
+def catcher() -> Iterator[MailCatcher]:
+    with MailCatcher() as server:
+        yield server
+
+
+def a_mail() -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "compte@univ-exemple.fr", "someone@exemple.net"
+    mail["Subject"] = "Activez votre compte à l’université"
+    mail.set_content("Bonjour <Zoé> : http://127.0.0.1:8000/activation/abc/")
+    mail.add_alternative("<html><head></head><body><script>x</script>Bonjour</body></html>", subtype="html")
+    return mail
+
+
+def send(catcher: MailCatcher, recipient: str = "camille.durand@exemple.net", timeout: float = 5) -> None:
+    with smtplib.SMTP(catcher.host, catcher.port, timeout=timeout) as client:
+        client.send_message(a_mail(), to_addrs=[recipient])
+
+
+def fetch(address: str) -> tuple[str, str]:
+    with urllib.request.urlopen(address, timeout=5) as response:
+        return response.read().decode(), response.headers["Content-Security-Policy"]
+
+
+def test_a_mail_is_kept_with_its_envelope_and_both_parts(catcher: MailCatcher) -> None:
+    send(catcher)
+    [message] = catcher.wait_for(1)
+    assert message.envelope == Envelope("compte@univ-exemple.fr", ["camille.durand@exemple.net"])
+    assert message["Subject"] == "Activez votre compte à l’université"
+    assert "<Zoé>" in message.text()
+    assert "Bonjour" in message.html()
+
+
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [
+        ("connect", smtplib.SMTPConnectError),
+        ("mail", smtplib.SMTPSenderRefused),
+        ("rcpt", smtplib.SMTPRecipientsRefused),
+        ("data", smtplib.SMTPDataError),
+    ],
+)
+def test_each_stage_can_be_refused(catcher: MailCatcher, stage: Stage, error: type[Exception]) -> None:
+    catcher.answer = lambda now, envelope: "451 4.7.1 Come back later" if now == stage else "250 OK"
+    with pytest.raises(error):
+        send(catcher)
+    assert catcher.messages == []
+
+
+def test_one_recipient_can_be_refused_and_another_accepted(catcher: MailCatcher) -> None:
+    catcher.answer = lambda stage, envelope: "550 Unknown" if "nobody@exemple.net" in envelope.recipients else "250 OK"
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(catcher, "nobody@exemple.net")
+    send(catcher)
+    assert [message.envelope.recipients for message in catcher.wait_for(1)] == [["camille.durand@exemple.net"]]
+
+
+def test_a_server_that_hangs_can_still_be_stopped_and_started_again(catcher: MailCatcher) -> None:
+    over = threading.Event()
+
+    def hang(stage: Stage, envelope: Envelope) -> str:
+        over.wait(20)
+        return "250 OK"
+
+    normal, catcher.answer = catcher.answer, hang
+    with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected)):
+        send(catcher, timeout=0.3)
+    catcher.stop()
+    with pytest.raises(ConnectionRefusedError):
+        send(catcher)
+    over.set()
+    catcher.answer = normal
+    catcher.start()
+    send(catcher)
+    assert len(catcher.wait_for(1)) == 1
+
+
+def test_mails_kept_in_a_directory_are_there_after_a_restart(tmp_path: Path) -> None:
+    with MailCatcher(directory=tmp_path) as first:
+        send(first)
+        [before] = first.wait_for(1)
+    [after] = MailCatcher(directory=tmp_path).messages
+    assert after.as_bytes() == before.as_bytes()
+    assert (after.envelope, after.received_at) == (before.envelope, before.received_at)
+
+
+def test_the_pages_show_mails_newest_first_and_run_nothing_of_them(catcher: MailCatcher) -> None:
+    port = free_port()
+    site = f"http://{LOOPBACK}:{port}"
+    with serve(catcher, port):
+        send(catcher, "first@exemple.net")
+        send(catcher, "second@exemple.net")
+        listing, _ = fetch(f"{site}/")
+        page, _ = fetch(f"{site}/1")
+        _, policy = fetch(f"{site}/1.html")
+        facts = json.loads(fetch(f"{site}/messages.json")[0])
+    assert listing.index("second@exemple.net") < listing.index("first@exemple.net")
+    assert "&lt;Zoé&gt;" in page
+    assert '<a href="http://127.0.0.1:8000/activation/abc/"' in page
+    assert "sandbox" in policy
+    assert "default-src 'none'" in policy
+    assert [fact["recipients"] for fact in facts] == [["first@exemple.net"], ["second@exemple.net"]]

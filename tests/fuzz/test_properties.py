@@ -1,0 +1,156 @@
+"""What holds for any input at all: addresses, links, the page that was wanted (INP-03, INP-08, TOK-02).
+
+Any names, descriptions, passwords, searches, HR files and walks: beside the modules that they are about.
+"""
+
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from accounts.links import links
+from accounts.links.base import LinkRefused, MailedLink
+from accounts.models import Account
+from activation import links as activation_tokens
+from core.email_addresses import AddressRefused, address_key, canonical_address, same_address
+from mailrouting import links as mailrouting_tokens
+from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.fuzz.payloads import NEXT, N
+
+pytestmark = pytest.mark.django_db
+
+steady = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+ON_FILE = "kevin.maillard@mail.exemple.net"
+#: Letters that some way of comparing takes for those of the address on file.
+TWINS = {
+    "k": "K\u212aｋ",
+    "i": "Iİıíｉі",
+    "s": "ſSｓѕ",
+    "a": "AаáＡ",
+    "e": "EеéＥ",
+    "m": "Mｍ",
+    "l": "LΙ1|ｌ",
+    ".": "．。｡",
+    "@": "＠",
+}
+STOPS = str.maketrans("．。｡", "...")
+LINKS = {
+    link.purpose: link
+    for module in (links, activation_tokens, mailrouting_tokens)
+    for link in vars(module).values()
+    if isinstance(link, MailedLink)
+}
+
+
+@st.composite
+def twins(draw: st.DrawFn) -> str:
+    """The address on file with some of its letters replaced, and something put in."""
+    letters = [draw(st.sampled_from(letter + TWINS.get(letter, ""))) for letter in ON_FILE]
+    letters.insert(
+        draw(st.integers(0, len(letters))), draw(st.sampled_from(["", "", "\u200b", "\u0301", "\x00", " ", "+"]))
+    )
+    return "".join(letters)
+
+
+@steady
+@given(twins())
+@example("\u212aevin.maillard@mail.exemple.net")
+@example("kevın.maillard@mail.exemple.net")
+@example("kevin.maillard@maıl.exemple.net")
+def test_an_address_that_looks_like_another_is_never_taken_for_it(twin):
+    """INP-03, CVE-2019-19844: only case may differ, and only the domain's makes them the same."""
+    try:
+        key = address_key(twin)
+    except AddressRefused:
+        assert not same_address(twin, ON_FILE)
+        return
+    assert (key == address_key(ON_FILE)) <= (twin.strip(" ").translate(STOPS).lower() == ON_FILE)
+    assert same_address(twin, ON_FILE) == (canonical_address(twin) == ON_FILE)
+
+
+@steady
+@given(twins())
+def test_whoever_types_a_look_alike_asks_for_nobody(twin):
+    """INP-03, EML-03: the request is about the login that was typed, never about somebody like it."""
+    with transaction.atomic():
+        person = active_person(institutional_address="kevin.maillard@univ-exemple.fr")
+        typed = twin.replace("mail.exemple.net", "univ-exemple.fr")
+        browser = Client()
+        answer = browser.post(reverse("login"), {"login": typed, "password": A_GOOD_PASSWORD})
+        is_in = "_auth_user_id" in browser.session
+        assert answer.status_code in (200, 302)
+        assert is_in <= (typed.strip().translate(STOPS).lower() == person.login)
+        transaction.set_rollback(True)
+
+
+def test_every_kind_of_link_is_known():
+    assert len(LINKS) == 7
+
+
+@pytest.mark.parametrize("purpose", LINKS)
+def test_a_link_that_was_changed_is_refused(purpose, monkeypatch):
+    """TOK-02: in whatever way; nothing but LinkRefused is raised."""
+    link = LINKS[purpose]
+    monkeypatch.setattr(type(link), "state", lambda self, account, subject_id: ())
+    whole = link.token(Account(pk=7), link.deadline(timezone.now()), 1)
+
+    @steady
+    @given(st.data())
+    def changed(data: st.DataObject) -> None:
+        token = data.draw(changed_texts(whole))
+        if token != whole:
+            with pytest.raises(LinkRefused):
+                link.read(token)
+
+    assert link.read(whole)
+    changed()
+
+
+def changed_texts(whole: str) -> st.SearchStrategy[str]:
+    """Letters changed, taken out, put in, moved, twice, in another case, from another alphabet."""
+    place = st.integers(0, len(whole) - 1)
+    letter = st.one_of(st.sampled_from("AZaz09_-=.:/% \x00\u212a"), st.characters())
+    return st.one_of(
+        st.builds(lambda at, new: f"{whole[:at]}{new}{whole[at + 1 :]}", place, letter),
+        st.builds(lambda at, new: f"{whole[:at]}{new}{whole[at:]}", place, letter),
+        st.builds(lambda at: whole[:at] + whole[at + 1 :], place),
+        st.builds(lambda at: whole[at:] + whole[:at], place),
+        st.builds(lambda at: whole[:at] + whole[at:].swapcase(), place),
+        st.builds(lambda at: whole[:at], place),
+        st.builds(lambda more: whole + more, st.text(min_size=1)),
+        st.text(),
+        st.text("ABCdef012_-", min_size=97, max_size=97),
+    )
+
+
+@steady
+@given(
+    st.one_of(
+        st.text(),
+        st.builds(lambda a, b: a + b, st.sampled_from(["/", "//", "\\", "/\\", "https:", "/compte/"]), st.text()),
+    )
+)
+@example(NEXT[0])
+@example(NEXT[3])
+@example(N["N12"])
+@example("/en/compte/?a=b#c")
+def test_whatever_page_was_wanted_one_stays_here(wanted):
+    """INP-08: the host is the portal's, and a page that there is not is an account page, never an error."""
+    with transaction.atomic():
+        person = active_person()
+        typed = {"login": person.login, "password": A_GOOD_PASSWORD, "next": wanted}
+        answer = Client().post(reverse("login"), typed)
+        assert answer.status_code == 302
+        assert urlsplit(answer["Location"]).netloc in ("", "testserver")
+        transaction.set_rollback(True)

@@ -1,5 +1,0 @@
-"""The whole portal before hostile people: nasty inputs, thrown at whatever the addresses and the pages ask for (§17)."""
-
-from tests.hostile.packs import BIRTH, COMPUTED, EMAIL, HTTP, INE, NEXT, PASSWORD, PHONE, TOKEN, N
-
-__all__ = ["BIRTH", "COMPUTED", "EMAIL", "HTTP", "INE", "NEXT", "PASSWORD", "PHONE", "TOKEN", "N"]

@@ -1,0 +1,67 @@
+"""HR files to import, made of people who differ from one ordinary person."""
+
+import csv
+from io import BytesIO, StringIO
+from typing import Any
+
+from accounts.models import Account
+from hr_feed.importer import import_feed
+from hr_feed.parsing.columns import COLUMNS
+from hr_feed.report import ImportReport
+
+CAMILLE = {
+    "hr_id": "HR1",
+    "family_name": "Durand",
+    "given_name": "Camille",
+    "birth_date": "1984-02-29",
+    "category": "staff",
+    "employer": "Université",
+    "recovery_address": "camille.durand@exemple.net",
+    "start_date": "2024-09-01",
+    "end_date": "",
+    "language": "fr",
+    "institutional_address": "",
+    "ine": "",
+    "phone": "06 12 34 56 78",
+}
+
+
+def row(**facts: str) -> dict[str, str]:
+    """Camille Durand, but for these facts."""
+    return {**CAMILLE, **facts}
+
+
+def another(number: int, **facts: str) -> dict[str, str]:
+    """Somebody who shares nothing with Camille, nor with anybody of another number."""
+    letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+    unlike = {"hr_id": f"HR{number}", "family_name": f"Nom{letters}", "recovery_address": f"p{number}@exemple.net"}
+    return {**CAMILLE, **unlike, **facts}
+
+
+def text_of(*rows: dict[str, str], columns: tuple[str, ...] = COLUMNS, delimiter: str = ";", end: str = "\n") -> str:
+    """The file as text."""
+    file = StringIO()
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=end)
+    writer.writerow(columns)
+    writer.writerows([[cells.get(column, "") for column in columns] for cells in rows])
+    return file.getvalue()
+
+
+def stream_of(*rows: dict[str, str], **shape: Any) -> BytesIO:
+    """The file as a stream, in UTF-8."""
+    return BytesIO(text_of(*rows, **shape).encode())
+
+
+def imported(*rows: dict[str, str], **options: Any) -> ImportReport:
+    """What importing a file of these rows reports."""
+    return import_feed(stream_of(*rows), **options)
+
+
+def told(report: ImportReport) -> list[tuple[int, str, str, str]]:
+    """Line, person, column and severity of each problem."""
+    return [(problem.line, problem.hr_id, problem.column, problem.severity.value) for problem in report.problems]
+
+
+def person(hr_id: str = "HR1") -> Account:
+    """The account made for that person."""
+    return Account.objects.get(hr_id=hr_id)

@@ -1,0 +1,143 @@
+"""The HR file is hostile until checked (ADM-08)."""
+
+from io import BytesIO
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Account
+from core.email_addresses import canonical_address
+from hr_feed.importer import import_feed
+from hr_feed.parsing.columns import COLUMNS
+from hr_feed.parsing.parser import FeedUnreadable
+from hr_feed.report import MOST_PROBLEMS, ImportReport, Problem, Severity
+from journal.events import Event
+from journal.models import JournalEntry
+from outbox.models import Message
+from tests.fuzz import BIRTH, EMAIL, INE, PHONE, N
+from tests.hr_feed.hr_files import CAMILLE, another, imported, person, row, text_of, told
+
+pytestmark = pytest.mark.django_db
+
+HEADER = ";".join(COLUMNS).encode() + b"\n"
+# The database goes back to where it was after the test, not after each example: rows only add up.
+with_a_database = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CELLS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from([value for value in N.values() if isinstance(value, str) and len(value) < 1_000]),
+    st.sampled_from([*CAMILLE.values(), *BIRTH, *INE, *PHONE, *(address for address, _wanted in EMAIL)]),
+)
+
+
+def assert_adds_up(report: ImportReport) -> None:
+    """Every row became something, and every refusal has a reason."""
+    changed = report.updated + report.corrected + report.proposed
+    assert report.read - report.refused - report.created - changed <= report.unchanged
+    assert min(report.created, report.unchanged, report.refused) >= 0
+    refused_lines = {problem.line for problem in report.problems if problem.severity == Severity.ERROR}
+    assert len(refused_lines) == report.refused
+    assert all(problem.reason for problem in report.problems)
+
+
+@with_a_database
+@given(content=st.binary(max_size=400))
+@example(content=b"\xff\xfe")
+@example(content=b'"')
+@example(content=b";\r;")
+def test_any_bytes_are_refused_as_a_whole_with_a_sentence(content):
+    with pytest.raises(FeedUnreadable) as refusal:
+        import_feed(BytesIO(content))
+    assert str(refusal.value).strip()
+
+
+@with_a_database
+@given(content=st.binary(max_size=600))
+@example(content=b'"' * 50 + b"\n" * 50)
+@example(content=b"\x00;" * 12)
+@example(content=b"\r" * 30)
+@example(content=b'"\n' * 30 + b'";')
+def test_any_bytes_behind_a_good_header_are_reported_row_by_row(content):
+    assert_adds_up(import_feed(BytesIO(HEADER + content)))
+
+
+@with_a_database
+@given(rows=st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, CELLS)), max_size=4))
+def test_any_cells_are_reported_row_by_row(rows):
+    assert_adds_up(import_feed(BytesIO(text_of(*rows).encode(errors="surrogatepass"))))
+
+
+@with_a_database
+@given(facts=st.fixed_dictionaries({}, optional={column: CELLS for column in COLUMNS if column != "hr_id"}))
+def test_any_facts_of_one_person_go_in_or_are_reported(facts):
+    report = import_feed(BytesIO(text_of(row(**facts)).encode(errors="surrogatepass")))
+
+    assert_adds_up(report)
+    if not report.refused:
+        camille = person()
+        assert canonical_address(camille.recovery_address) == camille.recovery_address
+        assert canonical_address(camille.login) == camille.login == camille.login.lower()
+        assert all(map(str.isprintable, (camille.full_name, camille.employer, camille.ine, camille.phone)))
+
+
+def test_a_hostile_file_spoils_none_of_its_good_rows():
+    """ADM-08"""
+    good = [another(n) for n in (1, 2, 3)]
+    bad = [
+        another(1),
+        another(11, recovery_address="a@univ-exemple.fr"),
+        another(12, family_name="Dur\r\nBcc: victime@example.org"),
+        another(13, family_name='=HYPERLINK("https://evil.example")'),
+        another(14, recovery_address="a@exemple.net,b@evil.example"),
+        another(15, recovery_address="jean@exemple.net\r\nBcc: victime@example.org"),
+        another(16, category="is_staff"),
+        another(17, given_name="\u202egpj.exe"),
+        another(18, employer="a\x00b"),
+    ]
+
+    report = imported(*good, *bad)
+
+    assert (report.created, report.refused) == (3, len(bad))
+    assert set(Account.objects.values_list("hr_id", flat=True)) == {"HR1", "HR2", "HR3"}
+    assert Message.objects.count() == JournalEntry.objects.filter(event=Event.USER_CREATED).count() == 3
+
+
+def test_extra_columns_named_like_ours_give_no_rights():
+    """INP-06"""
+    columns = (*COLUMNS, "is_staff", "is_superuser", "activated_at", "uid", "recovery_address_owner_set_at")
+    gift = {"is_staff": "1", "is_superuser": "1", "activated_at": "2026-01-01", "uid": "root"}
+
+    import_feed(BytesIO(text_of(row(**gift), columns=columns).encode()))
+
+    camille = person()
+    assert (camille.is_staff, camille.is_superuser, camille.activated_at, camille.uid) == (
+        False,
+        False,
+        None,
+        "cdurand",
+    )
+
+
+def test_an_account_that_hr_does_not_know_is_never_touched():
+    agent = Account.objects.create(
+        uid="cdurand", institutional_address="camille.durand@univ-exemple.fr", is_staff=True, category="staff"
+    )
+
+    imported(row())
+
+    assert Account.objects.get(pk=agent.pk).hr_id is None
+    assert (person().uid, person().login) == ("cdurand2", "camille.durand2@univ-exemple.fr")
+
+
+def test_what_is_remembered_of_a_hopeless_file_is_bounded():
+    report = ImportReport()
+    for line in range(MOST_PROBLEMS + 5):
+        report.tell(Problem(line, "", "hr_id", Severity.ERROR, "?"))
+
+    assert (len(report.problems), report.problems_left_out) == (MOST_PROBLEMS, 5)
+
+
+def test_a_row_refused_for_one_reason_does_not_stand_in_the_way_of_a_later_good_one():
+    report = imported(row(ine="?"), row())
+
+    assert (report.created, told(report)) == (1, [(2, "HR1", "ine", "error")])

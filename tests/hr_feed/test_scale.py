@@ -1,0 +1,161 @@
+"""Large files: a fixed number of statements, a bounded memory, an import that was killed (AVL-09, performance.md)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Account
+from hr_feed import importer as importing
+from hr_feed.importer import import_feed
+from journal.models import JournalEntry
+from outbox.enums import Status
+from outbox.models import Message
+from tests.hr_feed.hr_files import another, imported, stream_of, text_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+SLOW_IMPORT = """
+import sys, time
+import django
+django.setup()
+from django.db import connection
+from accounts.hr_feed import import_feed, importing
+importing.ROWS_IN_A_CHUNK = 50
+def progress(done, total):
+    print(done, flush=True)
+    time.sleep(0.2)
+with open(sys.argv[1], "rb") as stream:
+    import_feed(stream, progress=progress)
+"""
+
+
+def people(count: int, **facts: str) -> list[dict[str, str]]:
+    """As many people; every tenth is a homonym of the first."""
+    return [another(n, **({"family_name": "Durand"} if n % 10 == 0 else {}), **facts) for n in range(1, count + 1)]
+
+
+def statements_for(rows: list[dict[str, str]]) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        imported(*rows)
+    return len(queries)
+
+
+@pytest.mark.django_db
+def test_the_number_of_statements_does_not_depend_on_the_number_of_rows():
+    few, many = people(20), [{**cells, "hr_id": f"M{cells['hr_id']}"} for cells in people(2_000)]
+
+    assert statements_for(few) == statements_for(many) <= 20
+    assert Account.objects.count() == 2_020
+
+
+@pytest.mark.django_db
+def test_nor_when_everything_changes():
+    imported(*people(2_000))
+    changed = people(2_000, employer="CNRS", phone="07 12 34 56 78")
+    for cells in changed:
+        cells["recovery_address"] = f"nouvelle.{cells['recovery_address']}"
+
+    few = statements_for(changed[:20])
+
+    assert statements_for(changed[20:]) == few <= 20
+    assert Message.objects.filter(status=Status.QUEUED, address__startswith="nouvelle.").count() == 2_000
+
+
+@pytest.mark.django_db
+def test_several_chunks_are_one_file(monkeypatch):
+    """ADM-08"""
+    monkeypatch.setattr(importing, "ROWS_IN_A_CHUNK", 7)
+    rows = people(50)
+    rows[40] = {**rows[40], "hr_id": rows[0]["hr_id"]}
+    rows[45] = {**rows[45], "recovery_address": rows[1]["recovery_address"]}
+    seen: list[tuple[int, int]] = []
+
+    preview = imported(*rows, dry_run=True)
+    report = imported(*rows, progress=lambda done, total: seen.append((done, total)))
+
+    assert preview == report
+    assert [(problem.line, problem.severity.value) for problem in report.problems] == [(42, "error"), (47, "warning")]
+    assert (report.read, report.created, report.refused) == (50, 49, 1)
+    assert [done for done, _total in seen] == [8, 15, 22, 29, 36, 43, 50, 51]
+
+
+def state_of_the_world() -> Any:
+    return (
+        list(Account.objects.order_by("hr_id").values_list("hr_id", "uid", "institutional_address")),
+        sorted(JournalEntry.objects.values_list("account__hr_id", "event")),
+        sorted(Message.objects.values_list("person__hr_id", "kind", "address")),
+    )
+
+
+@pytest.mark.django_db
+def test_an_import_that_fails_half_way_ends_the_same_when_run_again(monkeypatch):
+    """AVL-09"""
+    monkeypatch.setattr(importing, "ROWS_IN_A_CHUNK", 10)
+    rows = people(50)
+
+    def fail_at_the_third_chunk(done: int, _total: int) -> None:
+        if done > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imported(*rows, progress=fail_at_the_third_chunk)
+    assert Account.objects.count() == 30
+    again = imported(*rows)
+    interrupted = state_of_the_world()
+
+    assert (again.created, again.unchanged) == (20, 30)
+    assert len(interrupted[2]) == 50
+    assert [login for _id, _uid, login in interrupted[0] if login.startswith("camille.durand")] == [
+        f"camille.durand{number}@univ-exemple.fr" for number in ("", 2, 3, 4, 5)
+    ]
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_an_import_killed_without_warning_ends_the_same_when_run_again(tmp_path):
+    """AVL-09"""
+    file = tmp_path / "people.csv"
+    file.write_text(text_of(*people(500)))
+    base = os.environ["DATABASE_URL"].rpartition("/")[0]
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_IMPORT, str(file)], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    with process.stdout:
+        assert [process.stdout.readline() for _ in range(3)][-1].strip() == "151"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    deadline = time.monotonic() + 10
+    while connections_of_others() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    half_way = Account.objects.count()
+    report = import_feed(stream_of(*people(500)))
+
+    assert 150 <= half_way < 500
+    assert (report.unchanged, report.created) == (half_way, 500 - half_way)
+    accounts, journal, mails = state_of_the_world()
+    assert len(accounts) == len(journal) == len(mails) == 500
+
+
+def connections_of_others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        (count,) = cursor.fetchone()
+    return count

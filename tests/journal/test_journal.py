@@ -1,0 +1,187 @@
+"""The journal: who, what, when and from where, in the same transaction as the change (LOG-01 to LOG-03)."""
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from accounts.enums import LockReason
+from accounts.locking.lock import lock_account
+from accounts.models import Account
+from accounts.services import choose_language
+from activation.services import complete_activation
+from core.request_context import Origin, acting_from
+from journal.events import Event
+from journal.models import JournalEntry
+from journal.services import record_event
+from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answer, answered_until, begin
+from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+
+pytestmark = pytest.mark.django_db
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+EDGE = f"{CHROME} Edg/126.0"
+SAFARI = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+)
+
+
+@pytest.fixture(autouse=True)
+def in_french():
+    with translation.override("fr"):
+        yield
+
+
+def sign_in(browser: Client, person: Account) -> JournalEntry:
+    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    return person.journal.get(event=Event.SIGNED_IN)
+
+
+def test_an_entry_says_who_what_when_and_from_where():
+    """LOG-01."""
+    person, before = active_person(), timezone.now()
+
+    entry = sign_in(Client(REMOTE_ADDR="198.51.100.42", headers={"User-Agent": FIREFOX}), person)
+
+    assert entry.account == entry.actor == person
+    assert before <= entry.at <= timezone.now()
+    assert entry.source == "web"
+    assert entry.client_address == "198.51.100.42"
+    assert entry.device == "Firefox (Linux)"
+    assert len(entry.request_id) == 32
+
+
+def test_the_reference_of_an_entry_is_the_one_of_the_answer():
+    """LOG-02: what somebody reads on a page is found in the journal."""
+    person, browser = active_person(), Client()
+
+    response = browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+
+    assert person.journal.get(event=Event.SIGNED_IN).request_id == response["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        (FIREFOX, "Firefox (Linux)"),
+        (CHROME, "Chrome (Windows)"),
+        (EDGE, "Edge (Windows)"),
+        (SAFARI, "Safari (macOS)"),
+        ("x" * 5000, ""),
+        ("", ""),
+        ("\x00<b>", ""),
+    ],
+)
+def test_a_device_is_noted_by_browser_and_system_only(user_agent, device):
+    """LOG-02: enough to recognise one's device, nothing to follow somebody with."""
+    entry = sign_in(Client(headers={"User-Agent": user_agent}), active_person())
+
+    assert entry.device == device
+
+
+@pytest.mark.parametrize(("proxies", "noted"), [([], "10.0.0.1"), (["10.0.0.0/8"], "203.0.113.9")])
+def test_the_client_behind_a_trusted_proxy_is_noted(settings, proxies, noted):
+    """ENU-06, LOG-02: the header counts only when a proxy that the operators named has written it."""
+    settings.TRUSTED_PROXIES = proxies
+    browser = Client(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.9"})
+
+    assert sign_in(browser, active_person()).client_address == noted
+
+
+def test_an_ipv6_client_is_noted():
+    assert sign_in(Client(REMOTE_ADDR="2001:db8::17"), active_person()).client_address == "2001:db8::17"
+
+
+def test_what_the_worker_and_the_command_line_do_is_noted_as_such():
+    person = pending_person()
+
+    record_event(account=person, event=Event.USER_UPDATED)
+    with acting_from(Origin(source="worker")):
+        record_event(account=person, event=Event.LINK_REQUESTED)
+
+    assert list(person.journal.order_by("pk").values_list("source", "client_address")) == [
+        ("command", None),
+        ("worker", None),
+    ]
+
+
+def test_an_agents_act_names_the_agent():
+    agent, person = active_person(is_staff=True), active_person()
+
+    lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
+
+    assert person.journal.get(event=Event.LOCKED).actor == agent
+
+
+def test_an_activation_is_told_step_by_step(visitor):
+    """LOG-01: what happened, in the order in which it happened, all of it by the person."""
+    person = pending_person()
+    begin(visitor, person)
+    for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
+        answer(visitor, step)
+
+    entries = person.journal.order_by("pk")
+
+    assert [entry.event for entry in entries] == [
+        Event.ACTIVATION_STARTED,
+        Event.CHARTER_ACCEPTED,
+        Event.DIRECTORY_CONSENT_REFUSED,
+        Event.REDIRECTION_DECLINED,
+        Event.MAILBOX_CREATED,
+        Event.PASSWORD_SET,
+        Event.USER_ACTIVATED,
+    ]
+    assert {entry.actor_id for entry in entries} == {person.pk}
+    assert A_GOOD_PASSWORD not in str(list(entries.values()))
+
+
+def test_opening_the_first_page_twice_is_told_once(visitor):
+    person = pending_person()
+    begin(visitor, person)
+    begin(Client(), person)
+
+    assert person.journal.filter(event=Event.ACTIVATION_STARTED).count() == 1
+
+
+def test_neither_entry_nor_change_when_something_fails_afterwards():
+    """LOG-03, AVL-02."""
+    person = pending_person()
+    answered_until(person, PASSWORD)
+    before = person.journal.count()
+
+    def activate_and_fail() -> None:
+        complete_activation(account=person, password=A_GOOD_PASSWORD)
+        assert person.journal.count() > before
+        raise RuntimeError("afterwards")
+
+    with pytest.raises(RuntimeError, match="afterwards"), transaction.atomic():
+        activate_and_fail()
+
+    assert person.journal.count() == before
+    assert Account.objects.get(pk=person.pk).activated_at is None
+
+
+def test_no_entry_without_its_change(monkeypatch):
+    """LOG-03: when the entry cannot be written, nothing happens."""
+    person = active_person()
+
+    def full(**kwargs: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("accounts.services.journal.record", full)
+    with pytest.raises(OSError, match="disk full"), transaction.atomic():
+        choose_language(account=person, language="en")
+
+    assert Account.objects.get(pk=person.pk).language == "fr"
+
+
+def test_the_person_reads_the_last_events_on_their_page(visitor):
+    person = active_person()
+    sign_in(visitor, person)
+
+    page = visitor.get(reverse("account")).content.decode()
+
+    assert "Connexion" in page
+    assert page.count('<th scope="row">') == min(5, person.journal.count())
