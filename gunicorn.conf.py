@@ -9,7 +9,7 @@ from typing import Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from config.env import WEB_THREADS
-from core.logging import JsonLines, one_line, timestamp
+from core.logging import JsonFormatter, timestamp, to_json_line
 
 # Links in mails carry their secret in the path; no other name in a path is that long (TOK-09).
 SECRET = re.compile(r"[\w-]{24,}")
@@ -27,7 +27,7 @@ class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Write gunicorn's own lines as the application writes its own."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines())
+            handler.setFormatter(JsonFormatter())
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         """Write the line; the application has put the request's id in a header of the answer."""
@@ -47,7 +47,7 @@ class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
             "milliseconds": round(request_time.total_seconds() * 1000),
             "peer": environ.get("REMOTE_ADDR"),
         }
-        self.access_log.info("%s", one_line(facts))
+        self.access_log.info("%s", to_json_line(facts))
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Gunicorn names the address of the request it failed on."""

@@ -11,6 +11,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Note when each signed-in session begins, however it does."""
-        from accounts.auth.sessions import note_beginning
+        from accounts.auth.sessions import record_session_start
 
-        user_logged_in.connect(note_beginning, dispatch_uid="accounts.note_beginning")
+        user_logged_in.connect(record_session_start, dispatch_uid="accounts.note_beginning")

@@ -10,8 +10,8 @@ from django.db.models.functions import ExtractDay, ExtractMonth, ExtractYear
 from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet
-from accounts.notifications import addresses_on_file
-from core.celery import wake
+from accounts.notifications import notification_addresses
+from core.celery import enqueue_on_commit
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_events
@@ -25,7 +25,7 @@ LOOKED_BACK = timedelta(days=31)
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('accounts.expiry'))"
 
 
-def announce_closings() -> int:
+def send_closing_notices() -> int:
     """Tell everybody whose account closes within CLOSING_NOTICE_DAYS and who was not told of that day; how many people.
 
     Safe to run twice, at once, or again after it was killed. A mail that waits is cancelled when HR moves the day, and
@@ -35,7 +35,7 @@ def announce_closings() -> int:
     while people := _announce_some(last):
         told, last = told + len(people), people[-1].pk
     if told:
-        wake(send_due_messages)
+        enqueue_on_commit(send_due_messages)
     return told
 
 
@@ -71,7 +71,7 @@ def _announce_some(last: int) -> list[Account]:
             priority=Priority.BULK,
         )
         for person in people
-        for address in addresses_on_file(person)
+        for address in notification_addresses(person)
     )
     return people
 

@@ -10,25 +10,25 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.auth.login import AccountIsLocked, SignInRefused, identify, sign_in
+from accounts.auth.login import AccountIsLocked, LoginRefused, authenticate, log_in
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, normalise_password
 from core.email_addresses import is_university_address, same_address, suggested_correction
-from core.forms.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, OutsideAddressField, PasswordField
-from core.rate_limits import LimitReached
-from core.templatetags.dates import past_moment
-from core.text import Message
+from core.forms.fields import ADDRESS_ATTRIBUTES, DID_YOU_MEAN, THE_PASSWORD, ExternalAddressField, PasswordField
+from core.rate_limits import RateLimitExceeded
+from core.templatetags.dates import past_datetime
+from core.text import ErrorMessage
 
 
-def too_many_tries(reached: LimitReached) -> ValidationError:
+def rate_limit_error(reached: RateLimitExceeded) -> ValidationError:
     """What a form says after too many failures: until when, and the way that needs no password."""
     # Shown to the minute: the one in which it will surely work.
     again = timezone.now() + timedelta(seconds=reached.retry_after + 59)
     message = _("Trop d’essais. Vous pourrez réessayer le %(moment)s, ou choisir un nouveau mot de passe par e-mail")
-    return ValidationError(message, code="too-many", params={"moment": past_moment(again)})
+    return ValidationError(message, code="too-many", params={"moment": past_datetime(again)})
 
 
-class SignInForm(forms.Form):
+class LoginForm(forms.Form):
     """Login and password; `account` is who they are once the form is valid."""
 
     login = forms.CharField(
@@ -56,15 +56,15 @@ class SignInForm(forms.Form):
 
     def _identify(self, data: dict[str, Any]) -> None:
         try:
-            self.account = sign_in(login=data["login"], password=data["password"])
+            self.account = log_in(login=data["login"], password=data["password"])
         except AccountIsLocked:
             self.is_locked = True
             raise self._refusal() from None
-        except SignInRefused:
+        except LoginRefused:
             raise self._refusal() from None
-        except LimitReached as reached:
+        except RateLimitExceeded as reached:
             self.retry_after = reached.retry_after
-            raise too_many_tries(reached) from None
+            raise rate_limit_error(reached) from None
 
     def _refusal(self) -> ValidationError:
         return ValidationError(
@@ -108,12 +108,12 @@ class ConfirmedForm(AccountForm):
         """Wrong ones are counted with those of the sign-in page, and slowed with them (ENU-07)."""
         password: str = self.cleaned_data["current_password"]
         try:
-            identify(login=self.account.login, password=password)
-        except SignInRefused:
+            authenticate(login=self.account.login, password=password)
+        except LoginRefused:
             raise ValidationError(_("Le mot de passe actuel ne correspond pas"), code="refused") from None
-        except LimitReached as reached:
+        except RateLimitExceeded as reached:
             self.retry_after = reached.retry_after
-            raise too_many_tries(reached) from None
+            raise rate_limit_error(reached) from None
         return password
 
 
@@ -174,7 +174,7 @@ class NewRecoveryAddressForm(AccountForm):
 
     suggestion: str | None = None
     typed_may_be_kept = False
-    present_address_refusal: Message = _("C’est déjà votre adresse de secours")
+    present_address_refusal: ErrorMessage = _("C’est déjà votre adresse de secours")
 
     def clean(self) -> dict[str, Any]:
         """The address as it was meant, when it is not there already."""
@@ -205,7 +205,7 @@ class NewRecoveryAddressForm(AccountForm):
 class RecoveryAddressForm(NewRecoveryAddressForm, ConfirmedForm):
     """Another recovery address of one's own."""
 
-    address = OutsideAddressField(
+    address = ExternalAddressField(
         label=_("Nouvelle adresse de secours"),
         help_text=_("Une adresse personnelle, extérieure à l’université. Nous y enverrons un lien à confirmer."),
         error_messages={

@@ -6,7 +6,7 @@ from django.db import models
 from accounts.models import Account
 
 
-class Ability(models.TextChoices):
+class AgentPermission(models.TextChoices):
     """What an agent may do; each page of the agents' area names the one that it needs."""
 
     SEE = "see", "Voir les comptes, leur journal, leurs envois et les demandes"

@@ -16,7 +16,7 @@ def forget_ended_sessions() -> None:
 @shared_task
 def announce_closings() -> None:
     """Tell people who leave soon that their account closes, and note whose has closed; each once."""
-    closing.announce_closings()
+    closing.send_closing_notices()
     closing.record_closings()
 
 

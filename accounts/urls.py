@@ -6,9 +6,9 @@ from accounts.views import account, password, recovery
 from accounts.views import login as sign_in
 
 urlpatterns = [
-    path("connexion/", sign_in.SignInView.as_view(), name="login"),
+    path("connexion/", sign_in.LoginView.as_view(), name="login"),
     path("", include("accounts.auth.sso.urls")),
-    path("deconnexion/", sign_in.SignOutView.as_view(), name="logout"),
+    path("deconnexion/", sign_in.LogoutView.as_view(), name="logout"),
     path("reinitialisation/", password.PasswordResetView.as_view(), name="password-reset"),
     path("reinitialisation/terminee/", password.PasswordResetDoneView.as_view(), name="password-reset-done"),
     path("reinitialisation/<str:token>/", password.PasswordResetLinkView.as_view(), name="password-reset-link"),

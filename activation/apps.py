@@ -11,9 +11,9 @@ class ActivationConfig(AppConfig):
 
     def ready(self) -> None:
         """Look at the charter whenever somebody signs in; tell what is held about whoever asks for a link (PRV-07)."""
-        from activation.charter.gate import note_at_sign_in
+        from activation.charter.gate import check_charter_at_login
         from activation.models import LinkRequest
-        from privacy.export import also_held
+        from privacy.export import register_source
 
-        also_held("link_requests", lambda account: LinkRequest.objects.filter(login=account.login))
-        user_logged_in.connect(note_at_sign_in, dispatch_uid="activation.charter.gate")
+        register_source("link_requests", lambda account: LinkRequest.objects.filter(login=account.login))
+        user_logged_in.connect(check_charter_at_login, dispatch_uid="activation.charter.gate")

@@ -10,8 +10,8 @@ from activation.emails import pages
 from outbox.deadlines import end_of_next_day
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.registry import Mail
-from outbox.rendering import rendered
+from outbox.registry import Email
+from outbox.rendering import render_email
 
 TEMPLATES = {Kind.REACTIVATION: "activation/mails/reactivation", Kind.NEW_LINK: "activation/mails/new_link"}
 
@@ -31,5 +31,5 @@ def preview_of_release(account: Account) -> Preview:
     message = Message(kind=kind, person=account, address=account.recovery_address, language=account.language)
     link = f"{settings.PORTAL_URL}/…"
     context = {"account": account, "link": link, "other_link": link, **pages()}
-    email = rendered(message, Mail(TEMPLATES[kind], context, end_of_next_day(timezone.now())))
+    email = render_email(message, Email(TEMPLATES[kind], context, end_of_next_day(timezone.now())))
     return Preview(str(email.subject), str(email.body), account.language)

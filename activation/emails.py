@@ -10,32 +10,32 @@ from django.utils import translation
 from accounts.enums import State
 from accounts.models import Account
 from activation.links import activation_link, reactivation_link, reminders_link
-from activation.reminders.services import are_stopped, last_link_expired_at
+from activation.reminders.services import last_link_expired_at, reminders_stopped
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.registry import Mail, mail
+from outbox.registry import Email, register_email
 
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 
 
-@mail(Kind.ACTIVATION)
-def activation(message: Message) -> Mail | None:
+@register_email(Kind.ACTIVATION)
+def activation(message: Message) -> Email | None:
     """The first mail: the login name and the link, in both languages."""
     return _with_link(message, "activation/mails/activation")
 
 
-@mail(Kind.NEW_LINK)
-def new_link(message: Message) -> Mail | None:
+@register_email(Kind.NEW_LINK)
+def new_link(message: Message) -> Email | None:
     """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
     return _with_link(message, "activation/mails/new_link")
 
 
-@mail(Kind.ACTIVATION_REMINDER)
-def activation_reminder(message: Message) -> Mail | None:
+@register_email(Kind.ACTIVATION_REMINDER)
+def activation_reminder(message: Message) -> Email | None:
     """A fresh link, for the last one has expired; pointless once there is a newer one, or once it is not wanted."""
     made = _with_link(message, "activation/mails/reminder")
     account, expired_at = _account(message, State.PENDING), last_link_expired_at(message)
-    if made is None or account is None or message.built_at is None or expired_at is None or are_stopped(account):
+    if made is None or account is None or message.built_at is None or expired_at is None or reminders_stopped(account):
         return None
     stop_until = reminders_link.deadline(message.built_at)
     facts = {
@@ -46,43 +46,43 @@ def activation_reminder(message: Message) -> Mail | None:
     return replace(made, context={**made.context, **facts})
 
 
-@mail(Kind.ALREADY_ACTIVE)
-def already_active(message: Message) -> Mail | None:
+@register_email(Kind.ALREADY_ACTIVE)
+def already_active(message: Message) -> Email | None:
     """Somebody asked for a first link to an account that has been active for a while."""
     return _about(message, "activation/mails/already_active", State.ACTIVE)
 
 
-@mail(Kind.LOCKED)
-def locked(message: Message) -> Mail | None:
+@register_email(Kind.LOCKED)
+def locked(message: Message) -> Email | None:
     """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
     return _about(message, "activation/mails/locked", State.LOCKED)
 
 
-@mail(Kind.REACTIVATION)
-def reactivation(message: Message) -> Mail | None:
+@register_email(Kind.REACTIVATION)
+def reactivation(message: Message) -> Email | None:
     """The lock is released: the link to choose a new password, to the address on file (HLP-05)."""
     account = _account(message, State.TO_REACTIVATE)
     if account is None or account.recovery_address != message.address or message.built_at is None:
         return None
     deadline = reactivation_link.deadline(message.built_at)
     link = reactivation_link.url(account, deadline)
-    return Mail("activation/mails/reactivation", {"account": account, "link": link, **pages()}, deadline)
+    return Email("activation/mails/reactivation", {"account": account, "link": link, **pages()}, deadline)
 
 
-@mail(Kind.ACCOUNT_ACTIVATED)
-def account_activated(message: Message) -> Mail | None:
+@register_email(Kind.ACCOUNT_ACTIVATED)
+def account_activated(message: Message) -> Email | None:
     """What works now and what to do next."""
     return _about(message, "activation/mails/account_activated", State.ACTIVE)
 
 
-def _with_link(message: Message, template: str) -> Mail | None:
+def _with_link(message: Message, template: str) -> Email | None:
     account = _account(message, State.PENDING)
     if account is None or account.recovery_address != message.address or message.built_at is None:
         return None
     deadline = activation_link.deadline(message.built_at)
     link = activation_link.url(account, deadline)
     context = {"account": account, "link": link, "other_link": _in_other_language(link, message.language), **pages()}
-    return Mail(template, context, deadline)
+    return Email(template, context, deadline)
 
 
 def _in_other_language(link: str, language: str) -> str:
@@ -92,9 +92,9 @@ def _in_other_language(link: str, language: str) -> str:
         return f"{settings.PORTAL_URL}{reverse(activation_link.url_name, args=[token])}"
 
 
-def _about(message: Message, template: str, state: State) -> Mail | None:
+def _about(message: Message, template: str, state: State) -> Email | None:
     account = _account(message, state)
-    return Mail(template, {"account": account, **pages()}) if account else None
+    return Email(template, {"account": account, **pages()}) if account else None
 
 
 def _account(message: Message, state: State) -> Account | None:

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class Wish(models.TextChoices):
+class LinkRequestKind(models.TextChoices):
     """What somebody who asks for a link wants it for; what is mailed depends on the account."""
 
     FIRST_CONNECTION = "first-connection", _("Première connexion")

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 
 from accounts.enums import State
-from accounts.links.base import MailedLink
+from accounts.links.base import SignedLink
 from accounts.models import Account
-from activation.reminders.services import are_stopped
+from activation.reminders.services import reminders_stopped
 from outbox.deadlines import end_of_next_day
 
 
-class ActivationLink(MailedLink):
+class ActivationLink(SignedLink):
     """Dies when the account is activated, when its recovery address is corrected or disputed, when it is locked."""
 
     purpose = "activation"
@@ -29,7 +29,7 @@ class ActivationLink(MailedLink):
         return account.activated_at is not None
 
 
-class ReactivationLink(MailedLink):
+class ReactivationLink(SignedLink):
     """Choose a new password after a lock was released (HLP-05). Dies with a corrected or disputed recovery address and
     with another lock, even one released since."""
 
@@ -50,7 +50,7 @@ class ReactivationLink(MailedLink):
         return account.has_usable_password()
 
 
-class RemindersLink(MailedLink):
+class RemindersLink(SignedLink):
     """Write no more reminders. Good for as long as somebody may find the mail, whether the account is locked or not."""
 
     purpose = "reminders"
@@ -67,7 +67,7 @@ class RemindersLink(MailedLink):
 
     def is_done(self, account: Account, subject_id: int) -> bool:
         """Whether none will be sent any more."""
-        return account.activated_at is not None or are_stopped(account)
+        return account.activated_at is not None or reminders_stopped(account)
 
 
 activation_link = ActivationLink()

@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from core.choices import EnumChoices
 
 
@@ -190,7 +190,9 @@ class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
 class LinkRequest(models.Model):
     """Somebody asked for a new link. Known or not, the row is the same; the worker answers (ENU-01, ENU-03)."""
 
-    wish = models.CharField(_("demande"), max_length=20, choices=EnumChoices(Wish), default=Wish.FIRST_CONNECTION)
+    wish = models.CharField(
+        _("demande"), max_length=20, choices=EnumChoices(LinkRequestKind), default=LinkRequestKind.FIRST_CONNECTION
+    )
     login = models.CharField(_("identifiant demandé"), max_length=254)
     language = models.CharField(_("langue"), max_length=5, choices=settings.LANGUAGES)
     requested_at = models.DateTimeField(_("demandé le"), default=timezone.now)

@@ -5,11 +5,11 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet
 from activation.models import CharterAcceptance
-from core.compiled_query import Prepared
+from core.compiled_query import CompiledQuery
 from directory.models import DirectoryConsent
 
 
-def with_answers(accounts: AccountQuerySet, now: object) -> AccountQuerySet:
+def with_wizard_facts(accounts: AccountQuerySet, now: object) -> AccountQuerySet:
     """The same accounts, each knowing without a query of its own what was answered by `now`, a moment or an expression.
 
     It decides which version of the charter is in force.
@@ -23,8 +23,8 @@ def with_answers(accounts: AccountQuerySet, now: object) -> AccountQuerySet:
     )
 
 
-_WITH_ANSWERS = Prepared(lambda pk, now: with_answers(Account.objects.with_lock(), now).filter(pk=pk))
-_HELD = Prepared(lambda pk: Account.objects.select_for_update(of=("self",)).filter(pk=pk))
+_WITH_ANSWERS = CompiledQuery(lambda pk, now: with_wizard_facts(Account.objects.with_lock(), now).filter(pk=pk))
+_HELD = CompiledQuery(lambda pk: Account.objects.select_for_update(of=("self",)).filter(pk=pk))
 
 
 def of(account_id: int) -> Account | None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.enums import State
 from accounts.models import Account
-from accounts.recovery.mail_quota import MailLimitReached, allowed_at
+from accounts.recovery.mail_quota import MailQuotaExceeded, next_mail_allowed_at
 from activation.enums import ResendReason
 from activation.reminders.services import WITH_LINK
 from core.rate_limits import SHORTEST_TIME_BETWEEN_MAILS
@@ -14,7 +14,7 @@ from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 
 #: Which mail brings the link that somebody in this state can use.
 KINDS = {State.PENDING: Kind.NEW_LINK, State.TO_REACTIVATE: Kind.REACTIVATION}
@@ -30,7 +30,7 @@ class NothingToResend(ResendRefused):
     """The account is active, locked or closed: no link would open anything."""
 
 
-class CannotBeWrittenTo(ResendRefused):
+class NoAddressForLink(ResendRefused):
     """There is no recovery address on file, or somebody has said that it is theirs."""
 
 
@@ -46,11 +46,11 @@ def resend_link(*, account: Account, agent: Account, reason: ResendReason, **det
     if account.state not in KINDS:
         raise NothingToResend
     if not account.can_be_mailed:
-        raise CannotBeWrittenTo
+        raise NoAddressForLink
     kind = KINDS[account.state]
     _require_pause(account, kind)
     record_event(account=account, actor=agent, event=Event.LINK_REQUESTED, reason=reason, **details)
-    return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+    return queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)
 
 
 def last_link(account: Account) -> Message | None:
@@ -60,8 +60,8 @@ def last_link(account: Account) -> Message | None:
 
 
 def _require_pause(account: Account, kind: Kind) -> None:
-    retry_at, last = allowed_at(kind=kind, address=account.recovery_address), last_link(account)
+    retry_at, last = next_mail_allowed_at(kind=kind, address=account.recovery_address), last_link(account)
     if last is not None:
         retry_at = max(retry_at, last.created_at + SHORTEST_TIME_BETWEEN_MAILS)
     if retry_at > timezone.now():
-        raise MailLimitReached(retry_at)
+        raise MailQuotaExceeded(retry_at)

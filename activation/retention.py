@@ -8,26 +8,28 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
-from core.retention import Rows, purged
-from privacy.erasure import also_erased, outlives
+from core.retention import Rows, retention_rule
+from privacy.erasure import keep_relation, register_erasure
 from privacy.retention import deleted_behind_the_door
 
-outlives("charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir"))
+keep_relation(
+    "charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir")
+)
 
 
-@also_erased
+@register_erasure
 def forget_link_requests(accounts: Sequence[Account]) -> None:
     """They hold what was typed, not whose account it is."""
     LinkRequest.objects.filter(login__in=[account.login for account in accounts]).delete()
 
 
-@purged("link-requests", after="RETENTION_LINK_REQUESTS_DAYS")
+@retention_rule("link-requests", after="RETENTION_LINK_REQUESTS_DAYS")
 def old_link_requests(limit: datetime) -> Rows:
     """Who asked for a link, answered or not."""
     return LinkRequest.objects.filter(requested_at__lt=limit)
 
 
-@purged("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=deleted_behind_the_door)
+@retention_rule("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=deleted_behind_the_door)
 def proofs_of_acceptance(limit: datetime) -> Rows:
     """Acceptances of people who left and whose data are erased."""
     return CharterAcceptance.objects.filter(
@@ -35,7 +37,7 @@ def proofs_of_acceptance(limit: datetime) -> Rows:
     )
 
 
-@purged("unsaved-charters", after="RETENTION_WAITING_DAYS")
+@retention_rule("unsaved-charters", after="RETENTION_WAITING_DAYS")
 def forgotten_charters(limit: datetime) -> Rows:
     """What agents had typed for the charter, and never came back to."""
     return UnsavedCharter.objects.filter(kept_at__lt=limit)

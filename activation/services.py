@@ -8,16 +8,16 @@ from django.utils import timezone, translation
 from accounts.enums import State
 from accounts.models import Account
 from activation import querysets as progress
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.models import Charter, CharterAcceptance, LinkRequest
 from activation.tasks import answer_link_request
-from core.celery import wake
-from core.request_context import current_origin
+from core.celery import enqueue_on_commit
+from core.request_context import current_request_context
 from journal.events import Event
 from journal.services import record_event
-from mailrouting.services import open_mailbox
+from mailrouting.services import create_mailbox
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 
 
 class ActivationIncomplete(Exception):
@@ -45,7 +45,7 @@ def accept_charter(*, account: Account, charter: Charter) -> CharterAcceptance:
         defaults={
             "language": translation.get_language() or "fr",
             "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "client_address": current_origin().client_address,
+            "client_address": current_request_context().client_address,
         },
     )
     if created:
@@ -70,10 +70,12 @@ def complete_activation(*, account: Account, password: str) -> Account:
     account.activated_at = account.password_changed_at = timezone.now()
     account.save(update_fields=["password", "activated_at", "password_changed_at"])
     if account.has_mailbox_right:
-        open_mailbox(account=account)
+        create_mailbox(account=account)
     record_event(account=account, actor=account, event=Event.PASSWORD_SET)
     record_event(account=account, actor=account, event=Event.USER_ACTIVATED)
-    queue(kind=Kind.ACCOUNT_ACTIVATED, person=account, address=account.recovery_address, language=account.language)
+    queue_email(
+        kind=Kind.ACCOUNT_ACTIVATED, person=account, address=account.recovery_address, language=account.language
+    )
     return account
 
 
@@ -89,15 +91,15 @@ def dispute_recovery_address(*, account: Account) -> None:
 
 
 @transaction.atomic
-def request_link(*, login: str, wish: Wish) -> LinkRequest:
+def request_link(*, login: str, wish: LinkRequestKind) -> LinkRequest:
     """Ask for a link. Whether the account exists is not looked up here: the worker answers (ENU-01, ENU-03)."""
     request = LinkRequest.objects.create(
         wish=wish,
         login=login,
         language=translation.get_language() or "fr",
-        client_address=current_origin().client_address,
+        client_address=current_request_context().client_address,
     )
-    wake(answer_link_request, request.pk)
+    enqueue_on_commit(answer_link_request, request.pk)
     return request
 
 

@@ -21,4 +21,4 @@ def answer_waiting_link_requests() -> None:
 @shared_task
 def remind() -> None:
     """Give a fresh link to those who have not activated yet, and have not had enough of it."""
-    reminders.remind()
+    reminders.send_reminders()

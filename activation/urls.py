@@ -8,7 +8,7 @@ from activation.reminders import views as reminder_views
 from activation.wizard import views
 from activation.wizard.steps import STEPS
 
-STEP_VIEWS = {"verification": views.VerificationView}
+STEP_VIEWS = {"verification": views.MailboxVerificationView}
 
 urlpatterns = [
     path("premiere-connexion/", views.FirstConnectionView.as_view(), name="first-connection"),
@@ -25,9 +25,9 @@ urlpatterns = [
     ),
     path("mot-de-passe-oublie/nouveau-lien/", views.NewPasswordResetLinkView.as_view(), name="password-reset-new-link"),
     path("activation/", views.WelcomeView.as_view(), name="activation"),
-    path("activation/ce-n-est-pas-moi/", views.NotMeView.as_view(), name="activation-not-me"),
+    path("activation/ce-n-est-pas-moi/", views.WrongRecipientView.as_view(), name="activation-not-me"),
     path("activation/nouveau-lien/", views.NewActivationLinkView.as_view(), name="activation-new-link"),
-    path("activation/continuer/", views.KeepAliveView.as_view(), name="activation-keep-alive"),
+    path("activation/continuer/", views.WizardKeepAliveView.as_view(), name="activation-keep-alive"),
     path("activation/charte/refus/", views.CharterRefusedView.as_view(), name="activation-charter-refused"),
     path("activation/verification/etat/", views.VerificationStateView.as_view(), name="activation-verification-state"),
     path(

@@ -16,9 +16,9 @@ class AgentsConfig(AppConfig):
         from django.contrib.admin.models import LogEntry
         from django_otp.plugins.otp_totp.models import TOTPDevice
 
-        from agents.roles import bring_roles_in_line
+        from agents.roles import sync_roles
         from privacy import export
 
-        export.leave_out(TOTPDevice, "key")
-        export.is_about_others(LogEntry)
-        post_migrate.connect(bring_roles_in_line, sender=self, dispatch_uid="agents.roles")
+        export.exclude_column(TOTPDevice, "key")
+        export.exclude_table(LogEntry)
+        post_migrate.connect(sync_roles, sender=self, dispatch_uid="agents.roles")

@@ -8,11 +8,11 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet, Lock
-from agents.journal.filters import Wanted
-from assistance.business_hours import late_if_asked_by
+from agents.journal.filters import JournalQuery
+from assistance.business_hours import late_threshold
 from assistance.models import AssistanceRequest
 from journal.events import Event
-from outbox.enums import CAME_BACK, Kind
+from outbox.enums import UNDELIVERED, Kind
 from outbox.models import Message, MessageQuerySet
 
 WEEK = timedelta(days=7)
@@ -28,7 +28,7 @@ OF_THE_WEEK = (
 
 
 @dataclass(frozen=True, slots=True)
-class RequestsWaiting:
+class PendingRequests:
     """How many requests are open, how many of them nobody has called about in time, and when the first was made."""
 
     number: int
@@ -37,29 +37,29 @@ class RequestsWaiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Dashboard:
     """How much of what waits."""
 
-    requests: RequestsWaiting
+    requests: PendingRequests
     locked: int
     came_back: int
     links_ending_today: int
     not_activated: int
 
 
-def requests_waiting() -> RequestsWaiting:
+def pending_requests() -> PendingRequests:
     """The queue in three figures, by one question."""
-    is_late = Q(called_at__isnull=True, asked_at__lte=late_if_asked_by(timezone.now()))
+    is_late = Q(called_at__isnull=True, asked_at__lte=late_threshold(timezone.now()))
     counted = AssistanceRequest.objects.open().aggregate(
         number=Count("pk"), late=Count("pk", filter=is_late), oldest=Min("asked_at")
     )
-    return RequestsWaiting(**counted)
+    return PendingRequests(**counted)
 
 
-def what_waits() -> Waiting:
+def dashboard() -> Dashboard:
     """What somebody of the DSIN may have to look after, now."""
-    return Waiting(
-        requests=requests_waiting(),
+    return Dashboard(
+        requests=pending_requests(),
         locked=Lock.objects.open().count(),
         came_back=mails_that_came_back().count(),
         links_ending_today=links_ending_today().aggregate(people=Count("person", distinct=True))["people"],
@@ -75,7 +75,7 @@ def not_activated_for_long() -> AccountQuerySet:
 
 def mails_that_came_back() -> MessageQuerySet:
     """Those of the last seven days that reached nobody, or annoyed."""
-    return Message.objects.asked_since(timezone.now() - WEEK).filter(status__in=CAME_BACK)
+    return Message.objects.asked_since(timezone.now() - WEEK).filter(status__in=UNDELIVERED)
 
 
 def links_ending_today() -> MessageQuerySet:
@@ -91,8 +91,8 @@ def week_began() -> date:
     return timezone.localdate() - WEEK + timedelta(days=1)
 
 
-def figures_of_the_week() -> list[tuple[Event, int]]:
+def weekly_counts() -> list[tuple[Event, int]]:
     """What happened since the week began, as the journal lists it."""
-    counted = Wanted(since=week_began()).entries().filter(event__in=OF_THE_WEEK).order_by()
+    counted = JournalQuery(since=week_began()).entries().filter(event__in=OF_THE_WEEK).order_by()
     numbers = dict(counted.values_list("event").annotate(Count("pk")))
     return [(event, numbers.get(event.value, 0)) for event in OF_THE_WEEK]

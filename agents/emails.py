@@ -8,17 +8,17 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.registry import Mail, mail
+from outbox.registry import Email, register_email
 
 
-@mail(Kind.SECOND_FACTOR_CHANGED)
-def second_factor_changed(message: Message) -> Mail | None:
+@register_email(Kind.SECOND_FACTOR_CHANGED)
+def second_factor_changed(message: Message) -> Email | None:
     """Tells every address on file, with the link that locks the account."""
     return notice(message, "assistance/mails/second_factor_changed")
 
 
-@mail(Kind.ROLE_CHANGED)
-def role_changed(message: Message) -> Mail | None:
+@register_email(Kind.ROLE_CHANGED)
+def role_changed(message: Message) -> Email | None:
     """Tells every address on file which role was given or withdrawn; nobody gives one to themselves, so there is no
     "ce n'était pas moi", but where to ask."""
     entries = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0)
@@ -32,4 +32,4 @@ def role_changed(message: Message) -> Mail | None:
         "is_withdrawn": entry.event == Event.ROLE_WITHDRAWN,
         "assistance_url": assistance_url,
     }
-    return Mail("assistance/mails/role_changed", context)
+    return Email("assistance/mails/role_changed", context)

@@ -1,10 +1,10 @@
 from datetime import datetime
 
 from agents.models import EnrolmentCode
-from core.retention import Rows, purged
+from core.retention import Rows, retention_rule
 
 
-@purged("enrolment-codes", after=None)
+@retention_rule("enrolment-codes", after=None)
 def expired_enrolment_codes(limit: datetime) -> Rows:
     """What nobody has typed in time."""
     return EnrolmentCode.objects.filter(expires_at__lt=limit)

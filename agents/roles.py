@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 
 
 class Role(models.TextChoices):
@@ -19,37 +19,37 @@ class Role(models.TextChoices):
 
 _OF_ASSISTANCE = frozenset(
     {
-        Ability.SEE,
-        Ability.REVEAL,
-        Ability.WORK_ON_REQUESTS,
-        Ability.RESEND_LINK,
-        Ability.LOCK,
-        Ability.RELEASE,
+        AgentPermission.SEE,
+        AgentPermission.REVEAL,
+        AgentPermission.WORK_ON_REQUESTS,
+        AgentPermission.RESEND_LINK,
+        AgentPermission.LOCK,
+        AgentPermission.RELEASE,
     }
 )
-ABILITIES: dict[Role, frozenset[Ability]] = {
-    Role.LECTURE: frozenset({Ability.SEE}),
+ROLE_PERMISSIONS: dict[Role, frozenset[AgentPermission]] = {
+    Role.LECTURE: frozenset({AgentPermission.SEE}),
     Role.ASSISTANCE: _OF_ASSISTANCE,
     Role.RESPONSABLES: _OF_ASSISTANCE
     | {
-        Ability.CORRECT_ADDRESS,
-        Ability.IMPORT,
-        Ability.PUBLISH_CHARTER,
-        Ability.MANAGE_AGENTS,
-        Ability.EXPORT,
+        AgentPermission.CORRECT_ADDRESS,
+        AgentPermission.IMPORT,
+        AgentPermission.PUBLISH_CHARTER,
+        AgentPermission.MANAGE_AGENTS,
+        AgentPermission.EXPORT,
     },
 }
 
 
-def bring_roles_in_line(sender: Any, **kwargs: Any) -> None:
+def sync_roles(sender: Any, **kwargs: Any) -> None:
     """Make groups and permissions what the table says, after each `migrate`: what was clicked together goes."""
-    permissions = {ability: _permission(ability) for ability in Ability}
-    for role, abilities in ABILITIES.items():
+    permissions = {ability: _permission(ability) for ability in AgentPermission}
+    for role, abilities in ROLE_PERMISSIONS.items():
         group, _created = Group.objects.get_or_create(name=role.value)
         group.permissions.set([permissions[ability] for ability in abilities])
 
 
-def _permission(ability: Ability) -> Permission:
+def _permission(ability: AgentPermission) -> Permission:
     from agents.models import EnrolmentCode
 
     permission, _created = Permission.objects.update_or_create(

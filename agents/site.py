@@ -17,7 +17,7 @@ class AgentSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Agents whose session was verified with their device."""
         try:
-            return access.is_inside(request)
+            return access.is_verified_agent(request)
         except PermissionDenied:
             return False
 

@@ -36,7 +36,7 @@ def call_expected_by(asked_at: datetime) -> datetime:
         day += timedelta(days=1)
 
 
-def late_if_asked_by(now: datetime) -> datetime:
+def late_threshold(now: datetime) -> datetime:
     """Whoever asked then or earlier should have been called before `now`; to the second, and by the same rule."""
 
     def was_promised_in_time(seconds: int) -> bool:

@@ -6,11 +6,11 @@ from django.urls import reverse
 from assistance.models import AssistanceRequest
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.registry import Mail, mail
+from outbox.registry import Email, register_email
 
 
-@mail(Kind.ASSISTANCE_RECEIVED)
-def assistance_received(message: Message) -> Mail | None:
+@register_email(Kind.ASSISTANCE_RECEIVED)
+def assistance_received(message: Message) -> Email | None:
     """The reference, and until when an agent calls. Nothing that a visitor typed (HLP-08); pointless once closed."""
     assert message.subject_id is not None
     request = AssistanceRequest.objects.open().filter(pk=message.subject_id).first()
@@ -22,4 +22,4 @@ def assistance_received(message: Message) -> Mail | None:
         "call_expected_by": request.call_expected_by,
         "help_url": f"{settings.PORTAL_URL}{reverse('help')}",
     }
-    return Mail("assistance/mails/assistance_received", context)
+    return Email("assistance/mails/assistance_received", context)

@@ -1,5 +1,7 @@
 """The vocabulary of requests for assistance."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +23,7 @@ class Profile(models.TextChoices):
     STAFF = "staff", _("Personnel de l’université ou d’un organisme associé")
 
 
-class Progress(models.TextChoices):
+class RequestState(models.TextChoices):
     """What became of a request."""
 
     NEW = "new", _("Nouvelle")
@@ -32,8 +34,8 @@ class Progress(models.TextChoices):
     DUPLICATE = "duplicate", _("Doublon")
 
 
-IN_HAND = (Progress.TAKEN, Progress.CALL_TRIED)
-CLOSED = (Progress.SOLVED, Progress.REFUSED, Progress.DUPLICATE)
+IN_HAND = (RequestState.TAKEN, RequestState.CALL_TRIED)
+CLOSED = (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE)
 
 
 class StepKind(models.TextChoices):
@@ -78,6 +80,6 @@ class Match(models.TextChoices):
 
 
 #: What is kept as the outcome of a step: how a call ended, or which fact was compared.
-def outcome_choices() -> list[tuple[str, str]]:
+def outcome_choices() -> list[tuple[str, Any]]:
     """What a step of a request may have led to."""
     return [*CallOutcome.choices, *Fact.choices]

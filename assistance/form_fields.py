@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core.forms.fields import ADDRESS_ATTRIBUTES, LoginField, ParagraphField, RefusingField
-from core.phone_numbers import PhoneRefused, canonical_phone
-from core.text import BLANKS, TextRefused, clean_line
+from core.forms.fields import ADDRESS_ATTRIBUTES, CleanedCharField, LoginField, ParagraphField
+from core.phone_numbers import InvalidPhoneNumber, normalize_phone
+from core.text import BLANKS, InvalidText, clean_line
 from hr_feed.parsing.validators import OLDEST, YOUNGEST
 
 #: Ten digits and a letter until 2018, nine digits and two letters since.
@@ -37,7 +37,7 @@ def clean_ine(typed: str) -> str:
     """The number in capitals, without spaces; else TextRefused."""
     ine = SPACES.sub("", typed.strip(BLANKS))
     if not INE.fullmatch(ine):
-        raise TextRefused(_("Le numéro INE compte 11 caractères et se termine par une lettre"), code="ine")
+        raise InvalidText(_("Le numéro INE compte 11 caractères et se termine par une lettre"), code="ine")
     return ine.upper()
 
 
@@ -45,11 +45,11 @@ def clean_phone(typed: str) -> str:
     """The number as it was typed, when it can be called (`canonical_phone`); else TextRefused."""
     number = clean_line(typed)
     if len(number) > LONGEST_NUMBER:
-        raise TextRefused(CANNOT_BE_CALLED, code="phone")
+        raise InvalidText(CANNOT_BE_CALLED, code="phone")
     try:
-        canonical_phone(number)
-    except PhoneRefused as refusal:
-        raise TextRefused(TOO_SHORT if _lacks_digits(number) else CANNOT_BE_CALLED, code="phone") from refusal
+        normalize_phone(number)
+    except InvalidPhoneNumber as refusal:
+        raise InvalidText(TOO_SHORT if _lacks_digits(number) else CANNOT_BE_CALLED, code="phone") from refusal
     return number
 
 
@@ -64,14 +64,14 @@ class AccountAddressField(LoginField):
     widget = forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "type": "email", "autocomplete": "username"})
 
 
-class IneField(RefusingField):
+class IneField(CleanedCharField):
     """The number of a student."""
 
     widget = forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false", "class": "w-20"})
     clean_text = staticmethod(clean_ine)
 
 
-class PhoneField(RefusingField):
+class PhoneField(CleanedCharField):
     """A number to be called on, kept as typed."""
 
     widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "class": "w-20"})

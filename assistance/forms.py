@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from assistance.enums import Profile, Reason
 from assistance.form_fields import AccountAddressField, BirthDateField, IneField, PhoneField, StoryField
-from core.email_addresses import AddressRefused, same_address
-from core.forms.fields import LineField, OutsideAddressField
-from core.text import TextRefused
+from core.email_addresses import InvalidAddress, same_address
+from core.forms.fields import ExternalAddressField, LineField
+from core.text import InvalidText
 
 LONGEST_DESCRIPTION = 2_000
 LONGEST_AVAILABILITY = 200
@@ -26,7 +26,7 @@ TOO_LONG = _("La description dépasse 2\N{NO-BREAK SPACE}000 caractères")
 class LockedAddressField(AccountAddressField):
     """The address of the account that the request is about."""
 
-    def error(self, refusal: AddressRefused | TextRefused, typed: str) -> ValidationError:
+    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
         """With an example of the university's own."""
         shown = super().error(refusal, typed)
         shown.params = {"domain": settings.UNIVERSITY_DOMAINS[0]}
@@ -75,7 +75,7 @@ class AssistanceForm(forms.Form):
             "incomplete": _("Complétez l’adresse, par exemple prenom.nom@%(domain)s"),
         },
     )
-    contact_address = OutsideAddressField(
+    contact_address = ExternalAddressField(
         label=_("Adresse e-mail personnelle"),
         help_text=_("Pour vous envoyer le suivi. Elle doit être différente de l’adresse universitaire."),
         error_messages={"university": DIFFERENT},

@@ -12,10 +12,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.locking.lock import accounts_named
+from accounts.locking.lock import accounts_by_name
 from accounts.models import Account
-from accounts.permissions import Ability, may_act_on, may_manage
-from assistance.enums import CallOutcome, Fact, Progress, StepKind
+from accounts.permissions import AgentPermission, may_act_on, may_manage
+from assistance.enums import CallOutcome, Fact, RequestState, StepKind
 from assistance.identity_checks import known_fact
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
@@ -26,11 +26,11 @@ TRIES = 3
 DAY = timedelta(days=1)
 
 
-class HandlingRefused(Exception):
+class RequestActionRefused(Exception):
     """The request stays as it is; the subclasses say why."""
 
 
-class AlreadyTaken(HandlingRefused):
+class AlreadyTaken(RequestActionRefused):
     """Another agent has it, since then."""
 
     def __init__(self, holder: Account, since: datetime) -> None:
@@ -39,11 +39,11 @@ class AlreadyTaken(HandlingRefused):
         self.since = since
 
 
-class TakenByNobody(HandlingRefused):
+class RequestNotTaken(RequestActionRefused):
     """It has to be taken first, or was handed back meanwhile."""
 
 
-class AlreadyClosed(HandlingRefused):
+class AlreadyClosed(RequestActionRefused):
     """It was closed then."""
 
     def __init__(self, closed_at: datetime) -> None:
@@ -51,23 +51,23 @@ class AlreadyClosed(HandlingRefused):
         self.closed_at = closed_at
 
 
-class StillOpen(HandlingRefused):
+class StillOpen(RequestActionRefused):
     """It is not closed, or not any more: another agent was faster."""
 
 
-class AboutAnotherAccount(HandlingRefused):
+class AboutAnotherAccount(RequestActionRefused):
     """It was attached to another account in this very moment."""
 
 
-class NothingToCompareWith(HandlingRefused):
+class NothingToCompareWith(RequestActionRefused):
     """The request is about no account, or HR does not know that fact."""
 
 
-class TriesAreOver(HandlingRefused):
+class TooManyMismatches(RequestActionRefused):
     """Three wrong answers within a day: not even the right one counts any more (design §9)."""
 
 
-class NobodyOfThatName(HandlingRefused):
+class UnknownAccountName(RequestActionRefused):
     """No account has that identifier."""
 
 
@@ -76,17 +76,17 @@ def may_handle(actor: Account, account: Account | None) -> bool:
     those who manage agents, or such a request would wait for ever."""
     if account is None or may_act_on(actor, account):
         return True
-    return may_manage(actor, account) and actor.has_perm(Ability.MANAGE_AGENTS.permission)
+    return may_manage(actor, account) and actor.has_perm(AgentPermission.MANAGE_AGENTS.permission)
 
 
 @transaction.atomic
-def note_opened(*, request: AssistanceRequest, actor: Account) -> None:
+def record_request_opened(*, request: AssistanceRequest, actor: Account) -> None:
     """Record that an agent has opened the page of a request."""
     _record(request, actor, Event.REQUEST_OPENED)
 
 
 @transaction.atomic
-def note_identity_read(*, request: AssistanceRequest, actor: Account) -> None:
+def record_identity_read(*, request: AssistanceRequest, actor: Account) -> None:
     """Record that an agent has read the birth date or INE, what was typed and what HR knows."""
     _record(request, actor, Event.IDENTITY_READ)
 
@@ -113,7 +113,7 @@ def take_over(*, request: AssistanceRequest, actor: Account, holder: int) -> Non
     if held.taken_by_id == actor.pk:
         return
     if held.taken_by is None:
-        raise TakenByNobody
+        raise RequestNotTaken
     if held.taken_by_id != holder:
         raise _taken(held)
     _give_to(held, actor)
@@ -121,19 +121,19 @@ def take_over(*, request: AssistanceRequest, actor: Account, holder: int) -> Non
 
 
 @transaction.atomic
-def hand_back(*, request: AssistanceRequest, actor: Account) -> None:
+def release_request(*, request: AssistanceRequest, actor: Account) -> None:
     """Let it wait for whoever takes it next. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
     held = _held_by(request, actor)
-    held.state, held.taken_by, held.taken_at = Progress.NEW, None, None
+    held.state, held.taken_by, held.taken_at = RequestState.NEW, None, None
     held.save(update_fields=["state", "taken_by", "taken_at"])
     _note(held, actor, StepKind.HANDED_BACK, Event.REQUEST_HANDED_BACK)
 
 
 @transaction.atomic
-def note_call(*, request: AssistanceRequest, actor: Account, outcome: CallOutcome, note: str = "") -> None:
+def record_call(*, request: AssistanceRequest, actor: Account, outcome: CallOutcome, note: str = "") -> None:
     """Record a call to the person, and whether they were reached. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
     held = _held_by(request, actor)
-    held.state = Progress.TAKEN if outcome == CallOutcome.REACHED else Progress.CALL_TRIED
+    held.state = RequestState.TAKEN if outcome == CallOutcome.REACHED else RequestState.CALL_TRIED
     held.called_at = held.called_at or timezone.now()
     held.save(update_fields=["state", "called_at"])
     _note(held, actor, StepKind.CALL, Event.REQUEST_CALLED, outcome=outcome, note=note)
@@ -158,15 +158,15 @@ def compare_fact(*, request: AssistanceRequest, actor: Account, fact: Fact, answ
     known = known_fact(held.account, fact) if held.account else None
     if held.account is None or not known:
         raise NothingToCompareWith
-    if tries_are_over(held.account):
-        raise TriesAreOver
+    if mismatches_exhausted(held.account):
+        raise TooManyMismatches
     matches = answer == known
     kind = StepKind.FACT_MATCHED if matches else StepKind.FACT_MISMATCHED
     _note(held, actor, kind, Event.FACT_COMPARED, outcome=fact, account=held.account)
     return matches
 
 
-def tries_are_over(account: Account) -> bool:
+def mismatches_exhausted(account: Account) -> bool:
     """Whether nothing may be asked any more about that person, for today."""
     return RequestStep.objects.misses(account).made_since(timezone.now() - DAY).count() >= TRIES
 
@@ -193,7 +193,7 @@ def attach_account(*, request: AssistanceRequest, actor: Account, name: str) -> 
 
 
 @transaction.atomic
-def close_request(*, request: AssistanceRequest, actor: Account, outcome: Progress, note: str = "") -> None:
+def close_request(*, request: AssistanceRequest, actor: Account, outcome: RequestState, note: str = "") -> None:
     """Be done with it: solved, refused, or told twice. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
     held = _held_by(request, actor)
     held.state, held.closed_at = outcome, timezone.now()
@@ -237,17 +237,17 @@ def _held_open(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
 def _held_by(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
     held = _held_open(request, actor)
     if held.taken_by is None:
-        raise TakenByNobody
+        raise RequestNotTaken
     if held.taken_by_id != actor.pk:
         raise _taken(held)
     return held
 
 
 def _account_called(name: str) -> Account:
-    found = accounts_named([name]) or accounts_named([f"{name}@{settings.UNIVERSITY_DOMAINS[0]}"])
+    found = accounts_by_name([name]) or accounts_by_name([f"{name}@{settings.UNIVERSITY_DOMAINS[0]}"])
     account = next(iter(found.values()), None)
     if account is None or account.erased_at is not None:
-        raise NobodyOfThatName
+        raise UnknownAccountName
     return account
 
 
@@ -259,8 +259,8 @@ def _taken(held: AssistanceRequest) -> AlreadyTaken:
 
 def _give_to(held: AssistanceRequest, actor: Account) -> None:
     """In hand, as it is or anew; what was tried stays tried."""
-    if held.state != Progress.CALL_TRIED:
-        held.state = Progress.TAKEN
+    if held.state != RequestState.CALL_TRIED:
+        held.state = RequestState.TAKEN
     held.taken_by, held.taken_at = actor, timezone.now()
     held.save(update_fields=["state", "taken_by", "taken_at", "closed_at"])
 

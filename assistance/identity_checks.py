@@ -8,7 +8,7 @@ from assistance.enums import Fact, Match, Profile
 from assistance.models import AssistanceRequest
 
 #: An INE in capitals, or a date of birth.
-Value = str | date | None
+FactValue = str | date | None
 
 #: The one fact that a profile is asked for (PRV-04).
 FACT_OF = {Profile.STUDENT: Fact.INE, Profile.STAFF: Fact.BIRTH_DATE}
@@ -19,8 +19,8 @@ class Comparison:
     """What a request says about its author, beside what HR knows of the account."""
 
     fact: Fact
-    typed: Value
-    known: Value
+    typed: FactValue
+    known: FactValue
 
     @property
     def match(self) -> Match:
@@ -39,6 +39,6 @@ def comparison_of(request: AssistanceRequest) -> Comparison:
     return Comparison(fact, typed, known_fact(request.account, fact) if request.account else None)
 
 
-def known_fact(account: Account, fact: Fact) -> Value:
+def known_fact(account: Account, fact: Fact) -> FactValue:
     """What HR knows; empty or None when it does not."""
     return account.ine.upper() if fact == Fact.INE else account.birth_date

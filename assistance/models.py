@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from assistance.business_hours import call_expected_by
-from assistance.enums import CLOSED, IN_HAND, Profile, Progress, Reason, StepKind, outcome_choices
+from assistance.enums import CLOSED, IN_HAND, Profile, Reason, RequestState, StepKind, outcome_choices
 from core.choices import EnumChoices
 from core.email_addresses import address_key
 
@@ -77,7 +77,7 @@ class AssistanceRequest(models.Model):
     """
 
     reference = models.CharField(_("référence"), max_length=10, unique=True)
-    state = models.CharField(_("état"), max_length=10, choices=EnumChoices(Progress), default=Progress.NEW)
+    state = models.CharField(_("état"), max_length=10, choices=EnumChoices(RequestState), default=RequestState.NEW)
     reason = models.CharField(_("motif"), max_length=20, choices=EnumChoices(Reason))
     profile = models.CharField(_("profil"), max_length=10, choices=EnumChoices(Profile))
     typed_address = models.CharField(_("adresse universitaire saisie"), max_length=254)
@@ -116,7 +116,7 @@ class AssistanceRequest(models.Model):
             ),
             models.CheckConstraint(
                 name="assistance_request_state_has_its_times",
-                condition=Q(state=Progress.NEW, taken_at__isnull=True, closed_at__isnull=True)
+                condition=Q(state=RequestState.NEW, taken_at__isnull=True, closed_at__isnull=True)
                 | Q(state__in=IN_HAND, taken_at__isnull=False, closed_at__isnull=True)
                 | Q(state__in=CLOSED, closed_at__isnull=False),
             ),

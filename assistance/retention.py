@@ -5,11 +5,11 @@ from datetime import datetime
 
 from accounts.models import Account
 from assistance.models import AssistanceRequest
-from core.retention import Rows, purged
-from privacy.erasure import also_erased
+from core.retention import Rows, retention_rule
+from privacy.erasure import register_erasure
 
 
-@also_erased
+@register_erasure
 def forget_requests(accounts: Sequence[Account]) -> None:
     """Whoever wrote them, they are about these people."""
     AssistanceRequest.objects.filter(account__in=accounts).delete()
@@ -21,13 +21,13 @@ def without_facts(requests: list[AssistanceRequest]) -> None:
     AssistanceRequest.objects.filter(pk__in=pks).update(ine_typed="", birth_date_typed=None)
 
 
-@purged("assistance-facts", after="RETENTION_ASSISTANCE_FACTS_DAYS", by=without_facts)
+@retention_rule("assistance-facts", after="RETENTION_ASSISTANCE_FACTS_DAYS", by=without_facts)
 def facts_of_closed_requests(limit: datetime) -> Rows:
     """INE and birth date of requests that were closed."""
     return AssistanceRequest.objects.closed_before(limit).exclude(ine_typed="", birth_date_typed__isnull=True)
 
 
-@purged("assistance-requests", after="RETENTION_ASSISTANCE_DAYS")
+@retention_rule("assistance-requests", after="RETENTION_ASSISTANCE_DAYS")
 def closed_requests(limit: datetime) -> Rows:
     """Requests that were closed."""
     return AssistanceRequest.objects.closed_before(limit)

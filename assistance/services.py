@@ -6,21 +6,21 @@ from django.db import connection, transaction
 from django.utils import timezone, translation
 
 from accounts.models import Account
-from accounts.recovery.mail_quota import tell_of_withheld
+from accounts.recovery.mail_quota import log_withheld_mail
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
 from core.email_addresses import address_key
-from core.phone_numbers import canonical_phone
+from core.phone_numbers import normalize_phone
 from core.rate_limits import ACKNOWLEDGEMENT_WINDOW, ACKNOWLEDGEMENTS_PER_DAY
-from core.request_context import current_origin
+from core.request_context import current_request_context
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 
 
 @transaction.atomic
-def ask_for_assistance(
+def create_request(
     *,
     reason: str,
     profile: str,
@@ -48,19 +48,19 @@ def ask_for_assistance(
         account=account,
         contact_address=contact_address,
         phone_typed=phone,
-        phone=canonical_phone(phone),
+        phone=normalize_phone(phone),
         ine_typed=ine,
         birth_date_typed=birth_date,
         availability=availability,
         description=description,
         language=translation.get_language() or "fr",
-        client_address=current_origin().client_address,
+        client_address=current_request_context().client_address,
     )
     record_event(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
     if is_acknowledged:
         _acknowledge(request)
     else:
-        tell_of_withheld(kind=Kind.ASSISTANCE_RECEIVED, person=None)
+        log_withheld_mail(kind=Kind.ASSISTANCE_RECEIVED, person=None)
     return request
 
 
@@ -80,7 +80,7 @@ def _may_be_written_to(contact_address: str) -> bool:
 
 def _acknowledge(request: AssistanceRequest) -> None:
     """Tell the address that was given. The mail is nobody's: that the account is theirs is not proven."""
-    queue(
+    queue_email(
         kind=Kind.ASSISTANCE_RECEIVED,
         person=None,
         address=request.contact_address,

@@ -13,13 +13,18 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
-from accounts.views.login import slowed_down
+from accounts.views.login import rate_limited
 from assistance import services
 from assistance.forms import AssistanceForm
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
-from core.rate_limits import ASSISTANCE_REQUESTS_IN_ALL, ASSISTANCE_REQUESTS_PER_CLIENT, LimitReached, this_client
-from core.templatetags.dates import past_moment
+from core.rate_limits import (
+    ASSISTANCE_REQUESTS_IN_ALL,
+    ASSISTANCE_REQUESTS_PER_CLIENT,
+    RateLimitExceeded,
+    current_client,
+)
+from core.templatetags.dates import past_datetime
 
 #: What the session keeps for the answer: only what its author typed, and the promise made to them.
 SENT = "assistance_sent"
@@ -36,11 +41,11 @@ class AssistanceView(FormView):
     def form_valid(self, form: AssistanceForm) -> HttpResponse:
         """Keep the request, unless a robot filled in the field that nobody sees (ENU-08)."""
         try:
-            ASSISTANCE_REQUESTS_PER_CLIENT.hit(this_client())
+            ASSISTANCE_REQUESTS_PER_CLIENT.hit(current_client())
             ASSISTANCE_REQUESTS_IN_ALL.hit()
-        except LimitReached as reached:
+        except RateLimitExceeded as reached:
             return self.too_often(form, reached.retry_after)
-        kept = self.nothing() if self.request.POST.get("website") else services.ask_for_assistance(**form.cleaned_data)
+        kept = self.nothing() if self.request.POST.get("website") else services.create_request(**form.cleaned_data)
         self.request.session[SENT] = {
             "reference": kept.reference,
             "contact_address": form.cleaned_data["contact_address"],
@@ -56,8 +61,8 @@ class AssistanceView(FormView):
             "Trop de demandes depuis votre réseau. Vous pourrez réessayer le %(moment)s\N{NO-BREAK SPACE}: "
             "gardez cette page ouverte"
         )
-        form.add_error(None, ValidationError(message, code="too-many", params={"moment": past_moment(again)}))
-        return slowed_down(self.form_invalid(form), retry_after)
+        form.add_error(None, ValidationError(message, code="too-many", params={"moment": past_datetime(again)}))
+        return rate_limited(self.form_invalid(form), retry_after)
 
     def nothing(self) -> AssistanceRequest:
         """What a robot is shown: it looks like a request, and is none."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.auth.sessions import SECOND_FACTOR_AT
 from accounts.enums import Category, LockReason
-from accounts.locking.lock import lock_account, lock_named
+from accounts.locking.lock import lock_account, lock_accounts_by_name
 from accounts.models import Account
 from agents.roles import Role
 from benchmarks.serving import Measured, Server, medians, portal, signed_in, visits
@@ -22,7 +22,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from tests.agents.bulk_data import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
 from tests.agents.signed_in import an_agent, with_application
-from tests.factories import active_person
+from tests.factories import active_account
 
 FEW = 1_000
 PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))
@@ -36,7 +36,7 @@ Pages = dict[str, Measured]
 def measure() -> str:
     agent = an_agent(Role.RESPONSABLES)
     cookies = cookies_of(agent)
-    example = active_person(category=Category.STUDENT)
+    example = active_account(category=Category.STUDENT)
     with portal(processes=1) as server, portal(processes=1, settings_module="benchmarks.reference_settings") as plain:
         settle(example, 0, FEW)
         before, _empty = rounds(server, plain, cookies, FEW)
@@ -111,7 +111,9 @@ def locks_told() -> str:
     together, one_by_one = [], []
     for _ in range(ROUNDS):
         uids = [next(people).uid for _ in range(LOCKS)]
-        together.append(seconds(lambda uids=uids: lock_named(names=uids, reason=LockReason.PHISHING)) / LOCKS)
+        together.append(
+            seconds(lambda uids=uids: lock_accounts_by_name(names=uids, reason=LockReason.PHISHING)) / LOCKS
+        )
         alone = [next(people) for _ in range(LOCKS_ONE_BY_ONE)]
         one_by_one.append(seconds(lambda alone=alone: lock_each(alone)) / LOCKS_ONE_BY_ONE)
     ours, reference = median(together), median(one_by_one)

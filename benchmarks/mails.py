@@ -22,13 +22,14 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.services import request_link
 from benchmarks.people import newcomers
 from benchmarks.serving import PRODUCTION, PROJECT, forget_limits, proportional_kib
 from benchmarks.timing import ROUNDS, seconds, up_to_the_cores
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from devtools.processes import LOOPBACK, children, start, stop, wait_until
+from outbox import registry
 from outbox import rendering as mails
 from outbox.dispatch import BATCH
 from outbox.enums import Kind, Priority, Status
@@ -125,7 +126,7 @@ def latency(waits: dict[int, list[float]]) -> Iterator[str]:
 
 def measure_round(processes: int, server: Sink) -> Round:
     with worker(processes, server) as running:
-        outbox = mails_per_second(running, MAILS, lambda: wake(send_due_messages))
+        outbox = mails_per_second(running, MAILS, lambda: enqueue_on_commit(send_due_messages))
         memory = running.memory()
         return Round(outbox, mails_per_second(running, MAILS_ONE_BY_ONE, wake_for_each), memory)
 
@@ -135,7 +136,7 @@ def measure_resends(processes: int, server: Sink) -> list[float]:
     forget_mails()
     with worker(processes, server) as running:
         write_to_everybody(WAITING)
-        wake(send_due_messages)
+        enqueue_on_commit(send_due_messages)
         wait_until(lambda: sent().count() > processes * BATCH, running.log)
         waits = [measure_resend(server, person) for person in newcomers(RESENDS)]
         assert Message.objects.unfinished().count() > MAILS, "the mailing ended too early: more mails have to wait"
@@ -145,7 +146,7 @@ def measure_resends(processes: int, server: Sink) -> list[float]:
 
 def measure_resend(server: Sink, person: Account) -> float:
     asked = monotonic()
-    request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+    request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
     return server.arrival_of(person.recovery_address) - asked
 
 
@@ -167,14 +168,14 @@ def sent() -> MessageQuerySet:
 
 def wake_for_each() -> None:
     for number in Message.objects.values_list("pk", flat=True):
-        wake(send_message, number)
+        enqueue_on_commit(send_message, number)
 
 
 def send_bare(server: Sink, person: Account) -> None:
     """A loop that sends as many bytes over one connection and does nothing else."""
     message = Message(kind=Kind.ACTIVATION, person=person, address=person.recovery_address)
     message.built_at = timezone.now()
-    content = mails.rendered(message, mails.build(message)).message().as_bytes(linesep="\r\n")
+    content = mails.render_email(message, registry.build_email(message)).message().as_bytes(linesep="\r\n")
     with SMTP(LOOPBACK, server.port) as smtp:
         for _ in range(MAILS):
             smtp.sendmail("compte@univ-exemple.fr", person.recovery_address, content)

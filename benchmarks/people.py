@@ -11,7 +11,7 @@ from accounts.models import Account
 from activation.links import activation_link
 from activation.models import Charter
 from activation.services import accept_charter, complete_activation
-from activation.wizard.session import SESSION_ITEM, Visit
+from activation.wizard.session import SESSION_ITEM, WizardSession
 from benchmarks.serving import session_with, signed_in
 from directory.services import record_directory_consent
 from mailrouting.services import choose_redirection, decline_redirection
@@ -81,7 +81,7 @@ def inside_the_activation(account: Account, *, begun: bool = True) -> dict[str, 
     """The cookie of a browser that has opened the link, and pressed the button of the first page."""
     opened = activation_link.open(token_of(account))
     now = int(timezone.now().timestamp())
-    visit = Visit(account.pk, opened.fingerprint, int(opened.deadline.timestamp()), now, now, begun)
+    visit = WizardSession(account.pk, opened.fingerprint, int(opened.deadline.timestamp()), now, now, begun)
     return session_with(**{SESSION_ITEM: asdict(visit)})
 
 

@@ -11,7 +11,7 @@ import django
 django.setup()
 
 from accounts.models import Account  # noqa: E402 - Django first
-from activation.enums import Wish  # noqa: E402
+from activation.enums import LinkRequestKind  # noqa: E402
 from activation.first_connection.services import answer_link_request  # noqa: E402
 from activation.services import request_link  # noqa: E402
 from benchmarks.timing import seconds  # noqa: E402
@@ -21,7 +21,7 @@ NOT_COUNTED = 5
 
 
 def time_of(login: str) -> float:
-    request = request_link(login=login, wish=Wish.FIRST_CONNECTION)
+    request = request_link(login=login, wish=LinkRequestKind.FIRST_CONNECTION)
     return seconds(lambda: answer_link_request(request_id=request.pk)) * 1000
 
 

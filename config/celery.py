@@ -12,7 +12,7 @@ from django.utils.log import configure_logging
 from kombu import Queue
 from kombu.transport.redis import Channel
 
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -28,7 +28,7 @@ class PortalTask(DjangoTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task."""
-        with acting_from(Origin(source="worker", request_id=self.request.id or "")):
+        with use_request_context(RequestContext(source="worker", request_id=self.request.id or "")):
             return super().__call__(*args, **kwargs)
 
 

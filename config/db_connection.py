@@ -10,19 +10,19 @@ from typing import Any
 from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 
-from core.request_context import current_origin
+from core.request_context import current_request_context
 
 #: Seconds; longer than PostgreSQL lets a statement take, of a page and of an import of the HR file.
 LONGEST_SILENCE_OF_A_PAGE = 6.0
 LONGEST_SILENCE = 130.0
 
 
-class ImpatientConnection(Connection[Any]):
+class TimeoutConnection(Connection[Any]):
     """Gives up, and is of no more use, when the server has not answered in time."""
 
     def wait(self, gen: Generator[Any, Any, Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         """What the server answers. Raises OperationalError when it does not."""
-        patience = LONGEST_SILENCE_OF_A_PAGE if current_origin().source == "web" else LONGEST_SILENCE
+        patience = LONGEST_SILENCE_OF_A_PAGE if current_request_context().source == "web" else LONGEST_SILENCE
         try:
             return super().wait(gen, interval, patience if timeout is None else timeout)
         except OperationalError:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import idna
 from django.core.exceptions import ImproperlyConfigured
 
-from config.db_connection import ImpatientConnection
+from config.db_connection import TimeoutConnection
 
 SHORTEST_SECRET_KEY = 50
 SHORTEST_METRICS_KEY = 32
@@ -147,7 +147,7 @@ def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
         "max_waiting": max(1, threads - size - threads // 8),
         "timeout": 3,
         "reconnect_timeout": 3,
-        "connection_class": ImpatientConnection,
+        "connection_class": TimeoutConnection,
     }
 
 

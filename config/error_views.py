@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 
-from core.request_context import current_origin
-from core.security_log import tell
+from core.request_context import current_request_context
+from core.security_log import log_security_event
 from outbox.rendering import shared_context
-from outbox.tracking import NotYetKnown
+from outbox.tracking import MessageNotFound
 
 RETRY_AFTER_SECONDS = 30
 #: The bracket, comma or blank after it in the text.
@@ -20,13 +20,13 @@ LINK_WITH_A_TAIL = re.compile(r"(?P<address>(?:/en)?/[a-z-]+/[A-Za-z0-9_-]{97}/)
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400: the request could not be read. No page of ours makes a browser send such a thing."""
-    tell("input_validation_fail", outcome="failure", reason=type(exception).__name__)
+    log_security_event("input_validation_fail", outcome="failure", reason=type(exception).__name__)
     return _page(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403: this page is for others."""
-    tell("authz_fail", outcome="failure", account=_signed_in(request), page=_page_name(request))
+    log_security_event("authz_fail", outcome="failure", account=_signed_in(request), page=_page_name(request))
     return _page(request, 403)
 
 
@@ -43,13 +43,13 @@ def method_not_allowed(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that was open for too long, or that another site sent (SES-07)."""
-    tell("malicious_csrf", outcome="failure", account=_signed_in(request), page=_page_name(request))
+    log_security_event("malicious_csrf", outcome="failure", account=_signed_in(request), page=_page_name(request))
     return _page(request, 403, "403_csrf.html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500, or 503 with the time to wait: the database does not answer (AVL-06), or a provider is to come again."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError | NotYetKnown):
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError | MessageNotFound):
         response = _page(request, 503)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
@@ -70,5 +70,5 @@ def _page_name(request: HttpRequest) -> str | None:
 def _page(request: HttpRequest, status: int, template: str | None = None) -> HttpResponse:
     """The page of a status, with the reference to give to the support."""
     language = "en" if request.path.startswith("/en/") else "fr"
-    context = {**shared_context(), "reference": current_origin().request_id, "path_language": language}
+    context = {**shared_context(), "reference": current_request_context().request_id, "path_language": language}
     return HttpResponse(render_to_string(template or f"{status}.html", context), status=status)

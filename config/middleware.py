@@ -12,8 +12,8 @@ from django.utils.http import http_date
 from config.error_views import method_not_allowed
 from core.client_ip import client_address, device_name, is_trusted_proxy
 from core.logging import LINK_SECRET
-from core.rate_limits import LimitReached
-from core.request_context import Origin, acting_from, current_origin
+from core.rate_limits import RateLimitExceeded
+from core.request_context import RequestContext, current_request_context, use_request_context
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -33,7 +33,7 @@ NOT_ALLOWED = 405
 NOT_KEPT = "max-age=0, no-cache, no-store, must-revalidate, private"
 
 
-class RequestOriginMiddleware:
+class RequestContextMiddleware:
     """Know where a request comes from, and believe a forwarded header only from a trusted proxy (HDR-05, ENU-06)."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -41,13 +41,13 @@ class RequestOriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with everything recorded as coming from this request."""
-        origin = Origin("web", client_address(request), device_name(request), uuid.uuid4().hex)
+        origin = RequestContext("web", client_address(request), device_name(request), uuid.uuid4().hex)
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
             for header in FORWARDED_HEADERS:
                 request.META.pop(header, None)
         if not SESSION_KEY.fullmatch(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")):
             request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
-        with acting_from(origin):
+        with use_request_context(origin):
             return self.get_response(request)
 
 
@@ -68,7 +68,7 @@ class PortalHeadersMiddleware:
             response.headers["Referrer-Policy"] = "no-referrer"
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("X-Request-Id", current_origin().request_id)
+        response.headers.setdefault("X-Request-Id", current_request_context().request_id)
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = NOT_KEPT
             response.headers.setdefault("Expires", http_date())
@@ -76,10 +76,10 @@ class PortalHeadersMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say kindly that it was too often, and until when (D7)."""
-        if not isinstance(exception, LimitReached):
+        if not isinstance(exception, RateLimitExceeded):
             return None
         minutes = -(-exception.retry_after // 60)
-        context = {"retry_minutes": minutes, "reference": current_origin().request_id}
+        context = {"retry_minutes": minutes, "reference": current_request_context().request_id}
         response = render(request, "429.html", context, status=429)
         response["Retry-After"] = str(exception.retry_after)
         return response

@@ -125,16 +125,16 @@ INSTALLED_APPS = [
     "monitoring",
 ]
 MIDDLEWARE = [
-    "config.middleware.RequestOriginMiddleware",
+    "config.middleware.RequestContextMiddleware",
     "config.middleware.PortalHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "accounts.auth.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "accounts.auth.sso.middleware.FormsStayHereMiddleware",
+    "accounts.auth.sso.middleware.SsoFormActionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "agents.charters.typed_text.KeepTypedMiddleware",
+    "agents.charters.typed_text.KeepTypedTextMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -210,8 +210,8 @@ CELERY_TASK_ROUTES = {
         "privacy.tasks.purge_old_data",
         "accounts.tasks.announce_closings",
         "activation.tasks.remind",
-        "hr_feed.tasks.work_on_hr_files",
-        "hr_feed.tasks.let_go_of_old_hr_files",
+        "hr_feed.tasks.run_hr_imports",
+        "hr_feed.tasks.discard_old_hr_files",
     )
 }
 CELERY_TIMEZONE = "Europe/Paris"
@@ -239,11 +239,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": GOOD_FOR,
     },
     "hr-files-sweep": {
-        "task": "hr_feed.tasks.work_on_hr_files",
+        "task": "hr_feed.tasks.run_hr_imports",
         "schedule": timedelta(seconds=20),
         "options": GOOD_FOR,
     },
-    "old-hr-files": {"task": "hr_feed.tasks.let_go_of_old_hr_files", "schedule": timedelta(hours=1)},
+    "old-hr-files": {"task": "hr_feed.tasks.discard_old_hr_files", "schedule": timedelta(hours=1)},
 }
 
 # Mail
@@ -376,7 +376,7 @@ METRICS_KEY = checked_metrics_key(env.str("METRICS_KEY", default=""))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "core.logging.JsonLines"}, "text": {"()": "core.logging.ReadableLines"}},
+    "formatters": {"json": {"()": "core.logging.JsonFormatter"}, "text": {"()": "core.logging.TextFormatter"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 #: Seconds after it has not answered, so that a crowd does not wait for it one after the other (AVL-08).
-BROKER_IS_LEFT_ALONE_FOR = 1.0
+BROKER_BACKOFF_SECONDS = 1.0
 
 
 class _Broker:
@@ -20,7 +20,7 @@ class _Broker:
     left_alone_until = 0.0
 
 
-def wake(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
+def enqueue_on_commit(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
     """Have `task` run once the transaction commits; `within` so many seconds or not at all, if given.
 
     A broker that does not answer is logged, never raised: the change stands, and the sweep finds the row (AVL-01).
@@ -34,7 +34,7 @@ def wake(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
         try:
             task.apply_async(keys, **options)
         except OperationalError as error:
-            _Broker.left_alone_until = time.monotonic() + BROKER_IS_LEFT_ALONE_FOR
+            _Broker.left_alone_until = time.monotonic() + BROKER_BACKOFF_SECONDS
             logger.warning("Nobody was woken for %s: %s", task.name, type(error).__name__)
 
     transaction.on_commit(publish, robust=True)

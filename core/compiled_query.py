@@ -22,7 +22,7 @@ class _Given:
         self.position = position
 
 
-class Prepared(Generic[Row]):
+class CompiledQuery(Generic[Row]):
     """A query set of whole rows, with annotations and `select_related()` to one-to-one relations, made once from
     expressions that stand for the values: `Prepared(lambda pk: Account.objects.with_lock().filter(pk=pk)).first(42)`.
 

@@ -10,7 +10,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－
 SKIPPED = " \"'\u00a0"
 
 
-def without_formula(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """The cell, marked as text when a spreadsheet would run it."""
     return f"'{cell}" if cell.lstrip(SKIPPED).startswith(FORMULA_STARTS) else cell
 
@@ -22,12 +22,12 @@ class Writable(Protocol):
         """Add the text."""
 
 
-def write_lines(file: Writable, columns: Iterable[str], lines: Iterable[Iterable[str]]) -> int:
+def write_rows(file: Writable, columns: Iterable[str], lines: Iterable[Iterable[str]]) -> int:
     """Write a list that another system reads, with semicolons; answer how many lines it has below the columns."""
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
     writer.writerow(columns)
     written = 0
     for line in lines:
-        writer.writerow([without_formula(cell) for cell in line])
+        writer.writerow([escape_formula(cell) for cell in line])
         written += 1
     return written

@@ -11,9 +11,9 @@ import idna
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from core.csv import without_formula
+from core.csv import escape_formula
 from core.email_typos import intended_domain
-from core.text import BLANKS, Message, has_forbidden_character
+from core.text import BLANKS, ErrorMessage, has_forbidden_character
 
 LONGEST_ADDRESS = 254
 LONGEST_LOCAL_PART = 64
@@ -28,10 +28,10 @@ TECHNICAL_DOMAINS = frozenset({"arpa", "internal", "lan", "local", "localdomain"
 SEPARATORS = frozenset(',;<> "()[]:')
 
 
-class AddressRefused(ValueError):
+class InvalidAddress(ValueError):
     """An address that the portal does not take; says to the person what to do."""
 
-    def __init__(self, message: Message, *, code: str) -> None:
+    def __init__(self, message: ErrorMessage, *, code: str) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -59,18 +59,18 @@ def canonical_address(raw: str) -> str:
     _refuse_unreadable(address)
     local_part, at_sign, domain = address.partition("@")
     if not local_part or not at_sign or not domain:
-        raise AddressRefused(INCOMPLETE, code="incomplete")
+        raise InvalidAddress(INCOMPLETE, code="incomplete")
     canonical = f"{_checked_local_part(local_part)}@{_canonical_domain(domain)}"
     if len(canonical) > LONGEST_ADDRESS:
-        raise AddressRefused(TOO_LONG, code="too_long")
+        raise InvalidAddress(TOO_LONG, code="too_long")
     return canonical
 
 
-def outside_address(raw: str) -> str:
+def external_address(raw: str) -> str:
     """The canonical spelling of an address that does not belong to the university (FWD-02); else AddressRefused."""
     address = canonical_address(raw)
     if is_university_address(address):
-        raise AddressRefused(UNIVERSITY, code="university")
+        raise InvalidAddress(UNIVERSITY, code="university")
     return address
 
 
@@ -97,7 +97,7 @@ def same_address(one: str, other: str) -> bool:
     """Whether two addresses are the same: equal domains however spelt, local parts equal to the letter (FWD-01)."""
     try:
         return canonical_address(one) == canonical_address(other)
-    except AddressRefused:
+    except InvalidAddress:
         return False
 
 
@@ -105,7 +105,7 @@ def is_university_address(address: str) -> bool:
     """Whether an address is in a domain of the university, or below one. False for what is not an address."""
     try:
         domain = canonical_address(address).partition("@")[2]
-    except AddressRefused:
+    except InvalidAddress:
         return False
     return any(domain == own or domain.endswith(f".{own}") for own in _university_domains())
 
@@ -119,27 +119,27 @@ def suggested_correction(address: str) -> str | None:
     intended = intended_domain(domain.lower()) if domain else None
     try:
         return canonical_address(f"{local_part}@{intended}") if intended else None
-    except AddressRefused:
+    except InvalidAddress:
         return None
 
 
 def _refuse_unreadable(address: str) -> None:
     if not address:
-        raise AddressRefused(MISSING, code="missing")
+        raise InvalidAddress(MISSING, code="missing")
     if len(address) > LONGEST_ADDRESS:
-        raise AddressRefused(TOO_LONG, code="too_long")
+        raise InvalidAddress(TOO_LONG, code="too_long")
     if has_forbidden_character(address):
-        raise AddressRefused(FORBIDDEN_CHARACTER, code="forbidden_character")
+        raise InvalidAddress(FORBIDDEN_CHARACTER, code="forbidden_character")
     if address.count("@") > 1 or not SEPARATORS.isdisjoint(address):
-        raise AddressRefused(SEVERAL, code="several")
+        raise InvalidAddress(SEVERAL, code="several")
 
 
 def _checked_local_part(local_part: str) -> str:
     if len(local_part) > LONGEST_LOCAL_PART:
-        raise AddressRefused(LOCAL_PART_TOO_LONG, code="local_part_too_long")
+        raise InvalidAddress(LOCAL_PART_TOO_LONG, code="local_part_too_long")
     # A leading hyphen could be read as an option by sendmail, and as a formula by a spreadsheet, as some other signs.
-    if not LOCAL_PART.fullmatch(local_part) or without_formula(local_part) != local_part:
-        raise AddressRefused(UNUSUAL_CHARACTER, code="unusual_character")
+    if not LOCAL_PART.fullmatch(local_part) or escape_formula(local_part) != local_part:
+        raise InvalidAddress(UNUSUAL_CHARACTER, code="unusual_character")
     return local_part
 
 
@@ -148,12 +148,12 @@ def _checked_local_part(local_part: str) -> str:
 def _canonical_domain(domain: str) -> str:
     labels = [_canonical_label(label) for label in domain.translate(IDEOGRAPHIC_STOPS).split(".")]
     if labels[-1] in TECHNICAL_DOMAINS or labels[-1].isdigit():
-        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+        raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain")
     if len(labels) == 1 or len(labels[-1]) == 1:
-        raise AddressRefused(INCOMPLETE, code="incomplete")
+        raise InvalidAddress(INCOMPLETE, code="incomplete")
     canonical = ".".join(labels)
     if not DOMAIN.fullmatch(canonical):
-        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+        raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain")
     return canonical
 
 
@@ -161,10 +161,10 @@ def _canonical_label(label: str) -> str:
     try:
         canonical = idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError as error:
-        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain") from error
+        raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain") from error
     # Letters of other alphabets that turn into plain ones (full width, Kelvin sign) imitate a domain.
     if not label.isascii() and not canonical.startswith("xn--"):
-        raise AddressRefused(UNKNOWN_DOMAIN, code="unknown_domain")
+        raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain")
     return canonical
 
 

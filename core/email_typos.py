@@ -68,10 +68,10 @@ def intended_domain(typed: str) -> str | None:
     if typed in MISTAKEN_DOMAINS:
         return MISTAKEN_DOMAINS[typed]
     candidates = [domain for domain in COMMON_DOMAINS if _looks_like(typed, domain)]
-    return min(candidates, key=lambda domain: slips(typed, domain), default=None)
+    return min(candidates, key=lambda domain: edit_distance(typed, domain), default=None)
 
 
-def slips(typed: str, meant: str) -> int:
+def edit_distance(typed: str, meant: str) -> int:
     """Letters added, left out, replaced or swapped with their neighbour (optimal string alignment distance)."""
     before_last: list[int] = []
     last = list(range(len(meant) + 1))
@@ -89,7 +89,7 @@ def slips(typed: str, meant: str) -> int:
 def _looks_like(typed: str, domain: str) -> bool:
     if abs(len(typed) - len(domain)) > 2:
         return False
-    found = slips(typed, domain)
+    found = edit_distance(typed, domain)
     if found != 1 and not (found == 2 and _two_slips_are_credible(typed, domain)):
         return False
     name = domain.partition(".")[0]

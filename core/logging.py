@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from core.request_context import current_origin
+from core.request_context import current_request_context
 
 # The secret of a mailed link: no other word of a log line is that long (TOK-09, LOG-02).
 LINK_SECRET = re.compile(r"[\w-]{40,}")
@@ -23,12 +23,12 @@ ROWS_OF_THE_DATABASE = re.compile(r"(?:\\n|\s)*(?:DETAIL|CONTEXT|LINE \d+):.*", 
 DEEPEST_FRAMES = 12
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """The text without secrets of links, mail addresses and rows of the database."""
     return MAIL_ADDRESS.sub("…@…", LINK_SECRET.sub("…", ROWS_OF_THE_DATABASE.sub("", text)))
 
 
-def one_line(facts: Mapping[str, object]) -> str:
+def to_json_line(facts: Mapping[str, object]) -> str:
     """The facts as one JSON object of printable ASCII on one line, whatever is in them."""
     # The one control character that JSON leaves as it is.
     return json.dumps(facts).replace("\x7f", "\\u007f")
@@ -39,7 +39,7 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """What machines read. Events say their facts by name and people by number; other lines have a masked message."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,18 +49,18 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": "log",
-            "request_id": current_origin().request_id or None,
+            "request_id": current_request_context().request_id or None,
         }
-        return one_line(facts | self._said(record) | _failure(record))
+        return to_json_line(facts | self._said(record) | _failure(record))
 
     def _said(self, record: logging.LogRecord) -> dict[str, object]:
         facts = getattr(record, "facts", None)
         if facts is None:
-            return {"message": masked(_first_line_of_a_failure(record))}
+            return {"message": mask(_first_line_of_a_failure(record))}
         return {"event": record.getMessage(), **{name: _written(fact) for name, fact in facts.items()}}
 
 
-class ReadableLines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """What people read on their own machine: the facts behind the event, tracebacks as Python writes them."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class ReadableLines(logging.Formatter):
 
 
 def _written(fact: object) -> object:
-    return fact if fact is None or isinstance(fact, int | float) else masked(str(fact))
+    return fact if fact is None or isinstance(fact, int | float) else mask(str(fact))
 
 
 def _first_line_of_a_failure(record: logging.LogRecord) -> str:
@@ -89,7 +89,7 @@ def _failure(record: logging.LogRecord) -> dict[str, object]:
         return {}
     frames = traceback.extract_tb(error.__traceback__)[-DEEPEST_FRAMES:]
     return {
-        "exception": [f"{type(one).__name__}: {masked(str(one).partition(chr(10))[0])}" for one in _chain(error)],
+        "exception": [f"{type(one).__name__}: {mask(str(one).partition(chr(10))[0])}" for one in _chain(error)],
         "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
 

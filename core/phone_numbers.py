@@ -18,11 +18,11 @@ INTERNATIONAL = re.compile(r"\+[1-9][0-9]{7,14}")
 FRENCH = re.compile(r"\+33[1-79][0-9]{8}")
 
 
-class PhoneRefused(ValueError):
+class InvalidPhoneNumber(ValueError):
     """Not the number of a person's telephone."""
 
 
-def canonical_phone(raw: str) -> str:
+def normalize_phone(raw: str) -> str:
     """The number as `+33612345678`; without a country code it is French.
 
     Short, special-rate (08) and incomplete numbers, extensions and anything but ASCII digits: PhoneRefused.
@@ -33,5 +33,5 @@ def canonical_phone(raw: str) -> str:
     if DOMESTIC.fullmatch(number):
         return f"+{COUNTRY_OF.get(number[:4], FRANCE)}{number[1:]}"
     if not INTERNATIONAL.fullmatch(number) or (number.startswith("+33") and not FRENCH.fullmatch(number)):
-        raise PhoneRefused
+        raise InvalidPhoneNumber
     return number

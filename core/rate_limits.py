@@ -21,8 +21,8 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
 from core.client_ip import is_on_campus
-from core.request_context import current_origin
-from core.security_log import tell
+from core.request_context import current_request_context
+from core.security_log import log_security_event
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ ACKNOWLEDGEMENTS_PER_DAY = 2
 ACKNOWLEDGEMENT_WINDOW = timedelta(days=1)
 
 #: Seconds after Redis has not answered.
-REDIS_IS_LEFT_ALONE_FOR = 2.0
+REDIS_BACKOFF_SECONDS = 2.0
 
 CAMPUS = "campus "
 
@@ -46,7 +46,7 @@ REFUSALS = RateLimitItemPerDay(10**12)
 REFUSED = "refused"
 
 
-class LimitReached(Exception):
+class RateLimitExceeded(Exception):
     """Too often; `retry_after` is how many seconds to wait."""
 
     def __init__(self, retry_after: int) -> None:
@@ -55,7 +55,7 @@ class LimitReached(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """A rate such as "60/hour" for one thing, counted apart for each key given to it; several, "5/minute;20/hour", make
     a wait that grows."""
 
@@ -88,48 +88,48 @@ class Limit:
         is_campus = bool(key) and key[-1].startswith(CAMPUS)
         return parse_many(self.campus_rate if is_campus and self.campus_rate else self.rate)
 
-    def _reached(self, *key: str) -> LimitReached:
-        tell("excess_rate_limit_exceeded", outcome="failure", limit=self.name)
+    def _reached(self, *key: str) -> RateLimitExceeded:
+        log_security_event("excess_rate_limit_exceeded", outcome="failure", limit=self.name)
         _ask("hit", REFUSALS, REFUSED, self.name)
         windows = [_ask("get_window_stats", item, self.name, *key) for item in self._items(*key)]
         # None is full any more when the last one has just ended.
         until = max((window.reset_time for window in windows if window.remaining == 0), default=0)
-        return LimitReached(max(1, int(until - time.time()) + 1))
+        return RateLimitExceeded(max(1, int(until - time.time()) + 1))
 
 
-LINK_REQUESTS_PER_CLIENT = Limit("link-requests", "60/hour", campus_rate="2000/hour")
-LINK_REQUESTS_IN_ALL = Limit("link-requests-in-all", "5000/hour")
-BAD_LINKS_PER_CLIENT = Limit("bad-links", "30/minute", campus_rate="300/minute")
-ASSISTANCE_REQUESTS_PER_CLIENT = Limit("assistance-requests", "10/hour", campus_rate="300/hour")
-ASSISTANCE_REQUESTS_IN_ALL = Limit("assistance-requests-in-all", "2000/hour")
-SECURITY_CALLS_PER_SYSTEM = Limit("security-calls", "120/minute")
-BAD_SECURITY_KEYS_PER_CLIENT = Limit("bad-security-keys", "10/minute")
-DIRECTORY_SEARCHES_PER_CLIENT = Limit("directory-searches", "100/hour", campus_rate="2000/hour")
+LINK_REQUESTS_PER_CLIENT = RateLimit("link-requests", "60/hour", campus_rate="2000/hour")
+LINK_REQUESTS_IN_ALL = RateLimit("link-requests-in-all", "5000/hour")
+BAD_LINKS_PER_CLIENT = RateLimit("bad-links", "30/minute", campus_rate="300/minute")
+ASSISTANCE_REQUESTS_PER_CLIENT = RateLimit("assistance-requests", "10/hour", campus_rate="300/hour")
+ASSISTANCE_REQUESTS_IN_ALL = RateLimit("assistance-requests-in-all", "2000/hour")
+SECURITY_CALLS_PER_SYSTEM = RateLimit("security-calls", "120/minute")
+BAD_SECURITY_KEYS_PER_CLIENT = RateLimit("bad-security-keys", "10/minute")
+DIRECTORY_SEARCHES_PER_CLIENT = RateLimit("directory-searches", "100/hour", campus_rate="2000/hour")
 #: A copy of the whole directory, gathered from many places, takes days; and the database has time for the others.
-DIRECTORY_SEARCHES_IN_ALL = Limit("directory-searches-in-all", "20000/hour")
+DIRECTORY_SEARCHES_IN_ALL = RateLimit("directory-searches-in-all", "20000/hour")
 #: None in all: whoever reached it would keep everybody from signing in.
-FAILED_SIGN_INS_PER_CLIENT = Limit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
+FAILED_SIGN_INS_PER_CLIENT = RateLimit("failed-sign-ins", "100/15minute", campus_rate="1000/15minute")
 #: Five tries, then two minutes, a quarter of an hour, an hour, a day: the wait grows (ENU-07). Behind the address of a
 #: campus the owner may stand next to who guesses: a minute at most.
-FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = Limit(
+FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = RateLimit(
     "failed-sign-ins-of-login", "5/2minute;8/15minute;12/hour;20/day", campus_rate="10/minute"
 )
 #: From everywhere together; beyond it, clients that the person has not used lately share a slow lane.
-FAILED_SIGN_INS_PER_LOGIN = Limit("failed-sign-ins-of-login-in-all", "100/day")
-SLOW_SIGN_INS_PER_LOGIN = Limit("slow-sign-ins-of-login", "1/minute")
+FAILED_SIGN_INS_PER_LOGIN = RateLimit("failed-sign-ins-of-login-in-all", "100/day")
+SLOW_SIGN_INS_PER_LOGIN = RateLimit("slow-sign-ins-of-login", "1/minute")
 #: Codes that allow an agent's application. The codes of the application itself wait in the database (ADM-04).
-ENROLMENT_CODES_PER_ACCOUNT = Limit("enrolment-codes", "5/15minute;20/day")
+ENROLMENT_CODES_PER_ACCOUNT = RateLimit("enrolment-codes", "5/15minute;20/day")
 
 
-def refusals() -> dict[str, int]:
+def refusal_counts() -> dict[str, int]:
     """How often each limit has refused somebody; each count begins again after a day."""
     windows = {limit.name: _ask("get_window_stats", REFUSALS, REFUSED, limit.name) for limit in all_limits()}
     return {name: REFUSALS.amount - window.remaining for name, window in windows.items()}
 
 
-def all_limits() -> list[Limit]:
+def all_limits() -> list[RateLimit]:
     """Every limit of this module."""
-    return [thing for thing in globals().values() if isinstance(thing, Limit)]
+    return [thing for thing in globals().values() if isinstance(thing, RateLimit)]
 
 
 def client_key(address: str | None) -> str:
@@ -144,9 +144,9 @@ def client_key(address: str | None) -> str:
     return f"{CAMPUS}{client}" if is_on_campus(address) else client
 
 
-def this_client() -> str:
+def current_client() -> str:
     """The key under which whoever is asking now is counted."""
-    return client_key(current_origin().client_address)
+    return client_key(current_request_context().client_address)
 
 
 @cache
@@ -175,7 +175,7 @@ def _ask(question: str, *args: object) -> Any:
     try:
         return getattr(_shared(), question)(*args)
     except (RedisError, StorageError, OSError) as error:
-        _Redis.left_alone_until = time.monotonic() + REDIS_IS_LEFT_ALONE_FOR
+        _Redis.left_alone_until = time.monotonic() + REDIS_BACKOFF_SECONDS
         logger.warning("Limits are counted in this process: %s", type(error).__name__)
         return _ask_this_process(question, *args)
 

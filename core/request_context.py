@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestContext:
     """`source` is "web", "worker" or "command"; `device` a browser and a system by name, never a whole user agent."""
 
     source: str = "command"
@@ -16,17 +16,17 @@ class Origin:
     request_id: str = ""
 
 
-_COMMAND = Origin()
-_current: ContextVar[Origin] = ContextVar("origin", default=_COMMAND)
+_COMMAND = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("origin", default=_COMMAND)
 
 
-def current_origin() -> Origin:
+def current_request_context() -> RequestContext:
     """The origin of what is being done now."""
     return _current.get()
 
 
 @contextmanager
-def acting_from(origin: Origin) -> Iterator[None]:
+def use_request_context(origin: RequestContext) -> Iterator[None]:
     """Everything recorded inside comes from `origin`."""
     token = _current.set(origin)
     try:

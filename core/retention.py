@@ -19,20 +19,20 @@ Rows = models.QuerySet[Any]
 #: The rows of one kind that have been kept long enough at that limit.
 Finder = Callable[[datetime], Rows]
 #: What becomes of a batch of them; afterwards the finder finds them no more.
-Fate = Callable[[list[Any]], None]
+Disposal = Callable[[list[Any]], None]
 
 #: A batch takes a fraction of the eight seconds that one statement may last.
 BATCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class KindOfData:
+class RetentionRule:
     """One kind: after how many days, by which setting, it goes; at once when there is none."""
 
     name: str
     setting: str | None
     find: Finder
-    fate: Fate
+    fate: Disposal
     holding: tuple[str, ...]
 
     def overdue(self, now: datetime) -> Rows:
@@ -41,16 +41,16 @@ class KindOfData:
         return self.find(now - timedelta(days=days))
 
 
-_kinds: dict[str, KindOfData] = {}
+_kinds: dict[str, RetentionRule] = {}
 
 
-def deleted(rows: list[Any]) -> None:
+def delete_rows(rows: list[Any]) -> None:
     """The usual fate."""
     type(rows[0])._base_manager.filter(pk__in=[row.pk for row in rows]).delete()
 
 
-def purged(
-    name: str, *, after: str | None, by: Fate = deleted, holding: tuple[str, ...] = ("self",)
+def retention_rule(
+    name: str, *, after: str | None, by: Disposal = delete_rows, holding: tuple[str, ...] = ("self",)
 ) -> Callable[[Finder], Finder]:
     """Register the function that finds the rows of a kind which are older than a limit; `after` is a setting, in days.
 
@@ -58,18 +58,18 @@ def purged(
     """
 
     def register(find: Finder) -> Finder:
-        _kinds[name] = KindOfData(name, after, find, by, holding)
+        _kinds[name] = RetentionRule(name, after, find, by, holding)
         return find
 
     return register
 
 
-def kinds() -> list[KindOfData]:
+def retention_rules() -> list[RetentionRule]:
     """Every kind of data, in the order in which they are purged."""
     return [_kinds[name] for name in sorted(_kinds)]
 
 
-def forget(kind: KindOfData, *, now: datetime) -> int:
+def apply_rule(kind: RetentionRule, *, now: datetime) -> int:
     """Let go of whatever of that kind has been kept long enough; how many rows it was."""
     gone, last = 0, None
     while batch := _forget_some(kind, now, last):
@@ -79,7 +79,7 @@ def forget(kind: KindOfData, *, now: datetime) -> int:
 
 
 @transaction.atomic
-def _forget_some(kind: KindOfData, now: datetime, last: Any) -> list[Any]:
+def _forget_some(kind: RetentionRule, now: datetime, last: Any) -> list[Any]:
     """One batch, behind the row `last`; empty at the end."""
     rows = kind.overdue(now).order_by("pk")
     if last is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 #: What a person reads, perhaps translated only when it is shown.
-Message: TypeAlias = "str | _StrPromise"
+ErrorMessage: TypeAlias = "str | _StrPromise"
 
 #: Longest line and paragraph that are looked at. Normalising Unicode takes quadratic time on hostile input.
 LONGEST_LINE = 1_000
@@ -44,10 +44,10 @@ SPACES = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 LINE_BREAK = re.compile(r"\r\n?")
 
 
-class TextRefused(ValueError):
+class InvalidText(ValueError):
     """A text that the policy refuses; says to the person what to do."""
 
-    def __init__(self, message: Message, *, code: str) -> None:
+    def __init__(self, message: ErrorMessage, *, code: str) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -65,9 +65,9 @@ def clean_line(value: str) -> str:
     """
     line = value.strip(BLANKS)
     if len(line) > LONGEST_LINE:
-        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+        raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
     if has_forbidden_character(line):
-        raise TextRefused(
+        raise InvalidText(
             _("Ce texte contient un caractère invisible. Effacez-le et saisissez-le à nouveau au clavier"),
             code="forbidden_character",
         )
@@ -80,6 +80,6 @@ def clean_paragraph(value: str) -> str:
     Raises TextRefused for more than 10,000 characters.
     """
     if len(value) > LONGEST_PARAGRAPH:
-        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+        raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
     text = LINE_BREAK.sub("\n", value)
     return unicodedata.normalize("NFC", FORBIDDEN_IN_PARAGRAPH.sub("", text)).strip(BLANKS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from accounts.enums import Category
-from core.csv import Writable, write_lines
+from core.csv import Writable, write_rows
 from directory.models import active_people
 
 #: People held in memory at a time.
@@ -19,7 +19,7 @@ def write_directory(file: Writable) -> int:
     `supannListeRouge` is TRUE, not to be shown, unless the person's last decision
     is to be listed (PRV-02).
     """
-    return write_lines(file, COLUMNS, _lines())
+    return write_rows(file, COLUMNS, _lines())
 
 
 def _lines() -> Iterator[tuple[str, ...]]:

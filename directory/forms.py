@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from core.forms.fields import RefusingField
+from core.forms.fields import CleanedCharField
 from core.forms.widgets import CheckboxInput
-from core.text import TextRefused, clean_line
+from core.text import InvalidText, clean_line
 from directory.models import DirectoryConsent
 
 YES, NO = "yes", "no"
@@ -23,14 +23,14 @@ def searchable_line(typed: str) -> str:
     """The line to look for. Raises TextRefused when it is too long, has an invisible character, or no two letters
     in a row: one letter would list half of the university."""
     if len(typed) > LONGEST_QUERY:
-        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+        raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
     line = clean_line(typed)
     if not TWO_LETTERS.search(line):
-        raise TextRefused(TOO_SHORT, code="too_short")
+        raise InvalidText(TOO_SHORT, code="too_short")
     return line
 
 
-class NameField(RefusingField):
+class NameField(CleanedCharField):
     """A name, or part of one, to look for."""
 
     widget = forms.SearchInput(attrs={"maxlength": LONGEST_QUERY, "autocapitalize": "words", "spellcheck": "false"})

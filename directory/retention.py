@@ -7,15 +7,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
-from core.retention import Rows, purged
+from core.retention import Rows, retention_rule
 from directory.models import DirectoryConsent
-from privacy.erasure import also_erased, outlives
+from privacy.erasure import keep_relation, register_erasure
 
-outlives("directory_consents", _("la preuve de chaque choix, le temps pendant lequel elle peut servir"))
+keep_relation("directory_consents", _("la preuve de chaque choix, le temps pendant lequel elle peut servir"))
 
 
-@also_erased
-def take_back_the_yes(accounts: Sequence[Account]) -> None:
+@register_erasure
+def withdraw_consent(accounts: Sequence[Account]) -> None:
     """Somebody whom HR employs again is asked by nothing of the past: the last decision kept is a no."""
     consents = DirectoryConsent.objects.filter(account__in=accounts)
     last = consents.order_by("account", "-decided_at", "-pk").distinct("account")
@@ -26,7 +26,7 @@ def take_back_the_yes(accounts: Sequence[Account]) -> None:
     )
 
 
-@purged("directory-choices", after="RETENTION_PROOFS_DAYS")
+@retention_rule("directory-choices", after="RETENTION_PROOFS_DAYS")
 def proofs_of_choices(limit: datetime) -> Rows:
     """Decisions of people who left and whose data are erased."""
     return DirectoryConsent.objects.filter(

@@ -40,7 +40,7 @@ class Found:
     is_near: bool = False
 
 
-class Slips(Func):
+class EditDistance(Func):
     """How many slips there are between what was typed and the nearest word of a name."""
 
     function = "directory_slips"
@@ -127,8 +127,8 @@ def _slips(word: str) -> Case | Value:
     )
 
 
-def _counted_slips(word: str) -> Slips:
-    return Slips("words", Value(word), Value(_allowed_slips(word)))
+def _counted_slips(word: str) -> EditDistance:
+    return EditDistance("words", Value(word), Value(_allowed_slips(word)))
 
 
 def _allowed_slips(word: str) -> int:

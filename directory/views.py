@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from accounts.models import Account
-from core.rate_limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, this_client
+from core.rate_limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, current_client
 from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
 from directory.models import DirectoryConsent
 from directory.search import MOST_PEOPLE, find_people
@@ -47,7 +47,7 @@ class DirectoryView(TemplateView):
         return self.render_to_response(context, headers=headers)
 
     def _found(self, form: SearchForm) -> dict[str, Any]:
-        DIRECTORY_SEARCHES_PER_CLIENT.hit(this_client())
+        DIRECTORY_SEARCHES_PER_CLIENT.hit(current_client())
         DIRECTORY_SEARCHES_IN_ALL.hit()
         query = form.cleaned_data["q"]
         found = find_people(query)

@@ -13,14 +13,14 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from hr_feed.parsing.parser import FeedFile
 from hr_feed.parsing.rows import Person, RowChecker
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Problem, Severity
 from hr_feed.report_examples import example_of_change, example_of_newcomer
 from hr_feed.sync.apply import Changes, apply
-from hr_feed.sync.diff import Difference, differences, lines_of_newcomers, lines_with_a_known_recovery_address
-from hr_feed.sync.login_assignment import named
+from hr_feed.sync.diff import AccountDifference, differences, lines_of_newcomers, lines_with_a_known_recovery_address
+from hr_feed.sync.login_assignment import assign_logins
 from hr_feed.sync.staging import staged
 from outbox.tasks import send_due_messages
 
@@ -136,13 +136,13 @@ class _Preview:
         ]
 
     def _changes(self, people: dict[int, Person]) -> Changes:
-        newcomers, nameless = named([people[line] for line in lines_of_newcomers()])
+        newcomers, nameless = assign_logins([people[line] for line in lines_of_newcomers()])
         changes = Changes(newcomers, nameless, differences(columns=self._columns, today=self._today))
         self._tell(nameless)
         self._warn_of_what_is_kept(changes.differences, people)
         return changes
 
-    def _warn_of_what_is_kept(self, found: Sequence[Difference], people: dict[int, Person]) -> None:
+    def _warn_of_what_is_kept(self, found: Sequence[AccountDifference], people: dict[int, Person]) -> None:
         for difference in found:
             person = people[difference.line]
             if difference.is_proposal:
@@ -183,7 +183,7 @@ class _Import(_Preview):
 
     def finish(self) -> None:
         """Wake a worker, once: mails wait."""
-        wake(send_due_messages)
+        enqueue_on_commit(send_due_messages)
 
     def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
         apply(changes, people=people, columns=self._columns, today=self._today, actor=self._actor)

@@ -8,13 +8,13 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.recovery.corrections import require_right
+from accounts.recovery.corrections import require_correction_permission
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 
 
-class AlreadyDealtWith(Exception):
+class ProposalAlreadyHandled(Exception):
     """It waits no more: taken up, dismissed, replaced by a newer one, or on file by now."""
 
 
@@ -45,10 +45,10 @@ def dismiss_proposal(*, entry_id: int, agent: Account, reason: str) -> None:
     account_id = JournalEntry.objects.filter(pk=entry_id).values_list("account_id", flat=True).first()
     account = Account.objects.select_for_update(of=("self",)).filter(pk=account_id).first()
     if account is None:
-        raise AlreadyDealtWith
-    require_right(agent, account)
+        raise ProposalAlreadyHandled
+    require_correction_permission(agent, account)
     if not waiting_proposals().filter(pk=entry_id).exists():
-        raise AlreadyDealtWith
+        raise ProposalAlreadyHandled
     record_event(
         account=account, actor=agent, event=Event.RECOVERY_PROPOSAL_DISMISSED, proposal=entry_id, reason=reason
     )

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core.csv import without_formula
+from core.csv import escape_formula
 
 #: More lines than anybody reads; the others are only counted, so that a hostile file cannot fill the memory.
 MOST_PROBLEMS = 50_000
@@ -90,4 +90,4 @@ class ImportReport:
         writer.writerow([gettext("ligne"), "hr_id", gettext("colonne"), gettext("gravité"), gettext("raison")])
         for problem in sorted(self.problems, key=lambda problem: problem.line):
             cells = (str(problem.line), problem.hr_id, problem.column, problem.severity.label, problem.reason)
-            writer.writerow([without_formula(str(cell)) for cell in cells])
+            writer.writerow([escape_formula(str(cell)) for cell in cells])

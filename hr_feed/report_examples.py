@@ -8,7 +8,7 @@ from accounts.enums import Category
 from accounts.models import Account
 from hr_feed.parsing.rows import Person
 from hr_feed.report import Example, FieldChange
-from hr_feed.sync.diff import Difference
+from hr_feed.sync.diff import AccountDifference
 
 #: Columns whose values may be shown; of the others, which prove who somebody is or reach them, only the name (PRV-04).
 SHOWN = frozenset({"family_name", "given_name", "category", "employer", "start_date", "end_date", "language"})
@@ -19,7 +19,7 @@ def example_of_newcomer(person: Person) -> Example:
     return Example(person.line, person.hr_id, _full_name(person))
 
 
-def example_of_change(difference: Difference, person: Person, account: Account) -> Example:
+def example_of_change(difference: AccountDifference, person: Person, account: Account) -> Example:
     """Somebody whose account would change, and how."""
     columns = [*difference.fields, *(["recovery_address"] if difference.is_correction else [])]
     changes = tuple(_change(column, person, account) for column in columns)

@@ -1,23 +1,23 @@
 from datetime import datetime
 
-from core.retention import Rows, purged
+from core.retention import Rows, retention_rule
 from hr_feed.models import CONTENT_KEPT_FOR, HrImport
-from hr_feed.uploads.expiry import let_go
+from hr_feed.uploads.expiry import discard
 
 
-def let_go_of_each(imports: list[HrImport]) -> None:
+def discard_each(imports: list[HrImport]) -> None:
     """The row stays, and says that nobody has confirmed it in time."""
     for hr_import in imports:
-        let_go(hr_import, agent=None)
+        discard(hr_import, agent=None)
 
 
-@purged("hr-files", after=None, by=let_go_of_each)
+@retention_rule("hr-files", after=None, by=discard_each)
 def old_hr_files(limit: datetime) -> Rows:
     """Uploaded HR files, full of private addresses; each hour a task looks for them too."""
     return HrImport.objects.idle_since(limit - CONTENT_KEPT_FOR)
 
 
-@purged("hr-imports", after="RETENTION_IMPORTS_DAYS")
+@retention_rule("hr-imports", after="RETENTION_IMPORTS_DAYS")
 def ended_hr_imports(limit: datetime) -> Rows:
     """Imports that are over, with their reports."""
     return HrImport.objects.filter(ended_at__lt=limit)

@@ -8,13 +8,13 @@ from hr_feed.uploads import jobs as working
 
 # A file of 300,000 lines on a slow server takes more than the ten minutes of other tasks.
 @shared_task(time_limit=3600)
-def work_on_hr_files() -> None:
+def run_hr_imports() -> None:
     """Preview or import the HR file that waits, then make room for others before the next one."""
-    if working.work_on_next():
-        work_on_hr_files.delay()
+    if working.run_next():
+        run_hr_imports.delay()
 
 
 @shared_task
-def let_go_of_old_hr_files() -> None:
+def discard_old_hr_files() -> None:
     """Delete the HR files that have waited for a day (PRV-05)."""
-    keeping.let_go_of_old_files()
+    keeping.discard_old_files()

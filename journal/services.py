@@ -1,15 +1,17 @@
 """Writing the journal: one entry in the same transaction as the change it tells."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
-from core.request_context import current_origin
-from core.security_log import Outcome, tell
+from core.request_context import current_request_context
+from core.security_log import Outcome, log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
 
+# A row of AUTH_USER_MODEL; this app imports no other.
+User = Any
 #: How the OWASP vocabulary ends the names of what failed.
 FAILURE = "_fail"
 _REVOKED, _SENSITIVE, _PRIVILEGE = "authn_token_revoked", "sensitive_update", "privilege_permissions_changed"
@@ -32,15 +34,13 @@ ALSO: dict[Event, str] = {
 }
 
 
-def record_event(
-    *, account: AbstractBaseUser | None, event: Event, actor: AbstractBaseUser | None = None, **details: object
-) -> JournalEntry:
+def record_event(*, account: User | None, event: Event, actor: User | None = None, **details: object) -> JournalEntry:
     """Record `event` on `account`. `details` must be JSON and hold no secret (PWD-08); the origin is added.
 
     Call it inside the transaction of the change, so that both are kept or neither is (LOG-03). The log has a line of it
     once that commits, without the details (LOG-01).
     """
-    origin = current_origin()
+    origin = current_request_context()
     entry = JournalEntry.objects.create(
         account=account,
         actor=actor,
@@ -56,10 +56,10 @@ def record_event(
 
 
 def record_events(
-    *, accounts: Iterable[AbstractBaseUser], event: Event, actor: AbstractBaseUser | None = None, **details: object
+    *, accounts: Iterable[User], event: Event, actor: User | None = None, **details: object
 ) -> list[JournalEntry]:
     """Record the same `event` on each of them, as `record_event` does, in one statement."""
-    origin = current_origin()
+    origin = current_request_context()
     entries = JournalEntry.objects.bulk_create(
         JournalEntry(
             account=account,
@@ -85,6 +85,6 @@ def log_journal_event(event: Event, **facts: int | None) -> None:
 
     # A function with a name: Django logs the name when it fails.
     def write() -> None:
-        tell(event.value, outcome=outcome, **facts, **also)
+        log_security_event(event.value, outcome=outcome, **facts, **also)
 
     transaction.on_commit(write, robust=True)

@@ -10,7 +10,7 @@ CLOSE = "SET LOCAL portal.retention = 'off'"
 
 
 @contextmanager
-def retention_door() -> Iterator[None]:
+def allow_retention() -> Iterator[None]:
     """Inside, whole rows may be deleted and entries of the journal be emptied. Needs a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(OPEN)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from core.email_addresses import UNIVERSITY, AddressRefused, address_key, outside_address, suggested_correction
+from core.email_addresses import UNIVERSITY, InvalidAddress, address_key, external_address, suggested_correction
 
 
 def forwarding_address(raw: str) -> str:
@@ -16,17 +16,17 @@ def forwarding_address(raw: str) -> str:
     Not the university's own, nor the one that this portal writes from; and as `FORWARDING_ALLOWED_DOMAINS` and
     `FORWARDING_DENIED_DOMAINS` say.
     """
-    address = outside_address(raw)
+    address = external_address(raw)
     if address_key(address) in _own_addresses():
-        raise AddressRefused(UNIVERSITY, code="university")
+        raise InvalidAddress(UNIVERSITY, code="university")
     domain = domain_of(address)
     if _is_in(domain, settings.FORWARDING_DENIED_DOMAINS):
         text = _("L’université ne permet pas de rediriger vers %(domain)s. Choisissez une autre adresse")
-        raise AddressRefused(text % {"domain": domain}, code="denied_domain")
+        raise InvalidAddress(text % {"domain": domain}, code="denied_domain")
     allowed = settings.FORWARDING_ALLOWED_DOMAINS
     if allowed and not _is_in(domain, allowed):
         text = _("L’université ne permet de rediriger que vers ces domaines\N{NO-BREAK SPACE}: %(domains)s")
-        raise AddressRefused(text % {"domains": ", ".join(allowed)}, code="not_an_allowed_domain")
+        raise InvalidAddress(text % {"domains": ", ".join(allowed)}, code="not_an_allowed_domain")
     return address
 
 
@@ -34,7 +34,7 @@ def may_receive(address: str) -> bool:
     """Whether mail may be forwarded to the address, as the settings are now."""
     try:
         forwarding_address(address)
-    except AddressRefused:
+    except InvalidAddress:
         return False
     return True
 

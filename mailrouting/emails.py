@@ -12,10 +12,10 @@ from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.registry import Mail, mail
+from outbox.registry import Email, register_email
 
 
-class Change(StrEnum):
+class RedirectionChange(StrEnum):
     """What became of a redirection, as its owner is told (FWD-04)."""
 
     ASKED = "asked"
@@ -25,8 +25,8 @@ class Change(StrEnum):
     GIVEN_UP = "given-up"
 
 
-@mail(Kind.REDIRECTION_VERIFICATION)
-def redirection_verification(message: Message) -> Mail | None:
+@register_email(Kind.REDIRECTION_VERIFICATION)
+def redirection_verification(message: Message) -> Email | None:
     """Asks whoever reads an address to confirm it; pointless once it is confirmed, changed, no longer allowed, or its
     account locked."""
     account = message.person
@@ -38,11 +38,11 @@ def redirection_verification(message: Message) -> Mail | None:
     deadline = redirection_link.deadline(message.built_at)
     link = redirection_link.url(account, deadline, redirection.pk)
     context = {"account": account, "keep_copy": redirection.keep_copy, "link": link}
-    return Mail("mailrouting/mails/redirection_verification", context, deadline)
+    return Email("mailrouting/mails/redirection_verification", context, deadline)
 
 
-@mail(Kind.REDIRECTION_CHANGED)
-def redirection_changed(message: Message) -> Mail | None:
+@register_email(Kind.REDIRECTION_CHANGED)
+def redirection_changed(message: Message) -> Email | None:
     """Tells every address on file what became of the redirection (FWD-04)."""
     made = notice(message, "mailrouting/mails/redirection_changed")
     if made is None:
@@ -51,14 +51,14 @@ def redirection_changed(message: Message) -> Mail | None:
     return replace(made, context={**made.context, "change": change})
 
 
-def change_told_by(entry: JournalEntry) -> Change:
+def change_told_by(entry: JournalEntry) -> RedirectionChange:
     """Which change an entry of the journal records."""
     details = entry.details
     if entry.event == Event.REDIRECTION_STOPPED:
-        return Change.STOPPED if details["previous_proven"] else Change.GIVEN_UP
+        return RedirectionChange.STOPPED if details["previous_proven"] else RedirectionChange.GIVEN_UP
     if entry.event == Event.REDIRECTION_VERIFIED:
-        return Change.IN_FORCE
+        return RedirectionChange.IN_FORCE
     is_same_address = details["previous"] == details["target"]
     if is_same_address and details["proven"] == details["previous_proven"]:
-        return Change.COPY
-    return Change.IN_FORCE if details["proven"] else Change.ASKED
+        return RedirectionChange.COPY
+    return RedirectionChange.IN_FORCE if details["proven"] else RedirectionChange.ASKED

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import OuterRef, Subquery
 
-from core.csv import Writable, write_lines
+from core.csv import Writable, write_rows
 from mailrouting.models import Mailbox, Redirection
 
 #: Mailboxes held in memory at a time.
@@ -19,7 +19,7 @@ def write_redirections(file: Writable) -> int:
     `mailForwardingAddress` is empty unless the forwarding is in force: while the address waits, after a lock or the
     last day, or when the settings refuse it, mail stays in the mailbox. `keepCopy` is FALSE where none of it does.
     """
-    return write_lines(file, COLUMNS, _lines())
+    return write_rows(file, COLUMNS, _lines())
 
 
 def _lines() -> Iterator[tuple[str, ...]]:

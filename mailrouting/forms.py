@@ -10,23 +10,23 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import AccountForm, ConfirmedForm
 from accounts.models import Account
-from core.email_addresses import AddressRefused
-from core.forms.fields import DID_YOU_MEAN, OutsideAddressField, RefusingField
+from core.email_addresses import InvalidAddress
+from core.forms.fields import DID_YOU_MEAN, CleanedCharField, ExternalAddressField
 from core.forms.widgets import CheckboxInput
-from core.text import TextRefused
+from core.text import InvalidText
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
 from mailrouting.models import Redirection
 
 
-class ForwardingAddressField(OutsideAddressField):
+class ForwardingAddressField(ExternalAddressField):
     """An address that mail may be forwarded to."""
 
     clean_text = staticmethod(forwarding_address)
 
-    def error(self, refusal: AddressRefused | TextRefused, typed: str) -> ValidationError:
+    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
         """The reason of the refusal, rather than a suggestion that would be refused as well."""
         if suggested_target(typed) is None:
-            return RefusingField.error(self, refusal, typed)
+            return CleanedCharField.error(self, refusal, typed)
         return super().error(refusal, typed)
 
 

@@ -1,11 +1,11 @@
 """The link that proves a forwarding address."""
 
-from accounts.links.base import MailedLink
+from accounts.links.base import SignedLink
 from accounts.models import Account
 from mailrouting.models import Redirection
 
 
-class RedirectionLink(MailedLink):
+class RedirectionLink(SignedLink):
     """Bound to the account, the redirection and its exact address: choosing another address kills it (FWD-01), and so
     does a lock, even released."""
 

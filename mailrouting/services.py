@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.enums import Category, State
 from accounts.models import Account
-from accounts.notifications import tell_of_change
-from accounts.recovery.mail_quota import MailLimitReached, tell_of_withheld, verification_allowed_at
-from accounts.services import NotActive, held
-from core.compiled_query import Prepared
+from accounts.notifications import notify_change
+from accounts.recovery.mail_quota import MailQuotaExceeded, log_withheld_mail, verification_allowed_at
+from accounts.services import AccountNotActive, lock_active_account
+from core.compiled_query import CompiledQuery
 from core.email_addresses import same_address
 from core.rate_limits import SHORTEST_TIME_BETWEEN_MAILS
 from journal.events import Event
@@ -22,9 +22,9 @@ from mailrouting.domains import forwarding_address
 from mailrouting.models import Mailbox, Redirection
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 
-_ASKED_TO_CONFIRM = Prepared(
+_ASKED_TO_CONFIRM = CompiledQuery(
     lambda person, subject, address: Message.objects.filter(
         person=person, kind=Kind.REDIRECTION_VERIFICATION, subject_id=subject, address=address
     ).order_by("-created_at")[:1]
@@ -36,7 +36,7 @@ class ForwardingNotAllowed(Exception):
 
 
 @transaction.atomic
-def open_mailbox(*, account: Account) -> Mailbox:
+def create_mailbox(*, account: Account) -> Mailbox:
     """Give the person the mailbox of their institutional address; asking twice gives the same one."""
     mailbox, created = Mailbox.objects.get_or_create(
         account=account, defaults={"address": account.institutional_address}
@@ -46,7 +46,7 @@ def open_mailbox(*, account: Account) -> Mailbox:
     return mailbox
 
 
-def open_mailboxes_of_updated(
+def create_mailboxes_of_updated(
     sender: object, accounts: Collection[int], actor: Account | None, **kwargs: object
 ) -> None:
     """Give a mailbox to those whom HR has made members of staff, or brought back as such, after their activation; in a
@@ -77,9 +77,9 @@ def change_redirection(*, account: Account, target: str, keep_copy: bool) -> Red
     Until another address than the recovery address is confirmed, nothing is forwarded, not even to the address before.
     Raises NotActive besides.
     """
-    redirection, entry = _redirect(held(account), target=target, keep_copy=keep_copy)
+    redirection, entry = _redirect(lock_active_account(account), target=target, keep_copy=keep_copy)
     if entry is not None:
-        tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
+        notify_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
     return redirection
 
 
@@ -100,16 +100,16 @@ def stop_redirection(*, account: Account) -> None:
 
     Also gives up an address that still waits: its link dies. Twice is once. Raises NotActive.
     """
-    account = held(account)
+    account = lock_active_account(account)
     current = _redirection(account)
     if current is None or not current.is_wanted:
         return
     entry = _stop(account, current, actor=account)
-    tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
+    notify_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
 
 
 @transaction.atomic
-def remove_redirection_of_released(sender: object, account: Account, agent: Account, **kwargs: object) -> None:
+def remove_redirection_of_unlocked(sender: object, account: Account, agent: Account, **kwargs: object) -> None:
     """Deliver to the university mailbox only after a lock: who forwards may have been somebody else (HLP-06).
 
     Nobody is mailed about it: the mail of the release and its page say so.
@@ -120,7 +120,7 @@ def remove_redirection_of_released(sender: object, account: Account, agent: Acco
 
 
 @transaction.atomic
-def ask_for_verification_again(*, account: Account) -> Message:
+def resend_verification(*, account: Account) -> Message:
     """Mail the verification link once more. Raises MailLimitReached when it is too early or too often (ENU-05),
     Redirection.DoesNotExist when nothing waits, ForwardingNotAllowed, NotActive.
     """
@@ -130,8 +130,8 @@ def ask_for_verification_again(*, account: Account) -> Message:
         raise ForwardingNotAllowed
     retry_at = next_mail_at(redirection)
     if retry_at > timezone.now():
-        tell_of_withheld(kind=Kind.REDIRECTION_VERIFICATION, person=account)
-        raise MailLimitReached(retry_at)
+        log_withheld_mail(kind=Kind.REDIRECTION_VERIFICATION, person=account)
+        raise MailQuotaExceeded(retry_at)
     return _ask_for_verification(account, redirection)
 
 
@@ -159,7 +159,7 @@ def verify_redirection(*, redirection_id: int, target: str) -> bool:
         account=account, event=Event.REDIRECTION_VERIFIED, target=target, keep_copy=redirection.keep_copy
     )
     if account.state == State.ACTIVE:
-        tell_of_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
+        notify_change(kind=Kind.REDIRECTION_CHANGED, entry=entry)
     return True
 
 
@@ -236,7 +236,7 @@ def _ask_for_first_verification(account: Account, redirection: Redirection) -> N
     """Unless there were enough of them, to this address or for this person: the page says from when to ask again."""
     kind = Kind.REDIRECTION_VERIFICATION
     if verification_allowed_at(kind=kind, address=redirection.target, person=account) > timezone.now():
-        tell_of_withheld(kind=kind, person=account)
+        log_withheld_mail(kind=kind, person=account)
         return
     _ask_for_verification(account, redirection)
 
@@ -245,7 +245,7 @@ def _ask_for_verification(account: Account, redirection: Redirection) -> Message
     record_event(
         account=account, actor=account, event=Event.REDIRECTION_VERIFICATION_REQUESTED, target=redirection.target
     )
-    return queue(
+    return queue_email(
         kind=Kind.REDIRECTION_VERIFICATION,
         person=account,
         address=redirection.target,
@@ -268,7 +268,7 @@ def _present(account_id: int) -> Account:
     Account.objects.select_for_update(of=("self",)).get(pk=account_id)
     account: Account = Account.objects.with_lock().get(pk=account_id)
     if account.state in (State.LOCKED, State.CLOSED):
-        raise NotActive
+        raise AccountNotActive
     return account
 
 

@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
 from accounts.forms import ConfirmedForm
-from accounts.links.base import Claims, LinkNotValid
+from accounts.links.base import InvalidLink, TokenPayload
 from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account
-from accounts.recovery.mail_quota import MailLimitReached
-from accounts.services import NotActive
+from accounts.recovery.mail_quota import MailQuotaExceeded
+from accounts.services import AccountNotActive
 from accounts.views.reauthentication import ConfirmedFormMixin
 from accounts.views.recovery import too_early
 from core.templatetags.dates import hour
@@ -28,10 +28,10 @@ from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
-    ask_for_verification_again,
     change_redirection,
     last_verification_mail,
     next_mail_at,
+    resend_verification,
     seconds_until_next_mail,
     stop_redirection,
     verify_redirection,
@@ -93,9 +93,9 @@ class RedirectionChangeView(OwnRedirectionView):
         target, keep_copy = form.cleaned_data["target"], form.cleaned_data["keep_copy"]
         try:
             redirection = change_redirection(account=self.account, target=target, keep_copy=keep_copy)
-        except NotActive:
+        except AccountNotActive:
             return redirect("locked-help")
-        say_what_happens_now(self.request, redirection)
+        redirection_message(self.request, redirection)
         return redirect("account")
 
 
@@ -121,7 +121,7 @@ class RedirectionStopView(OwnRedirectionView):
         """Stop it; what was stopped a moment ago, by a double click or another tab, is stopped."""
         try:
             stop_redirection(account=self.account)
-        except NotActive:
+        except AccountNotActive:
             return redirect("locked-help")
         messages.success(self.request, _("Vos messages n’arrivent plus que dans votre boîte universitaire."))
         return redirect("account")
@@ -140,7 +140,7 @@ def proof_of(redirection: Redirection) -> dict[str, Any]:
     }
 
 
-def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None:
+def redirection_message(request: HttpRequest, redirection: Redirection) -> None:
     """Where mail goes from now on, or what it waits for."""
     address = {"address": redirection.target}
     if not redirection.is_waiting:
@@ -162,10 +162,10 @@ def say_what_happens_now(request: HttpRequest, redirection: Redirection) -> None
 def request_verification(request: HttpRequest, account: Account) -> None:
     """Have the verification mailed again, and say so, or from when it can be asked for."""
     try:
-        ask_for_verification_again(account=account)
-    except MailLimitReached as refused:
+        resend_verification(account=account)
+    except MailQuotaExceeded as refused:
         messages.warning(request, too_early(refused))
-    except (Redirection.DoesNotExist, ForwardingNotAllowed, NotActive):
+    except (Redirection.DoesNotExist, ForwardingNotAllowed, AccountNotActive):
         messages.info(request, _("Aucune adresse n’attend de vérification."))
     else:
         messages.success(request, _("Un nouvel e-mail vient de partir."))
@@ -199,7 +199,7 @@ class RedirectionView(LinkPageView):
     used_template = not_valid_template = "mailrouting/not_valid.html"
     redirection: Redirection
 
-    def claims(self) -> Claims:
+    def claims(self) -> TokenPayload:
         """What the link says, and the redirection it is about.
 
         Read before the check: what the check vouches for is what was read, or something newer, which `post` sees.
@@ -207,7 +207,7 @@ class RedirectionView(LinkPageView):
         claims = super().claims()
         redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
         if redirection is None:
-            raise LinkNotValid
+            raise InvalidLink
         self.redirection = redirection
         return claims
 
@@ -222,7 +222,7 @@ class RedirectionView(LinkPageView):
         """Confirm it, unless another address was chosen this very moment."""
         try:
             done_now = verify_redirection(redirection_id=self.redirection.pk, target=self.redirection.target)
-        except (Redirection.DoesNotExist, NotActive):
+        except (Redirection.DoesNotExist, AccountNotActive):
             return render(request, self.not_valid_template, status=NOT_FOUND)
         context = {"already": not done_now, "continues": "activation" in request.session}
         return render(request, "mailrouting/verified.html", context)

@@ -23,7 +23,7 @@ from accounts.enums import Category, LockReason, State
 from accounts.models import Account, Lock, Session
 from activation.models import CharterAcceptance, LinkRequest
 from activation.wizard.steps import STEPS
-from core.rate_limits import refusals
+from core.rate_limits import refusal_counts
 from directory.models import DirectoryConsent
 from journal.events import Event
 from journal.models import JournalEntry
@@ -42,7 +42,7 @@ PRIORITIES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 Source = Callable[[], Iterable[Metric]]
 
 
-class Figures(Collector):
+class PortalCollector(Collector):
     """Every figure of the portal. A server that is away takes its own figures with it, and no others."""
 
     def collect(self) -> Iterator[Metric]:
@@ -149,7 +149,7 @@ def _refusals() -> Iterable[Metric]:
     family = CounterMetricFamily(
         "portal_refusals", "Requests refused as too many, by limit; begins again every day.", labels=["limit"]
     )
-    for limit, number in refusals().items():
+    for limit, number in refusal_counts().items():
         family.add_metric([limit], number)
     yield family
 

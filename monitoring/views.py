@@ -11,18 +11,18 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from monitoring.collectors import Figures
+from monitoring.collectors import PortalCollector
 
 #: Seconds for which figures are given again: whoever asks often does not make the database count often.
-FIGURES_LAST = 10.0
+CACHE_SECONDS = 10.0
 
 
-class LastFigures:
+class CachedMetrics:
     """The figures as they were a moment ago. In one process one request looks them up, the others wait for it."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(Figures())
+        self._registry.register(PortalCollector())
         self._lock = Lock()
         self._text, self._good_until = b"", 0.0
 
@@ -31,7 +31,7 @@ class LastFigures:
         with self._lock:
             if time.monotonic() >= self._good_until:
                 self._text = generate_latest(self._registry)
-                self._good_until = time.monotonic() + FIGURES_LAST
+                self._good_until = time.monotonic() + CACHE_SECONDS
             return self._text
 
     def forget(self) -> None:
@@ -39,7 +39,7 @@ class LastFigures:
         self._good_until = 0.0
 
 
-last_figures = LastFigures()
+last_figures = CachedMetrics()
 
 
 @login_not_required

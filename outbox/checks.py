@@ -10,7 +10,7 @@ THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @checks.register(checks.Tags.security, deploy=True)
-def mails_are_encrypted(app_configs: Any, **kwargs: Any) -> list[checks.Warning]:
+def check_mail_encryption(app_configs: Any, **kwargs: Any) -> list[checks.Warning]:
     """Warn when links that open accounts leave this machine in the clear."""
     is_encrypted = settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL
     if settings.EMAIL_BACKEND != SMTP or is_encrypted or settings.EMAIL_HOST in THIS_MACHINE:

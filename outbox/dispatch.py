@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from outbox import registry
 from outbox import rendering as mails
 from outbox import status as recording
 from outbox.enums import Status
 from outbox.models import Message
-from outbox.transport import Accepted, Answer, Courier, Postponed
+from outbox.transport import Accepted, Answer, Postponed, SMTPTransport
 
 logger = logging.getLogger(__name__)
 
@@ -32,22 +33,22 @@ class Draft:
     """A row, and what its mail says."""
 
     message: Message
-    content: mails.Mail
+    content: registry.Email
 
 
-def nobody() -> bool:
+def no_other_worker() -> bool:
     """Whoever sends a batch sends the next one too."""
     return False
 
 
 def send(*, message_id: int) -> None:
     """Send one mail now if it is due and nobody else has it in hand; a missing or finished row is normal."""
-    with Courier() as courier:
+    with SMTPTransport() as courier:
         for draft in _drafts(_take(now=timezone.now(), size=1, only=message_id)):
             _send_one(draft, courier)
 
 
-def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = nobody) -> bool:
+def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = no_other_worker) -> bool:
     """Send one batch of what is due, the most urgent first; True when somebody is to be called for the next one.
 
     A batch keeps one connection and ends early when the server is down or time is running out; what was taken and
@@ -56,16 +57,16 @@ def send_due(*, now: datetime | None = None, call_another: Callable[[], bool] = 
     """
     taken = _take(now=now or timezone.now(), size=BATCH)
     is_full, called, ends_at = len(taken) == BATCH, False, None
-    with Courier() as courier:
+    with SMTPTransport() as courier:
         for draft in _drafts(taken):
             answer = _send_one(draft, courier)
             ends_at = ends_at or timezone.now() + BATCH_TIME
             called = called or (is_full and isinstance(answer, Accepted) and call_another())
             if _server_is_down(answer):
-                recording.put_back(taken, not_before=timezone.now() + recording.FIRST_DELAY)
+                recording.release_leases(taken, not_before=timezone.now() + recording.FIRST_DELAY)
                 return False
             if timezone.now() > ends_at:
-                recording.put_back(taken)
+                recording.release_leases(taken)
                 return not called or _few_are_due()
     return is_full and not called
 
@@ -94,9 +95,9 @@ def _drafts(messages: list[Message]) -> Iterator[Draft]:
     """What the mails say, from today's facts; deadlines are on the rows before anything leaves. Pointless ones end."""
     for first in range(0, len(messages), DRAFTED_TOGETHER):
         some, now = messages[first : first + DRAFTED_TOGETHER], timezone.now()
-        mails.look_up(some)
+        registry.prefetch(some)
         drafts = [draft for message in some if (draft := _draft(message, now))]
-        recording.note_built(draft.message for draft in drafts)
+        recording.mark_built(draft.message for draft in drafts)
         yield from drafts
 
 
@@ -104,24 +105,24 @@ def _draft(message: Message, now: datetime) -> Draft | None:
     """None when there is nothing to say any more, or when it cannot be made now."""
     message.built_at = now
     try:
-        content = mails.build(message)
+        content = registry.build_email(message)
     except Exception as error:
-        recording.note_answer(message, _cannot_be_made(message, error))
+        recording.record_answer(message, _cannot_be_made(message, error))
         return None
     if content is None:
-        recording.note_pointless(message)
+        recording.mark_cancelled(message)
         return None
     message.deadline = content.deadline
     return Draft(message, content)
 
 
-def _send_one(draft: Draft, courier: Courier) -> Answer:
+def _send_one(draft: Draft, courier: SMTPTransport) -> Answer:
     """Write one mail, hand it over, record the answer."""
     try:
-        answer = courier.hand_over(mails.rendered(draft.message, draft.content))
+        answer = courier.hand_over(mails.render_email(draft.message, draft.content))
     except Exception as error:
         answer = _cannot_be_made(draft.message, error)
-    recording.note_answer(draft.message, answer)
+    recording.record_answer(draft.message, answer)
     return answer
 
 

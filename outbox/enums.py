@@ -52,4 +52,4 @@ class Status(models.TextChoices):
 
 
 UNFINISHED = (Status.QUEUED, Status.SENDING)
-CAME_BACK = (Status.BOUNCED, Status.COMPLAINED, Status.REFUSED, Status.GIVEN_UP)
+UNDELIVERED = (Status.BOUNCED, Status.COMPLAINED, Status.REFUSED, Status.GIVEN_UP)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.choices import EnumChoices
-from outbox.enums import CAME_BACK, UNFINISHED, Kind, Priority, Status
+from outbox.enums import UNDELIVERED, UNFINISHED, Kind, Priority, Status
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -81,7 +81,7 @@ class Message(models.Model):
             models.Index(
                 fields=["-created_at"],
                 name="outbox_came_back",
-                condition=Q(status__in=[str(s) for s in CAME_BACK]),
+                condition=Q(status__in=[str(s) for s in UNDELIVERED]),
             ),
             models.Index(fields=["deadline"], name="outbox_deadline", condition=Q(deadline__isnull=False)),
             models.Index(fields=["provider_id"], name="outbox_provider", condition=~Q(provider_id="")),

@@ -11,7 +11,7 @@ from outbox.models import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class Email:
     """What a builder gives: the templates `<template>_subject.txt`, `_body.txt`, `_body.html` and their context."""
 
     template: str
@@ -19,13 +19,13 @@ class Mail:
     deadline: datetime | None = None
 
 
-Builder = Callable[[Message], Mail | None]
+Builder = Callable[[Message], Email | None]
 LookUp = Callable[[Sequence[Message]], None]
 _builders: dict[Kind, Builder] = {}
 _look_ups: list[LookUp] = []
 
 
-def mail(kind: Kind) -> Callable[[Builder], Builder]:
+def register_email(kind: Kind) -> Callable[[Builder], Builder]:
     """Register the function that makes mails of `kind`; it returns None when the mail has become pointless."""
 
     def register(builder: Builder) -> Builder:
@@ -35,13 +35,13 @@ def mail(kind: Kind) -> Callable[[Builder], Builder]:
     return register
 
 
-def for_whole_batch(function: LookUp) -> LookUp:
+def register_prefetch(function: LookUp) -> LookUp:
     """Register what finds in one query what the builders need to know of each mail of a batch."""
     _look_ups.append(function)
     return function
 
 
-def look_up(messages: Sequence[Message]) -> None:
+def prefetch(messages: Sequence[Message]) -> None:
     """Find whatever can be found for all of them at once, before their mails are built."""
     for function in _look_ups:
         function(messages)
@@ -52,7 +52,7 @@ def registered_kinds() -> frozenset[Kind]:
     return frozenset(_builders)
 
 
-def build(message: Message) -> Mail | None:
+def build_email(message: Message) -> Email | None:
     """The mail of a row, made from today's facts, or None when there is nothing to say any more."""
     with translation.override(message.language):
         return _builders[Kind(message.kind)](message)

@@ -6,10 +6,10 @@ from django.utils import translation
 
 from outbox.letters import Letter
 from outbox.models import Message
-from outbox.registry import Mail
+from outbox.registry import Email
 
 
-def rendered(message: Message, content: Mail) -> Letter:
+def render_email(message: Message, content: Email) -> Letter:
     """The mail ready to be handed over, in the person's language (EML-01, EML-02)."""
     with translation.override(message.language):
         context = {**shared_context(), **content.context, "deadline": content.deadline, "language": message.language}

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from outbox.enums import Kind, Priority
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
 
 
 @transaction.atomic
-def queue(
+def queue_email(
     *,
     kind: Kind,
     person: AbstractBaseUser | None,
@@ -30,14 +30,14 @@ def queue(
         subject_id=subject_id,
         priority=priority,
     )
-    wake(send_message, message.pk)
+    enqueue_on_commit(send_message, message.pk)
     return message
 
 
 @transaction.atomic
-def queue_each(messages: Iterable[Message]) -> list[Message]:
+def queue_emails(messages: Iterable[Message]) -> list[Message]:
     """Ask for many mails in the caller's transaction, in one statement; one worker is woken for all of them."""
     queued = Message.objects.bulk_create(messages)
     if queued:
-        wake(send_due_messages)
+        enqueue_on_commit(send_due_messages)
     return queued

@@ -35,7 +35,7 @@ WHERE id = %s AND status IN ('sending', 'queued')
 """
 
 
-def note_built(messages: Iterable[Message]) -> None:
+def mark_built(messages: Iterable[Message]) -> None:
     """Fix deadlines on the rows before anything leaves; one statement for all that have the same."""
     alike = defaultdict(list)
     for message in messages:
@@ -44,7 +44,7 @@ def note_built(messages: Iterable[Message]) -> None:
         Message.objects.filter(pk__in=numbers).update(built_at=built_at, deadline=deadline)
 
 
-def note_answer(message: Message, answer: Answer) -> None:
+def record_answer(message: Message, answer: Answer) -> None:
     """Record what the server said; what it did not take now is tried again later, for some days."""
     match answer:
         case Accepted(provider_id):
@@ -57,13 +57,13 @@ def note_answer(message: Message, answer: Answer) -> None:
             _postpone(message, said)
 
 
-def note_pointless(message: Message) -> None:
+def mark_cancelled(message: Message) -> None:
     """There is nothing to say any more."""
     _in_hand(message).update(status=Status.CANCELLED, leased_until=None)
     _tell(message, Status.CANCELLED)
 
 
-def put_back(messages: Iterable[Message], *, not_before: datetime | None = None) -> None:
+def release_leases(messages: Iterable[Message], *, not_before: datetime | None = None) -> None:
     """Give back those that were not tried, to be taken again in their order, or from an instant on."""
     due_at = F("due_at") if not_before is None else not_before
     untried = Message.objects.filter(pk__in=[message.pk for message in messages], status=Status.SENDING)

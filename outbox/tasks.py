@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from outbox import dispatch as sending
 
 # Whoever has not ended by then is killed, for its rows will soon be another's: a mail server that answers a byte at a
@@ -32,5 +32,5 @@ def send_due_messages() -> None:
 
 def call_another() -> bool:
     """Have another batch sent by whoever is free first."""
-    wake(send_due_messages, within=CALLED_WITHIN)
+    enqueue_on_commit(send_due_messages, within=CALLED_WITHIN)
     return True

@@ -43,13 +43,13 @@ class Postponed:
 Answer = Accepted | Refused | Postponed
 
 
-class Courier:
+class SMTPTransport:
     """One connection to the mail server, kept for a batch. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._connection: BaseEmailBackend = get_connection()
 
-    def __enter__(self) -> "Courier":
+    def __enter__(self) -> "SMTPTransport":
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -20,11 +20,11 @@ from accounts.models import Account
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
-from journal.triggers import retention_door
+from journal.triggers import allow_retention
 from privacy.export import relations
 
 
-class StillAnAgent(Exception):
+class AccountIsAgent(Exception):
     """Agents answer for what they did: their rights are taken away first."""
 
 
@@ -52,18 +52,18 @@ _outlives: dict[str, str | Promise] = {
 _also: list[Callable[[Sequence[Account]], None]] = []
 
 
-def outlives(relation: str, why: str | Promise) -> None:
+def keep_relation(relation: str, why: str | Promise) -> None:
     """Let the rows of that relation of an account stay; `why` is what the person is told."""
     _outlives[relation] = why
 
 
-def also_erased(act: Callable[[Sequence[Account]], None]) -> Callable[[Sequence[Account]], None]:
+def register_erasure(act: Callable[[Sequence[Account]], None]) -> Callable[[Sequence[Account]], None]:
     """Register what else has to be done: rows about people that do not point at the account as its own."""
     _also.append(act)
     return act
 
 
-def what_outlives() -> dict[str, str]:
+def kept_relations() -> dict[str, str]:
     """What is kept of an erased person, by table, and why."""
     return {relation: str(why) for relation, why in sorted(_outlives.items())}
 
@@ -78,7 +78,7 @@ def erase_person(*, account: Account, actor: Account | None = None) -> bool:
     if held.erased_at is not None:
         return False
     if held.is_staff or held.is_superuser:
-        raise StillAnAgent
+        raise AccountIsAgent
     erase([held], actor=actor)
     return True
 
@@ -89,7 +89,7 @@ def erase(accounts: Sequence[Account], actor: Account | None = None) -> None:
     for act in _also:
         act(accounts)
     _empty_accounts(ids)
-    with retention_door():
+    with allow_retention():
         _delete_what_points_at(ids)
         JournalEntry.objects.filter(account__in=ids).update(details={}, client_address=None, device="")
     for account in accounts:

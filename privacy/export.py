@@ -27,23 +27,23 @@ Rows = Iterable[models.Model]
 _elsewhere: dict[str, Callable[[Account], Rows]] = {}
 
 
-def leave_out(table: type[models.Model], column: str) -> None:
+def exclude_column(table: type[models.Model], column: str) -> None:
     """Keep one more secret out of the copies."""
     LEFT_OUT.add((table, column))
 
 
-def is_about_others(table: type[models.Model]) -> None:
+def exclude_table(table: type[models.Model]) -> None:
     """Keep a table out of the copies of those whose acts it records."""
     ABOUT_OTHERS.add(table)
 
 
-def also_held(name: str, find: Callable[[Account], Rows]) -> None:
+def register_source(name: str, find: Callable[[Account], Rows]) -> None:
     """Add rows that are about a person without pointing at the account."""
     _elsewhere[name] = find
 
 
 @transaction.atomic
-def copy_for(*, account: Account, actor: Account | None) -> dict[str, Any]:
+def export_person(*, account: Account, actor: Account | None) -> dict[str, Any]:
     """The copy, ready for JSON: names of tables and columns as in the documentation, instants in UTC.
 
     `actor` is the person, or nobody when the command line makes it for somebody who cannot sign in.

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from core.retention import forget, kinds
+from core.retention import apply_rule, retention_rules
 from journal.events import Event
 from journal.services import record_event
 
@@ -25,9 +25,9 @@ def purge(*, now: datetime | None = None) -> dict[str, int]:
     now = now or timezone.now()
     gone: dict[str, int] = {}
     failed: list[str] = []
-    for kind in kinds():
+    for kind in retention_rules():
         try:
-            gone[kind.name] = forget(kind, now=now)
+            gone[kind.name] = apply_rule(kind, now=now)
         except Exception:
             logger.exception("Purge: %s could not be purged", kind.name)
             failed.append(kind.name)
@@ -37,7 +37,7 @@ def purge(*, now: datetime | None = None) -> dict[str, int]:
     return gone
 
 
-def what_would_go(*, now: datetime | None = None) -> dict[str, int]:
+def preview_purge(*, now: datetime | None = None) -> dict[str, int]:
     """How many rows of each kind have been kept long enough; changes nothing."""
     now = now or timezone.now()
-    return {kind.name: kind.overdue(now).count() for kind in kinds()}
+    return {kind.name: kind.overdue(now).count() for kind in retention_rules()}

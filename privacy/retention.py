@@ -7,12 +7,12 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import Account, AccountQuerySet, RecoveryAddressChange, RecoveryAddressCorrection, Session
-from accounts.recovery.pending import give_up_correction
-from core.retention import Rows, deleted, purged
+from accounts.recovery.pending import cancel_correction
+from core.retention import Rows, delete_rows, retention_rule
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
-from journal.triggers import retention_door
+from journal.triggers import allow_retention
 from outbox.enums import Kind
 from outbox.models import Message
 from privacy.erasure import erase
@@ -20,8 +20,8 @@ from privacy.erasure import erase
 
 def deleted_behind_the_door(rows: list[Any]) -> None:
     """The fate of rows that nobody else can delete."""
-    with retention_door():
-        deleted(rows)
+    with allow_retention():
+        delete_rows(rows)
 
 
 def given_up(changes: list[RecoveryAddressChange]) -> None:
@@ -35,17 +35,17 @@ def given_up(changes: list[RecoveryAddressChange]) -> None:
 def refused(corrections: list[RecoveryAddressCorrection]) -> None:
     """The address on file stays: a proof of somebody's identity does not keep for ever."""
     for correction in corrections:
-        give_up_correction(correction=correction)
+        cancel_correction(correction=correction)
 
 
-@purged("sessions", after=None)
+@retention_rule("sessions", after=None)
 def ended_sessions(limit: datetime) -> Rows:
     """Sessions that nobody can use any more."""
     ended: Rows = Session.objects.filter(expire_date__lt=limit)
     return ended
 
 
-@purged("waiting-recovery-addresses", after="RETENTION_WAITING_DAYS", by=given_up, holding=("self", "account"))
+@retention_rule("waiting-recovery-addresses", after="RETENTION_WAITING_DAYS", by=given_up, holding=("self", "account"))
 def unconfirmed_recovery_addresses(limit: datetime) -> Rows:
     """New recovery addresses that nobody has confirmed since they were last written to."""
     written_to = Message.objects.filter(kind=Kind.RECOVERY_VERIFICATION, subject_id=OuterRef("pk"))
@@ -53,7 +53,7 @@ def unconfirmed_recovery_addresses(limit: datetime) -> Rows:
     return waiting.exclude(Exists(written_to.asked_since(limit)))
 
 
-@purged("former-recovery-addresses", after="RETENTION_JOURNAL_DAYS")
+@retention_rule("former-recovery-addresses", after="RETENTION_JOURNAL_DAYS")
 def settled_recovery_changes(limit: datetime) -> Rows:
     """Changes of a recovery address that were confirmed or given up, with the addresses before."""
     return RecoveryAddressChange.objects.filter(asked_at__lt=limit).exclude(
@@ -61,32 +61,34 @@ def settled_recovery_changes(limit: datetime) -> Rows:
     )
 
 
-@purged("unapproved-recovery-addresses", after="RETENTION_WAITING_DAYS", by=refused, holding=("self", "account"))
+@retention_rule(
+    "unapproved-recovery-addresses", after="RETENTION_WAITING_DAYS", by=refused, holding=("self", "account")
+)
 def unapproved_recovery_addresses(limit: datetime) -> Rows:
     """Recovery addresses that an agent has proposed and no other has approved."""
     return RecoveryAddressCorrection.objects.to_approve().select_related("account").filter(proposed_at__lt=limit)
 
 
-@purged("corrected-recovery-addresses", after="RETENTION_JOURNAL_DAYS")
+@retention_rule("corrected-recovery-addresses", after="RETENTION_JOURNAL_DAYS")
 def settled_corrections(limit: datetime) -> Rows:
     """Recovery addresses that agents have given, with the addresses before."""
     settled = RecoveryAddressCorrection.objects.filter(proposed_at__lt=limit)
     return settled.exclude(applied_at__isnull=True, given_up_at__isnull=True)
 
 
-@purged("journal", after="RETENTION_JOURNAL_DAYS", by=deleted_behind_the_door)
+@retention_rule("journal", after="RETENTION_JOURNAL_DAYS", by=deleted_behind_the_door)
 def old_entries(limit: datetime) -> Rows:
     """What happened, and from where."""
     return JournalEntry.objects.filter(at__lt=limit)
 
 
-@purged("departed-people", after="RETENTION_DEPARTED_DAYS", by=erase)
+@retention_rule("departed-people", after="RETENTION_DEPARTED_DAYS", by=erase)
 def departed_people(limit: datetime) -> Rows:
     """People who activated their account and left."""
     return _left_before(limit).filter(activated_at__isnull=False)
 
 
-@purged("never-activated", after="RETENTION_NEVER_ACTIVATED_DAYS", by=erase)
+@retention_rule("never-activated", after="RETENTION_NEVER_ACTIVATED_DAYS", by=erase)
 def people_who_never_came(limit: datetime) -> Rows:
     """People who left without having activated their account; whoever HR still employs may yet do so."""
     return _left_before(limit).filter(activated_at__isnull=True)

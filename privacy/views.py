@@ -26,7 +26,7 @@ class DataView(ConfirmedFormMixin, FormView):
 
     def confirmed(self, form: ConfirmedForm) -> HttpResponse:
         """The file; that it was taken is in the journal."""
-        copy = personal_data.copy_for(account=self.account, actor=self.account)
+        copy = personal_data.export_person(account=self.account, actor=self.account)
         response = JsonResponse(copy, json_dumps_params={"ensure_ascii": False, "indent": 2})
         name = f"compte-informatique-{self.account.uid}-{timezone.localdate():%Y-%m-%d}.json"
         response["Content-Disposition"] = content_disposition_header(True, name)

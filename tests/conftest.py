@@ -1,5 +1,6 @@
 """What every test may ask for. Nothing is faked: mails go through SMTP to a server that keeps them."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import translation
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
 from devtools.mailcatcher import MailCatcher, accept
 from tests.faults.accounting import pytest_terminal_summary  # noqa: F401
-from tests.mail_delivery import Postman
+from tests.mail_delivery import MailDelivery
 from tests.memory import forget_limits
 
 
@@ -48,9 +49,9 @@ def nothing_remembered() -> None:
 
 
 @pytest.fixture
-def postman(mail_server) -> Postman:
+def postman(mail_server) -> MailDelivery:
     """Does what the worker does, when the test says so, and shows what arrived."""
-    return Postman(mail_server)
+    return MailDelivery(mail_server)
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,11 @@ def journal_may_be_emptied_between_tests(request) -> Iterator[None]:
 def visitor() -> Client:
     """Somebody's browser, nobody signed in."""
     return Client()
+
+
+@pytest.fixture
+def undisturbed() -> Iterator[None]:
+    """Nobody looks for rubbish among all objects of the process while a test takes the time of something short."""
+    gc.disable()
+    yield
+    gc.enable()

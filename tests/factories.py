@@ -1,64 +1,85 @@
-"""People to test with, as HR would have recorded them."""
+"""Rows to test with, as the services would leave them."""
 
 import hashlib
 from datetime import date
-from itertools import count
 from typing import Any
 
+import factory
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone, translation
+from factory.django import DjangoModelFactory
 
 from accounts.enums import Category
 from accounts.models import Account
+from activation.models import Charter, CharterAcceptance
+from directory.models import DirectoryConsent
 from journal.events import Event
 from journal.models import JournalEntry
+from mailrouting.models import Mailbox, Redirection
 
-numbers = count(1)
 A_GOOD_PASSWORD = "cheval-agrafe-pile-correct"
 
 
-def pending_person(**facts: Any) -> Account:
-    """Somebody whom HR has just recorded; nothing has been mailed."""
-    number = next(numbers)
-    given = facts.get("given_name", "Camille")
-    family = facts.get("family_name", f"Durand{number}")
-    defaults = {
-        "hr_id": f"HR{number:06}",
-        "uid": f"cdurand{number}",
-        "institutional_address": f"{given}.{family}@univ-exemple.fr".lower(),
-        "given_name": given,
-        "family_name": family,
-        "birth_date": date(1984, 2, 29),
-        "category": Category.STAFF,
-        "recovery_address": f"{given}.{family}@exemple.net".lower(),
-        "password": "!",
-    }
-    return Account.objects.create(**{**defaults, **facts})
+class AccountFactory(DjangoModelFactory):
+    """A pending account: HR has recorded the person, no mail was sent."""
+
+    class Meta:
+        model = Account
+        skip_postgeneration_save = True
+
+    hr_id = factory.Sequence(lambda number: f"HR{number:06}")
+    uid = factory.Sequence(lambda number: f"cdurand{number}")
+    given_name = "Camille"
+    family_name = factory.Sequence(lambda number: f"Durand{number}")
+    institutional_address = factory.LazyAttribute(lambda a: f"{a.given_name}.{a.family_name}@univ-exemple.fr".lower())
+    recovery_address = factory.LazyAttribute(lambda a: f"{a.given_name}.{a.family_name}@exemple.net".lower())
+    birth_date = date(1984, 2, 29)
+    category = Category.STAFF
+    password = "!"
 
 
-def active_person(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
-    """Somebody who activated a while ago, with everything that goes with it; thousands of tests need one, so the rows
-    are written as the services would leave them."""
-    from activation.models import Charter, CharterAcceptance
-    from directory.models import DirectoryConsent
-    from mailrouting.models import Mailbox, Redirection
+class ActiveAccountFactory(AccountFactory):
+    """An activated account with its charter, directory choice, mailbox and journal."""
 
-    now = timezone.now()
-    times = {"charter_accepted_at": now, "activated_at": now, "password_changed_at": now}
-    person = pending_person(**{**times, "password": make_password(password), **facts})
-    # Whichever came last: with the clock set back, none may be in force yet.
-    language = translation.get_language() or "fr"
+    class Params:
+        clear_password = A_GOOD_PASSWORD
+
+    password = factory.LazyAttribute(lambda a: make_password(a.clear_password))
+    charter_accepted_at = factory.LazyFunction(timezone.now)
+    activated_at = factory.LazyFunction(timezone.now)
+    password_changed_at = factory.LazyFunction(timezone.now)
+
+    @factory.post_generation
+    def facts(self: Account, create: bool, extracted: object, **kwargs: Any) -> None:
+        """Write the rows of the activation."""
+        accept_charter_in_force(self)
+        DirectoryConsent.objects.create(account=self, listed=False, wording="?", language=current_language())
+        events = [Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED]
+        if self.has_mailbox_right:
+            Redirection.objects.create(account=self)
+            Mailbox.objects.create(account=self, address=self.institutional_address)
+            events += [Event.REDIRECTION_DECLINED, Event.MAILBOX_CREATED]
+        JournalEntry.objects.bulk_create(
+            JournalEntry(account=self, actor=self, event=event, source="command") for event in events
+        )
+
+
+def accept_charter_in_force(account: Account) -> None:
+    # The latest one: with a frozen clock none may be in force yet.
+    language = current_language()
     published = Charter.objects.exclude(published_at=None).order_by("published_at")
     charter, text = published.values_list("pk", f"text_{language}").last()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    CharterAcceptance.objects.create(account=person, charter_id=charter, language=language, text_sha256=digest)
-    DirectoryConsent.objects.create(account=person, listed=False, wording="?", language=language)
-    events = [Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED]
-    if person.has_mailbox_right:
-        Redirection.objects.create(account=person)
-        Mailbox.objects.create(account=person, address=person.institutional_address)
-        events += [Event.REDIRECTION_DECLINED, Event.MAILBOX_CREATED]
-    JournalEntry.objects.bulk_create(
-        JournalEntry(account=person, actor=person, event=event, source="command") for event in events
-    )
-    return person
+    CharterAcceptance.objects.create(account=account, charter_id=charter, language=language, text_sha256=digest)
+
+
+def current_language() -> str:
+    return translation.get_language() or "fr"
+
+
+def pending_account(**facts: Any) -> Account:
+    return AccountFactory(**facts)
+
+
+def active_account(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
+    return ActiveAccountFactory(clear_password=password, **facts)

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.locking.lock import lock_account
-from accounts.locking.unlock import changes_to_review, release_lock
+from accounts.locking.unlock import changes_to_review, unlock_account
 from accounts.models import Account, Lock
 from activation.links import reactivation_link
-from tests.factories import active_person
+from tests.factories import active_account
 
 REPORT = "Carte d’identité vue au guichet."
 #: What a released lock holds, whoever wrote it; the database insists (HLP-03).
@@ -26,12 +26,12 @@ def fresh(person: Account) -> Account:
 
 def an_agent(**facts: Any) -> Account:
     """Somebody of the DSIN."""
-    return active_person(is_staff=True, **facts)
+    return active_account(is_staff=True, **facts)
 
 
 def locked_person(**facts: Any) -> Account:
     """Somebody whose password may have been captured."""
-    person = active_person(**facts)
+    person = active_account(**facts)
     lock_account(account=person, reason=LockReason.PHISHING)
     return fresh(person)
 
@@ -50,7 +50,7 @@ def release(person: Account, **changed: Any) -> Lock:
         asked["agent"] = an_agent()
     if asked["reviewed"] is None:
         asked["reviewed"] = [entry.pk for entry in changes_to_review(person)]
-    return release_lock(account=person, **asked)
+    return unlock_account(account=person, **asked)
 
 
 def released_person(**facts: Any) -> Account:

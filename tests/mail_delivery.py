@@ -9,7 +9,7 @@ from devtools.mailcatcher import MailCatcher
 from outbox.dispatch import send_due
 
 
-class Postman:
+class MailDelivery:
     """Answers the waiting requests, sends what is due, reads the mailboxes."""
 
     def __init__(self, server: MailCatcher) -> None:

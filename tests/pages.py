@@ -46,7 +46,7 @@ from tests.activation.wizard.client import (
 )
 from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import reactivation_path, released_person
 from tests.signing_in import let_in
 
@@ -89,7 +89,7 @@ def act(function: Page) -> Page:
 
 
 def standing_before(browser: Client, step: str, **facts: object) -> Account:
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     answered_until(person, step)
     begin(browser, person)
     return person
@@ -102,7 +102,7 @@ def waiting_for_a_click(browser: Client) -> Account:
 
 
 def signed_in(browser: Client, **facts: object) -> Account:
-    person = active_person(**facts)
+    person = active_account(**facts)
     let_in(browser, person)
     return person
 
@@ -113,7 +113,7 @@ def verification_link(person: Account, *, days_ago: int = 0) -> str:
 
 
 def waiting_redirection() -> Account:
-    person = active_person()
+    person = active_account()
     choose_redirection(account=person, target=ELSEWHERE, keep_copy=False)
     return Account.objects.get(pk=person.pk)
 
@@ -225,13 +225,13 @@ def link_not_valid(browser: Client) -> Ask:
 
 @page
 def link_expired(browser: Client) -> Ask:
-    browser.get(link_to(pending_person(), built_at=timezone.now() - timedelta(days=3)))
+    browser.get(link_to(pending_account(), built_at=timezone.now() - timedelta(days=3)))
     return Ask(reverse("activation"), status=410)
 
 
 @page
 def link_used(browser: Client) -> Ask:
-    browser.get(link_to(active_person()))
+    browser.get(link_to(active_account()))
     return Ask(reverse("activation"), status=410)
 
 
@@ -248,13 +248,13 @@ def journey_of_somebody_locked(browser: Client) -> Ask:
 
 @page
 def welcome(browser: Client) -> Ask:
-    browser.get(link_to(pending_person()))
+    browser.get(link_to(pending_account()))
     return Ask(reverse("activation"))
 
 
 @page
 def welcome_back(browser: Client) -> Ask:
-    person = pending_person(category=Category.HOSTED)
+    person = pending_account(category=Category.HOSTED)
     answered_until(person, DIRECTORY)
     browser.get(link_to(person))
     return Ask(reverse("activation"))
@@ -279,7 +279,7 @@ def reminders_link_opened(browser: Client, person: Account, *, days_ago: int = 0
 
 @page
 def reminders(browser: Client) -> Ask:
-    reminders_link_opened(browser, pending_person())
+    reminders_link_opened(browser, pending_account())
     return Ask(reverse("reminders"))
 
 
@@ -290,7 +290,7 @@ def reminders_stopped(browser: Client) -> Ask:
 
 @page
 def reminders_stopped_before(browser: Client) -> Ask:
-    person = pending_person()
+    person = pending_account()
     reminders_link_opened(browser, person)
     stop_reminders(account=person)
     return Ask(reverse("reminders"), status=410)
@@ -298,7 +298,7 @@ def reminders_stopped_before(browser: Client) -> Ask:
 
 @page
 def reminders_link_expired(browser: Client) -> Ask:
-    reminders_link_opened(browser, pending_person(), days_ago=95)
+    reminders_link_opened(browser, pending_account(), days_ago=95)
     return Ask(reverse("reminders"), status=410)
 
 
@@ -309,7 +309,7 @@ def reminders_link_not_valid(browser: Client) -> Ask:
 
 @act
 def stop_the_reminders(browser: Client) -> Ask:
-    reminders_link_opened(browser, pending_person())
+    reminders_link_opened(browser, pending_account())
     return Ask(reverse("reminders"), {}, 302)
 
 
@@ -485,7 +485,7 @@ def reset_link(person: Account, built_at: datetime | None = None) -> str:
 
 
 def before_a_new_password(browser: Client) -> Account:
-    person = active_person()
+    person = active_account()
     browser.get(reset_link(person))
     return person
 
@@ -533,7 +533,7 @@ def password_reset(browser: Client) -> Ask:
 
 @page
 def password_reset_expired(browser: Client) -> Ask:
-    browser.get(reset_link(active_person(), timezone.now() - timedelta(hours=2)))
+    browser.get(reset_link(active_account(), timezone.now() - timedelta(hours=2)))
     return Ask(reverse("password-reset"), status=410)
 
 
@@ -638,7 +638,7 @@ def redirection_suspended(browser: Client) -> Ask:
 
 @page
 def redirection_with_the_password_to_give(browser: Client) -> Ask:
-    browser.force_login(active_person())
+    browser.force_login(active_account())
     return Ask(reverse("account-redirection"))
 
 
@@ -650,7 +650,7 @@ def redirection_to_stop(browser: Client) -> Ask:
 
 @page
 def redirection_to_stop_with_the_password_to_give(browser: Client) -> Ask:
-    person = active_person()
+    person = active_account()
     change_redirection(account=person, target=person.recovery_address, keep_copy=True)
     browser.force_login(person)
     return Ask(reverse("account-redirection-stop"))
@@ -673,7 +673,7 @@ def publish_another_charter(version: str = "2026-11") -> Charter:
 
 
 def signed_in_before_a_new_charter(browser: Client) -> Account:
-    person = active_person()
+    person = active_account()
     publish_another_charter(f"2027-{next(charters):02}")
     let_in(browser, person)
     return person
@@ -687,7 +687,7 @@ def charter_due(browser: Client) -> Ask:
 
 def active_without_a_charter() -> Account:
     """An agent whom the command line made."""
-    person = pending_person(is_staff=True)
+    person = pending_account(is_staff=True)
     person.charter_accepted_at = person.activated_at = person.password_changed_at = timezone.now()
     person.set_password(A_GOOD_PASSWORD)
     person.save()
@@ -756,7 +756,7 @@ def recovery_address_missing(browser: Client) -> Ask:
 
 @page
 def recovery_address_with_the_password_to_give(browser: Client) -> Ask:
-    browser.force_login(active_person())
+    browser.force_login(active_account())
     return Ask(reverse("account-recovery"))
 
 
@@ -781,26 +781,26 @@ def recovery_address_not_delivered(browser: Client) -> Ask:
 
 @page
 def recovery_address_to_confirm(browser: Client) -> Ask:
-    browser.get(link_of(wish(active_person())))
+    browser.get(link_of(wish(active_account())))
     return Ask(reverse("recovery-address"))
 
 
 @page
 def recovery_address_confirmed(browser: Client) -> Ask:
-    browser.get(link_of(wish(active_person())))
+    browser.get(link_of(wish(active_account())))
     return Ask(reverse("recovery-address"), {})
 
 
 @page
 def recovery_address_confirmed_before(browser: Client) -> Ask:
-    browser.get(link_of(wish(active_person())))
+    browser.get(link_of(wish(active_account())))
     browser.post(reverse("recovery-address"))
     return Ask(reverse("recovery-address"), status=410)
 
 
 @page
 def recovery_address_link_expired(browser: Client) -> Ask:
-    browser.get(link_of(wish(active_person()), days_ago=3))
+    browser.get(link_of(wish(active_account()), days_ago=3))
     return Ask(reverse("recovery-address"), status=410)
 
 
@@ -811,19 +811,19 @@ def recovery_address_link_not_valid(browser: Client) -> Ask:
 
 @page
 def change_that_was_not_me(browser: Client) -> Ask:
-    browser.get(notice_of(change_to(active_person())))
+    browser.get(notice_of(change_to(active_account())))
     return Ask(reverse("not-me"))
 
 
 @page
 def change_just_reported(browser: Client) -> Ask:
-    report(notice_of(change_to(active_person())), browser)
+    report(notice_of(change_to(active_account())), browser)
     return Ask(reverse("not-me-done"))
 
 
 @page
 def change_reported_before(browser: Client) -> Ask:
-    link = notice_of(change_to(active_person()))
+    link = notice_of(change_to(active_account()))
     report(link)
     browser.get(link)
     return Ask(reverse("not-me"), status=410)
@@ -831,7 +831,7 @@ def change_reported_before(browser: Client) -> Ask:
 
 @page
 def notice_expired(browser: Client) -> Ask:
-    browser.get(notice_of(change_to(active_person()), days_ago=8))
+    browser.get(notice_of(change_to(active_account()), days_ago=8))
     return Ask(reverse("not-me"), status=410)
 
 
@@ -912,14 +912,14 @@ def recovery_address_with_a_slip(browser: Client) -> Ask:
 
 @refusal
 def recovery_address_with_a_wrong_password(browser: Client) -> Ask:
-    browser.force_login(active_person())
+    browser.force_login(active_account())
     return Ask(reverse("account-recovery"), {"address": "camille@univ-exemple.fr", "current_password": "faux"})
 
 
 @refusal
 def recovery_address_asked_too_often(browser: Client) -> Ask:
     for _ in range(3):
-        wish(active_person())
+        wish(active_account())
     signed_in(browser)
     return Ask(reverse("account-recovery"), {"address": NEW})
 
@@ -944,13 +944,13 @@ def redirection_with_a_slip(browser: Client) -> Ask:
 
 @refusal
 def redirection_with_a_wrong_password(browser: Client) -> Ask:
-    browser.force_login(active_person())
+    browser.force_login(active_account())
     return Ask(reverse("account-redirection"), {"target": "univ@univ-exemple.fr", "current_password": "faux"})
 
 
 @refusal
 def redirection_to_stop_without_the_password(browser: Client) -> Ask:
-    person = active_person()
+    person = active_account()
     change_redirection(account=person, target=ELSEWHERE, keep_copy=True)
     browser.force_login(person)
     return Ask(reverse("account-redirection-stop"), {})
@@ -1131,7 +1131,7 @@ def keep_the_recovery_address(browser: Client) -> Ask:
 
 @act
 def report_a_change(browser: Client) -> Ask:
-    browser.get(notice_of(change_to(active_person())))
+    browser.get(notice_of(change_to(active_account())))
     return Ask(reverse("not-me"), {}, 302)
 
 
@@ -1177,7 +1177,7 @@ def ask_for_a_link(browser: Client) -> Ask:
 
 @act
 def begin_the_activation(browser: Client) -> Ask:
-    browser.get(link_to(pending_person()))
+    browser.get(link_to(pending_account()))
     return Ask(reverse("activation"), {}, 302)
 
 
@@ -1231,7 +1231,7 @@ def ask_for_another_reactivation_link(browser: Client) -> Ask:
 
 @act
 def sign_in(browser: Client) -> Ask:
-    return Ask(reverse("login"), {"login": active_person().login, "password": A_GOOD_PASSWORD}, 302)
+    return Ask(reverse("login"), {"login": active_account().login, "password": A_GOOD_PASSWORD}, 302)
 
 
 @act
@@ -1241,7 +1241,7 @@ def ask_for_a_reset(browser: Client) -> Ask:
 
 @act
 def ask_for_another_reset(browser: Client) -> Ask:
-    browser.get(reset_link(active_person(), timezone.now() - timedelta(hours=2)))
+    browser.get(reset_link(active_account(), timezone.now() - timedelta(hours=2)))
     return Ask(reverse("password-reset-new-link"), {}, 302)
 
 

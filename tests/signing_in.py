@@ -11,17 +11,17 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.auth.session_backend import SEEN_AT, SIGNED_IN_AT, SessionStore
 from accounts.auth.sessions import CONFIRMED_AT, SECOND_FACTOR_AT
 from accounts.models import Account
-from accounts.services import note_sign_in
-from activation.charter.gate import CHARTER_DUE
+from accounts.services import record_login
+from activation.charter.gate import CHARTER_DUE_KEY
 from activation.models import Charter
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.services import record_event
 
 #: Seconds for which an application shows one code.
 STEP = 30
 #: What the portal sees of Django's test client.
-FROM_A_BROWSER = Origin("web", "127.0.0.1", "", "0" * 32)
+FROM_A_BROWSER = RequestContext("web", "127.0.0.1", "", "0" * 32)
 
 
 def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None = None) -> Client:
@@ -39,12 +39,12 @@ def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
         }
     )
     if Charter.objects.is_due_from(person):
-        session[CHARTER_DUE] = True
+        session[CHARTER_DUE_KEY] = True
     if second_factor:
         session.update({DEVICE_ID_SESSION_KEY: second_factor.persistent_id, SECOND_FACTOR_AT: now})
     Account.objects.filter(pk=person.pk).update(last_login=timezone.now())
-    with acting_from(FROM_A_BROWSER):
-        note_sign_in(account=person)
+    with use_request_context(FROM_A_BROWSER):
+        record_login(account=person)
         if second_factor:
             record_event(account=person, actor=person, event=Event.SECOND_FACTOR_GIVEN)
         session.create()

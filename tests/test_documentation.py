@@ -178,5 +178,5 @@ def test_operators_are_told_about_every_column_of_the_feed_and_every_reason_of_a
 
 def test_the_limits_are_told_as_they_are():
     table = read(PROJECT / "docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
-    rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.Limit)]
+    rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.RateLimit)]
     assert sorted(re.findall(r"\| (\d+/[\w/;]+) \|", table)) == sorted(rates)

@@ -16,28 +16,28 @@ from django.template import engines
 from django.utils import timezone, translation
 
 from accounts.enums import Category, LockReason, Proof
-from accounts.expiry import announce_closings
+from accounts.expiry import send_closing_notices
 from accounts.links.base import LinkExpired
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
 from accounts.passwords.services import change_password
 from accounts.recovery.corrections import approve_replacement, correct_at_once, propose_replacement
 from activation.links import activation_link
-from activation.reminders.services import remind
+from activation.reminders.services import send_reminders
 from agents.roles import Role
 from agents.second_factor.services import begin_enrolment, finish_enrolment, give_enrolment_code
-from agents.staff.services import appoint
-from assistance.services import ask_for_assistance
-from core.templatetags.dates import moment
+from agents.staff.services import grant_role
+from assistance.services import create_request
+from core.templatetags.dates import datetime_long
 from mailrouting.services import change_redirection, choose_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from outbox.registry import registered_kinds
-from outbox.services import queue
+from outbox.services import queue_email
 from tests.accounts.recovery.recovering import change_to, wish
 from tests.agents.signed_in import an_agent, code_of
 from tests.assistance.asking import written
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import COMPUTED
 from tests.locking import released_person
 from tests.mail_delivery import html_of, link_in, text_of
@@ -55,30 +55,30 @@ NEVER_ASKED = {"fr": "L’université ne vous demandera jamais", "en": "The univ
 
 
 def ask_for(kind: Kind, person: Account) -> Message:
-    return queue(kind=kind, person=person, address=person.recovery_address, language=person.language)
+    return queue_email(kind=kind, person=person, address=person.recovery_address, language=person.language)
 
 
 def activation(**facts) -> Message:
-    return ask_for(Kind.ACTIVATION, pending_person(**facts))
+    return ask_for(Kind.ACTIVATION, pending_account(**facts))
 
 
 def new_link(**facts) -> Message:
-    return ask_for(Kind.NEW_LINK, pending_person(**facts))
+    return ask_for(Kind.NEW_LINK, pending_account(**facts))
 
 
 def already_active(**facts) -> Message:
-    return ask_for(Kind.ALREADY_ACTIVE, active_person(**facts))
+    return ask_for(Kind.ALREADY_ACTIVE, active_account(**facts))
 
 
 def locked(**facts) -> Message:
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     lock_account(account=person, reason=LockReason.PHISHING)
     Message.objects.all().delete()
     return ask_for(Kind.LOCKED, person)
 
 
 def account_locked(**facts) -> Message:
-    lock_account(account=active_person(**facts), reason=LockReason.PHISHING)
+    lock_account(account=active_account(**facts), reason=LockReason.PHISHING)
     return Message.objects.get()
 
 
@@ -88,17 +88,17 @@ def reactivation(**facts) -> Message:
 
 
 def account_activated(**facts) -> Message:
-    return ask_for(Kind.ACCOUNT_ACTIVATED, active_person(**facts))
+    return ask_for(Kind.ACCOUNT_ACTIVATED, active_account(**facts))
 
 
 def redirection_verification(*, keep_copy: bool = True, **facts) -> Message:
-    choose_redirection(account=active_person(**facts), target="ailleurs@exemple.org", keep_copy=keep_copy)
+    choose_redirection(account=active_account(**facts), target="ailleurs@exemple.org", keep_copy=keep_copy)
     return Message.objects.get(kind=Kind.REDIRECTION_VERIFICATION)
 
 
 def redirection_changed(**facts) -> Message:
     """The notice that goes to the recovery address; its twin to the mailbox says the same."""
-    change_redirection(account=active_person(**facts), target="ailleurs@exemple.org", keep_copy=True)
+    change_redirection(account=active_account(**facts), target="ailleurs@exemple.org", keep_copy=True)
     return only_the_notice(Kind.REDIRECTION_CHANGED)
 
 
@@ -109,23 +109,23 @@ def only_the_notice(kind: Kind) -> Message:
 
 
 def password_reset(**facts) -> Message:
-    return ask_for(Kind.PASSWORD_RESET, active_person(**facts))
+    return ask_for(Kind.PASSWORD_RESET, active_account(**facts))
 
 
 def password_changed(**facts) -> Message:
     """The notice that goes to the recovery address; its twin to the mailbox says the same."""
-    change_password(account=active_person(**facts), password="une autre phrase de passe")
+    change_password(account=active_account(**facts), password="une autre phrase de passe")
     return only_the_notice(Kind.PASSWORD_CHANGED)
 
 
 def recovery_verification(**facts) -> Message:
-    wish(active_person(**facts))
+    wish(active_account(**facts))
     return Message.objects.get(kind=Kind.RECOVERY_VERIFICATION)
 
 
 def recovery_changed(**facts) -> Message:
     """The notice that goes to the old address."""
-    person = active_person(**facts)
+    person = active_account(**facts)
     change_to(person)
     kept = Message.objects.get(kind=Kind.RECOVERY_CHANGED, address=person.recovery_address)
     Message.objects.exclude(pk=kept.pk).delete()
@@ -140,7 +140,7 @@ def proposed_for(person: Account) -> RecoveryAddressCorrection:
 
 def recovery_corrected(**facts) -> Message:
     """The notice that goes to the old address."""
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     correct_at_once(account=person, agent=an_agent(Role.RESPONSABLES), address=GIVEN, reason="Faute de frappe.")
     Message.objects.exclude(kind=Kind.RECOVERY_CORRECTED).delete()
     return Message.objects.get()
@@ -148,14 +148,14 @@ def recovery_corrected(**facts) -> Message:
 
 def recovery_replacement(**facts) -> Message:
     """The notice that goes to the address on file; its twin to the mailbox says the same."""
-    correction = proposed_for(active_person(**facts))
+    correction = proposed_for(active_account(**facts))
     approve_replacement(correction_id=correction.pk, agent=an_agent(Role.RESPONSABLES))
     return only_the_notice(Kind.RECOVERY_REPLACEMENT)
 
 
 def recovery_announced(**facts) -> Message:
     """The notice that goes to the new address."""
-    correction = proposed_for(active_person(**facts))
+    correction = proposed_for(active_account(**facts))
     approve_replacement(correction_id=correction.pk, agent=an_agent(Role.RESPONSABLES))
     Message.objects.exclude(address=GIVEN).delete()
     return Message.objects.get()
@@ -163,14 +163,14 @@ def recovery_announced(**facts) -> Message:
 
 def assistance_received(**facts) -> Message:
     """For somebody who has typed all that is private, and an account that exists."""
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     with translation.override(facts.get("language", "fr")):
-        ask_for_assistance(**written(login=person.login, ine="0123456789A", phone="06 11 22 33 44"))
+        create_request(**written(login=person.login, ine="0123456789A", phone="06 11 22 33 44"))
     return Message.objects.get()
 
 
 def activation_reminder(**facts) -> Message:
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     Message.objects.create(
         kind=Kind.ACTIVATION,
         person=person,
@@ -178,13 +178,13 @@ def activation_reminder(**facts) -> Message:
         status=Status.SENT,
         deadline=timezone.now() - timedelta(days=1),
     )
-    remind()
+    send_reminders()
     return Message.objects.get(kind=Kind.ACTIVATION_REMINDER)
 
 
 def account_closing(**facts) -> Message:
-    active_person(end_date=timezone.localdate() + timedelta(days=20), **facts)
-    announce_closings()
+    active_account(end_date=timezone.localdate() + timedelta(days=20), **facts)
+    send_closing_notices()
     return only_the_notice(Kind.ACCOUNT_CLOSING)
 
 
@@ -198,7 +198,7 @@ def second_factor_changed(**facts) -> Message:
 
 def role_changed(**facts) -> Message:
     """For somebody who has become an agent; its twin to the mailbox says the same."""
-    appoint(account=active_person(**facts), role=Role.LECTURE)
+    grant_role(account=active_account(**facts), role=Role.LECTURE)
     return only_the_notice(Kind.ROLE_CHANGED)
 
 
@@ -379,7 +379,7 @@ def the_message(kind: Kind) -> Message:
 
 def printed(deadline: datetime, language: str) -> str:
     with translation.override(language):
-        return moment(deadline)
+        return datetime_long(deadline)
 
 
 def test_every_kind_of_mail_is_made_by_somebody_and_tested_here():

@@ -3,9 +3,9 @@
 from django.contrib.auth.backends import ModelBackend
 
 from accounts.models import Account
-from core.compiled_query import Prepared
+from core.compiled_query import CompiledQuery
 
-WITH_LOCK = Prepared(lambda pk: Account.objects.with_lock().filter(pk=pk))
+WITH_LOCK = CompiledQuery(lambda pk: Account.objects.with_lock().filter(pk=pk))
 
 
 class AccountBackend(ModelBackend):

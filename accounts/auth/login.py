@@ -11,18 +11,18 @@ from accounts.enums import State
 from accounts.models import Account
 from accounts.passwords import normalise_password
 from accounts.passwords.services import upgrade_hash
-from core.email_addresses import AddressRefused, institutional_address_from_login
+from core.email_addresses import InvalidAddress, institutional_address_from_login
 from core.rate_limits import (
     CAMPUS,
     FAILED_SIGN_INS_PER_CLIENT,
     FAILED_SIGN_INS_PER_LOGIN,
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT,
     SLOW_SIGN_INS_PER_LOGIN,
-    LimitReached,
+    RateLimitExceeded,
     client_key,
-    this_client,
+    current_client,
 )
-from core.security_log import tell
+from core.security_log import log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
@@ -31,36 +31,36 @@ from journal.services import record_event
 CLIENT_IS_FAMILIAR_FOR = timedelta(days=30)
 
 
-class SignInRefused(Exception):
+class LoginRefused(Exception):
     """Unknown login, wrong password, not activated, left: nobody is told which."""
 
 
-class AccountIsLocked(SignInRefused):
+class AccountIsLocked(LoginRefused):
     """The right password of a locked account: only then is the lock told (design §3)."""
 
 
-def sign_in(*, login: str, password: str) -> Account:
+def log_in(*, login: str, password: str) -> Account:
     """As `identify`, for somebody whose session begins now: an older hash is replaced (PWD-05)."""
-    account = identify(login=login, password=password)
+    account = authenticate(login=login, password=password)
     if not _is_hashed_as_of_now(account) and not upgrade_hash(account=account, password=normalise_password(password)):
         # Replaced meanwhile: by another click on the same button, or by another password.
-        return identify(login=login, password=password)
+        return authenticate(login=login, password=password)
     return account
 
 
-def identify(*, login: str, password: str) -> Account:
+def authenticate(*, login: str, password: str) -> Account:
     """The active account of that login and password.
 
     Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
     """
-    address, client = _address_meant(login), this_client()
+    address, client = _address_meant(login), current_client()
     counted = address or _digest(login)
     _slow_down(counted, client)
     account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
     password_is_right = _password_is_right(account, password)
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
         _record_failure(account, counted, client)
-        raise SignInRefused
+        raise LoginRefused
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(counted, client)
     if account.state == State.LOCKED:
         raise AccountIsLocked
@@ -78,15 +78,15 @@ def _slow_down(login: str, client: str) -> None:
         _slow_the_crowd_down(login, client)
         # Counted before it is known to fail, so that guesses made at one instant see each other.
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(login, client)
-    except LimitReached:
-        tell("authn_login_fail_max", outcome="failure")
+    except RateLimitExceeded:
+        log_security_event("authn_login_fail_max", outcome="failure")
         raise
 
 
 def _slow_the_crowd_down(login: str, client: str) -> None:
     try:
         FAILED_SIGN_INS_PER_LOGIN.check(login)
-    except LimitReached:
+    except RateLimitExceeded:
         if not _is_familiar(login, client):
             SLOW_SIGN_INS_PER_LOGIN.hit(login)
 
@@ -105,7 +105,7 @@ def _address_meant(login: str) -> str:
     """The address that is looked for, however it is spelt; empty, which nobody has, when it is none."""
     try:
         return institutional_address_from_login(login)
-    except AddressRefused:
+    except InvalidAddress:
         return ""
 
 

@@ -11,7 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from accounts.auth import sessions
-from core.security_log import tell
+from core.security_log import log_security_event
 
 SERVICE_UNAVAILABLE = 503
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -42,10 +42,10 @@ class SessionLimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as to somebody anonymous once the session is over."""
         if sessions.is_over(request):
-            tell("session_expired", outcome="success", account=request.user.pk)
+            log_security_event("session_expired", outcome="success", account=request.user.pk)
             request.session.flush()
             request.user = AnonymousUser()
             messages.info(request, _("Votre session est terminée, pour votre sécurité. Connectez-vous pour continuer."))
         else:
-            sessions.note_use(request)
+            sessions.record_activity(request)
         return self.get_response(request)

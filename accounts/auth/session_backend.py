@@ -14,15 +14,15 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from accounts.models import Account, Session
-from core.compiled_query import Prepared
-from core.request_context import current_origin
+from core.compiled_query import CompiledQuery
+from core.request_context import current_request_context
 
 SESSION_KEY_LENGTH = 32
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
 
 
-KEPT = Prepared(lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now))
+KEPT = CompiledQuery(lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now))
 
 
 class SessionStore(DatabaseStore):
@@ -47,7 +47,7 @@ class SessionStore(DatabaseStore):
         """The row to save; an anonymous visit names nobody."""
         row = cast(Session, super().create_model_instance(data))
         if SESSION_KEY in data:
-            origin = current_origin()
+            origin = current_request_context()
             row.account_id = int(data[SESSION_KEY])
             row.device, row.client_address = origin.device, origin.client_address
             row.signed_in_at, row.last_seen_at = _moment(data.get(SIGNED_IN_AT)), _moment(data.get(SEEN_AT))

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts.auth.session_backend import SEEN_AT, SIGNED_IN_AT
 from accounts.models import Account, Session
-from accounts.services import note_sign_in
-from core.security_log import tell
+from accounts.services import record_login
+from core.security_log import log_security_event
 from journal.events import Event
 from journal.services import record_event
 
@@ -33,13 +33,13 @@ def begin_session(request: HttpRequest, account: Account, **how: str) -> None:
     """Sign the person in: a new key, and nothing of the anonymous session is kept (SES-01). The journal keeps `how`."""
     request.session.flush()
     login(request, account)
-    note_sign_in(account=account, **how)
+    record_login(account=account, **how)
 
 
-def note_beginning(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
+def record_session_start(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
     """Write into a session that somebody has just signed in to when that was; the log has a line of it (LOG-01)."""
     request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = _now()
-    tell("session_created", outcome="success", account=user.pk)
+    log_security_event("session_created", outcome="success", account=user.pk)
 
 
 def keep_session(request: HttpRequest, account: Account) -> None:
@@ -62,12 +62,12 @@ def idle_seconds(session: SessionBase | SessionData) -> int:
     return int(limit)
 
 
-def note_second_factor(request: HttpRequest) -> None:
+def mark_second_factor(request: HttpRequest) -> None:
     """Note that an agent has just given a code: from now on the shorter times count."""
     request.session[SECOND_FACTOR_AT] = _now()
 
 
-def note_use(request: HttpRequest) -> None:
+def record_activity(request: HttpRequest) -> None:
     """Remember that the session was used, to a thirtieth of the time that it may wait."""
     now = _now()
     if SESSION_KEY in request.session and now - request.session[SEEN_AT] >= settings.SESSION_IDLE_SECONDS / NOTED_TIMES:
@@ -113,7 +113,7 @@ def end_sessions(*, account: Account, keep: str | None = None) -> int:
 
 
 @transaction.atomic
-def sign_out_everywhere(*, account: Account, keep: str | None = None) -> int:
+def log_out_everywhere(*, account: Account, keep: str | None = None) -> int:
     """What `end_sessions` does, asked for by the person, and in the journal."""
     ended = end_sessions(account=account, keep=keep)
     if ended:

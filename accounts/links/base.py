@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts.enums import State
 from accounts.models import Account
-from core.security_log import tell
+from core.security_log import log_security_event
 from outbox.deadlines import end_of_next_day, has_passed
 
 PAYLOAD = struct.Struct(">QQQ16s")
@@ -32,11 +32,11 @@ class LinkRefused(Exception):
     """The link does not open anything now; its subclasses say why."""
 
 
-class LinkNotValid(LinkRefused):
+class InvalidLink(LinkRefused):
     """Truncated, made up, of another purpose, of somebody who left: one same page for all (TOK-10)."""
 
 
-class LinkKilled(LinkNotValid):
+class LinkRevoked(InvalidLink):
     """Well signed, but what it was bound to has changed since; nobody is told that it ever was good."""
 
     def __init__(self, account_id: int) -> None:
@@ -61,7 +61,7 @@ class LinkUsed(LinkRefused):
         self.account_id = account_id
 
 
-class Claims(NamedTuple):
+class TokenPayload(NamedTuple):
     """What a well signed token says. Unlike the token, a session may keep it: nobody can make a link of it (TOK-01)."""
 
     account_id: int
@@ -69,7 +69,7 @@ class Claims(NamedTuple):
     subject_id: int
     fingerprint: str
 
-    def are_about_the_same(self, other: "Claims") -> bool:
+    def are_about_the_same(self, other: "TokenPayload") -> bool:
         """Whether both name one person and one thing; a newer link for an older one may."""
         return (self.account_id, self.subject_id) == (other.account_id, other.subject_id)
 
@@ -84,7 +84,7 @@ class OpenedLink:
     fingerprint: str
 
 
-class MailedLink:
+class SignedLink:
     """A link of one purpose. A subclass names the purpose, the page, the state that must hold, what "done" means."""
 
     purpose: ClassVar[str]
@@ -107,7 +107,7 @@ class MailedLink:
     def url(self, account: Account, deadline: datetime, subject_id: int = 0) -> str:
         """The whole address to mail. The host is the setting's, never the request's (TOK-08)."""
         token = self.token(account, deadline, subject_id)
-        tell("authn_token_created", outcome="success", account=account.pk, purpose=self.purpose)
+        log_security_event("authn_token_created", outcome="success", account=account.pk, purpose=self.purpose)
         return f"{settings.PORTAL_URL}{reverse(self.url_name, args=[token])}"
 
     def token(self, account: Account, deadline: datetime, subject_id: int = 0) -> str:
@@ -123,30 +123,30 @@ class MailedLink:
         """
         return self.check(self.read(token), now)
 
-    def read(self, token: str) -> Claims:
+    def read(self, token: str) -> TokenPayload:
         """What the token says, when we have signed it for this purpose; otherwise raises LinkNotValid."""
         if len(token) != PAYLOAD_LENGTH + SIGNATURE_LENGTH:
-            raise LinkNotValid
+            raise InvalidLink
         try:
             signed = f"{token[:PAYLOAD_LENGTH]}:{token[PAYLOAD_LENGTH:]}"
             account_id, deadline, subject_id, digest = PAYLOAD.unpack(_decoded(self._signer.unsign(signed)))
         except (BadSignature, binascii.Error, ValueError, struct.error) as error:
-            raise LinkNotValid from error
-        return Claims(account_id, deadline, subject_id, digest.hex())
+            raise InvalidLink from error
+        return TokenPayload(account_id, deadline, subject_id, digest.hex())
 
-    def check(self, claims: Claims, now: datetime | None = None) -> OpenedLink:
+    def check(self, claims: TokenPayload, now: datetime | None = None) -> OpenedLink:
         """What the claims open now. Raises LinkNotValid, LinkExpired or LinkUsed."""
         now = now or timezone.now()
         deadline = datetime.fromtimestamp(claims.deadline, tz=UTC)
         account = Account.objects.with_lock().filter(pk=claims.account_id).first()
         if account is None or account.state == State.CLOSED or deadline > self.deadline(now + CLOCK_DRIFT):
-            raise LinkNotValid
+            raise InvalidLink
         if account.state == State.LOCKED and not self.opens_when_locked:
             raise LinkExpired(min(deadline, now), account.pk)
         if self.is_done(account, claims.subject_id):
             raise LinkUsed(account.pk)
         if not self._is_alive(account, claims):
-            raise LinkKilled(account.pk)
+            raise LinkRevoked(account.pk)
         if has_passed(deadline, now):
             raise LinkExpired(deadline, account.pk)
         return OpenedLink(account, claims.subject_id, deadline, claims.fingerprint)
@@ -157,14 +157,16 @@ class MailedLink:
 
     def tell_of_reuse(self, refused: LinkRefused) -> None:
         """Note in the log when somebody opens a link that was used, or killed (LOG-01)."""
-        if isinstance(refused, LinkUsed | LinkKilled):
+        if isinstance(refused, LinkUsed | LinkRevoked):
             why = "used" if isinstance(refused, LinkUsed) else "killed"
-            tell("authn_token_reuse", outcome="failure", account=refused.account_id, purpose=self.purpose, why=why)
+            log_security_event(
+                "authn_token_reuse", outcome="failure", account=refused.account_id, purpose=self.purpose, why=why
+            )
 
-    def _is_alive(self, account: Account, claims: Claims) -> bool:
+    def _is_alive(self, account: Account, claims: TokenPayload) -> bool:
         try:
             return self.still_holds(account, claims.fingerprint, claims.subject_id)
-        except LinkNotValid:
+        except InvalidLink:
             return False
 
     @property

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from accounts.enums import State
-from accounts.links.base import LinkNotValid, MailedLink
+from accounts.links.base import InvalidLink, SignedLink
 from accounts.models import Account, Lock, RecoveryAddressChange
 from journal.events import Event
 from journal.models import JournalEntry
@@ -11,7 +11,7 @@ from journal.models import JournalEntry
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class PasswordResetLink(MailedLink):
+class PasswordResetLink(SignedLink):
     """Choose a new password within the hour. Its subject is the moment when the present password was chosen: any change
     of password, through this link or not, makes it a used one.
     """
@@ -37,7 +37,7 @@ class PasswordResetLink(MailedLink):
         return self.subject(account) != subject_id
 
 
-class RecoveryAddressLink(MailedLink):
+class RecoveryAddressLink(SignedLink):
     """Proves a new recovery address; bound to the wish, so another wish or a cancelled one kills it (HLP-07)."""
 
     purpose = "recovery-address"
@@ -47,7 +47,7 @@ class RecoveryAddressLink(MailedLink):
         """The wish while it waits, the address it replaces, the password of whoever made it, and no lock since."""
         change = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, cancelled_at__isnull=True).first()
         if change is None:
-            raise LinkNotValid
+            raise InvalidLink
         addresses = (account.recovery_address, change.new_address)
         return (change.pk, *addresses, account.password_changed_at, account.times_locked)
 
@@ -57,7 +57,7 @@ class RecoveryAddressLink(MailedLink):
         return confirmed.exists()
 
 
-class NotMeLink(MailedLink):
+class NotMeLink(SignedLink):
     """ "Ce n'était pas moi", in the notice of a change: its subject is the entry of the journal that records it.
 
     A lock does not end it: of two people who report, the one who was there first puts the older address back. Its
@@ -76,7 +76,7 @@ class NotMeLink(MailedLink):
         """The entry of this person, unless an agent has settled it."""
         entry = JournalEntry.objects.filter(account=account, pk=subject_id).first()
         if entry is None or self.is_settled(entry):
-            raise LinkNotValid
+            raise InvalidLink
         return (entry.pk,)
 
     def is_settled(self, entry: JournalEntry) -> bool:

@@ -9,13 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
-from accounts.links.base import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedLink, OpenedLink
-from core.rate_limits import BAD_LINKS_PER_CLIENT, this_client
+from accounts.links.base import InvalidLink, LinkExpired, LinkUsed, OpenedLink, SignedLink, TokenPayload
+from core.rate_limits import BAD_LINKS_PER_CLIENT, current_client
 
 GONE, NOT_FOUND = 410, 404
 
 
-def session_item(link: MailedLink) -> str:
+def session_item(link: SignedLink) -> str:
     """Where the session keeps what a link of that purpose said."""
     return f"{link.purpose}-link"
 
@@ -25,19 +25,19 @@ class LinkAddressView(View):
     """The address in the mail: checked, and out of the address bar. Changes nothing (TOK-06)."""
 
     http_method_names = ["get", "head", "options"]
-    link: MailedLink
+    link: SignedLink
     #: Name of the page with the button.
     page: str
     not_valid_template: str
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Keep what the token says in the session, never the token (TOK-01), and go to the page."""
-        client = this_client()
+        client = current_client()
         BAD_LINKS_PER_CLIENT.check(client)
         try:
             claims = self.link.read(token)
             self.link.check(claims)
-        except LinkNotValid as refused:
+        except InvalidLink as refused:
             self.link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(client)
             return render(request, self.not_valid_template, status=NOT_FOUND)
@@ -48,10 +48,10 @@ class LinkAddressView(View):
         request.session.cycle_key()
         return redirect(self.page)
 
-    def _leave_open_forms_behind(self, claims: Claims) -> None:
+    def _leave_open_forms_behind(self, claims: TokenPayload) -> None:
         """A form that is still open behind somebody else's link, or another change's, does not answer for this one."""
         kept = self.request.session.get(session_item(self.link))
-        if kept is not None and not claims.are_about_the_same(Claims(*kept)):
+        if kept is not None and not claims.are_about_the_same(TokenPayload(*kept)):
             rotate_token(self.request)
 
 
@@ -59,7 +59,7 @@ class LinkAddressView(View):
 class LinkPageView(View):
     """The page behind a link: needs no other session than the link's, signs nobody in, checks the link each time."""
 
-    link: MailedLink
+    link: SignedLink
     opened: OpenedLink
     expired_template: str
     used_template: str
@@ -74,12 +74,12 @@ class LinkPageView(View):
             return render(request, self.expired_template, {"expired_at": expired.deadline}, status=GONE)
         except LinkUsed:
             return render(request, self.used_template, status=GONE)
-        except LinkNotValid:
+        except InvalidLink:
             return render(request, self.not_valid_template, status=NOT_FOUND)
 
-    def claims(self) -> Claims:
+    def claims(self) -> TokenPayload:
         """What the link that was opened in this session says. Raises LinkNotValid when there was none."""
         kept = self.request.session.get(session_item(self.link))
         if kept is None:
-            raise LinkNotValid
-        return Claims(*kept)
+            raise InvalidLink
+        return TokenPayload(*kept)

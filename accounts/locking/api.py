@@ -18,9 +18,9 @@ from django.views.generic import View
 
 from accounts.enums import LockReason
 from accounts.locking.api_keys import system_with_key
-from accounts.locking.lock import lock_named
-from core.rate_limits import BAD_SECURITY_KEYS_PER_CLIENT, SECURITY_CALLS_PER_SYSTEM, LimitReached, this_client
-from core.security_log import tell
+from accounts.locking.lock import lock_accounts_by_name
+from core.rate_limits import BAD_SECURITY_KEYS_PER_CLIENT, SECURITY_CALLS_PER_SYSTEM, RateLimitExceeded, current_client
+from core.security_log import log_security_event
 from core.text import has_forbidden_character
 
 MOST_ACCOUNTS = 1_000
@@ -30,7 +30,7 @@ LONGEST_COMMENT = 500
 FIELDS = {"accounts", "reason", "comment"}
 
 
-class CallRefused(Exception):
+class InvalidApiCall(Exception):
     """The answer to a call that was not carried out."""
 
     def __init__(self, status: int, error: str, **headers: str) -> None:
@@ -39,7 +39,7 @@ class CallRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class LockOrder:
+class LockRequest:
     """What a system asks for, checked."""
 
     names: list[str]
@@ -57,16 +57,16 @@ class LocksView(View):
             raise Http404
         try:
             return self.answer(request)
-        except CallRefused as refused:
+        except InvalidApiCall as refused:
             return JsonResponse({"error": refused.error}, status=refused.status, headers=refused.headers)
 
     def answer(self, request: HttpRequest) -> JsonResponse:
         """Lock, and say what became of each account, in the order of the list."""
         if request.method != "POST":
-            raise CallRefused(405, _("Seule la méthode POST est possible ici."), Allow="POST")
+            raise InvalidApiCall(405, _("Seule la méthode POST est possible ici."), Allow="POST")
         system = calling_system(request)
         order = order_in(body_of(request))
-        answers = lock_named(names=order.names, reason=order.reason, system=system, comment=order.comment)
+        answers = lock_accounts_by_name(names=order.names, reason=order.reason, system=system, comment=order.comment)
         return JsonResponse({"accounts": [{"account": name, "answer": answer} for name, answer in answers]})
 
 
@@ -76,13 +76,13 @@ def calling_system(request: HttpRequest) -> str:
     system = system_with_key(key.strip()) if scheme.lower() == "bearer" else None
     try:
         if system is None:
-            BAD_SECURITY_KEYS_PER_CLIENT.hit(this_client())
-            tell("authz_fail", outcome="failure")
-            raise CallRefused(401, _("Clé absente ou inconnue."), **{"WWW-Authenticate": "Bearer"})
+            BAD_SECURITY_KEYS_PER_CLIENT.hit(current_client())
+            log_security_event("authz_fail", outcome="failure")
+            raise InvalidApiCall(401, _("Clé absente ou inconnue."), **{"WWW-Authenticate": "Bearer"})
         SECURITY_CALLS_PER_SYSTEM.hit(system)
-    except LimitReached as reached:
+    except RateLimitExceeded as reached:
         wait = {"Retry-After": str(reached.retry_after)}
-        raise CallRefused(429, _("Trop d’appels. Réessayez plus tard."), **wait) from reached
+        raise InvalidApiCall(429, _("Trop d’appels. Réessayez plus tard."), **wait) from reached
     return system
 
 
@@ -93,16 +93,16 @@ def body_of(request: HttpRequest) -> Any:
             raise _too_much()
         return json.loads(request.body)
     except UnreadablePostError as error:
-        raise CallRefused(400, _("La requête n’est pas arrivée entière.")) from error
+        raise InvalidApiCall(400, _("La requête n’est pas arrivée entière.")) from error
     except (ValueError, RecursionError) as error:
-        raise CallRefused(400, _("Le corps de la requête n’est pas du JSON.")) from error
+        raise InvalidApiCall(400, _("Le corps de la requête n’est pas du JSON.")) from error
 
 
-def order_in(sent: Any) -> LockOrder:
+def order_in(sent: Any) -> LockRequest:
     """The order that JSON holds. Raises CallRefused, which says what to correct."""
     if not isinstance(sent, dict) or set(sent) - FIELDS:
         raise _wrong(_("Envoyez un objet avec accounts, reason et, si besoin, comment."))
-    return LockOrder(_names(sent.get("accounts")), _reason(sent.get("reason")), _comment(sent.get("comment", "")))
+    return LockRequest(_names(sent.get("accounts")), _reason(sent.get("reason")), _comment(sent.get("comment", "")))
 
 
 def _names(sent: Any) -> list[str]:
@@ -125,9 +125,9 @@ def _comment(sent: Any) -> str:
     return sent
 
 
-def _too_much() -> CallRefused:
-    return CallRefused(413, _("Envoyez moins de comptes à la fois."))
+def _too_much() -> InvalidApiCall:
+    return InvalidApiCall(413, _("Envoyez moins de comptes à la fois."))
 
 
-def _wrong(error: str) -> CallRefused:
-    return CallRefused(422, error)
+def _wrong(error: str) -> InvalidApiCall:
+    return InvalidApiCall(422, error)

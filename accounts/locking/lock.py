@@ -9,12 +9,12 @@ from django.db.models import Q
 
 from accounts.enums import LockReason
 from accounts.models import Account, Lock, Session
-from core.email_addresses import AddressRefused, institutional_address_from_login
+from core.email_addresses import InvalidAddress, institutional_address_from_login
 from journal.events import Event
 from journal.services import record_events
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue_each
+from outbox.services import queue_emails
 
 #: How many accounts are locked in one transaction.
 BATCH = 500
@@ -28,7 +28,7 @@ class AlreadyLocked(Exception):
         self.lock = lock
 
 
-class LockAnswer(StrEnum):
+class LockOutcome(StrEnum):
     """What became of one account of a list."""
 
     LOCKED = "locked"
@@ -68,7 +68,7 @@ def lock_accounts(
     system: str = "",
     comment: str = "",
     **details: object,
-) -> dict[int, LockAnswer]:
+) -> dict[int, LockOutcome]:
     """Do to each what `lock_account` does to one, in a fixed number of statements; what became of each, by its key.
 
     `system` names what reported them, when nobody in person did; `details` are what else the journal keeps. Somebody
@@ -87,23 +87,23 @@ def lock_accounts(
     return {account.pk: _answer(account, locked_before) for account in held}
 
 
-def lock_named(
+def lock_accounts_by_name(
     *, names: Sequence[str], reason: LockReason, system: str = "", comment: str = ""
-) -> list[tuple[str, LockAnswer]]:
+) -> list[tuple[str, LockOutcome]]:
     """Lock whoever `names` mean (`accounts_named`), and say what became of each name.
 
     Long lists are locked in parts: one that was broken off is simply sent again.
     """
-    found = accounts_named(names)
+    found = accounts_by_name(names)
     accounts = list({account.pk: account for account in found.values()}.values())
-    answers: dict[int, LockAnswer] = {}
+    answers: dict[int, LockOutcome] = {}
     for start in range(0, len(accounts), BATCH):
         part = accounts[start : start + BATCH]
         answers |= lock_accounts(accounts=part, reason=reason, system=system, comment=comment)
-    return [(name, answers[found[name].pk] if name in found else LockAnswer.UNKNOWN) for name in names]
+    return [(name, answers[found[name].pk] if name in found else LockOutcome.UNKNOWN) for name in names]
 
 
-def accounts_named(names: Iterable[str]) -> dict[str, Account]:
+def accounts_by_name(names: Iterable[str]) -> dict[str, Account]:
     """The account of each name: by its institutional address if there is an @, else by its short name (`uid`).
 
     Case makes no difference. Who has no account is left out.
@@ -122,7 +122,7 @@ def _key(name: str) -> str:
         return ""
     try:
         return institutional_address_from_login(name) if "@" in name else name.lower()
-    except AddressRefused:
+    except InvalidAddress:
         return ""
 
 
@@ -134,7 +134,7 @@ def _make_them_hold(locks: Sequence[Lock], actor: Account | None, **details: obj
     Session.objects.filter(account__in=accounts).delete()
     record_events(accounts=accounts, event=Event.LOCKED, actor=actor, reason=locks[0].reason, **details)
     # To the recovery address alone: whoever has the password may be reading the university mailbox.
-    queue_each(_notice(lock) for lock in locks if lock.account.can_be_mailed and not lock.account.is_closed)
+    queue_emails(_notice(lock) for lock in locks if lock.account.can_be_mailed and not lock.account.is_closed)
 
 
 def _notice(lock: Lock) -> Message:
@@ -148,7 +148,7 @@ def _notice(lock: Lock) -> Message:
     )
 
 
-def _answer(account: Account, locked_before: Collection[int]) -> LockAnswer:
+def _answer(account: Account, locked_before: Collection[int]) -> LockOutcome:
     if account.is_closed:
-        return LockAnswer.CLOSED
-    return LockAnswer.ALREADY_LOCKED if account.pk in locked_before else LockAnswer.LOCKED
+        return LockOutcome.CLOSED
+    return LockOutcome.ALREADY_LOCKED if account.pk in locked_before else LockOutcome.LOCKED

@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from accounts.enums import Proof, ReleaseReason, State
 from accounts.models import Account, Lock, RecoveryAddressChange, RecoveryAddressCorrection
-from accounts.recovery.changes import disown_change
-from accounts.recovery.pending import give_up_waiting_change
+from accounts.recovery.changes import report_unauthorized_change
+from accounts.recovery.pending import cancel_pending_change
 from accounts.signals import account_unlocked
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 
 #: What an intruder may have changed counts from so long before the lock (HLP-06).
 REVIEWED_BEFORE_LOCK = timedelta(days=30)
@@ -40,35 +40,35 @@ CHANGES_TO_REVIEW = (
 )
 
 
-class ReleaseRefused(Exception):
+class UnlockRefused(Exception):
     """The lock stays; the subclasses say why."""
 
 
-class NotLocked(ReleaseRefused):
+class NotLocked(UnlockRefused):
     """There is no open lock, or not any more: another agent was faster."""
 
 
-class NotForThisAgent(ReleaseRefused):
+class UnlockNotAllowed(UnlockRefused):
     """Only agents release, never themselves; another agent is for those who manage agents (ADM-05)."""
 
 
-class NotProven(ReleaseRefused):
+class UnlockNotProven(UnlockRefused):
     """No proof that counts: none of the list, or a call back to somebody whose number HR does not know (HLP-03)."""
 
 
-class ReportTooShort(ReleaseRefused):
+class ReportTooShort(UnlockRefused):
     """The agent has to write what was done, in ten characters or more (HLP-03)."""
 
 
-class CannotBeWrittenTo(ReleaseRefused):
+class NoRecoveryAddress(UnlockRefused):
     """There is no recovery address on file that the link could go to (HLP-05): have it corrected first."""
 
 
-class CannotBePutBack(ReleaseRefused):
+class AddressNotRestorable(UnlockRefused):
     """No such change of the recovery address can be taken back, or not any more: agents correct it then."""
 
 
-class ChangesNotReviewed(ReleaseRefused):
+class ChangesNotReviewed(UnlockRefused):
     """Some changes that an intruder may have made have not been ticked (HLP-06)."""
 
     def __init__(self, entries: Collection[JournalEntry]) -> None:
@@ -89,7 +89,7 @@ def changes_to_review(account: Account) -> list[JournalEntry]:
     return list(account.journal.filter(changes, at__gte=since).order_by("-at", "-pk"))
 
 
-def addresses_to_put_back(account: Account, changes: Sequence[JournalEntry]) -> dict[int, str]:
+def restorable_addresses(account: Account, changes: Sequence[JournalEntry]) -> dict[int, str]:
     """Which of the `changes` to review can be taken back with "ce n'était pas moi", and the recovery address that would
     be on file again, by the key of the entry.
 
@@ -110,7 +110,7 @@ def addresses_to_put_back(account: Account, changes: Sequence[JournalEntry]) -> 
 
 
 @transaction.atomic
-def put_back_address(*, account: Account, agent: Account, change: int, **details: object) -> Account:
+def restore_address(*, account: Account, agent: Account, change: int, **details: object) -> Account:
     """Take back a change of the recovery address that the person did not make, and any later one, so that the link of
     the release does not go to whoever made it (HLP-05, HLP-06). The account stays locked; the address that is on file
     again is told of the lock, the other one that it serves no more, in case it is the owner's after all.
@@ -121,16 +121,16 @@ def put_back_address(*, account: Account, agent: Account, change: int, **details
     account = _locked(account)
     _require_right(agent, account)
     changes = {entry.pk: entry for entry in changes_to_review(account)}
-    if change not in addresses_to_put_back(account, list(changes.values())):
-        raise CannotBePutBack
+    if change not in restorable_addresses(account, list(changes.values())):
+        raise AddressNotRestorable
     told = [account.recovery_address] if account.can_be_mailed else []
-    account = disown_change(entry=changes[change], actor=agent, **details)
+    account = report_unauthorized_change(entry=changes[change], actor=agent, **details)
     _tell_of_put_back(account, told)
     return account
 
 
 @transaction.atomic
-def release_lock(
+def unlock_account(
     *,
     account: Account,
     agent: Account,
@@ -151,7 +151,7 @@ def release_lock(
     """
     account = _locked(account)
     if not account.can_be_mailed:
-        raise CannotBeWrittenTo
+        raise NoRecoveryAddress
     _require_right(agent, account)
     lock = account.locks.open().get()
     _require_proof(account, proof, report)
@@ -169,10 +169,10 @@ def release_lock(
     )
     account.set_unusable_password()
     account.save(update_fields=["password"])
-    give_up_waiting_change(account, actor=agent)
+    cancel_pending_change(account, actor=agent)
     account_unlocked.send(sender=Lock, account=account, agent=agent)
     kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
-    queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+    queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)
     return lock
 
 
@@ -194,7 +194,7 @@ def _tell_of_put_back(account: Account, removed: Collection[str]) -> None:
     mails = [(Kind.ACCOUNT_LOCKED, account.recovery_address, lock.pk)]
     mails += [(Kind.RECOVERY_CORRECTED, address, entry.pk) for address in removed]
     for kind, address, subject_id in mails:
-        queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
+        queue_email(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
 def _settled_at(account: Account) -> datetime:
@@ -211,12 +211,12 @@ def _require_right(agent: Account, account: Account) -> None:
     is_agent = agent.is_staff and agent.state == State.ACTIVE
     is_above = is_agent and agent.has_perm(MANAGE_AGENTS)
     if not is_agent or agent.pk == account.pk or (account.is_staff and not is_above):
-        raise NotForThisAgent
+        raise UnlockNotAllowed
 
 
 def _require_proof(account: Account, proof: Proof, report: str) -> None:
     if proof not in Proof.values or (proof == Proof.CALL_BACK and not account.phone):
-        raise NotProven
+        raise UnlockNotProven
     if len(report.strip()) < SHORTEST_REPORT:
         raise ReportTooShort
 

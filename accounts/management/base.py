@@ -14,14 +14,14 @@ from django.utils.translation import ngettext
 
 from accounts.models import Account
 from core.csv import Writable
-from core.email_addresses import AddressRefused, institutional_address_from_login
+from core.email_addresses import InvalidAddress, institutional_address_from_login
 
 
 def account_of(login: str) -> Account:
     """Whose institutional address it is, as people type it; CommandError for nobody's."""
     try:
         account: Account = Account.objects.get(institutional_address=institutional_address_from_login(login))
-    except (AddressRefused, Account.DoesNotExist) as error:
+    except (InvalidAddress, Account.DoesNotExist) as error:
         raise CommandError(_("Aucun compte n’a cet identifiant.")) from error
     return account
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from core.text import Message
+from core.text import ErrorMessage
 
 #: In code points of the NFC spelling.
 MINIMUM_LENGTH = 15
@@ -19,7 +19,7 @@ class Rule(NamedTuple):
     """One line of the list under the field; `key` names it for the script that ticks it."""
 
     key: str
-    text: Message
+    text: ErrorMessage
 
 
 LENGTH = Rule("length", format_lazy(_("{count} caractères au minimum"), count=MINIMUM_LENGTH))

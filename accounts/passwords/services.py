@@ -2,19 +2,19 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.links.base import Claims, MailedLink
+from accounts.links.base import SignedLink, TokenPayload
 from accounts.links.links import password_reset_link
 from accounts.models import Account, Session
-from accounts.notifications import tell_of_change
-from accounts.recovery.pending import give_up_waiting_change
-from accounts.services import held
-from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, this_client
+from accounts.notifications import notify_change
+from accounts.recovery.pending import cancel_pending_change
+from accounts.services import lock_active_account
+from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, current_client
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
 
 
-class PasswordChangedMeanwhile(Exception):
+class PasswordAlreadyChanged(Exception):
     """The password that was given has just been replaced, from another tab or by a mailed link."""
 
 
@@ -43,22 +43,20 @@ def change_password(*, account: Account, password: str, keep: str | None = None)
     are told (PWD-06). Raises NotActive, PasswordChangedMeanwhile.
     """
     known_since = account.password_changed_at
-    account = held(account)
+    account = lock_active_account(account)
     if account.password_changed_at != known_since:
-        raise PasswordChangedMeanwhile
+        raise PasswordAlreadyChanged
     Session.objects.filter(account=account).exclude(session_key=keep).delete()
-    give_password(account=account, password=password, event=Event.PASSWORD_CHANGED)
+    set_password(account=account, password=password, event=Event.PASSWORD_CHANGED)
     return account
 
 
-def reset_password(*, claims: Claims, password: str) -> Account:
+def reset_password(*, claims: TokenPayload, password: str) -> Account:
     """Give another password to the account that a link of forgotten passwords names: `choose_password_by_link`."""
-    return choose_password_by_link(
-        link=password_reset_link, claims=claims, password=password, event=Event.PASSWORD_RESET
-    )
+    return set_password_by_link(link=password_reset_link, claims=claims, password=password, event=Event.PASSWORD_RESET)
 
 
-def choose_password_by_link(*, link: MailedLink, claims: Claims, password: str, event: Event) -> Account:
+def set_password_by_link(*, link: SignedLink, claims: TokenPayload, password: str, event: Event) -> Account:
     """Give another password to the account that `claims` of `link` name, recorded as `event`. Every session ends, and
     nobody is signed in (PWD-06).
 
@@ -67,11 +65,11 @@ def choose_password_by_link(*, link: MailedLink, claims: Claims, password: str, 
     """
     account = _give_password_by_link(link, claims, password, event)
     FAILED_SIGN_INS_PER_LOGIN.forget(account.login)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, this_client())
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, current_client())
     return account
 
 
-def give_password(*, account: Account, password: str, event: Event) -> None:
+def set_password(*, account: Account, password: str, event: Event) -> None:
     """Make `password` the account's, recorded as `event`, and tell every address on file (PWD-06). The row is held.
 
     `password` has passed the validators and is normalised. Ending sessions is the caller's.
@@ -79,15 +77,15 @@ def give_password(*, account: Account, password: str, event: Event) -> None:
     account.set_password(password)
     account.password_changed_at = timezone.now()
     account.save(update_fields=["password", "password_changed_at"])
-    give_up_waiting_change(account)
+    cancel_pending_change(account)
     entry = record_event(account=account, actor=account, event=event)
-    tell_of_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
+    notify_change(kind=Kind.PASSWORD_CHANGED, entry=entry)
 
 
 @transaction.atomic
-def _give_password_by_link(link: MailedLink, claims: Claims, password: str, event: Event) -> Account:
+def _give_password_by_link(link: SignedLink, claims: TokenPayload, password: str, event: Event) -> Account:
     Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
     account = link.check(claims).account
     Session.objects.filter(account=account).delete()
-    give_password(account=account, password=password, event=event)
+    set_password(account=account, password=password, event=event)
     return account

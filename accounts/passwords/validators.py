@@ -14,7 +14,7 @@ from accounts.passwords.normalisation import normalise_password
 from accounts.passwords.patterns import follows_an_order, repeats_too_much
 from accounts.passwords.personal import contains_personal_data
 from accounts.passwords.strength import is_easily_guessed
-from core.text import Message
+from core.text import ErrorMessage
 
 TOO_SHORT = _("Le mot de passe doit compter au moins %(minimum)d caractères (vous en avez %(count)d)")
 PERSONAL = _("Le mot de passe ne doit pas contenir votre nom ou votre identifiant")
@@ -35,7 +35,7 @@ class LengthValidator:
             params = {"minimum": rules.MINIMUM_LENGTH, "count": count}
             raise ValidationError(TOO_SHORT, code="password_too_short", params=params)
 
-    def get_help_text(self) -> Message:
+    def get_help_text(self) -> ErrorMessage:
         """The rule as the page shows it."""
         return rules.LENGTH.text
 
@@ -43,9 +43,9 @@ class LengthValidator:
 class NewPasswordValidator:
     """A check with one message; it keeps quiet where an earlier one has already said what is wrong."""
 
-    message: Message
+    message: ErrorMessage
     code: str
-    help_text: Message
+    help_text: ErrorMessage
 
     def validate(self, password: str, user: object = None) -> None:
         """Raise ValidationError when the password has the fault and no quicker check has refused it."""
@@ -69,7 +69,7 @@ class NewPasswordValidator:
                 return True
         return False
 
-    def get_help_text(self) -> Message:
+    def get_help_text(self) -> ErrorMessage:
         """The rule, for Django's own pages."""
         return self.help_text
 

@@ -6,21 +6,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import LinkNotValid, LinkUsed
+from accounts.links.base import InvalidLink, LinkUsed
 from accounts.links.links import not_me_link, recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
-from accounts.notifications import addresses_on_file
-from accounts.recovery.mail_quota import MailLimitReached, tell_of_withheld, verification_allowed_at
-from accounts.recovery.pending import give_up_open_correction, give_up_waiting_change
-from accounts.services import held
-from core.email_addresses import outside_address, same_address
+from accounts.notifications import notification_addresses
+from accounts.recovery.mail_quota import MailQuotaExceeded, log_withheld_mail, verification_allowed_at
+from accounts.recovery.pending import cancel_open_correction, cancel_pending_change
+from accounts.services import lock_active_account
+from core.email_addresses import external_address, same_address
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 
 
 class SameAddress(Exception):
@@ -28,14 +28,14 @@ class SameAddress(Exception):
 
 
 @transaction.atomic
-def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddressChange:
+def request_recovery_change(*, account: Account, address: str) -> RecoveryAddressChange:
     """Note the wish and mail the new address, which has to confirm it; until then the old one stays in force.
 
     Asking for another address gives the first one up; asking for the same again mails again. Raises SameAddress,
     AddressRefused for an address of the university, MailLimitReached (ENU-05), NotActive.
     """
-    account = held(account)
-    address = outside_address(address)
+    account = lock_active_account(account)
+    address = external_address(address)
     if same_address(address, account.recovery_address):
         raise SameAddress
     waiting = _waiting(account)
@@ -43,7 +43,7 @@ def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddres
         _mail_verification(waiting)
         return waiting
     if waiting is not None:
-        give_up_waiting_change(account, actor=account)
+        cancel_pending_change(account, actor=account)
     change = RecoveryAddressChange.objects.create(
         account=account, previous_address=account.recovery_address, new_address=address
     )
@@ -53,9 +53,9 @@ def ask_for_recovery_change(*, account: Account, address: str) -> RecoveryAddres
 
 
 @transaction.atomic
-def ask_for_recovery_verification_again(*, account: Account) -> None:
+def resend_recovery_verification(*, account: Account) -> None:
     """Mail the new address once more. Raises MailLimitReached, RecoveryAddressChange.DoesNotExist, NotActive."""
-    change = _waiting(held(account))
+    change = _waiting(lock_active_account(account))
     if change is None:
         raise RecoveryAddressChange.DoesNotExist
     _mail_verification(change)
@@ -64,8 +64,8 @@ def ask_for_recovery_verification_again(*, account: Account) -> None:
 @transaction.atomic
 def cancel_recovery_change(*, account: Account) -> None:
     """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
-    account = held(account)
-    give_up_waiting_change(account, actor=account)
+    account = lock_active_account(account)
+    cancel_pending_change(account, actor=account)
 
 
 @transaction.atomic
@@ -76,14 +76,14 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
     `fingerprint` is that of the opened link, and must still hold. Raises LinkUsed, LinkNotValid when the wish was given
     up or the account changed since, NotActive.
     """
-    account = held(RecoveryAddressChange.objects.select_related("account").get(pk=change_id).account)
+    account = lock_active_account(RecoveryAddressChange.objects.select_related("account").get(pk=change_id).account)
     change = RecoveryAddressChange.objects.get(pk=change_id)
     if change.confirmed_at is not None:
         raise LinkUsed(account.pk)
     if not recovery_address_link.still_holds(account, fingerprint, change.pk):
-        raise LinkNotValid
-    told, previous = addresses_on_file(account), account.recovery_address
-    put_in_force(account, change.new_address)
+        raise InvalidLink
+    told, previous = notification_addresses(account), account.recovery_address
+    set_recovery_address(account, change.new_address)
     entry = record_event(
         account=account, event=Event.RECOVERY_ADDRESS_CHANGED, previous=previous, address=change.new_address
     )
@@ -96,7 +96,7 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
 
 
 @transaction.atomic
-def disown_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
+def report_unauthorized_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
     """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
     any later one, since whoever made it made those too (HLP-07). What waits comes to nothing, a replacement by agents
     included (HLP-05). Saying it twice is saying it once.
@@ -111,14 +111,14 @@ def disown_change(*, entry: JournalEntry, actor: Account | None = None, **detail
     record_event(
         account=account, actor=actor, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event, **details
     )
-    give_up_waiting_change(account)
-    give_up_open_correction(account)
+    cancel_pending_change(account)
+    cancel_open_correction(account)
     _restore_recovery_address(account, actor, since=entry.at)
     lock_account(account=account, reason=LockReason.SUSPICIOUS_ACTIVITY, actor=actor)
     return account
 
 
-def put_in_force(account: Account, address: str) -> None:
+def set_recovery_address(account: Account, address: str) -> None:
     """Make `address` the recovery address: the owner's own, which no file overwrites. The row is held."""
     account.recovery_address = address
     account.recovery_address_owner_set_at = timezone.now()
@@ -137,13 +137,13 @@ def _mail_verification(change: RecoveryAddressChange) -> None:
     kind, address, account = Kind.RECOVERY_VERIFICATION, change.new_address, change.account
     retry_at = verification_allowed_at(kind=kind, address=address, person=account, last=last)
     if retry_at > timezone.now():
-        tell_of_withheld(kind=kind, person=account)
-        raise MailLimitReached(retry_at)
+        log_withheld_mail(kind=kind, person=account)
+        raise MailQuotaExceeded(retry_at)
     _mail(kind, account, address, change.pk)
 
 
 def _mail(kind: Kind, account: Account, address: str, subject_id: int) -> None:
-    queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
+    queue_email(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
 def _waiting(account: Account) -> RecoveryAddressChange | None:
@@ -162,5 +162,5 @@ def _restore_recovery_address(account: Account, actor: Account | None, *, since:
     _at, _pk, address = min(changes)
     for later in (own, agents):
         later.update(undone_at=timezone.now())
-    put_in_force(account, address)
+    set_recovery_address(account, address)
     record_event(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_RESTORED, address=address)

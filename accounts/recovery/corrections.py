@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from accounts.enums import Proof, State
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.notifications import addresses_on_file
-from accounts.recovery.changes import SameAddress, put_in_force
-from accounts.recovery.pending import give_up_correction, give_up_waiting_change
-from core.email_addresses import outside_address, same_address
+from accounts.notifications import notification_addresses
+from accounts.recovery.changes import SameAddress, set_recovery_address
+from accounts.recovery.pending import cancel_correction, cancel_pending_change
+from core.email_addresses import external_address, same_address
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class CorrectionRefused(Exception):
     """Nothing has changed; the subclasses say why."""
 
 
-class NotForThisAgent(CorrectionRefused):
+class CorrectionNotAllowed(CorrectionRefused):
     """Only agents with the permission, never on their own account nor on another agent's (ADM-05)."""
 
 
-class OwnProposal(NotForThisAgent):
+class OwnProposal(CorrectionNotAllowed):
     """Whoever proposes a replacement does not approve it, whatever their role is by now (HLP-05)."""
 
 
@@ -62,7 +62,7 @@ class AlreadyProposed(CorrectionRefused):
         self.correction = correction
 
 
-class NotProven(CorrectionRefused):
+class CorrectionNotProven(CorrectionRefused):
     """No proof that counts: none of the list, or a call back to somebody whose number HR does not know (HLP-03)."""
 
 
@@ -102,8 +102,8 @@ def correct_at_once(
     if not may_be_corrected_at_once(account):
         raise NeedsTwoAgents
     correction = _new(account, agent, address, note=reason)
-    told = addresses_on_file(account)
-    put_in_force(account, correction.new_address)
+    told = notification_addresses(account)
+    set_recovery_address(account, correction.new_address)
     entry = record_event(
         account=account,
         actor=agent,
@@ -131,7 +131,7 @@ def propose_replacement(
     """
     account = _held_for(agent, account)
     if proof not in Proof.values or (proof == Proof.CALL_BACK and not account.phone):
-        raise NotProven
+        raise CorrectionNotProven
     number = account.phone if proof == Proof.CALL_BACK else ""
     correction = _new(account, agent, address, note=note, proof=proof, number_called=number)
     record_event(
@@ -155,7 +155,7 @@ def approve_replacement(*, correction_id: int, agent: Account) -> RecoveryAddres
     """
     correction = _held_correction(correction_id)
     account = correction.account
-    require_right(agent, account)
+    require_correction_permission(agent, account)
     if correction.proposed_by_id == agent.pk:
         raise OwnProposal
     if not correction.is_open or correction.approved_at is not None:
@@ -171,23 +171,23 @@ def approve_replacement(*, correction_id: int, agent: Account) -> RecoveryAddres
     correction.approved_at, correction.approved_by = entry.at, agent
     correction.effective_at = entry.at + EFFECTIVE_AFTER
     correction.save(update_fields=["approved_at", "approved_by", "effective_at"])
-    _mail_each(Kind.RECOVERY_REPLACEMENT, account, addresses_on_file(account), entry.pk)
+    _mail_each(Kind.RECOVERY_REPLACEMENT, account, notification_addresses(account), entry.pk)
     _mail_each(Kind.RECOVERY_ANNOUNCED, account, [correction.new_address], correction.pk)
     return correction
 
 
 @transaction.atomic
-def give_up_replacement(*, correction_id: int, agent: Account, reason: str) -> RecoveryAddressCorrection:
+def cancel_replacement(*, correction_id: int, agent: Account, reason: str) -> RecoveryAddressCorrection:
     """Refuse an address that was proposed, or cancel it before it comes into force: any agent with the permission, its
     author included.
 
     Raises NotForThisAgent, NotWaiting, RecoveryAddressCorrection.DoesNotExist.
     """
     correction = _held_correction(correction_id)
-    require_right(agent, correction.account)
+    require_correction_permission(agent, correction.account)
     if not correction.is_open:
         raise NotWaiting(correction)
-    give_up_correction(correction=correction, actor=agent, reason=reason)
+    cancel_correction(correction=correction, actor=agent, reason=reason)
     return correction
 
 
@@ -210,11 +210,11 @@ def apply_replacement(*, correction_id: int) -> bool:
         return False
     if account.is_closed or account.recovery_address != correction.previous_address:
         # Whoever has the address now on file was told nothing.
-        give_up_correction(correction=correction)
+        cancel_correction(correction=correction)
         return False
-    give_up_waiting_change(account)
-    told = addresses_on_file(account)
-    put_in_force(account, correction.new_address)
+    cancel_pending_change(account)
+    told = notification_addresses(account)
+    set_recovery_address(account, correction.new_address)
     entry = record_event(account=account, event=Event.RECOVERY_ADDRESS_CHANGED, correction=correction.pk)
     correction.applied_at = entry.at
     correction.save(update_fields=["applied_at"])
@@ -223,11 +223,11 @@ def apply_replacement(*, correction_id: int) -> bool:
     return True
 
 
-def require_right(agent: Account, account: Account) -> None:
+def require_correction_permission(agent: Account, account: Account) -> None:
     """Raise NotForThisAgent unless `agent` may correct the recovery address of `account`."""
     is_agent = agent.is_staff and agent.state == State.ACTIVE and agent.has_perm(CORRECT_ADDRESS)
     if not is_agent or agent.pk == account.pk or account.is_staff:
-        raise NotForThisAgent
+        raise CorrectionNotAllowed
 
 
 def _held(account_id: int) -> Account:
@@ -240,7 +240,7 @@ def _held(account_id: int) -> Account:
 def _held_for(agent: Account, account: Account) -> Account:
     """The same, once it is sure that the agent may give it an address, and that it has a use for one."""
     now = _held(account.pk)
-    require_right(agent, now)
+    require_correction_permission(agent, now)
     if now.is_closed:
         raise AccountClosed
     return now
@@ -255,7 +255,7 @@ def _held_correction(correction_id: int) -> RecoveryAddressCorrection:
 
 
 def _new(account: Account, agent: Account, address: str, **facts: str) -> RecoveryAddressCorrection:
-    address = outside_address(address)
+    address = external_address(address)
     if same_address(address, account.recovery_address):
         raise SameAddress
     other = open_correction(account)
@@ -280,10 +280,10 @@ def _applied(correction_id: int) -> bool:
 
 def _mail_each(kind: Kind, account: Account, addresses: Collection[str], subject_id: int) -> None:
     for address in addresses:
-        queue(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
+        queue_email(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
 def _mail_link(account: Account) -> None:
     kind = LINK.get(account.state)
     if kind is not None:
-        queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+        queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from accounts.models import Account
 from core.rate_limits import MAIL_WINDOW, MAILS_OF_A_PERSON_PER_HOUR, MAILS_PER_HOUR, SHORTEST_TIME_BETWEEN_MAILS
-from core.security_log import tell
+from core.security_log import log_security_event
 from outbox.enums import Kind
 from outbox.models import Message, MessageQuerySet
 
 
-class MailLimitReached(Exception):
+class MailQuotaExceeded(Exception):
     """A mail went to that address a moment ago, or too many did; `retry_at` is when one may be asked for again."""
 
     def __init__(self, retry_at: datetime) -> None:
@@ -21,7 +21,7 @@ class MailLimitReached(Exception):
         self.retry_at = retry_at
 
 
-def allowed_at(*, kind: Kind, address: str) -> datetime:
+def next_mail_allowed_at(*, kind: Kind, address: str) -> datetime:
     """From when another mail of `kind` may go to `address`, whoever asks for it, and however they spell it."""
     to_that_mailbox = Message.objects.alias(mailbox=Lower("address")).filter(mailbox=Lower(Value(address)), kind=kind)
     return _freed_at(to_that_mailbox, MAILS_PER_HOUR)
@@ -32,13 +32,15 @@ def verification_allowed_at(*, kind: Kind, address: str, person: Account, last: 
     the mail that this one would repeat, is a minute old.
     """
     of_the_person = _freed_at(Message.objects.filter(kind=kind, person=person), MAILS_OF_A_PERSON_PER_HOUR)
-    freed_at = max(of_the_person, allowed_at(kind=kind, address=address))
+    freed_at = max(of_the_person, next_mail_allowed_at(kind=kind, address=address))
     return max(freed_at, last.created_at + SHORTEST_TIME_BETWEEN_MAILS) if last else freed_at
 
 
-def tell_of_withheld(*, kind: Kind, person: Account | None) -> None:
+def log_withheld_mail(*, kind: Kind, person: Account | None) -> None:
     """Note in the log that a mail was asked for and not sent, since too many were (LOG-01): the page may not say it."""
-    tell("excess_rate_limit_exceeded", outcome="failure", limit=f"mails-{kind}", account=person.pk if person else None)
+    log_security_event(
+        "excess_rate_limit_exceeded", outcome="failure", limit=f"mails-{kind}", account=person.pk if person else None
+    )
 
 
 def _freed_at(mails: MessageQuerySet, allowed: int) -> datetime:

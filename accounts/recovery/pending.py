@@ -5,7 +5,7 @@ from journal.events import Event
 from journal.services import record_event
 
 
-def give_up_waiting_change(account: Account, *, actor: Account | None = None) -> None:
+def cancel_pending_change(account: Account, *, actor: Account | None = None) -> None:
     """Let the wish for another recovery address, if one waits, come to nothing: who made it may have been somebody who
     knew the password. Whatever the state of the account, whose row is held; `actor` is whoever saw to it in person.
     """
@@ -17,16 +17,16 @@ def give_up_waiting_change(account: Account, *, actor: Account | None = None) ->
     record_event(account=account, actor=actor, event=Event.RECOVERY_CHANGE_CANCELLED, address=change.new_address)
 
 
-def give_up_open_correction(account: Account) -> None:
+def cancel_open_correction(account: Account) -> None:
     """Let the recovery address that agents were about to give, if there is one, come to nothing. The row of `account`
     is held.
     """
     correction = RecoveryAddressCorrection.objects.open().filter(account=account).first()
     if correction is not None:
-        give_up_correction(correction=correction)
+        cancel_correction(correction=correction)
 
 
-def give_up_correction(*, correction: RecoveryAddressCorrection, actor: Account | None = None, **why: str) -> None:
+def cancel_correction(*, correction: RecoveryAddressCorrection, actor: Account | None = None, **why: str) -> None:
     """Let a correction that is open come to nothing; `why` is for the journal. The row of its account is held."""
     correction.given_up_at, correction.given_up_by = timezone.now(), actor
     correction.save(update_fields=["given_up_at", "given_up_by"])

@@ -19,12 +19,12 @@ from accounts.auth.sso import providers as single_sign_on
 from accounts.forms import LanguageForm
 from accounts.history import Topic, history
 from accounts.models import Account, RecoveryAddressChange
-from core.compiled_query import Prepared
+from core.compiled_query import CompiledQuery
 from journal.events import Event
 
 LATEST_ACTIVITIES = 5
 EVENTS_ON_A_PAGE = 20
-WITH_EVERYTHING = Prepared(
+WITH_EVERYTHING = CompiledQuery(
     lambda pk: Account.objects.with_lock().select_related("redirection", "mailbox").filter(pk=pk)
 )
 
@@ -105,7 +105,7 @@ class OtherSessionsEndView(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """End every session but this one."""
-        ended = sessions.sign_out_everywhere(account=signed_in(request), keep=request.session.session_key)
+        ended = sessions.log_out_everywhere(account=signed_in(request), keep=request.session.session_key)
         text = ngettext("%(number)s session fermée.", "%(number)s sessions fermées.", ended) % {"number": ended}
         messages.success(request, text if ended else _("Aucune autre session n’était ouverte."))
         return redirect("account-sessions")
@@ -119,7 +119,7 @@ class AllSessionsEndView(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """End every session of the person."""
-        sessions.sign_out_everywhere(account=signed_in(request))
+        sessions.log_out_everywhere(account=signed_in(request))
         request.session.flush()
         messages.success(request, _("Vous êtes déconnecté partout."))
         # The sign-in page would lead straight back in through the university's provider.
@@ -141,7 +141,7 @@ class LanguageView(FormView):
     def form_valid(self, form: LanguageForm) -> HttpResponse:
         """Keep it, and go on in it."""
         language = form.cleaned_data["language"]
-        services.choose_language(account=signed_in(self.request), language=language)
+        services.set_language(account=signed_in(self.request), language=language)
         with translation.override(language):
             messages.success(self.request, _("Nos pages et nos e-mails seront en français."))
             return redirect("account")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse, translate_url
@@ -14,49 +14,49 @@ from django.views.generic import FormView, View
 from accounts import services
 from accounts.auth.sessions import begin_session, confirm_password
 from accounts.auth.sso import providers as single_sign_on
-from accounts.auth.sso.login_page import OWN_FORM, page_for
-from accounts.forms import SignInForm
-from accounts.views.redirects import WantedPageMixin
+from accounts.auth.sso.login_page import OWN_FORM, login_page
+from accounts.forms import LoginForm
+from accounts.views.redirects import NextPageMixin
 
 TOO_MANY_REQUESTS = 429
 
 
 @method_decorator([login_not_required, sensitive_post_parameters("password")], name="dispatch")
-class SignInView(WantedPageMixin, FormView):
+class LoginView(NextPageMixin, FormView):
     """Institutional address and password; one message for every failure (ENU-02)."""
 
     http_method_names = ["get", "head", "post"]
-    form_class = SignInForm
+    form_class = LoginForm
     template_name = "accounts/sign_in.html"
     next_page = "account"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The university's own provider first, where there is one; `?ici` asks for the portal's form."""
         if single_sign_on.is_on() and OWN_FORM not in request.GET:
-            return redirect(page_for("single-sign-on", self.get_redirect_url()))
+            return redirect(login_page("single-sign-on", self.get_redirect_url()))
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Where to go afterwards, when that is a page of the portal; and the provider, where there is one."""
         wanted = self.get_redirect_url()
-        provider_url = page_for("single-sign-on", wanted) if single_sign_on.is_on() else ""
+        provider_url = login_page("single-sign-on", wanted) if single_sign_on.is_on() else ""
         return super().get_context_data(**kwargs, next=wanted, provider_url=provider_url)
 
-    def form_valid(self, form: SignInForm) -> HttpResponse:
+    def form_valid(self, form: LoginForm) -> HttpResponse:
         """Open a new session and go on in the person's own language."""
         destination = self.get_success_url()
         begin_session(self.request, form.account)
         confirm_password(self.request)
         return redirect(translate_url(destination, form.account.language))
 
-    def form_invalid(self, form: SignInForm) -> HttpResponse:
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
         """Say no; only the right password of a locked account is told of the lock (design §3)."""
         if form.is_locked:
             return redirect("locked-help")
-        return slowed_down(super().form_invalid(form), form.retry_after)
+        return rate_limited(super().form_invalid(form), form.retry_after)
 
 
-def slowed_down(response: HttpResponse, retry_after: int) -> HttpResponse:
+def rate_limited(response: HttpResponse, retry_after: int) -> HttpResponse:
     """The answer to a form, as 429 when the person, or somebody else from there, has to wait (D7)."""
     if retry_after:
         response.status_code = TOO_MANY_REQUESTS
@@ -64,7 +64,7 @@ def slowed_down(response: HttpResponse, retry_after: int) -> HttpResponse:
     return response
 
 
-class SignOutView(WantedPageMixin, LogoutView):
+class LogoutView(NextPageMixin, auth_views.LogoutView):
     """End the session; by POST only (SES-07)."""
 
     open_without_charter = True
@@ -73,7 +73,7 @@ class SignOutView(WantedPageMixin, LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Note it, then end it."""
         if request.user.is_authenticated:
-            services.note_sign_out(account=request.user)
+            services.record_logout(account=request.user)
         return super().post(request, *args, **kwargs)
 
     def get_default_redirect_url(self) -> str:

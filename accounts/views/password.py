@@ -11,22 +11,22 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, RedirectView, TemplateView
 
-from accounts import services
 from accounts.auth.sessions import keep_session
 from accounts.forms import ChangePasswordForm, NewPasswordForm
-from accounts.links.base import Claims
+from accounts.links.base import TokenPayload
 from accounts.links.links import password_reset_link
 from accounts.links.views import LinkAddressView, LinkPageView
-from accounts.passwords.services import PasswordChangedMeanwhile
-from accounts.services import NotActive
-from accounts.views.login import slowed_down
-from core.security_log import tell
+from accounts.passwords import services
+from accounts.passwords.services import PasswordAlreadyChanged
+from accounts.services import AccountNotActive
+from accounts.views.login import rate_limited
+from core.security_log import log_security_event
 
 
-def tell_of_refusal(form: NewPasswordForm) -> None:
+def log_password_refusal(form: NewPasswordForm) -> None:
     """Note in the log that a password stays as it is, and which field was refused (LOG-01)."""
     fields = " ".join(form.errors)
-    tell("authn_password_change_fail", outcome="failure", account=form.account.pk, fields=fields)
+    log_security_event("authn_password_change_fail", outcome="failure", account=form.account.pk, fields=fields)
 
 
 @method_decorator(sensitive_post_parameters("current_password", "password", "password2"), name="dispatch")
@@ -50,10 +50,10 @@ class ChangePasswordView(FormView):
                 password=form.cleaned_data["password"],
                 keep=self.request.session.session_key,
             )
-        except PasswordChangedMeanwhile:
+        except PasswordAlreadyChanged:
             form.add_error("current_password", _("Le mot de passe actuel ne correspond pas"))
             return self.form_invalid(form)
-        except NotActive:
+        except AccountNotActive:
             return redirect("locked-help")
         keep_session(self.request, account)
         messages.success(
@@ -67,8 +67,8 @@ class ChangePasswordView(FormView):
 
     def form_invalid(self, form: ChangePasswordForm) -> HttpResponse:
         """Say what is wrong, or from when to try again."""
-        tell_of_refusal(form)
-        return slowed_down(super().form_invalid(form), form.retry_after)
+        log_password_refusal(form)
+        return rate_limited(super().form_invalid(form), form.retry_after)
 
 
 class WellKnownChangePasswordView(RedirectView):
@@ -95,7 +95,7 @@ class NewPasswordView(LinkPageView):
     template_name: str
     done_page: str
 
-    def save(self, claims: Claims, password: str) -> None:
+    def save(self, claims: TokenPayload, password: str) -> None:
         """Give the account its new password through one service."""
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class NewPasswordView(LinkPageView):
         """Take the answer."""
         form = NewPasswordForm(request.POST, account=self.opened.account)
         if not form.is_valid():
-            tell_of_refusal(form)
+            log_password_refusal(form)
             return self.shown(form)
         self.save(self.claims(), form.cleaned_data["password"])
         return redirect(self.done_page)
@@ -128,7 +128,7 @@ class PasswordResetView(NewPasswordView):
     not_valid_template = "accounts/password_reset_not_valid.html"
     done_page = "password-reset-done"
 
-    def save(self, claims: Claims, password: str) -> None:
+    def save(self, claims: TokenPayload, password: str) -> None:
         """Replace the forgotten one."""
         services.reset_password(claims=claims, password=password)
 

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.auth.sessions import confirm_password, password_is_confirmed
 from accounts.forms import ConfirmedForm
 from accounts.models import Account
-from accounts.views.login import slowed_down
+from accounts.views.login import rate_limited
 
 
 class ConfirmedFormMixin:
@@ -49,4 +49,4 @@ class ConfirmedFormMixin:
         if "current_password" in form.cleaned_data:
             confirm_password(self.request)
             del form.fields["current_password"]
-        return slowed_down(super().form_invalid(form), form.retry_after)  # type: ignore[misc]
+        return rate_limited(super().form_invalid(form), form.retry_after)  # type: ignore[misc]

@@ -18,15 +18,15 @@ from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account, RecoveryAddressChange
 from accounts.recovery import changes as recovery
 from accounts.recovery.changes import SameAddress, last_recovery_verification
-from accounts.recovery.mail_quota import MailLimitReached
-from accounts.services import NotActive
+from accounts.recovery.mail_quota import MailQuotaExceeded
+from accounts.services import AccountNotActive
 from accounts.views.reauthentication import ConfirmedFormMixin
 from core.templatetags.dates import hour
 from journal.models import JournalEntry
 from outbox.deadlines import end_of_next_day
 
 
-def too_early(refused: MailLimitReached) -> str:
+def too_early(refused: MailQuotaExceeded) -> str:
     """From when another mail may be asked for; to the minute in which it will surely work."""
     text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
     return text % {"hour": hour(refused.retry_at + timedelta(seconds=59))}
@@ -62,14 +62,14 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
         """Note the wish and mail the new address."""
         address = form.cleaned_data["address"]
         try:
-            recovery.ask_for_recovery_change(account=self.account, address=address)
-        except MailLimitReached as refused:
+            recovery.request_recovery_change(account=self.account, address=address)
+        except MailQuotaExceeded as refused:
             form.add_error("address", too_early(refused))
             return self.form_invalid(form)
         except SameAddress:
             form.refuse_present_address()
             return self.form_invalid(form)
-        except NotActive:
+        except AccountNotActive:
             return redirect("locked-help")
         text = _(
             "Un e-mail vient de partir vers %(address)s. Votre adresse actuelle reste en place jusqu’à votre clic."
@@ -87,10 +87,10 @@ class RecoveryVerificationRequestView(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Ask for the mail and go back."""
         try:
-            recovery.ask_for_recovery_verification_again(account=cast(Account, request.user))
-        except MailLimitReached as refused:
+            recovery.resend_recovery_verification(account=cast(Account, request.user))
+        except MailQuotaExceeded as refused:
             messages.warning(request, too_early(refused))
-        except (RecoveryAddressChange.DoesNotExist, NotActive):
+        except (RecoveryAddressChange.DoesNotExist, AccountNotActive):
             messages.info(request, _("Aucune adresse n’attend de vérification."))
         else:
             messages.success(request, _("Un nouvel e-mail vient de partir."))
@@ -107,7 +107,7 @@ class RecoveryChangeCancelView(View):
         """Give the wish up; twice is once."""
         try:
             recovery.cancel_recovery_change(account=cast(Account, request.user))
-        except NotActive:
+        except AccountNotActive:
             return redirect("locked-help")
         messages.success(request, _("Votre adresse de secours reste inchangée."))
         return redirect("account")
@@ -141,7 +141,7 @@ class RecoveryAddressConfirmView(LinkPageView):
         change_id, fingerprint = self.opened.subject_id, self.opened.fingerprint
         try:
             recovery.confirm_recovery_change(change_id=change_id, fingerprint=fingerprint)
-        except NotActive:
+        except AccountNotActive:
             return render(request, self.not_valid_template, status=NOT_FOUND)
         return render(request, "accounts/recovery_confirmed.html")
 
@@ -169,7 +169,7 @@ class NotMeView(LinkPageView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Undo and lock. This browser may have been signed in to the account: it is not any more."""
-        recovery.disown_change(entry=self.entry())
+        recovery.report_unauthorized_change(entry=self.entry())
         request.session.flush()
         return redirect("not-me-done")
 

@@ -8,7 +8,7 @@ from django.urls import Resolver404, resolve
 from django.views.generic import View
 
 
-class WantedPageMixin(RedirectURLMixin):
+class NextPageMixin(RedirectURLMixin):
     """Goes on to the page that was wanted, when it is one of the portal's."""
 
     def get_redirect_url(self) -> str:  # type: ignore[override]

@@ -21,7 +21,7 @@ BLANK_LINES: Final = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TextChange:
     """Paragraphs of the version in force that are gone, and those that stand there instead; one side may be empty."""
 
     removed: Sequence[str]
@@ -29,10 +29,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CharterDifference:
     """How a text differs from another; `changes` is None when there are too many paragraphs to compare."""
 
-    changes: Sequence[Change] | None
+    changes: Sequence[TextChange] | None
     unchanged: int
 
 
@@ -51,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class CharterReview:
     """Both languages, and what they say beside each other."""
 
     french: Side
@@ -78,12 +78,12 @@ class Review:
         return not any(side.is_empty for side in self.sides)
 
 
-def review(charter: Charter) -> Review:
+def review_draft(charter: Charter) -> CharterReview:
     """What there is to know of `charter`."""
-    return Review(_side(charter, "fr"), _side(charter, "en"))
+    return CharterReview(_side(charter, "fr"), _side(charter, "en"))
 
 
-def differences(*, before: Charter, after: Charter) -> dict[str, Difference]:
+def differences(*, before: Charter, after: Charter) -> dict[str, CharterDifference]:
     """How each text of `after` differs from `before`, by the name of its column; those alike are left out."""
     return {
         name: difference(getattr(before, name), getattr(after, name))
@@ -92,18 +92,18 @@ def differences(*, before: Charter, after: Charter) -> dict[str, Difference]:
     }
 
 
-def difference(before: str, after: str) -> Difference:
+def difference(before: str, after: str) -> CharterDifference:
     """What changed between two texts, in whole paragraphs."""
     old, new = _paragraphs(before), _paragraphs(after)
     if max(len(old), len(new)) > MOST_PARAGRAPHS:
-        return Difference(None, 0)
+        return CharterDifference(None, 0)
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     changes = [
-        Change(old[old_start:old_end], new[new_start:new_end])
+        TextChange(old[old_start:old_end], new[new_start:new_end])
         for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes()
         if kind != "equal"
     ]
-    return Difference(changes, sum(block.size for block in matcher.get_matching_blocks()))
+    return CharterDifference(changes, sum(block.size for block in matcher.get_matching_blocks()))
 
 
 def _side(charter: Charter, language: str) -> Side:

@@ -8,20 +8,20 @@ from django.http import HttpRequest
 from accounts.models import Account
 from activation.models import Charter
 
-CHARTER_DUE = "charter_due"
+CHARTER_DUE_KEY = "charter_due"
 
 
-def note_at_sign_in(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
+def check_charter_at_login(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
     """Remember in the new session that the charter in force waits for this person."""
     if Charter.objects.is_due_from(user):
-        request.session[CHARTER_DUE] = True
+        request.session[CHARTER_DUE_KEY] = True
 
 
-def is_asked(request: HttpRequest) -> bool:
+def is_charter_due(request: HttpRequest) -> bool:
     """Whether this session has to stop at the charter; without a query."""
-    return CHARTER_DUE in request.session
+    return CHARTER_DUE_KEY in request.session
 
 
-def ask_no_more(request: HttpRequest) -> None:
+def clear_charter_due(request: HttpRequest) -> None:
     """Let this session go on."""
-    request.session.pop(CHARTER_DUE, None)
+    request.session.pop(CHARTER_DUE_KEY, None)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from activation.charter.gate import ask_no_more, is_asked
+from activation.charter.gate import clear_charter_due, is_charter_due
 from activation.models import Charter
 
 View = Callable[..., HttpResponse]
@@ -35,10 +35,10 @@ class CharterMiddleware:
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseRedirect | None:
         """Go to the charter first, unless it was accepted meanwhile on another device."""
-        if is_open_without_charter(view) or not is_asked(request):
+        if is_open_without_charter(view) or not is_charter_due(request):
             return None
         if not Charter.objects.is_due_from(cast(Account, request.user)):
-            ask_no_more(request)
+            clear_charter_due(request)
             return None
         if request.method == "POST":
             messages.warning(

@@ -113,7 +113,7 @@ def publish(*, charter_id: int, read: str, summary: str, actor: Account) -> Char
 
 
 @transaction.atomic
-def keep_typed(*, author: Account, charter_id: int | None, typed: Mapping[str, str]) -> None:
+def save_unsaved_text(*, author: Account, charter_id: int | None, typed: Mapping[str, str]) -> None:
     """Keep what an agent had typed and nobody could save; what was kept of theirs before is gone."""
     charter = None if charter_id is None else Charter.objects.filter(pk=charter_id).first()
     UnsavedCharter.objects.update_or_create(
@@ -122,7 +122,7 @@ def keep_typed(*, author: Account, charter_id: int | None, typed: Mapping[str, s
 
 
 @transaction.atomic
-def forget_typed(*, author: Account) -> None:
+def discard_unsaved_text(*, author: Account) -> None:
     """The agent does not want it any more."""
     UnsavedCharter.objects.filter(author=author).delete()
 

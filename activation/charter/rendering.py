@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from core.text import BLANKS, FORBIDDEN_IN_PARAGRAPH, LINE_BREAK, LONGEST_PARAGRAPH, TextRefused
+from core.text import BLANKS, FORBIDDEN_IN_PARAGRAPH, LINE_BREAK, LONGEST_PARAGRAPH, InvalidText
 
 #: Longest text of a charter, in characters: a quarter of an hour of reading. Hostile Markdown of that length takes a
 #: second to render.
@@ -56,7 +56,7 @@ def clean_charter_text(value: str) -> str:
     """
     lines = LINE_BREAK.sub("\n", value).split("\n")
     if len(value) > LONGEST_TEXT or any(len(line) > LONGEST_PARAGRAPH for line in lines):
-        raise TextRefused(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
+        raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
     # Line by line, so that hostile input cannot make it slow.
     kept = (unicodedata.normalize("NFC", FORBIDDEN_IN_PARAGRAPH.sub("", line)) for line in lines)
     return "\n".join(kept).strip(BLANKS)

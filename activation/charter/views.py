@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.models import Account
-from accounts.views.redirects import WantedPageMixin
-from activation.charter.gate import ask_no_more
+from accounts.views.redirects import NextPageMixin
+from activation.charter.gate import clear_charter_due
 from activation.forms import CharterForm
 from activation.models import Charter, CharterAcceptance
 from activation.services import accept_charter
@@ -58,7 +58,7 @@ class CharterPage(View):
         return render(self.request, "activation/account_charter.html", context)
 
 
-class AccountCharterView(CharterPage, WantedPageMixin, FormView):
+class AccountCharterView(CharterPage, NextPageMixin, FormView):
     """The version in force: to be accepted, or to be read again once it is."""
 
     http_method_names = ["get", "head", "post"]
@@ -95,7 +95,7 @@ class AccountCharterView(CharterPage, WantedPageMixin, FormView):
 
     def go_on(self) -> HttpResponse:
         """To the page that was asked for, or to the account."""
-        ask_no_more(self.request)
+        clear_charter_due(self.request)
         return redirect(self.get_success_url())
 
 

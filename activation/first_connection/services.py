@@ -8,27 +8,27 @@ from django.utils import timezone
 
 from accounts.enums import State
 from accounts.models import Account
-from accounts.recovery.mail_quota import tell_of_withheld
-from activation.enums import Wish
+from accounts.recovery.mail_quota import log_withheld_mail
+from activation.enums import LinkRequestKind
 from activation.models import LinkRequest
-from core.email_addresses import AddressRefused, institutional_address_from_login
+from core.email_addresses import InvalidAddress, institutional_address_from_login
 from core.rate_limits import MAIL_WINDOW, MAILS_PER_HOUR
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 
 #: What helps whom. Somebody who never activated gets the activation link whatever they asked for; a locked account gets
 #: no link that sets a password (HLP-02); a released one gets the reactivation link again.
 ANSWERS = {
-    Wish.FIRST_CONNECTION: {
+    LinkRequestKind.FIRST_CONNECTION: {
         State.PENDING: Kind.NEW_LINK,
         State.ACTIVE: Kind.ALREADY_ACTIVE,
         State.LOCKED: Kind.LOCKED,
         State.TO_REACTIVATE: Kind.REACTIVATION,
     },
-    Wish.FORGOTTEN_PASSWORD: {
+    LinkRequestKind.FORGOTTEN_PASSWORD: {
         State.PENDING: Kind.NEW_LINK,
         State.ACTIVE: Kind.PASSWORD_RESET,
         State.TO_REACTIVATE: Kind.REACTIVATION,
@@ -54,15 +54,15 @@ def answer_link_request(*, request_id: int) -> Message | None:
     account = _account_named(request.login)
     if account is None or not account.can_be_mailed:
         return None
-    answers = ANSWERS[Wish(request.wish)]
+    answers = ANSWERS[LinkRequestKind(request.wish)]
     kind = answers.get(account.state)
     if kind is None:
         return None
     if _was_mailed_enough(account, answers.values()):
-        tell_of_withheld(kind=kind, person=account)
+        log_withheld_mail(kind=kind, person=account)
         return None
     record_event(account=account, event=Event.LINK_REQUESTED)
-    return queue(kind=kind, person=account, address=account.recovery_address, language=account.language)
+    return queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)
 
 
 def answer_waiting_requests() -> None:
@@ -76,7 +76,7 @@ def answer_waiting_requests() -> None:
 def _account_named(login: str) -> Account | None:
     try:
         address = institutional_address_from_login(login)
-    except AddressRefused:
+    except InvalidAddress:
         return None
     account: Account | None = (
         Account.objects.with_lock().select_for_update(of=("self",)).filter(institutional_address=address).first()

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             name='LinkRequest',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wish', models.CharField(choices=core.choices.EnumChoices(activation.enums.Wish), default='first-connection', max_length=20, verbose_name='demande')),
+                ('wish', models.CharField(choices=core.choices.EnumChoices(activation.enums.LinkRequestKind), default='first-connection', max_length=20, verbose_name='demande')),
                 ('login', models.CharField(max_length=254, verbose_name='identifiant demandé')),
                 ('language', models.CharField(choices=[('fr', 'Français'), ('en', 'Anglais')], max_length=5, verbose_name='langue')),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='demandé le')),

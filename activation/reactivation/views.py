@@ -4,10 +4,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView
 
-from accounts.links.base import Claims
+from accounts.links.base import TokenPayload
 from accounts.links.views import LinkAddressView
 from accounts.views.password import NewPasswordView
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.links import reactivation_link
 from activation.reactivation import services as reactivation
 from activation.wizard.views import NewLinkBehindLinkView
@@ -31,7 +31,7 @@ class ReactivationView(NewPasswordView):
     not_valid_template = "activation/reactivation_not_valid.html"
     done_page = "reactivation-done"
 
-    def save(self, claims: Claims, password: str) -> None:
+    def save(self, claims: TokenPayload, password: str) -> None:
         """Take the account up again."""
         reactivation.reactivate(claims=claims, password=password)
 
@@ -47,5 +47,5 @@ class NewReactivationLinkView(NewLinkBehindLinkView):
     """Another reactivation link. Somebody locked again gets the mail that says so."""
 
     link = reactivation_link
-    wish = Wish.FIRST_CONNECTION
+    wish = LinkRequestKind.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"

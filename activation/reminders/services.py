@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from activation.models import Reminders
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from journal.events import Event
 from journal.services import record_event
 from outbox.deadlines import has_passed
@@ -88,7 +88,7 @@ class Batch(NamedTuple):
     reminded: int
 
 
-def remind() -> int:
+def send_reminders() -> int:
     """Ask for a mail to everybody whose last link has expired; how many people.
 
     Nobody is written to twice in REMINDERS_EVERY_DAYS days, more than REMINDERS_AT_MOST times, at an address that was
@@ -101,7 +101,7 @@ def remind() -> int:
     while (batch := _remind_some(last)).last is not None:
         reminded, last = reminded + batch.reminded, batch.last
     if reminded:
-        wake(send_due_messages)
+        enqueue_on_commit(send_due_messages)
     return reminded
 
 
@@ -109,13 +109,13 @@ def remind() -> int:
 def stop_reminders(*, account: Account) -> None:
     """Write no more reminders to the recovery address as it is; another one that HR finds is somebody else's."""
     account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    if are_stopped(account):
+    if reminders_stopped(account):
         return
     Reminders.objects.update_or_create(account=account, defaults={"stopped_for": account.recovery_address})
     record_event(account=account, event=Event.REMINDERS_STOPPED)
 
 
-def are_stopped(account: Account) -> bool:
+def reminders_stopped(account: Account) -> bool:
     """Whether whoever reads the recovery address has asked for no more."""
     return Reminders.objects.filter(account=account, stopped_for=account.recovery_address).exists()
 

@@ -24,11 +24,11 @@ SHOWN_AFTER_THE_END = 15 * 60
 NOTED_EVERY = 60
 
 
-class VisitLost(Exception):
+class MissingSession(Exception):
     """No journey in this session, or it waited too long: open the link again."""
 
 
-class VisitOvertaken(Exception):
+class StaleSession(Exception):
     """The account has changed since the link was opened: activated elsewhere, corrected, locked."""
 
     def __init__(self, account: Account) -> None:
@@ -37,7 +37,7 @@ class VisitOvertaken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class WizardSession:
     """One journey in one browser; times are seconds since the epoch."""
 
     account_id: int
@@ -58,7 +58,7 @@ class Visit:
         return waited >= settings.WIZARD_IDLE_SECONDS or lasted >= settings.WIZARD_LONGEST_SECONDS
 
 
-def open_visit(request: HttpRequest, link: OpenedLink) -> Visit:
+def start_session(request: HttpRequest, link: OpenedLink) -> WizardSession:
     """Begin, or go on with, the journey that a good link opens; whoever was here before is gone (SES-01, SES-03)."""
     now = _now()
     earlier = _stored(request)
@@ -71,36 +71,36 @@ def open_visit(request: HttpRequest, link: OpenedLink) -> Visit:
         request.session.flush()
         # A form that is still open on somebody else's page must not answer for this person.
         rotate_token(request)
-    visit = Visit(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
+    visit = WizardSession(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
     _store(request, visit)
     return visit
 
 
-def begin(request: HttpRequest, visit: Visit) -> None:
+def begin(request: HttpRequest, visit: WizardSession) -> None:
     """Note that the person has pressed the button of the first page; pressing it twice finds the same session."""
-    _store(request, Visit(**{**asdict(visit), "begun": True}))
+    _store(request, WizardSession(**{**asdict(visit), "begun": True}))
 
 
-def visit_of(request: HttpRequest) -> Visit:
+def current_session(request: HttpRequest) -> WizardSession:
     """The journey of this session. Raises VisitLost."""
     visit, now = _stored(request), _now()
     if visit is None or visit.is_over(now):
-        raise VisitLost
+        raise MissingSession
     if now - visit.seen_at >= NOTED_EVERY:
-        _store(request, Visit(**{**asdict(visit), "seen_at": now}))
+        _store(request, WizardSession(**{**asdict(visit), "seen_at": now}))
     return visit
 
 
-def account_of(visit: Visit, *, hold: bool) -> Account:
+def session_account(visit: WizardSession, *, hold: bool) -> Account:
     """The account of the journey, with its answers, as it is now. Raises VisitLost, VisitOvertaken.
 
     `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other.
     """
     account = progress.held(visit.account_id) if hold else progress.of(visit.account_id)
     if account is None:
-        raise VisitLost
+        raise MissingSession
     if account.is_locked or account.is_closed or not activation_link.still_holds(account, visit.fingerprint):
-        raise VisitOvertaken(account)
+        raise StaleSession(account)
     return account
 
 
@@ -116,7 +116,7 @@ def finished_account_id(request: HttpRequest) -> int | None:
     return finished["account_id"] if finished and _now() < finished["until"] else None
 
 
-def leave_session_alone(request: HttpRequest) -> None:
+def skip_session_save(request: HttpRequest) -> None:
     """Write nothing to a session that another tab may just have ended: saving it again would be an error."""
     request.session.modified = False
 
@@ -133,12 +133,12 @@ def refusal(request: HttpRequest) -> dict[str, object] | None:
     return facts
 
 
-def _stored(request: HttpRequest) -> Visit | None:
+def _stored(request: HttpRequest) -> WizardSession | None:
     stored = request.session.get(SESSION_ITEM)
-    return Visit(**stored) if stored else None
+    return WizardSession(**stored) if stored else None
 
 
-def _store(request: HttpRequest, visit: Visit) -> None:
+def _store(request: HttpRequest, visit: WizardSession) -> None:
     request.session.pop(REFUSED_ITEM, None)
     request.session[SESSION_ITEM] = asdict(visit)
 

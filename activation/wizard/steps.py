@@ -14,14 +14,14 @@ from activation.forms import CharterForm
 from activation.models import Charter
 from activation.querysets import charter_is_accepted, is_listed
 from activation.services import accept_charter, complete_activation
-from core.compiled_query import Prepared
+from core.compiled_query import CompiledQuery
 from directory.forms import DirectoryForm
 from directory.services import record_directory_consent
 from mailrouting.forms import MailboxForm, answer_of
 from mailrouting.models import Redirection
 from mailrouting.services import choose_redirection, decline_redirection, postpone_verification
 
-IN_FORCE = Prepared(lambda now: Charter.objects.published(now)[:1])
+IN_FORCE = CompiledQuery(lambda now: Charter.objects.published(now)[:1])
 
 
 class Step:
@@ -195,7 +195,7 @@ LINK_TITLE, CONFIRMATION_TITLE = _("Lien d’activation"), _("Confirmation")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ProgressItem:
     """One line of the list of steps: `state` is done, current, skipped or todo."""
 
     number: int
@@ -208,7 +208,7 @@ class Mark:
         return f"{self.number} {self.state}"
 
 
-class Journey:
+class Wizard:
     """One person's way through the steps, read once from the facts."""
 
     def __init__(self, account: Account) -> None:
@@ -244,11 +244,11 @@ class Journey:
         position = self.steps.index(step)
         return self.steps[position - 1] if position else None
 
-    def marks(self, current: int) -> list[Mark]:
+    def marks(self, current: int) -> list[ProgressItem]:
         """All seven steps as the list beside the page shows them."""
-        middle = [Mark(step.number, step.title, self._state(step, current), step.note) for step in STEPS]
-        last = Mark(7, CONFIRMATION_TITLE, "done" if current == 7 else "todo")
-        return [Mark(1, LINK_TITLE, "current" if current == 1 else "done"), *middle, last]
+        middle = [ProgressItem(step.number, step.title, self._state(step, current), step.note) for step in STEPS]
+        last = ProgressItem(7, CONFIRMATION_TITLE, "done" if current == 7 else "todo")
+        return [ProgressItem(1, LINK_TITLE, "current" if current == 1 else "done"), *middle, last]
 
     def _state(self, step: Step, current: int) -> str:
         if step.number == current:

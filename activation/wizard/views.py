@@ -17,18 +17,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView, View
 
-from accounts.links.base import Claims, LinkExpired, LinkNotValid, LinkUsed, MailedLink
+from accounts.links.base import InvalidLink, LinkExpired, LinkUsed, SignedLink, TokenPayload
 from accounts.links.links import password_reset_link
 from accounts.links.views import session_item
 from accounts.models import Account
 from activation import querysets as progress
 from activation import services
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.forms import FirstConnectionForm
 from activation.links import activation_link
 from activation.wizard import session as visit
-from activation.wizard.steps import STEPS, Journey, Step
-from core.rate_limits import BAD_LINKS_PER_CLIENT, LINK_REQUESTS_IN_ALL, LINK_REQUESTS_PER_CLIENT, this_client
+from activation.wizard.steps import STEPS, Step, Wizard
+from core.rate_limits import BAD_LINKS_PER_CLIENT, LINK_REQUESTS_IN_ALL, LINK_REQUESTS_PER_CLIENT, current_client
 from mailrouting.views import proof_of, request_verification
 
 GONE, NOT_FOUND = 410, 404
@@ -42,9 +42,9 @@ class ActivationLinkView(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Go to the page that says what the link opens, or why it does not."""
-        BAD_LINKS_PER_CLIENT.check(this_client())
+        BAD_LINKS_PER_CLIENT.check(current_client())
         try:
-            visit.open_visit(request, activation_link.open(token))
+            visit.start_session(request, activation_link.open(token))
         except LinkExpired as refused:
             visit.remember_refusal(
                 request, why="expired", account_id=refused.account_id, deadline=refused.deadline.timestamp()
@@ -52,34 +52,34 @@ class ActivationLinkView(View):
         except LinkUsed as refused:
             activation_link.tell_of_reuse(refused)
             visit.remember_refusal(request, why="used")
-        except LinkNotValid as refused:
+        except InvalidLink as refused:
             activation_link.tell_of_reuse(refused)
-            BAD_LINKS_PER_CLIENT.hit(this_client())
+            BAD_LINKS_PER_CLIENT.hit(current_client())
             return render(request, "activation/not_valid.html", status=NOT_FOUND)
         return redirect("activation")
 
 
-class JourneyView(View):
+class WizardView(View):
     """A page inside the journey of the session: reads whose it is, and what to say when it is nobody's any more."""
 
-    visit: visit.Visit
+    visit: visit.WizardSession
     account: Account
-    journey: Journey
+    journey: Wizard
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer inside the journey. A POST holds the account until it is answered, so that two tabs take turns."""
         try:
-            self.visit = visit.visit_of(request)
+            self.visit = visit.current_session(request)
             # One question needs no transaction, and two more journeys to the database.
             with transaction.atomic() if request.method == "POST" else nullcontext():
-                self.account = visit.account_of(self.visit, hold=request.method == "POST")
-                self.journey = Journey(self.account)
+                self.account = visit.session_account(self.visit, hold=request.method == "POST")
+                self.journey = Wizard(self.account)
                 response = super().dispatch(request, *args, **kwargs)
-        except visit.VisitOvertaken as overtaken:
-            visit.leave_session_alone(request)
+        except visit.StaleSession as overtaken:
+            visit.skip_session_save(request)
             return self.overtaken(request, overtaken.account)
-        except visit.VisitLost:
-            visit.leave_session_alone(request)
+        except visit.MissingSession:
+            visit.skip_session_save(request)
             return self.lost(request)
         return cast(HttpResponse, response)
 
@@ -108,7 +108,7 @@ class JourneyView(View):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class WelcomeView(JourneyView):
+class WelcomeView(WizardView):
     """Step 1: who one is, what comes, until when. The button begins; also the page of a refused link."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -143,7 +143,7 @@ class WelcomeView(JourneyView):
 
 
 @method_decorator([login_not_required, sensitive_post_parameters("password", "password2")], name="dispatch")
-class StepView(JourneyView, FormView):
+class StepView(WizardView, FormView):
     """Any step: one form, one service, then the first step that is still open."""
 
     http_method_names = ["get", "head", "post"]
@@ -202,10 +202,10 @@ class StepView(JourneyView, FormView):
         if account.activated_at is not None:
             visit.finish(self.request, account)
             return redirect("activation-done")
-        return redirect(Journey(account).first_open.url_name)
+        return redirect(Wizard(account).first_open.url_name)
 
 
-class VerificationView(StepView):
+class MailboxVerificationView(StepView):
     """Step 5: waiting for the click in the mail; blocks nothing (FWD-03)."""
 
     def elsewhere(self) -> HttpResponseRedirect | None:
@@ -230,7 +230,7 @@ class VerificationView(StepView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class VerificationResendView(JourneyView):
+class VerificationResendView(WizardView):
     """Send the verification again."""
 
     http_method_names = ["post"]
@@ -245,7 +245,7 @@ class VerificationResendView(JourneyView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class VerificationStateView(JourneyView):
+class VerificationStateView(WizardView):
     """Says to the waiting page whether the address has been confirmed."""
 
     http_method_names = ["get", "head"]
@@ -257,7 +257,7 @@ class VerificationStateView(JourneyView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class KeepAliveView(JourneyView):
+class WizardKeepAliveView(WizardView):
     """ "Continuer": the person is still there."""
 
     http_method_names = ["get", "head"]
@@ -268,7 +268,7 @@ class KeepAliveView(JourneyView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class NotMeView(JourneyView):
+class WrongRecipientView(WizardView):
     """Whoever reads this mail says that it is not theirs."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -283,7 +283,7 @@ class NotMeView(JourneyView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class CharterRefusedView(JourneyView):
+class CharterRefusedView(WizardView):
     """What it means not to accept the charter: nothing is lost, nothing is activated."""
 
     http_method_names = ["get", "head"]
@@ -311,7 +311,7 @@ class DoneView(View):
 
     def context(self, account: Account) -> dict[str, Any]:
         """The choices made, and the list of steps all done."""
-        marks = Journey(account).marks(7)
+        marks = Wizard(account).marks(7)
         consent = account.directory_consents.order_by("-decided_at").first()
         redirection = getattr(account, "redirection", None)
         return {
@@ -328,13 +328,13 @@ class NewLinkView(View):
     """One button on the page of an expired link: no typing, and the mail goes to the address on file only."""
 
     http_method_names = ["post"]
-    wish: Wish
+    wish: LinkRequestKind
     form_page: str
     answer_page: str
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Ask for a link for whoever the expired link named, and answer as the form does."""
-        LINK_REQUESTS_PER_CLIENT.hit(this_client())
+        LINK_REQUESTS_PER_CLIENT.hit(current_client())
         LINK_REQUESTS_IN_ALL.hit()
         account = Account.objects.filter(pk=self.account_id(request)).first()
         if account is None:
@@ -350,7 +350,7 @@ class NewLinkView(View):
 class NewActivationLinkView(NewLinkView):
     """Another activation link."""
 
-    wish = Wish.FIRST_CONNECTION
+    wish = LinkRequestKind.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -367,19 +367,19 @@ class NewActivationLinkView(NewLinkView):
 class NewLinkBehindLinkView(NewLinkView):
     """Another link of the purpose of the one that was opened here."""
 
-    link: MailedLink
+    link: SignedLink
 
     def account_id(self, request: HttpRequest) -> object:
         """Kept since the link was opened; we had signed it."""
         claims = request.session.get(session_item(self.link))
-        return Claims(*claims).account_id if claims else None
+        return TokenPayload(*claims).account_id if claims else None
 
 
 class NewPasswordResetLinkView(NewLinkBehindLinkView):
     """Another link to choose a password."""
 
     link = password_reset_link
-    wish = Wish.FORGOTTEN_PASSWORD
+    wish = LinkRequestKind.FORGOTTEN_PASSWORD
     form_page, answer_page = "forgotten-password", "forgotten-password-answer"
 
 
@@ -389,12 +389,12 @@ class LinkRequestView(FormView):
 
     http_method_names = ["get", "head", "post"]
     form_class = FirstConnectionForm
-    wish: Wish
+    wish: LinkRequestKind
     answer_page: str
 
     def form_valid(self, form: FirstConnectionForm) -> HttpResponse:
         """Ask for a link, unless a robot filled in the field that nobody sees (ENU-08)."""
-        LINK_REQUESTS_PER_CLIENT.hit(this_client())
+        LINK_REQUESTS_PER_CLIENT.hit(current_client())
         LINK_REQUESTS_IN_ALL.hit()
         if not self.request.POST.get("website"):
             services.request_link(login=form.cleaned_data["login"], wish=self.wish)
@@ -406,7 +406,7 @@ class FirstConnectionView(LinkRequestView):
     """ "1ère connexion"."""
 
     template_name = "activation/first_connection.html"
-    wish = Wish.FIRST_CONNECTION
+    wish = LinkRequestKind.FIRST_CONNECTION
     answer_page = "first-connection-answer"
 
 
@@ -414,7 +414,7 @@ class ForgottenPasswordView(LinkRequestView):
     """ "Mot de passe oublié"."""
 
     template_name = "activation/forgotten_password.html"
-    wish = Wish.FORGOTTEN_PASSWORD
+    wish = LinkRequestKind.FORGOTTEN_PASSWORD
     answer_page = "forgotten-password-answer"
 
 

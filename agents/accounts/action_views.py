@@ -17,34 +17,33 @@ from django.views.generic import FormView
 from accounts.enums import State
 from accounts.locking.lock import AlreadyLocked, lock_as_agent
 from accounts.locking.unlock import (
-    CannotBePutBack,
-    CannotBeWrittenTo,
+    AddressNotRestorable,
     ChangesNotReviewed,
-    NotForThisAgent,
+    NoRecoveryAddress,
     NotLocked,
-    NotProven,
-    ReleaseRefused,
     ReportTooShort,
-    addresses_to_put_back,
+    UnlockNotAllowed,
+    UnlockNotProven,
+    UnlockRefused,
     changes_to_review,
-    put_back_address,
-    release_lock,
+    restorable_addresses,
+    restore_address,
+    unlock_account,
 )
 from accounts.models import Account, Lock
-from accounts.permissions import Ability, require_may_act_on
+from accounts.permissions import AgentPermission, require_may_act_on
 from accounts.recovery.corrections import open_correction
-from accounts.recovery.mail_quota import MailLimitReached
+from accounts.recovery.mail_quota import MailQuotaExceeded
 from activation.email_previews import preview_of_release
-from activation.resend import CannotBeWrittenTo as NowhereToSend
-from activation.resend import NothingToResend, last_link, resend_link
+from activation.resend import NoAddressForLink, NothingToResend, last_link, resend_link
 from agents import audit as opening
 from agents.access import AgentView
 from agents.accounts.forms import LockForm, PutBackForm, ReleaseForm, ResendForm
-from agents.journal.entries import Told, told
+from agents.journal.entries import FormattedEntry, format_entries
 from agents.journal.formatting import name_of
 from agents.templatetags.agents import masked
 from assistance.models import AssistanceRequest
-from core.templatetags.dates import hour, past_moment, past_moment_short
+from core.templatetags.dates import hour, past_datetime, past_datetime_short
 from core.text import has_forbidden_character
 from journal.events import Event
 from journal.models import JournalEntry
@@ -54,23 +53,23 @@ FROM_REQUEST = "demande"
 #: Events after which another recovery address is on file.
 NEW_ADDRESS = (Event.RECOVERY_ADDRESS_CHANGED, Event.RECOVERY_ADDRESS_CORRECTED, Event.RECOVERY_ADDRESS_RESTORED)
 #: Why a release was refused: the field to look at, if it is about one, and what the agent reads.
-REFUSALS: dict[type[ReleaseRefused], tuple[str | None, str]] = {
-    NotForThisAgent: (None, "Votre rôle ne permet plus de débloquer ce compte"),
-    NotProven: (
+REFUSALS: dict[type[UnlockRefused], tuple[str | None, str]] = {
+    UnlockNotAllowed: (None, "Votre rôle ne permet plus de débloquer ce compte"),
+    UnlockNotProven: (
         "proof",
         "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: les RH ne connaissent plus de numéro à rappeler",
     ),
     ReportTooShort: ("report", "Écrivez un compte rendu de 10\N{NO-BREAK SPACE}caractères au moins"),
-    CannotBeWrittenTo: (
+    NoRecoveryAddress: (
         None,
         "Aucune adresse de secours où envoyer le lien\N{NO-BREAK SPACE}: faites-la d’abord corriger",
     ),
-    CannotBePutBack: ("change", "Ce changement ne peut pas, ou plus, être annulé ici"),
+    AddressNotRestorable: ("change", "Ce changement ne peut pas, ou plus, être annulé ici"),
 }
 NEW_CHANGE = "Un changement est arrivé entre-temps\N{NO-BREAK SPACE}: vérifiez-le aussi"
 
 
-class ActView(AgentView, FormView):
+class AccountActionView(AgentView, FormView):
     """An act on the account of the address; `?demande=` names the request for assistance that led to it."""
 
     http_method_names = ["get", "head", "post"]
@@ -79,7 +78,7 @@ class ActView(AgentView, FormView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the page, and note that the account was opened."""
-        opening.note_opened(account=self.account, actor=self.agent)
+        opening.record_account_opened(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     @cached_property
@@ -146,10 +145,10 @@ class ActView(AgentView, FormView):
         return self.form_invalid(form)
 
 
-class LockView(ActView):
+class LockView(AccountActionView):
     """Lock the account; the person is told why."""
 
-    ability = Ability.LOCK
+    ability = AgentPermission.LOCK
     form_class = LockForm
     template_name = "agents/account_lock.html"
 
@@ -169,10 +168,10 @@ class LockView(ActView):
         return super().form_valid(form)
 
 
-class ReleaseView(ActView):
+class ReleaseView(AccountActionView):
     """Release the lock after a proof, once each change that an intruder may have made is ticked (HLP-03, HLP-06)."""
 
-    ability = Ability.RELEASE
+    ability = AgentPermission.RELEASE
     form_class = ReleaseForm
     template_name = "agents/account_release.html"
     done = "Compte débloqué. E-mail envoyé à l’adresse de secours."
@@ -186,13 +185,13 @@ class ReleaseView(ActView):
         """The changes beside their boxes, where the link will go, and what the mail says."""
         context = super().get_context_data(**kwargs)
         account, form = context["account"], context["form"]
-        in_words = told(form.changes)
+        in_words = format_entries(form.changes)
         boxes = zip(form["reviewed"].subwidgets, form.changes, strict=True)
         return {
             **context,
             "changes": [(box, in_words[entry.pk]) for box, entry in boxes],
             "new_address": _new_address(form.changes, in_words),
-            "can_put_back": bool(addresses_to_put_back(account, form.changes)),
+            "can_put_back": bool(restorable_addresses(account, form.changes)),
             "correction": open_correction(account),
             "preview": preview_of_release(account),
         }
@@ -200,22 +199,22 @@ class ReleaseView(ActView):
     def form_valid(self, form: ReleaseForm) -> HttpResponse:
         """Release it, or say what is missing."""
         try:
-            release_lock(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
+            unlock_account(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
         except ChangesNotReviewed:
             form.show(changes_to_review(self.account))
             return self.refuse(form, "reviewed", NEW_CHANGE)
         except NotLocked:
             return self.refuse(form, None, no_longer_locked(self.account))
-        except ReleaseRefused as refused:
+        except UnlockRefused as refused:
             return self.refuse(form, *REFUSALS[type(refused)])
         return super().form_valid(form)
 
 
-class PutBackView(ActView):
+class PutBackView(AccountActionView):
     """Put the recovery address of before back, when the person has not changed it: the link of the release goes to the
     address on file (HLP-05)."""
 
-    ability = Ability.RELEASE
+    ability = AgentPermission.RELEASE
     form_class = PutBackForm
     template_name = "agents/account_put_back.html"
     done = "L’adresse d’avant est remise. Le lien du déblocage y partira."
@@ -223,7 +222,7 @@ class PutBackView(ActView):
     def get_form_kwargs(self) -> dict[str, Any]:
         """What each change would give back."""
         changes = changes_to_review(self.account)
-        in_words, addresses = told(changes), addresses_to_put_back(self.account, changes)
+        in_words, addresses = format_entries(changes), restorable_addresses(self.account, changes)
         choices = {
             entry.pk: _put_back_in_words(entry, in_words[entry.pk], addresses[entry.pk])
             for entry in changes
@@ -238,18 +237,18 @@ class PutBackView(ActView):
     def form_valid(self, form: PutBackForm) -> HttpResponse:
         """Put it back, unless somebody was faster."""
         try:
-            put_back_address(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
+            restore_address(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
         except NotLocked:
             return self.refuse(form, None, no_longer_locked(self.account))
-        except ReleaseRefused as refused:
+        except UnlockRefused as refused:
             return self.refuse(form, *REFUSALS[type(refused)])
         return super().form_valid(form)
 
 
-class ResendView(ActView):
+class ResendView(AccountActionView):
     """Mail the link that the person needs once more."""
 
-    ability = Ability.RESEND_LINK
+    ability = AgentPermission.RESEND_LINK
     form_class = ResendForm
     template_name = "agents/account_resend.html"
 
@@ -274,9 +273,9 @@ class ResendView(ActView):
             resend_link(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
         except NothingToResend:
             return self.refuse(form, None, "L’état du compte a changé\N{NO-BREAK SPACE}: aucun lien n’est parti")
-        except NowhereToSend:
+        except NoAddressForLink:
             return self.refuse(form, None, "Aucune adresse de secours où envoyer le lien")
-        except MailLimitReached as refused:
+        except MailQuotaExceeded as refused:
             return self.refuse(form, None, too_many_mails(refused))
         return super().form_valid(form)
 
@@ -289,7 +288,9 @@ def open_lock(account: Account) -> Lock | None:
 def already_locked(lock: Lock) -> str:
     """Who was faster, and when."""
     who = f" par {name_of(lock.locked_by)}" if lock.locked_by else ""
-    return f"Ce compte est déjà bloqué{who}, depuis le {past_moment(lock.locked_at)}\N{NO-BREAK SPACE}: rien n’a changé"
+    return (
+        f"Ce compte est déjà bloqué{who}, depuis le {past_datetime(lock.locked_at)}\N{NO-BREAK SPACE}: rien n’a changé"
+    )
 
 
 def no_longer_locked(account: Account) -> str:
@@ -299,21 +300,21 @@ def no_longer_locked(account: Account) -> str:
     if lock is None or lock.released_at is None or account.locks.open().exists():
         return "Ce compte n’est pas bloqué, ou il est fermé\N{NO-BREAK SPACE}: rien n’a changé"
     who = f" par {name_of(lock.released_by)}" if lock.released_by else ""
-    when = past_moment(lock.released_at)
+    when = past_datetime(lock.released_at)
     return f"Ce compte a été débloqué{who}, le {when}\N{NO-BREAK SPACE}: rien d’autre n’a changé"
 
 
-def too_many_mails(refused: MailLimitReached) -> str:
+def too_many_mails(refused: MailQuotaExceeded) -> str:
     """From when another one may leave; to the minute in which it surely does."""
     at = hour(refused.retry_at + timedelta(seconds=59))
     return f"Un e-mail est déjà parti il y a peu. Vous pourrez en renvoyer un à {at}"
 
 
-def _new_address(changes: Sequence[JournalEntry], in_words: dict[int, Told]) -> Told | None:
+def _new_address(changes: Sequence[JournalEntry], in_words: dict[int, FormattedEntry]) -> FormattedEntry | None:
     """The change that the recovery address on file comes from, when it is among those to look at."""
     return next((in_words[entry.pk] for entry in changes if entry.event in NEW_ADDRESS), None)
 
 
-def _put_back_in_words(entry: JournalEntry, change: Told, address: str) -> str:
-    made = f"{past_moment_short(entry.at)}\N{NO-BREAK SPACE}: {', '.join(change.lines)}"
+def _put_back_in_words(entry: JournalEntry, change: FormattedEntry, address: str) -> str:
+    made = f"{past_datetime_short(entry.at)}\N{NO-BREAK SPACE}: {', '.join(change.lines)}"
     return f"{made}. Remettre {masked(address)}"

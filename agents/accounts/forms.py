@@ -32,7 +32,7 @@ class AccountSearchForm(forms.Form):
     )
 
 
-class MotiveField(forms.ChoiceField):
+class CodedReasonField(forms.ChoiceField):
     """Why, out of a short list; no answer stands there beforehand."""
 
     default_error_messages = {"required": "Choisissez un motif", "invalid_choice": "Choisissez un motif de la liste"}
@@ -44,7 +44,7 @@ class MotiveField(forms.ChoiceField):
 class LockForm(forms.Form):
     """Why an account is locked, for its owner and for the colleagues."""
 
-    reason = MotiveField(
+    reason = CodedReasonField(
         label="Motif, tel que la personne le lira",
         help_text="Cette phrase est dans l’e-mail qui la prévient.",
         choices=LockReason.choices,
@@ -62,13 +62,13 @@ class LockForm(forms.Form):
 class ResendForm(forms.Form):
     """Why a link is mailed once more."""
 
-    reason = MotiveField(label="Motif", choices=ResendReason.choices)
+    reason = CodedReasonField(label="Motif", choices=ResendReason.choices)
 
 
 class ReleaseForm(forms.Form):
     """Why, after which proof, and what was looked at (HLP-03, HLP-06)."""
 
-    reason = MotiveField(label="Motif du déblocage", choices=ReleaseReason.choices)
+    reason = CodedReasonField(label="Motif du déblocage", choices=ReleaseReason.choices)
     proof = forms.ChoiceField(
         label="Comment avez-vous vérifié l’identité\N{NO-BREAK SPACE}?",
         widget=forms.RadioSelect,

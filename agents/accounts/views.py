@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 
 from accounts.models import Account
-from accounts.permissions import Ability, may_act_on, require_may_act_on
+from accounts.permissions import AgentPermission, may_act_on, require_may_act_on
 from accounts.recovery.corrections import open_correction
 from agents import audit as opening
 from agents.access import AgentView
@@ -18,8 +18,8 @@ from agents.accounts.action_views import FROM_REQUEST
 from agents.accounts.forms import AccountSearchForm
 from agents.accounts.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
 from agents.accounts.timeline import AgentTopic, timeline
-from agents.actions import acts_on
-from agents.journal.entries import told
+from agents.actions import available_actions
+from agents.journal.entries import format_entries
 from agents.journal.formatting import name_of
 from assistance.models import AssistanceRequest
 from hr_feed.proposals import waiting_proposal_for
@@ -33,7 +33,7 @@ PAGE = re.compile(r"[1-9][0-9]{0,2}")
 class AccountsView(AgentView, TemplateView):
     """Find an account. Pages are not counted: counting would cost more than all the rest."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/accounts.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -63,15 +63,15 @@ def page_number(typed: str) -> int:
     return min(int(typed), LAST_PAGE) if PAGE.fullmatch(typed) else 1
 
 
-class AccountView(AgentView, TemplateView):
+class AgentAccountView(AgentView, TemplateView):
     """One account: its facts, its state, what happened, and the fate of its mails."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/account.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show it, and note that it was."""
-        opening.note_opened(account=self.account, actor=self.agent)
+        opening.record_account_opened(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     @property
@@ -87,7 +87,7 @@ class AccountView(AgentView, TemplateView):
         topic = AgentTopic.named(self.request.GET.get("sujet", ""))
         paginator = Paginator(timeline(account=account, topic=topic), EVENTS_ON_A_PAGE)
         page = paginator.get_page(self.request.GET.get("page"))
-        in_words = told(line.entry for line in page if line.entry)
+        in_words = format_entries(line.entry for line in page if line.entry)
         return super().get_context_data(
             **{
                 **facts_of(account),
@@ -98,7 +98,7 @@ class AccountView(AgentView, TemplateView):
                 "page": page,
                 "lines": [(line, in_words[line.entry.pk] if line.entry else None) for line in page],
                 "may_act": may_act_on(self.agent, account),
-                "acts": list(acts_on(account, self.agent)),
+                "acts": list(available_actions(account, self.agent)),
                 "led_by": self.request.GET.get(FROM_REQUEST, ""),
                 "address_shown": False,
                 **kwargs,
@@ -124,15 +124,15 @@ def facts_of(account: Account) -> dict[str, Any]:
     }
 
 
-class RecoveryAddressView(AccountView):
+class RevealRecoveryAddressView(AgentAccountView):
     """« Afficher »: the recovery address in full, once, and noted."""
 
-    ability = Ability.REVEAL
+    ability = AgentPermission.REVEAL
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The account's page with the address; not at an address of its own, so that reading it again asks again."""
         account = self.account
         require_may_act_on(self.agent, account)
-        opening.note_address_read(account=account, actor=self.agent)
+        opening.record_address_read(account=account, actor=self.agent)
         return self.render_to_response(self.get_context_data(address_shown=True))

@@ -7,12 +7,12 @@ from django import forms
 from accounts.forms import NewRecoveryAddressForm
 from agents.accounts.forms import proofs_for
 from agents.form_fields import ReasonField
-from core.forms.fields import ADDRESS_ATTRIBUTES, OutsideAddressField
+from core.forms.fields import ADDRESS_ATTRIBUTES, ExternalAddressField
 
 
-def address_field() -> OutsideAddressField:
+def address_field() -> ExternalAddressField:
     """Where an agent types somebody's address: the browser neither knows it nor keeps it."""
-    return OutsideAddressField(
+    return ExternalAddressField(
         label="Nouvelle adresse de secours",
         help_text="Une adresse personnelle, extérieure à l’université. Relisez-la avec la personne.",
         widget=forms.EmailInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "off"}),

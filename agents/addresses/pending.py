@@ -7,16 +7,16 @@ from hr_feed.proposals import waiting_proposals
 
 
 @dataclass(frozen=True, slots=True)
-class AddressesWaiting:
+class PendingAddresses:
     """What the page of the addresses lists, in two figures."""
 
     to_approve: int
     proposed_by_hr: int
 
 
-def addresses_waiting() -> AddressesWaiting:
+def pending_addresses() -> PendingAddresses:
     """Count them."""
-    return AddressesWaiting(
+    return PendingAddresses(
         to_approve=RecoveryAddressCorrection.objects.to_approve().count(),
         proposed_by_hr=waiting_proposals().count(),
     )

@@ -11,31 +11,31 @@ from django.utils.functional import cached_property
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.permissions import Ability, require_may_act_on
+from accounts.permissions import AgentPermission, require_may_act_on
 from accounts.recovery.changes import SameAddress
 from accounts.recovery.corrections import (
     AccountClosed,
     AddressChangedMeanwhile,
     AlreadyProposed,
+    CorrectionNotAllowed,
+    CorrectionNotProven,
     NeedsTwoAgents,
-    NotForThisAgent,
-    NotProven,
     NotWaiting,
     approve_replacement,
+    cancel_replacement,
     correct_at_once,
-    give_up_replacement,
     may_be_corrected_at_once,
     open_correction,
     propose_replacement,
 )
 from agents import audit as opening
 from agents.access import AgentView
-from agents.accounts.action_views import ActView
+from agents.accounts.action_views import AccountActionView
 from agents.accounts.search import LAST_PAGE, ON_A_PAGE
 from agents.accounts.views import page_number
 from agents.addresses.forms import CorrectionForm, DismissalForm, GiveUpForm, ReplacementForm
-from core.templatetags.dates import moment, past_moment
-from hr_feed.proposals import AlreadyDealtWith, dismiss_proposal, waiting_proposal_for, waiting_proposals
+from core.templatetags.dates import datetime_long, past_datetime
+from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_proposal_for, waiting_proposals
 from journal.models import JournalEntry
 
 #: What waits for agents is a handful; more than that is not for one page.
@@ -51,7 +51,7 @@ LEFT = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change
 class AddressesView(AgentView, TemplateView):
     """What is to be approved, what waits for its hour, what HR proposes; the oldest first."""
 
-    ability = Ability.CORRECT_ADDRESS
+    ability = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/addresses.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -72,16 +72,16 @@ class AddressesView(AgentView, TemplateView):
         )
 
 
-class CorrectAddressView(ActView):
+class CorrectAddressView(AccountActionView):
     """Give an account another recovery address: at once while nobody has used it, else for another agent to approve."""
 
-    ability = Ability.CORRECT_ADDRESS
+    ability = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/address_correct.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The form; with the address that HR proposes, which is then noted as read, when asked for."""
         if self.proposal is not None:
-            opening.note_address_read(account=self.account, actor=self.agent)
+            opening.record_address_read(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     @cached_property
@@ -122,11 +122,11 @@ class CorrectAddressView(ActView):
             return self.refuse(form, None, proposed_meanwhile(other.correction))
         except AccountClosed:
             return self.refuse(form, None, LEFT)
-        except NotProven:
+        except CorrectionNotProven:
             return self.refuse(form, "proof", NO_NUMBER)
         except NeedsTwoAgents:
             return self.refuse(ReplacementForm(self.request.POST, account=self.account), None, ONE_IS_NOT_ENOUGH)
-        except NotForThisAgent:
+        except CorrectionNotAllowed:
             raise PermissionDenied from None
         return super().form_valid(form)
 
@@ -148,14 +148,14 @@ class CorrectAddressView(ActView):
 
 def proposed_meanwhile(correction: RecoveryAddressCorrection) -> str:
     """Who was faster."""
-    when = past_moment(correction.proposed_at)
+    when = past_datetime(correction.proposed_at)
     return f"{correction.proposed_by or 'Un agent'} a proposé une autre adresse pour ce compte le {when}"
 
 
 class CorrectionView(AgentView):
     """A page about one replacement; never about one's own account."""
 
-    ability = Ability.CORRECT_ADDRESS
+    ability = AgentPermission.CORRECT_ADDRESS
 
     @cached_property
     def correction(self) -> RecoveryAddressCorrection:
@@ -175,7 +175,7 @@ class AddressView(CorrectionView, TemplateView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show it, and note that it was."""
-        opening.note_address_read(account=self.correction.account, actor=self.agent)
+        opening.record_address_read(account=self.correction.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class ApproveView(CorrectionView, View):
         """Let it come into force a day later."""
         try:
             correction = approve_replacement(correction_id=self.correction.pk, agent=self.agent)
-        except NotForThisAgent:
+        except CorrectionNotAllowed:
             raise PermissionDenied from None
         except NotWaiting as late:
             messages.warning(request, what_became_of(late.correction))
@@ -214,7 +214,7 @@ class ApproveView(CorrectionView, View):
             assert correction.effective_at is not None
             messages.success(
                 request,
-                f"L’adresse est approuvée. Elle servira à partir du {moment(correction.effective_at)}. "
+                f"L’adresse est approuvée. Elle servira à partir du {datetime_long(correction.effective_at)}. "
                 "L’ancienne et la nouvelle adresse en sont prévenues.",
             )
         return redirect("admin:addresses")
@@ -240,8 +240,8 @@ class GiveUpView(CorrectionView, FormView):
     def form_valid(self, form: GiveUpForm) -> HttpResponse:
         """The address on file stays."""
         try:
-            give_up_replacement(correction_id=self.correction.pk, agent=self.agent, reason=form.cleaned_data["reason"])
-        except NotForThisAgent:
+            cancel_replacement(correction_id=self.correction.pk, agent=self.agent, reason=form.cleaned_data["reason"])
+        except CorrectionNotAllowed:
             raise PermissionDenied from None
         except NotWaiting as late:
             return self.too_late(late.correction)
@@ -257,18 +257,20 @@ class GiveUpView(CorrectionView, FormView):
 def what_became_of(correction: RecoveryAddressCorrection) -> str:
     """Who was faster, and what they did."""
     if correction.applied_at is not None:
-        return f"Cette adresse est en vigueur depuis le {past_moment(correction.applied_at)}."
+        return f"Cette adresse est en vigueur depuis le {past_datetime(correction.applied_at)}."
     if correction.given_up_at is not None:
         by = f" par {correction.given_up_by}" if correction.given_up_by else ""
-        return f"Cette adresse a été abandonnée{by} le {past_moment(correction.given_up_at)}."
+        return f"Cette adresse a été abandonnée{by} le {past_datetime(correction.given_up_at)}."
     assert correction.approved_at is not None
-    return f"{correction.approved_by or 'Un agent'} a approuvé cette adresse le {past_moment(correction.approved_at)}."
+    return (
+        f"{correction.approved_by or 'Un agent'} a approuvé cette adresse le {past_datetime(correction.approved_at)}."
+    )
 
 
 class DismissView(AgentView, FormView):
     """« Écarter » what HR proposes; with a reason."""
 
-    ability = Ability.CORRECT_ADDRESS
+    ability = AgentPermission.CORRECT_ADDRESS
     http_method_names = ["get", "head", "post"]
     form_class = DismissalForm
     template_name = "agents/address_dismiss.html"
@@ -295,9 +297,9 @@ class DismissView(AgentView, FormView):
         """Take it from the list."""
         try:
             dismiss_proposal(entry_id=self.kwargs["pk"], agent=self.agent, reason=form.cleaned_data["reason"])
-        except NotForThisAgent:
+        except CorrectionNotAllowed:
             raise PermissionDenied from None
-        except AlreadyDealtWith:
+        except ProposalAlreadyHandled:
             return self.too_late()
         messages.success(self.request, "La proposition des RH est écartée.")
         return redirect("admin:addresses")

@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from activation.charter.rendering import LONGEST_TEXT, clean_charter_text
 from activation.models import Charter
 from agents.form_fields import ReasonField
-from core.forms.fields import LineField, ParagraphField, RefusingField
+from core.forms.fields import CleanedCharField, LineField, ParagraphField
 
 NBSP = "\N{NO-BREAK SPACE}"
 LONGEST_VERSION = 40
@@ -25,7 +25,7 @@ MARKDOWN = (
 POINTS = "Un point par ligne, 4 à 6 en tout, une phrase chacun."
 
 
-class CharterTextField(RefusingField):
+class CharterTextField(CleanedCharField):
     """A whole text, in Markdown. No `maxlength`: the browser would cut what is pasted without a word."""
 
     widget = forms.Textarea(attrs={"rows": "24"})
@@ -39,7 +39,7 @@ class CharterTextField(RefusingField):
     clean_text = staticmethod(clean_charter_text)
 
 
-class CharterForm(forms.Form):
+class CharterDraftForm(forms.Form):
     """One version in both languages; a draft may have gaps. `seen` is the fingerprint of what was opened."""
 
     # Their labels say what each is for; none is mandatory before the publication.

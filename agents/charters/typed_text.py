@@ -24,7 +24,7 @@ PERMIT_LASTS = timedelta(days=7)
 TOO_LARGE = 413
 
 
-class KeepsTyped:
+class KeepsTypedText:
     """For a view with a long form: says what to keep, and notes when it has answered itself."""
 
     request: HttpRequest
@@ -45,7 +45,7 @@ class KeepsTyped:
         return super().get_context_data(permit=permit_for(self.request.user), **kwargs)  # type: ignore[misc, arg-type, no-any-return]
 
 
-class KeepTypedMiddleware:
+class KeepTypedTextMiddleware:
     """Keeps what was typed into a form of a `KeepsTyped` view that the view was never asked about."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -81,7 +81,7 @@ def permit_for(author: Account) -> str:
 
 def _is_about_a_form(request: HttpRequest) -> bool:
     view = getattr(request.resolver_match, "func", None)
-    return issubclass(getattr(view, "view_class", object), KeepsTyped)
+    return issubclass(getattr(view, "view_class", object), KeepsTypedText)
 
 
 def _is_too_large(request: HttpRequest) -> bool:

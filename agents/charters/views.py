@@ -12,14 +12,14 @@ from django.utils.functional import cached_property
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.models import Account
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 from activation.charter import publishing
-from activation.charter.diff import differences, review
+from activation.charter.diff import differences, review_draft
 from activation.charter.publishing import DraftChanged, DraftExists, NoDraft, TextMissing, VersionTaken
 from activation.models import Charter, UnsavedCharter
 from agents.access import AgentView
-from agents.charters.forms import CharterForm, DeletionForm, PublicationForm
-from agents.charters.typed_text import KeepsTyped
+from agents.charters.forms import CharterDraftForm, DeletionForm, PublicationForm
+from agents.charters.typed_text import KeepsTypedText
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -45,7 +45,7 @@ class Version:
 class ChartersView(AgentView, TemplateView):
     """The versions, newest first, and how many people accepted each."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/charters.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -70,10 +70,10 @@ class ChartersView(AgentView, TemplateView):
         )
 
 
-class CharterPage(AgentView):
+class AgentCharterPage(AgentView):
     """A page about one version."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
 
     @cached_property
     def charter(self) -> Charter:
@@ -82,7 +82,7 @@ class CharterPage(AgentView):
         return get_object_or_404(charters, pk=self.kwargs["pk"])
 
 
-class CharterView(CharterPage, TemplateView):
+class CharterView(AgentCharterPage, TemplateView):
     """A published version: both texts, and its acceptances."""
 
     template_name = "agents/charter.html"
@@ -98,13 +98,13 @@ class CharterView(CharterPage, TemplateView):
         return super().get_context_data(
             **kwargs,
             charter=self.charter,
-            review=review(self.charter),
+            review=review_draft(self.charter),
             accepted=self.charter.acceptances.count(),
             accepted_this_week=publishing.acceptances_of_the_week(self.charter),
         )
 
 
-class CharterPreviewView(CharterPage, TemplateView):
+class CharterPreviewView(AgentCharterPage, TemplateView):
     """The draft as people will read it, what is wrong with it, what it changes."""
 
     template_name = "agents/charter_preview.html"
@@ -140,18 +140,18 @@ def preview(draft: Charter) -> dict[str, Any]:
     in_force = Charter.objects.published().first()
     return {
         "charter": draft,
-        "review": review(draft),
+        "review": review_draft(draft),
         "in_force": in_force,
         "differences": told(in_force, draft) if in_force else [],
     }
 
 
-class CharterFormView(KeepsTyped, AgentView, FormView):
+class CharterFormView(KeepsTypedText, AgentView, FormView):
     """Writing: whatever stops a save, what was typed stays on the page."""
 
-    ability = Ability.PUBLISH_CHARTER
+    ability = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["get", "head", "post"]
-    form_class = CharterForm
+    form_class = CharterDraftForm
     template_name = "agents/charter_edit.html"
 
     @cached_property
@@ -163,7 +163,7 @@ class CharterFormView(KeepsTyped, AgentView, FormView):
     @classmethod
     def keep(cls, author: Account, typed: dict[str, str], **address: Any) -> None:
         """For the draft of the address, or for a new one."""
-        publishing.keep_typed(author=author, charter_id=address.get("pk"), typed=typed)
+        publishing.save_unsaved_text(author=author, charter_id=address.get("pk"), typed=typed)
 
     def get_initial(self) -> dict[str, Any]:
         """What was kept, or what there is; nothing where the answer says what the form holds."""
@@ -185,12 +185,12 @@ class CharterFormView(KeepsTyped, AgentView, FormView):
         messages.success(self.request, "Brouillon enregistré.")
         return redirect("admin:charter-preview", draft.pk)
 
-    def refused(self, form: CharterForm, field: str | None, why: str, **context: Any) -> HttpResponse:
+    def refused(self, form: CharterDraftForm, field: str | None, why: str, **context: Any) -> HttpResponse:
         """The form as it was sent, and why it could not be saved."""
         form.add_error(field, why)
         return self.render_to_response(self.get_context_data(form=form, **context))
 
-    def name_taken(self, form: CharterForm) -> HttpResponse:
+    def name_taken(self, form: CharterDraftForm) -> HttpResponse:
         """Another version has the name."""
         return self.refused(form, "version", "Une version porte déjà ce nom. Choisissez-en un autre")
 
@@ -215,7 +215,7 @@ class NewCharterView(CharterFormView):
             return {"version": version}
         return {"version": version, **{name: getattr(in_force, name) for name in Charter.TEXTS}}
 
-    def form_valid(self, form: CharterForm) -> HttpResponse:
+    def form_valid(self, form: CharterDraftForm) -> HttpResponse:
         """Begin the draft."""
         try:
             draft = publishing.start_draft(version=form.cleaned_data["version"], texts=form.texts, actor=self.agent)
@@ -235,7 +235,7 @@ class EditCharterView(CharterFormView):
         if self.draft is not None:
             return super().get(request, *args, **kwargs)
         if self.kept is not None:
-            return self.gone(CharterForm(initial=self.kept.typed))
+            return self.gone(CharterDraftForm(initial=self.kept.typed))
         return too_late(request, self.kwargs["pk"])
 
     @cached_property
@@ -255,7 +255,7 @@ class EditCharterView(CharterFormView):
         """The draft."""
         return super().get_context_data(**{"draft": self.draft, **kwargs})
 
-    def form_valid(self, form: CharterForm) -> HttpResponse:
+    def form_valid(self, form: CharterDraftForm) -> HttpResponse:
         """Save, unless somebody was faster."""
         data = form.cleaned_data
         try:
@@ -274,18 +274,18 @@ class EditCharterView(CharterFormView):
             return self.gone(form)
         return self.saved(draft)
 
-    def form_invalid(self, form: CharterForm) -> HttpResponse:
+    def form_invalid(self, form: CharterDraftForm) -> HttpResponse:
         """Show what is wrong; when there is no draft any more, that comes first."""
         return super().form_invalid(form) if self.draft is not None else self.gone(form)
 
-    def overtaken(self, form: CharterForm, theirs: Charter) -> HttpResponse:
+    def overtaken(self, form: CharterDraftForm, theirs: Charter) -> HttpResponse:
         """Both texts: whoever saves again now knows what is replaced."""
         typed = Charter(version=form.cleaned_data["version"], **form.texts)
         form.saw(theirs.fingerprint)
         why = "Un autre agent a enregistré le brouillon pendant que vous écriviez. Rien n’est perdu"
         return self.refused(form, None, why, theirs=theirs, differences=told(theirs, typed))
 
-    def gone(self, form: CharterForm) -> HttpResponse:
+    def gone(self, form: CharterDraftForm) -> HttpResponse:
         """What was typed, to be made another draft."""
         published = Charter.objects.select_related("published_by").filter(pk=self.kwargs["pk"]).first()
         context = {"gone": True, "published": published, "draft": None, "kept": None}
@@ -295,12 +295,12 @@ class EditCharterView(CharterFormView):
 class ForgetTypedView(AgentView, View):
     """What was typed and kept is not wanted any more."""
 
-    ability = Ability.PUBLISH_CHARTER
+    ability = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Forget it."""
-        publishing.forget_typed(author=self.agent)
+        publishing.discard_unsaved_text(author=self.agent)
         messages.success(request, "Le texte non enregistré est effacé.")
         return redirect("admin:charters")
 
@@ -308,7 +308,7 @@ class ForgetTypedView(AgentView, View):
 class DraftActView(AgentView, FormView):
     """An act on the draft that ends it; by one agent."""
 
-    ability = Ability.PUBLISH_CHARTER
+    ability = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["get", "head", "post"]
 
     @cached_property

@@ -23,7 +23,7 @@ from accounts.models import Account, AccountQuerySet
 from agents.journal.filters import Entries
 from agents.journal.formatting import author_of, every_correction, facts_of, name_of, source_of
 from assistance.models import AssistanceRequest, AssistanceRequestQuerySet
-from core.csv import without_formula
+from core.csv import escape_formula
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
@@ -87,7 +87,7 @@ def _write(table: Table, file: IO[bytes]) -> int:
     written = 0
     for row in table.rows.iterator(chunk_size=BATCH):
         written += 1
-        writer.writerow([without_formula(cell) for cell in table.cells(row)])
+        writer.writerow([escape_formula(cell) for cell in table.cells(row)])
     # Flushes too; the file itself stays open.
     text.detach()
     return written

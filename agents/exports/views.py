@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.views.generic import FormView
 
 from accounts.models import Account
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.accounts.forms import AccountSearchForm
 from agents.accounts.search import AccountList, every_account_found
@@ -47,7 +47,7 @@ class WrongFilter(Exception):
 class ExportView(AgentView, FormView):
     """Asks for the reason, and answers with the file. Its address has the filters of the list."""
 
-    ability = Ability.EXPORT
+    ability = AgentPermission.EXPORT
     http_method_names = ["get", "head", "post"]
     form_class = ExportForm
     template_name = "agents/export.html"

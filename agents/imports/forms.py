@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
 from core.forms.widgets import CheckboxInput
-from hr_feed.parsing.parser import FeedFile, FeedUnreadable
+from hr_feed.parsing.parser import FeedFile, UnreadableFile
 
 EXTENSION = ".csv"
 MEGABYTE = 1_000_000
@@ -42,7 +42,7 @@ class HrFileForm(forms.Form):
             )
         try:
             FeedFile(file)  # type: ignore[arg-type]  # as good as a stream
-        except FeedUnreadable as error:
+        except UnreadableFile as error:
             raise ValidationError(str(error)) from error
         return file
 

@@ -9,14 +9,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import content_disposition_header
 from django.views.generic import FormView, TemplateView
 
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.imports.forms import ApprovalForm, HrFileForm
 from agents.imports.presenters import counts, good_rows, result, sections, would_write
 from hr_feed.models import HrImport, ImportState
 from hr_feed.parsing.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from hr_feed.uploads import services as receiving
-from hr_feed.uploads.sanity_checks import doubts
+from hr_feed.uploads.sanity_checks import failed_checks
 
 ON_THE_LIST = 50
 #: Tells spreadsheets that the text is UTF-8.
@@ -28,7 +28,7 @@ TOO_LATE = "Ce n’est plus possible\N{NO-BREAK SPACE}: voici où en est le fich
 class ImportsView(AgentView, FormView):
     """Send a file; the last ones."""
 
-    ability = Ability.IMPORT
+    ability = AgentPermission.IMPORT
     http_method_names = ["get", "head", "post"]
     form_class = HrFileForm
     template_name = "agents/imports.html"
@@ -48,8 +48,8 @@ class ImportsView(AgentView, FormView):
         """On to its preview."""
         file = form.cleaned_data["file"]
         try:
-            hr_import = receiving.receive(file=file, name=file.name, agent=self.agent)
-        except receiving.AlreadyHere as already:
+            hr_import = receiving.store_upload(file=file, name=file.name, agent=self.agent)
+        except receiving.DuplicateFile as already:
             messages.info(self.request, "Ce fichier est déjà là\N{NO-BREAK SPACE}: rien n’a été envoyé deux fois.")
             return redirect("admin:import", already.hr_import.pk)
         messages.success(self.request, "Le fichier est reçu. Rien n’est écrit avant que vous ayez vu l’aperçu.")
@@ -59,7 +59,7 @@ class ImportsView(AgentView, FormView):
 class ImportView(AgentView, TemplateView):
     """One file: how far it is, what it would do, what it has done."""
 
-    ability = Ability.IMPORT
+    ability = AgentPermission.IMPORT
     template_name = "agents/import.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -85,11 +85,11 @@ class ApprovalView(ImportView):
             return self.render_to_response(self.get_context_data(form=form))
         try:
             receiving.approve(pk=self.kwargs["pk"], agent=self.agent)
-        except receiving.AnotherImportRuns:
+        except receiving.ImportAlreadyRunning:
             messages.warning(
                 request, "Un autre fichier est en cours d’import. Confirmez celui-ci quand il sera terminé."
             )
-        except receiving.NotPossibleAnyMore:
+        except receiving.StaleImport:
             messages.info(request, TOO_LATE)
         else:
             messages.success(request, "L’import est lancé. Vous pouvez quitter cette page, il continue.")
@@ -105,7 +105,7 @@ class AbandonmentView(ImportView):
         """Delete the content."""
         try:
             receiving.abandon(pk=self.hr_import().pk, agent=self.agent)
-        except receiving.NotPossibleAnyMore:
+        except receiving.StaleImport:
             messages.info(request, TOO_LATE)
             return redirect("admin:import", self.kwargs["pk"])
         messages.success(request, "Le fichier est abandonné et son contenu est effacé.")
@@ -121,7 +121,7 @@ class ResumptionView(ImportView):
         """Have the worker try again."""
         try:
             receiving.resume(pk=self.hr_import().pk, agent=self.agent)
-        except receiving.NotPossibleAnyMore:
+        except receiving.StaleImport:
             messages.info(request, TOO_LATE)
         else:
             messages.success(request, "Le traitement reprend. Ce qui était déjà importé ne l’est pas deux fois.")
@@ -144,7 +144,7 @@ class ReportView(ImportView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The file; that it was taken is in the journal."""
         hr_import = get_object_or_404(HrImport.objects.exclude(report=""), pk=self.kwargs["pk"])
-        receiving.note_report_read(hr_import=hr_import, agent=self.agent)
+        receiving.record_report_download(hr_import=hr_import, agent=self.agent)
         response = HttpResponse(BOM + hr_import.report, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = content_disposition_header(True, f"import-rh-{hr_import.pk}.csv")
         return response
@@ -157,7 +157,7 @@ def shown(hr_import: HrImport) -> dict[str, Any]:
         "states": ImportState,
         "counts": counts(hr_import),
         "sections": sections(hr_import),
-        "doubts": doubts(hr_import.foreseen),
+        "doubts": failed_checks(hr_import.foreseen),
         "earlier": earlier_import(hr_import),
         "would_write": would_write(hr_import),
         "good_rows": good_rows(hr_import),

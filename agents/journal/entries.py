@@ -15,7 +15,7 @@ SAID_OTHERWISE = {FACTS[key][0] for key in (*ADDRESSES, "reference")}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FormattedEntry:
     """Who did it, what exactly, a line each, and the reference of the request for assistance that led to it."""
 
     entry: JournalEntry
@@ -24,16 +24,16 @@ class Told:
     reference: str
 
 
-def told(entries: Iterable[JournalEntry]) -> dict[int, Told]:
+def format_entries(entries: Iterable[JournalEntry]) -> dict[int, FormattedEntry]:
     """Each entry in words, by its key."""
     entries = list(entries)
     corrections = corrections_of(entries) if any("correction" in entry.details for entry in entries) else {}
     return {entry.pk: _told(entry, corrections) for entry in entries}
 
 
-def _told(entry: JournalEntry, corrections: Corrections) -> Told:
+def _told(entry: JournalEntry, corrections: Corrections) -> FormattedEntry:
     reference = str(entry.details.get("reference", ""))
-    return Told(entry, author_of(entry), list(_lines(entry, corrections)), reference)
+    return FormattedEntry(entry, author_of(entry), list(_lines(entry, corrections)), reference)
 
 
 def _lines(entry: JournalEntry, corrections: Corrections) -> Iterator[str]:

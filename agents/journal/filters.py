@@ -51,7 +51,7 @@ class Author(TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JournalQuery:
     """Which entries somebody wants to see; `until` is the last day of them."""
 
     by: Author | Account = Author.ANYBODY
@@ -98,7 +98,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PageCursor:
     """Where a page of the journal begins or ends: several entries may be of the same instant."""
 
     at: datetime
@@ -108,7 +108,7 @@ class Mark:
         return f"{(self.at - EPOCH) // MICROSECOND}-{self.pk}"
 
     @classmethod
-    def read(cls, text: str) -> "Mark | None":
+    def read(cls, text: str) -> "PageCursor | None":
         """The mark that is written so; None for anything else."""
         written = MARK.fullmatch(text)
         return cls(EPOCH + int(written[1]) * MICROSECOND, int(written[2])) if written else None
@@ -119,8 +119,8 @@ class JournalPage:
     """Some entries, and the marks to go on with; None where there is nothing more."""
 
     entries: Sequence[JournalEntry]
-    newer: Mark | None = None
-    older: Mark | None = None
+    newer: PageCursor | None = None
+    older: PageCursor | None = None
 
 
 def newest(entries: Entries) -> JournalPage:
@@ -129,7 +129,7 @@ def newest(entries: Entries) -> JournalPage:
     return JournalPage(found[:ON_A_PAGE], older=_mark_if_more(found))
 
 
-def before(mark: Mark, entries: Entries) -> JournalPage:
+def before(mark: PageCursor, entries: Entries) -> JournalPage:
     """The page of the entries that are older than the mark; the first one when there are none."""
     found = list(entries.filter(at__lte=mark.at).exclude(at=mark.at, pk__gte=mark.pk)[: ON_A_PAGE + 1])
     if not found:
@@ -137,7 +137,7 @@ def before(mark: Mark, entries: Entries) -> JournalPage:
     return JournalPage(found[:ON_A_PAGE], newer=_mark(found[0]), older=_mark_if_more(found))
 
 
-def after(mark: Mark, entries: Entries) -> JournalPage:
+def after(mark: PageCursor, entries: Entries) -> JournalPage:
     """The page of the entries that are just newer than the mark; the first one when they do not fill a page."""
     rising = entries.filter(at__gte=mark.at).exclude(at=mark.at, pk__lte=mark.pk).order_by("at", "pk")
     found = list(rising[: ON_A_PAGE + 1])
@@ -155,12 +155,12 @@ def agents_of_the_journal() -> QuerySet[Account]:
     return agents.order_by("family_name", "given_name", "pk")
 
 
-def _mark_if_more(found: Sequence[JournalEntry]) -> Mark | None:
+def _mark_if_more(found: Sequence[JournalEntry]) -> PageCursor | None:
     return _mark(found[ON_A_PAGE - 1]) if len(found) > ON_A_PAGE else None
 
 
-def _mark(entry: JournalEntry) -> Mark:
-    return Mark(entry.at, entry.pk)
+def _mark(entry: JournalEntry) -> PageCursor:
+    return PageCursor(entry.at, entry.pk)
 
 
 def _beginning(day: date) -> datetime:

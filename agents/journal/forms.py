@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from accounts.history import Topic
 from accounts.models import Account
 from accounts.passwords.folding import folded
-from agents.journal.filters import TOPICS, Author, Wanted, agents_of_the_journal
+from agents.journal.filters import TOPICS, Author, JournalQuery, agents_of_the_journal
 from agents.journal.formatting import name_of
 from core.forms.fields import LoginField
 from journal.events import Event
@@ -94,10 +94,10 @@ class JournalForm(forms.Form):
             self.add_error("au", "La fin est avant le début")
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> JournalQuery:
         """What was chosen, in a valid form."""
         chosen = self.cleaned_data
-        return Wanted(
+        return JournalQuery(
             by=chosen["par"],
             about=chosen["evenement"],
             account=chosen["compte"],

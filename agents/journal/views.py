@@ -4,10 +4,10 @@ from typing import Any
 
 from django.views.generic import TemplateView
 
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 from agents.access import AgentView
-from agents.audit import note_journal_read
-from agents.journal.filters import JournalPage, Mark, Wanted, after, before, newest
+from agents.audit import record_journal_read
+from agents.journal.filters import JournalPage, JournalQuery, PageCursor, after, before, newest
 from agents.journal.formatting import corrections_of, facts_of
 from agents.journal.forms import JournalForm
 from journal.models import JournalEntry
@@ -19,7 +19,7 @@ Line = tuple[JournalEntry, list[tuple[str, str]]]
 class JournalView(AgentView, TemplateView):
     """One page of the entries that were asked for."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/journal.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -28,13 +28,13 @@ class JournalView(AgentView, TemplateView):
         page = self._page(form.wanted) if form.is_valid() else None
         return super().get_context_data(**kwargs, form=form, page=page, lines=_lines(page) if page else [])
 
-    def _page(self, wanted: Wanted) -> JournalPage:
+    def _page(self, wanted: JournalQuery) -> JournalPage:
         if wanted.account is not None:
-            note_journal_read(account=wanted.account, actor=self.agent)
+            record_journal_read(account=wanted.account, actor=self.agent)
         entries, asked = wanted.entries(), self.request.GET
-        if mark := Mark.read(asked.get("avant", "")):
+        if mark := PageCursor.read(asked.get("avant", "")):
             return before(mark, entries)
-        if mark := Mark.read(asked.get("apres", "")):
+        if mark := PageCursor.read(asked.get("apres", "")):
             return after(mark, entries)
         return newest(entries)
 

@@ -6,7 +6,7 @@ from django.db.models import Q, TextChoices
 
 from accounts.models import Account
 from agents.accounts.search import accounts_matching
-from assistance.enums import IN_HAND, Profile, Progress
+from assistance.enums import IN_HAND, Profile, RequestState
 from assistance.models import AssistanceRequest, AssistanceRequestQuerySet
 from assistance.references import ALPHABET, LENGTH
 
@@ -19,12 +19,12 @@ class RequestList(TextChoices):
 
     TO_DO = "", "À traiter"
     MINE = "mine", "Mes demandes"
-    NEW = Progress.NEW.value, "Nouvelles"
-    TAKEN = Progress.TAKEN.value, "Prises en charge"
-    CALL_TRIED = Progress.CALL_TRIED.value, "Appels tentés"
-    SOLVED = Progress.SOLVED.value, "Résolues"
-    REFUSED = Progress.REFUSED.value, "Sans suite"
-    DUPLICATE = Progress.DUPLICATE.value, "Doublons"
+    NEW = RequestState.NEW.value, "Nouvelles"
+    TAKEN = RequestState.TAKEN.value, "Prises en charge"
+    CALL_TRIED = RequestState.CALL_TRIED.value, "Appels tentés"
+    SOLVED = RequestState.SOLVED.value, "Résolues"
+    REFUSED = RequestState.REFUSED.value, "Sans suite"
+    DUPLICATE = RequestState.DUPLICATE.value, "Doublons"
     ALL = "all", "Toutes"
 
     @classmethod

@@ -7,10 +7,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from assistance.enums import CLOSED, CallOutcome, Fact, Progress
+from assistance.enums import CLOSED, CallOutcome, Fact, RequestState
 from assistance.form_fields import WHOLE_DATE, StoryField, clean_ine
 from core.forms.fields import LineField
-from core.text import BLANKS, TextRefused
+from core.text import BLANKS, InvalidText
 
 LONGEST_NOTE = 2_000
 DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
@@ -43,7 +43,7 @@ class FactField(LineField):
             return Fact.BIRTH_DATE, self._date(*found.groups())
         try:
             return Fact.INE, clean_ine(typed)
-        except TextRefused as refusal:
+        except InvalidText as refusal:
             raise ValidationError(self.error_messages["neither"], code="neither") from refusal
 
     def _date(self, day: str, month: str, year: str) -> date:
@@ -65,7 +65,7 @@ class RequestSearchForm(forms.Form):
     )
 
 
-class NothingToSay(forms.Form):
+class EmptyForm(forms.Form):
     """A button."""
 
 
@@ -143,13 +143,13 @@ class CloseForm(forms.Form):
     )
     note = NoteField(required=False, help_text="Pour une demande sans suite, écrivez pourquoi.")
 
-    def clean_outcome(self) -> Progress:
+    def clean_outcome(self) -> RequestState:
         """In the words of the domain."""
-        return Progress(self.cleaned_data["outcome"])
+        return RequestState(self.cleaned_data["outcome"])
 
     def clean(self) -> dict[str, Any]:
         """Whoever gets no help is owed a reason."""
         data = super().clean() or {}
-        if data.get("outcome") == Progress.REFUSED and not data.get("note") and "note" not in self.errors:
+        if data.get("outcome") == RequestState.REFUSED and not data.get("note") and "note" not in self.errors:
             self.add_error("note", ValidationError("Écrivez pourquoi la demande reste sans suite", code="required"))
         return data

@@ -28,7 +28,7 @@ COLON = "\N{NO-BREAK SPACE}: "
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TimelineLine:
     """One line; `by` is None when it was not an agent, `about` an account that the line names."""
 
     at: datetime
@@ -38,16 +38,16 @@ class Told:
     about: Account | None = None
 
 
-def story_of(request: AssistanceRequest) -> list[Told]:
+def request_timeline(request: AssistanceRequest) -> list[TimelineLine]:
     """The lines, the latest first."""
     told = [*_steps(request), *_entries(request)]
-    return [*sorted(told, key=lambda line: line.at, reverse=True), Told(request.asked_at, "Demande reçue")]
+    return [*sorted(told, key=lambda line: line.at, reverse=True), TimelineLine(request.asked_at, "Demande reçue")]
 
 
-def _steps(request: AssistanceRequest) -> Iterator[Told]:
+def _steps(request: AssistanceRequest) -> Iterator[TimelineLine]:
     for step in request.steps.select_related("actor", "account").order_by("-at", "-pk"):
         about = step.account if step.kind == StepKind.ATTACHED else None
-        yield Told(step.at, _words(step), step.actor, step.note, about)
+        yield TimelineLine(step.at, _words(step), step.actor, step.note, about)
 
 
 def _words(step: RequestStep) -> str:
@@ -57,11 +57,11 @@ def _words(step: RequestStep) -> str:
     return f"{kind}{COLON}{str(step.get_outcome_display()).lower()}" if step.outcome else kind
 
 
-def _entries(request: AssistanceRequest) -> Iterator[Told]:
+def _entries(request: AssistanceRequest) -> Iterator[TimelineLine]:
     if request.account is None:
         return
     until = request.closed_at or timezone.now()
     found = JournalEntry.objects.filter(account=request.account, event__in=OF_THE_ACCOUNT)
     meanwhile = found.filter(at__gte=request.asked_at, at__lte=until).select_related("actor").order_by("-at", "-pk")
     for entry in meanwhile[:MOST_ENTRIES]:
-        yield Told(entry.at, entry.get_event_display(), entry.actor if entry.actor != request.account else None)
+        yield TimelineLine(entry.at, entry.get_event_display(), entry.actor if entry.actor != request.account else None)

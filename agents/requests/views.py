@@ -12,24 +12,24 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import TemplateView
 
 from accounts.models import Account
-from accounts.permissions import Ability, may_act_on
+from accounts.permissions import AgentPermission, may_act_on
 from agents.access import AgentView
 from agents.accounts.search import LAST_PAGE, ON_A_PAGE
 from agents.accounts.views import page_number
-from agents.actions import acts_on
-from agents.dashboard import requests_waiting
+from agents.actions import available_actions
+from agents.dashboard import pending_requests
 from agents.requests.filters import RequestList, requests_found, requests_of_the_person
 from agents.requests.forms import (
     AnswerForm,
     AttachForm,
     CallForm,
     CloseForm,
+    EmptyForm,
     NoteForm,
-    NothingToSay,
     RequestSearchForm,
     TakeOverForm,
 )
-from agents.requests.timeline import story_of
+from agents.requests.timeline import request_timeline
 from agents.templatetags.requests import short_name, since_when
 from assistance import handling
 from assistance.enums import Fact, Profile
@@ -56,7 +56,7 @@ TRIES_ARE_OVER = (
 class RequestsView(AgentView, TemplateView):
     """Find a request. Pages are not counted: counting would cost more than all the rest."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/requests.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class RequestsView(AgentView, TemplateView):
             **kwargs,
             form=form,
             person=person,
-            waiting=requests_waiting(),
+            waiting=pending_requests(),
             requests=found[:ON_A_PAGE],
             lists=RequestList.choices,
             list=RequestList.named(asked.get("etat", "")),
@@ -106,7 +106,7 @@ class RequestsView(AgentView, TemplateView):
 class RequestView(AgentView, TemplateView):
     """One request: what was typed, whom to call, what matches, what was done."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/request.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -124,7 +124,7 @@ class RequestView(AgentView, TemplateView):
     def page(self, found: AssistanceRequest, *, status: int = 200, **more: Any) -> HttpResponse:
         """The page of that request, and a note that it was shown, by whichever way; `more` takes the place of what it
         usually shows."""
-        handling.note_opened(request=found, actor=self.agent)
+        handling.record_request_opened(request=found, actor=self.agent)
         return self.render_to_response({**self.get_context_data(), **self.facts(found), **more}, status=status)
 
     def facts(self, found: AssistanceRequest) -> dict[str, Any]:
@@ -138,25 +138,25 @@ class RequestView(AgentView, TemplateView):
             "is_identity_shown": False,
             "may_handle": handling.may_handle(self.agent, account),
             "may_reveal": self.may_reveal(found),
-            "acts": list(acts_on(account, self.agent)) if account is not None and found.is_open else [],
+            "acts": list(available_actions(account, self.agent)) if account is not None and found.is_open else [],
             "is_mine": found.is_open and found.taken_by_id == self.agent.pk,
-            "tries_are_over": account is not None and handling.tries_are_over(account),
+            "tries_are_over": account is not None and handling.mismatches_exhausted(account),
             "tries_are_over_words": TRIES_ARE_OVER,
             "others": others[:MOST_OTHERS],
-            "story": story_of(found),
+            "story": request_timeline(found),
             **{name: form(auto_id=f"{name}_%s") for name, form in FORMS.items()},
         }
 
     def may_reveal(self, found: AssistanceRequest) -> bool:
         """Whether the agent may read the birth date or INE: never those of agents (ADM-05)."""
         is_others = found.account is None or may_act_on(self.agent, found.account)
-        return is_others and self.agent.has_perm(Ability.REVEAL.permission)
+        return is_others and self.agent.has_perm(AgentPermission.REVEAL.permission)
 
 
 class IdentityView(RequestView):
     """« Afficher »: the birth date or INE, what was typed and what HR knows; once, and noted."""
 
-    ability = Ability.REVEAL
+    ability = AgentPermission.REVEAL
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -168,17 +168,17 @@ class IdentityView(RequestView):
         found = self.found()
         if not self.may_reveal(found):
             raise PermissionDenied
-        handling.note_identity_read(request=found, actor=self.agent)
+        handling.record_identity_read(request=found, actor=self.agent)
         return self.page(found, is_identity_shown=True)
 
 
-class ActView(RequestView):
+class RequestActionView(RequestView):
     """One act on a request: done, or the page again with why not and all that was typed."""
 
-    ability = Ability.WORK_ON_REQUESTS
+    ability = AgentPermission.WORK_ON_REQUESTS
     http_method_names = ["get", "head", "post"]
     name = ""
-    form_class: type[Form] = NothingToSay
+    form_class: type[Form] = EmptyForm
     done = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -194,10 +194,10 @@ class ActView(RequestView):
             return self.again(found, form)
         try:
             self.act(found, **form.cleaned_data)
-        except handling.NobodyOfThatName:
+        except handling.UnknownAccountName:
             form.add_error("name", form.fields["name"].error_messages["nobody"])
             return self.again(found, form)
-        except handling.HandlingRefused as refusal:
+        except handling.RequestActionRefused as refusal:
             return self.refused(refusal, form.cleaned_data.get("note", ""))
         if self.done:
             messages.success(request, self.done)
@@ -212,14 +212,14 @@ class ActView(RequestView):
         shown: dict[str, Any] = {"form": form, self.name: form}
         return self.page(found, **shown)
 
-    def refused(self, refusal: handling.HandlingRefused, note: str) -> HttpResponse:
+    def refused(self, refusal: handling.RequestActionRefused, note: str) -> HttpResponse:
         """The page as it is now, and why nothing was done; what was written goes into the note that anybody may add."""
         messages.warning(self.request, words_of(refusal))
         kept = {"note": NoteForm(initial={"note": note}, auto_id="note_%s"), "is_note_kept": True} if note else {}
         return self.page(self.found(), status=409, **kept)
 
 
-class TakeView(ActView):
+class TakeView(RequestActionView):
     """« Prendre en charge »."""
 
     name = "take"
@@ -230,7 +230,7 @@ class TakeView(ActView):
         handling.take_request(request=found, actor=self.agent)
 
 
-class TakeOverView(ActView):
+class TakeOverView(RequestActionView):
     """« Reprendre cette demande », from a colleague."""
 
     name = "take_over"
@@ -242,7 +242,7 @@ class TakeOverView(ActView):
         handling.take_over(request=found, actor=self.agent, **typed)
 
 
-class HandBackView(ActView):
+class HandBackView(RequestActionView):
     """« Rendre à la file »."""
 
     name = "hand_back"
@@ -250,10 +250,10 @@ class HandBackView(ActView):
 
     def act(self, found: AssistanceRequest, **typed: Any) -> None:
         """Hand it back."""
-        handling.hand_back(request=found, actor=self.agent)
+        handling.release_request(request=found, actor=self.agent)
 
 
-class CallView(ActView):
+class CallView(RequestActionView):
     """« Noter un appel »."""
 
     name = "call"
@@ -262,10 +262,10 @@ class CallView(ActView):
 
     def act(self, found: AssistanceRequest, **typed: Any) -> None:
         """Note it."""
-        handling.note_call(request=found, actor=self.agent, **typed)
+        handling.record_call(request=found, actor=self.agent, **typed)
 
 
-class NoteView(ActView):
+class NoteView(RequestActionView):
     """« Ajouter une note »."""
 
     name = "note"
@@ -278,7 +278,7 @@ class NoteView(ActView):
 
 
 @method_decorator(sensitive_post_parameters("answer"), name="dispatch")
-class AnswerView(ActView):
+class AnswerView(RequestActionView):
     """« Comparer »: does it match, or not; the value that HR knows is not shown."""
 
     name = "answer"
@@ -294,7 +294,7 @@ class AnswerView(ActView):
             messages.warning(self.request, f"{Fact(fact).label}\N{NO-BREAK SPACE}: la réponse ne concorde pas.")
 
 
-class AttachView(ActView):
+class AttachView(RequestActionView):
     """« Rattacher à un compte »."""
 
     name = "attach"
@@ -306,7 +306,7 @@ class AttachView(ActView):
         handling.attach_account(request=found, actor=self.agent, **typed)
 
 
-class CloseView(ActView):
+class CloseView(RequestActionView):
     """« Clore »."""
 
     name = "close"
@@ -318,7 +318,7 @@ class CloseView(ActView):
         handling.close_request(request=found, actor=self.agent, **typed)
 
 
-class ReopenView(ActView):
+class ReopenView(RequestActionView):
     """« Rouvrir »."""
 
     name = "reopen"
@@ -329,20 +329,20 @@ class ReopenView(ActView):
         handling.reopen_request(request=found, actor=self.agent)
 
 
-def words_of(refusal: handling.HandlingRefused) -> str:
+def words_of(refusal: handling.RequestActionRefused) -> str:
     """Why nothing was done, and what to do now."""
     match refusal:
         case handling.AlreadyTaken():
             return f"{short_name(refusal.holder)} a pris cette demande {since_when(refusal.since)}."
         case handling.AlreadyClosed():
             return f"Cette demande a été close {since_when(refusal.closed_at)}."
-        case handling.TakenByNobody():
+        case handling.RequestNotTaken():
             return "Personne ne s’occupe de cette demande\N{NO-BREAK SPACE}: prenez-la d’abord en charge."
         case handling.StillOpen():
             return "Cette demande n’est plus close."
         case handling.NothingToCompareWith():
             return "Les RH ne connaissent pas cette information\N{NO-BREAK SPACE}: il n’y a rien à comparer."
-        case handling.TriesAreOver():
+        case handling.TooManyMismatches():
             return TRIES_ARE_OVER
         case _:
             return "La demande vient de changer. Relisez-la avant de continuer."

@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
 
-from accounts.permissions import Ability
+from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.models import BackupCode
-from agents.second_factor.forms import BackupCodesForm, CodeForm, RemovalForm, ReplacementForm
+from agents.second_factor.forms import BackupCodesForm, CodeForm, DeviceReplacementForm, RemovalForm
 from agents.second_factor.services import device_of
 from agents.second_factor.views import CodeFormView, backup_codes_page, begin
 
@@ -18,7 +18,7 @@ from agents.second_factor.views import CodeFormView, backup_codes_page, begin
 class DeviceView(AgentView, TemplateView):
     """Since when there is an application, and how many backup codes are left."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     template_name = "agents/device.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -31,9 +31,9 @@ class DeviceView(AgentView, TemplateView):
 class ReplacementView(AgentView, CodeFormView):
     """Another telephone."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
-    form_class = ReplacementForm
+    form_class = DeviceReplacementForm
     template_name = "agents/replacement.html"
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
@@ -44,7 +44,7 @@ class ReplacementView(AgentView, CodeFormView):
 class BackupCodesView(AgentView, CodeFormView):
     """Ten new backup codes."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = BackupCodesForm
     template_name = "agents/new_backup_codes.html"
@@ -57,7 +57,7 @@ class BackupCodesView(AgentView, CodeFormView):
 class RemovalView(AgentView, CodeFormView):
     """No application any more: the next one needs an enrolment code."""
 
-    ability = Ability.SEE
+    ability = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = RemovalForm
     template_name = "agents/removal.html"

@@ -11,7 +11,7 @@ from accounts.models import Account
 from agents.second_factor import services as second_factor
 from agents.second_factor.codes import LONGEST_TYPED
 from agents.second_factor.services import CodeRefused, TooManyCodes
-from core.rate_limits import LimitReached
+from core.rate_limits import RateLimitExceeded
 
 CODE_ATTRIBUTES = {
     "autocomplete": "one-time-code",
@@ -63,7 +63,7 @@ class CodeForm(forms.Form):
             raise ValidationError(NOT_THE_CODE, code="refused") from None
         except TooManyCodes as slowed_down:
             raise self._wait(seconds_until(slowed_down.until)) from None
-        except LimitReached as reached:
+        except RateLimitExceeded as reached:
             raise self._wait(reached.retry_after) from None
         return typed
 
@@ -137,7 +137,7 @@ class PresentCodeForm(CodeForm):
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 
 
-class ReplacementForm(PresentCodeForm):
+class DeviceReplacementForm(PresentCodeForm):
     """Another telephone."""
 
     def spend(self, typed: str) -> Any:

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account, Session
-from accounts.notifications import tell_of_change
+from accounts.notifications import notify_change
 from agents.models import BackupCode, EnrolmentCode
 from agents.second_factor.codes import canonical_code, is_of_an_application, random_code, split_label
 from core.rate_limits import ENROLMENT_CODES_PER_ACCOUNT
-from core.security_log import tell
+from core.security_log import log_security_event
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
@@ -38,7 +38,7 @@ class TooManyCodes(Exception):
         self.until = until
 
 
-class EnrolmentLost(Exception):
+class EnrolmentNotStarted(Exception):
     """The enrolment that this session began is none any more: done elsewhere, replaced, or its code is over."""
 
 
@@ -92,7 +92,7 @@ def device_to_enrol(*, account: Account, device_id: int | None) -> TOTPDevice:
     """The application that this session was allowed to enrol. Raises EnrolmentLost."""
     device: TOTPDevice | None = _devices(account).filter(pk=device_id, confirmed=False).first()
     if device is None or not _may_enrol(account):
-        raise EnrolmentLost
+        raise EnrolmentNotStarted
     return device
 
 
@@ -126,7 +126,7 @@ def give_enrolment_code(*, account: Account, actor: Account | None = None, reaso
     )
     entry = record_event(account=account, actor=actor, event=Event.ENROLMENT_CODE_GIVEN, reason=reason)
     if removed:
-        tell_of_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
+        notify_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
     ENROLMENT_CODES_PER_ACCOUNT.forget(str(account.pk))
     return code
 
@@ -144,7 +144,7 @@ def remove_device(*, account: Account, typed: str) -> None:
 
 
 @transaction.atomic
-def take_away(*, account: Account) -> None:
+def remove_other_device(*, account: Account) -> None:
     """Leave nothing of the second factor of somebody who is no agent any more: application, backup codes, enrolment
     code. Whoever withdraws the role tells them."""
     _hold(account)
@@ -184,7 +184,9 @@ def _spend_backup_code(device: TOTPDevice, code: str) -> bool:
 def _slow_down(device: TOTPDevice) -> None:
     allowed, told = device.verify_is_allowed()
     if not allowed:
-        tell("excess_rate_limit_exceeded", outcome="failure", limit="second-factor-codes", account=device.user_id)
+        log_security_event(
+            "excess_rate_limit_exceeded", outcome="failure", limit="second-factor-codes", account=device.user_id
+        )
         raise TooManyCodes(told["locked_until"])
 
 
@@ -256,7 +258,7 @@ def _new_backup_codes(device: TOTPDevice) -> list[str]:
 
 def _record_and_tell(account: Account, event: Event) -> None:
     entry = record_event(account=account, actor=account, event=event)
-    tell_of_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
+    notify_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
 
 
 def _devices(account: Account):  # type: ignore[no-untyped-def]

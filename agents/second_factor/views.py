@@ -15,13 +15,13 @@ from django.views.generic import FormView
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
-from accounts.views.login import slowed_down
-from accounts.views.redirects import WantedPageMixin
+from accounts.views.login import rate_limited
+from accounts.views.redirects import NextPageMixin
 from agents import access
 from agents.models import BackupCode
 from agents.second_factor.codes import canonical_code, is_of_an_application
 from agents.second_factor.forms import BackupCodeForm, CodeForm, EnrolmentForm, FirstCodeForm, VerificationForm
-from agents.second_factor.services import Enrolled, EnrolmentLost, device_of, device_to_enrol
+from agents.second_factor.services import Enrolled, EnrolmentNotStarted, device_of, device_to_enrol
 
 ENROLLING = "agent_enrolment"
 ON_PAPER = "secours"
@@ -35,14 +35,14 @@ class CodeFormView(FormView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Whose code it is."""
-        return {**super().get_form_kwargs(), "account": access.agent(self.request)}
+        return {**super().get_form_kwargs(), "account": access.current_agent(self.request)}
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
         """Say no, and for how long."""
-        return slowed_down(super().form_invalid(form), form.retry_after)
+        return rate_limited(super().form_invalid(form), form.retry_after)
 
 
-class VerificationView(WantedPageMixin, CodeFormView):
+class VerificationView(NextPageMixin, CodeFormView):
     """« Code de vérification », once in each session."""
 
     template_name = "agents/verification.html"
@@ -50,9 +50,9 @@ class VerificationView(WantedPageMixin, CodeFormView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Only for agents who have an application and are not inside yet."""
-        if access.is_inside(request):
+        if access.is_verified_agent(request):
             return redirect(self.get_success_url())
-        before = access.page_before(request)
+        before = access.second_factor_url_name(request)
         return super().dispatch(request, *args, **kwargs) if before == "admin:verification" else redirect(before)
 
     def get_form_class(self) -> type[Form]:
@@ -65,7 +65,7 @@ class VerificationView(WantedPageMixin, CodeFormView):
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Let the agent in."""
-        access.enter(self.request, form.granted)
+        access.verify_session(self.request, form.granted)
         if not is_of_an_application(canonical_code(form.cleaned_data["code"])):
             left = BackupCode.objects.unused().filter(device=form.granted).count()
             messages.warning(self.request, f"Codes de secours encore bons\N{NO-BREAK SPACE}: {left} sur 10.")
@@ -80,7 +80,7 @@ class EnrolmentView(CodeFormView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Only for agents who have no application."""
-        if device_of(access.agent(request)) is not None:
+        if device_of(access.current_agent(request)) is not None:
             return redirect("admin:device")
         return super().dispatch(request, *args, **kwargs)
 
@@ -98,10 +98,14 @@ class ApplicationView(CodeFormView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Begin again when the enrolment is none any more."""
         try:
-            self.device = device_to_enrol(account=access.agent(request), device_id=request.session.get(ENROLLING))
+            self.device = device_to_enrol(
+                account=access.current_agent(request), device_id=request.session.get(ENROLLING)
+            )
             return super().dispatch(request, *args, **kwargs)
-        except EnrolmentLost:
-            return redirect(access.page_before(request) if not access.is_inside(request) else "admin:device")
+        except EnrolmentNotStarted:
+            return redirect(
+                access.second_factor_url_name(request) if not access.is_verified_agent(request) else "admin:device"
+            )
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Which application, and which session goes on."""
@@ -119,7 +123,7 @@ class ApplicationView(CodeFormView):
         """Let the agent in, and show the backup codes: here, once, and never again."""
         enrolled: Enrolled = form.granted
         del self.request.session[ENROLLING]
-        access.enter(self.request, enrolled.device)
+        access.verify_session(self.request, enrolled.device)
         return backup_codes_page(self, enrolled.backup_codes)
 
 
@@ -131,7 +135,7 @@ def begin(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
 
 def backup_codes_page(view: FormView, codes: list[str]) -> HttpResponse:
     """The page that shows backup codes; not at an address of its own, so that it cannot be opened again."""
-    account: Account = access.agent(view.request)
+    account: Account = access.current_agent(view.request)
     context = {"view": view, "codes": codes, "account": account, "as_text": "\r\n".join(codes)}
     return view.response_class(view.request, ["agents/backup_codes.html"], context)
 

@@ -13,19 +13,19 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.auth.sessions import end_sessions
 from accounts.enums import Category, State
 from accounts.models import Account, AccountQuerySet
-from accounts.notifications import tell_of_change
-from accounts.permissions import Ability
+from accounts.notifications import notify_change
+from accounts.permissions import AgentPermission
 from agents.roles import Role
-from agents.second_factor.services import take_away
+from agents.second_factor.services import remove_other_device
 from core.email_addresses import institutional_address_from_login
-from hr_feed.sync.login_names import TakenNames, uid_base
+from hr_feed.sync.login_names import NameRegistry, uid_base
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 
 
-class NobodyOfThatLogin(Exception):
+class AccountNotFound(Exception):
     """No account has the login, and there is no name to make one with."""
 
 
@@ -33,7 +33,7 @@ class RoleRefused(Exception):
     """The role stays as it is; its subclasses say why."""
 
 
-class NotForThisAgent(RoleRefused):
+class RoleNotAllowed(RoleRefused):
     """Whoever asks is no Responsable any more, or asks about themselves (ADM-05)."""
 
 
@@ -45,7 +45,7 @@ class AlreadyAgent(RoleRefused):
     """The account has a role, given a moment ago perhaps."""
 
 
-class NoAgent(RoleRefused):
+class AccountIsNotAgent(RoleRefused):
     """The account has no role, or lost it a moment ago."""
 
 
@@ -54,7 +54,7 @@ class LastResponsable(RoleRefused):
 
 
 @transaction.atomic
-def appoint(*, account: Account, role: Role, actor: Account | None = None, reason: str = "") -> None:
+def grant_role(*, account: Account, role: Role, actor: Account | None = None, reason: str = "") -> None:
     """Make somebody an agent. They need an enrolment code next; their sessions end (SES-05), and they are told.
 
     No `actor` is the command line. Raises a RoleRefused, and then nothing has changed.
@@ -74,7 +74,7 @@ def change_role(*, account: Account, role: Role, actor: Account | None = None, r
     """
     account = _held(account, actor)
     if not account.is_staff:
-        raise NoAgent
+        raise AccountIsNotAgent
     former = role_of(account)
     if former == role.value:
         return
@@ -92,14 +92,14 @@ def withdraw_role(*, account: Account, actor: Account | None = None, reason: str
     """
     account = _held(account, actor)
     if not account.is_staff:
-        raise NoAgent
+        raise AccountIsNotAgent
     _require_another_responsable(account)
     former = role_of(account)
     _set_rights(account, [])
-    take_away(account=account)
+    remove_other_device(account=account)
     end_sessions(account=account)
     entry = record_event(account=account, actor=actor, event=Event.ROLE_WITHDRAWN, role=former, reason=reason)
-    tell_of_change(kind=Kind.ROLE_CHANGED, entry=entry)
+    notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
 
 
 def role_of(account: Account) -> str:
@@ -107,7 +107,7 @@ def role_of(account: Account) -> str:
     return ", ".join(account.groups.order_by("name").values_list("name", flat=True))
 
 
-def able_responsables() -> AccountQuerySet:
+def usable_managers() -> AccountQuerySet:
     """Who can manage agents today: active, in that role, with an application."""
     devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
     able: AccountQuerySet = Account.objects.active().filter(Exists(devices), is_staff=True)
@@ -126,7 +126,7 @@ def account_for(*, login: str, name: str, recovery_address: str) -> Account:
         return found
     given_name, _space, family_name = name.strip().partition(" ")
     if not family_name or not recovery_address:
-        raise NobodyOfThatLogin
+        raise AccountNotFound
     account: Account = Account.objects.create(
         uid=_free_uid(given_name, family_name, address),
         institutional_address=address,
@@ -137,7 +137,7 @@ def account_for(*, login: str, name: str, recovery_address: str) -> Account:
         password="!",  # noqa: S106 - nobody can sign in with it
     )
     record_event(account=account, event=Event.USER_CREATED)
-    queue(kind=Kind.ACTIVATION, person=account, address=recovery_address, language=account.language)
+    queue_email(kind=Kind.ACTIVATION, person=account, address=recovery_address, language=account.language)
     return account
 
 
@@ -153,9 +153,11 @@ def _held(account: Account, actor: Account | None) -> Account:
 
 
 def _require_right(actor: Account, account: Account) -> None:
-    is_responsable = actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(Ability.MANAGE_AGENTS.permission)
+    is_responsable = (
+        actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(AgentPermission.MANAGE_AGENTS.permission)
+    )
     if not is_responsable or actor.pk == account.pk:
-        raise NotForThisAgent
+        raise RoleNotAllowed
 
 
 def _require_state(account: Account) -> None:
@@ -165,7 +167,7 @@ def _require_state(account: Account) -> None:
 
 def _require_another_responsable(account: Account) -> None:
     """Whoever cannot act is missed by nobody: a lost telephone, a lock."""
-    able = set(able_responsables().values_list("pk", flat=True))
+    able = set(usable_managers().values_list("pk", flat=True))
     if able == {account.pk}:
         raise LastResponsable
 
@@ -176,7 +178,7 @@ def _give(account: Account, role: Role, actor: Account | None, reason: str, *, f
     entry = record_event(
         account=account, actor=actor, event=Event.ROLE_GIVEN, role=role.value, former=former, reason=reason
     )
-    tell_of_change(kind=Kind.ROLE_CHANGED, entry=entry)
+    notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
 
 
 def _set_rights(account: Account, groups: Collection[Group]) -> None:
@@ -190,4 +192,4 @@ def _set_rights(account: Account, groups: Collection[Group]) -> None:
 def _free_uid(given_name: str, family_name: str, login: str) -> str:
     base = uid_base(given_name, family_name, login)
     taken = Account.objects.filter(uid__startswith=base).values_list("uid", flat=True)
-    return TakenNames(set(taken)).give(base)
+    return NameRegistry(set(taken)).give(base)

@@ -16,27 +16,34 @@ from django.views.generic import FormView, TemplateView
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
-from accounts.permissions import Ability, may_manage
+from accounts.permissions import AgentPermission, may_manage
 from agents.access import AgentView
 from agents.models import EnrolmentCode
 from agents.second_factor import services as second_factor
 from agents.staff import services as appointing
 from agents.staff.forms import ALREADY_AGENT, AppointmentForm, EnrolmentCodeForm, RoleForm, WithdrawalForm
-from agents.staff.services import AlreadyAgent, CannotBeAgent, LastResponsable, NoAgent, NotForThisAgent, RoleRefused
+from agents.staff.services import (
+    AccountIsNotAgent,
+    AlreadyAgent,
+    CannotBeAgent,
+    LastResponsable,
+    RoleNotAllowed,
+    RoleRefused,
+)
 
 #: What happened between the page and the button.
 REFUSALS: dict[type[RoleRefused], str] = {
     AlreadyAgent: ALREADY_AGENT,
     CannotBeAgent: "Ce compte n’est plus actif\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle",
     LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable",
-    NoAgent: "Un autre responsable vient de retirer son rôle à cette personne",
+    AccountIsNotAgent: "Un autre responsable vient de retirer son rôle à cette personne",
 }
 
 
 class AgentsView(AgentView, TemplateView):
     """Who is an agent, in which role, and whether the second factor is there."""
 
-    ability = Ability.MANAGE_AGENTS
+    ability = AgentPermission.MANAGE_AGENTS
     template_name = "agents/agents.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -55,7 +62,7 @@ class AgentsView(AgentView, TemplateView):
 class OneAgentView(AgentView, FormView):
     """A form about another agent; never oneself (ADM-05)."""
 
-    ability = Ability.MANAGE_AGENTS
+    ability = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     @cached_property
@@ -74,7 +81,7 @@ class OneAgentView(AgentView, FormView):
 class RoleActView(AgentView, FormView):
     """An act on somebody's role, with a reason; refused kindly when another Responsable was faster."""
 
-    ability = Ability.MANAGE_AGENTS
+    ability = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     def act(self, form: Any) -> HttpResponse:
@@ -85,7 +92,7 @@ class RoleActView(AgentView, FormView):
         """Do it, or say why not, with what was typed."""
         try:
             return self.act(form)
-        except NotForThisAgent as refused:
+        except RoleNotAllowed as refused:
             raise PermissionDenied from refused
         except RoleRefused as refused:
             form.add_error(None, REFUSALS[type(refused)])
@@ -101,7 +108,7 @@ class AppointmentView(RoleActView):
     def act(self, form: AppointmentForm) -> HttpResponse:
         """Appoint them, and lead to their enrolment code."""
         person, role = form.account, form.cleaned_data["role"]
-        appointing.appoint(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        appointing.grant_role(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
         messages.success(self.request, f"{person.full_name} est maintenant agent, avec le rôle {role.label}.")
         return redirect("admin:agent-code", person.pk)
 

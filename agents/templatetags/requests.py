@@ -6,8 +6,8 @@ from django import template
 from django.utils import timezone
 
 from accounts.models import Account
-from assistance.identity_checks import Value
-from core.templatetags.dates import day, hour, past_moment
+from assistance.identity_checks import FactValue
+from core.templatetags.dates import day, hour, past_datetime
 
 register = template.Library()
 
@@ -33,7 +33,7 @@ def since_when(moment: datetime) -> str:
     """« à 10 h 12 » today, « le 14 octobre 2025 à 10 h 12 » before."""
     paris = timezone.get_default_timezone()
     is_today = timezone.localdate(moment, paris) == timezone.localdate(timezone=paris)
-    return f"à {hour(moment)}" if is_today else f"le {past_moment(moment)}"
+    return f"à {hour(moment)}" if is_today else f"le {past_datetime(moment)}"
 
 
 @register.filter
@@ -52,6 +52,6 @@ def telephone(number: str) -> str:
 
 
 @register.filter
-def fact(value: Value) -> str:
+def fact(value: FactValue) -> str:
     """A birth date in words, an INE as it is."""
     return day(value) if isinstance(value, date) else value or ""

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('reference', models.CharField(max_length=10, unique=True, verbose_name='référence')),
-                ('state', models.CharField(choices=core.choices.EnumChoices(assistance.enums.Progress), default='new', max_length=10, verbose_name='état')),
+                ('state', models.CharField(choices=core.choices.EnumChoices(assistance.enums.RequestState), default='new', max_length=10, verbose_name='état')),
                 ('reason', models.CharField(choices=core.choices.EnumChoices(assistance.enums.Reason), max_length=20, verbose_name='motif')),
                 ('profile', models.CharField(choices=core.choices.EnumChoices(assistance.enums.Profile), max_length=10, verbose_name='profil')),
                 ('typed_address', models.CharField(max_length=254, verbose_name='adresse universitaire saisie')),

@@ -12,13 +12,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core.email_addresses import (
-    AddressRefused,
+    InvalidAddress,
     canonical_address,
+    external_address,
     institutional_address_from_login,
-    outside_address,
     suggested_correction,
 )
-from core.text import TextRefused, clean_line, clean_paragraph
+from core.text import InvalidText, clean_line, clean_paragraph
 
 DID_YOU_MEAN = _("Avez-vous voulu écrire %(suggestion)s\N{NO-BREAK SPACE}?")
 
@@ -27,7 +27,7 @@ PASSWORD_ATTRIBUTES = {"autocapitalize": "none", "autocorrect": "off", "spellche
 ADDRESS_ATTRIBUTES = {"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
 
 
-class RefusingField(forms.CharField):
+class CleanedCharField(forms.CharField):
     """A text field that one function of the domain cleans, or refuses with its own message."""
 
     #: Answers the value to keep, or raises AddressRefused or TextRefused.
@@ -44,15 +44,15 @@ class RefusingField(forms.CharField):
             return ""
         try:
             return type(self).clean_text(typed)
-        except (AddressRefused, TextRefused) as refusal:
+        except (InvalidAddress, InvalidText) as refusal:
             raise self.error(refusal, typed) from refusal
 
-    def error(self, refusal: AddressRefused | TextRefused, typed: str) -> ValidationError:
+    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
         """What the form shows for a refusal."""
         return ValidationError(self.error_messages.get(refusal.code, refusal.message), code=refusal.code)
 
 
-class AddressField(RefusingField):
+class AddressField(CleanedCharField):
     """An e-mail address, in its canonical spelling."""
 
     widget = forms.EmailInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "email"})
@@ -60,7 +60,7 @@ class AddressField(RefusingField):
 
     clean_text = staticmethod(canonical_address)
 
-    def error(self, refusal: AddressRefused | TextRefused, typed: str) -> ValidationError:
+    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
         """The address that was probably meant, where one is close; else what the refusal says."""
         suggestion = suggested_correction(typed)
         if suggestion is None:
@@ -68,10 +68,10 @@ class AddressField(RefusingField):
         return ValidationError(DID_YOU_MEAN, code="suggestion", params={"suggestion": suggestion})
 
 
-class OutsideAddressField(AddressField):
+class ExternalAddressField(AddressField):
     """An address that does not belong to the university: recovery address, target of a redirection."""
 
-    clean_text = staticmethod(outside_address)
+    clean_text = staticmethod(external_address)
 
 
 class PasswordField(forms.CharField):
@@ -93,7 +93,7 @@ class PasswordField(forms.CharField):
         self.spoken_name, self.rules = spoken_name, rules
 
 
-class LoginField(RefusingField):
+class LoginField(CleanedCharField):
     """The identifier: the institutional address, with or without its domain; cleaned to the whole address."""
 
     widget = forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "username"})
@@ -102,13 +102,13 @@ class LoginField(RefusingField):
     clean_text = staticmethod(institutional_address_from_login)
 
 
-class LineField(RefusingField):
+class LineField(CleanedCharField):
     """One line of text: name, employer, reference."""
 
     clean_text = staticmethod(clean_line)
 
 
-class ParagraphField(RefusingField):
+class ParagraphField(CleanedCharField):
     """Several lines of text; `max_length` counts a line break as one character, as browsers do."""
 
     widget = forms.Textarea

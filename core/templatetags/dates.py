@@ -17,7 +17,7 @@ NBSP = "\u00a0"
 
 
 @register.filter(expects_localtime=False)
-def moment(instant: datetime) -> str:
+def datetime_long(instant: datetime) -> str:
     """« mercredi 15 octobre 2025 à 23 h 59 (heure de Paris) », “Wednesday 15 October 2025, 11:59 pm (Paris time)”."""
     return _moment(instant, get_language())
 
@@ -33,21 +33,21 @@ def _moment(instant: datetime, language: str | None) -> str:
 
 
 @register.filter(expects_localtime=False)
-def moment_short(instant: datetime) -> str:
+def datetime_short(instant: datetime) -> str:
     """« 15 octobre, 23 h 59 », “15 October, 11:59 pm”: for subjects, where the year is plain."""
     local = _in_paris(instant)
     return f"{_day_of_month(local)}, {_hour(local)}"
 
 
 @register.filter(expects_localtime=False)
-def past_moment(instant: datetime) -> str:
+def past_datetime(instant: datetime) -> str:
     """« 14 octobre 2025 à 14 h 40 », “14 October 2025, 2:40 pm”: when something happened."""
     local = _in_paris(instant)
     return f"{_day(local)}, {_hour(local)}" if _in_english() else f"{_day(local)} à {_hour(local)}"
 
 
 @register.filter(expects_localtime=False)
-def past_moment_short(instant: datetime) -> str:
+def past_datetime_short(instant: datetime) -> str:
     """« 14 oct. 2025, 14 h 40 », “14 Oct. 2025, 2:40 pm”: in a table, on one line."""
     local = _in_paris(instant)
     return f"{local.day}{NBSP}{formatted(local, 'N')}{NBSP}{local.year},{NBSP}{_hour(local)}"

@@ -37,7 +37,7 @@ TOO_LONG = gettext_lazy("Cette ligne est trop longue")
 MALFORMED = gettext_lazy("Cette ligne n’a pas les colonnes de la première, ou un guillemet n’y est pas fermé")
 
 
-class FeedUnreadable(Exception):
+class UnreadableFile(Exception):
     """Nothing of the file can be taken; the message says why, in one sentence for a person."""
 
 
@@ -152,11 +152,11 @@ def survey_of(stream: BinaryIO) -> Survey:
     is_utf_8, last_block = True, b""
     for block in _blocks(stream):
         if size == 0 and block.startswith(UTF_16_MARKS):
-            raise FeedUnreadable(
+            raise UnreadableFile(
                 _("Le fichier est en UTF-16. Enregistrez-le au format «\N{NO-BREAK SPACE}CSV UTF-8\N{NO-BREAK SPACE}».")
             )
         if size == 0 and block.startswith(WORKBOOK_MARKS):
-            raise FeedUnreadable(
+            raise UnreadableFile(
                 _(
                     "Le fichier est un classeur ou une archive. Enregistrez-le au format "
                     "«\N{NO-BREAK SPACE}CSV UTF-8\N{NO-BREAK SPACE}»."
@@ -168,7 +168,7 @@ def survey_of(stream: BinaryIO) -> Survey:
         is_utf_8 = is_utf_8 and _decodes(decoder, block)
         last_block = block
     if size == 0:
-        raise FeedUnreadable(_("Le fichier est vide."))
+        raise UnreadableFile(_("Le fichier est vide."))
     is_utf_8 = is_utf_8 and _decodes(decoder, b"", final=True)
     # The last line may have no end.
     return Survey(lines if last_block.endswith(b"\n") else lines + 1, "utf-8" if is_utf_8 else _encoding_of(stream))
@@ -182,9 +182,9 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _refuse_too_large(size: int, lines: int) -> None:
     if size > LARGEST_FILE:
-        raise FeedUnreadable(_("Le fichier dépasse 200\N{NO-BREAK SPACE}Mo. Coupez-le en plusieurs fichiers."))
+        raise UnreadableFile(_("Le fichier dépasse 200\N{NO-BREAK SPACE}Mo. Coupez-le en plusieurs fichiers."))
     if lines > MOST_LINES:
-        raise FeedUnreadable(_("Le fichier dépasse 300\N{NO-BREAK SPACE}000 lignes. Coupez-le en plusieurs fichiers."))
+        raise UnreadableFile(_("Le fichier dépasse 300\N{NO-BREAK SPACE}000 lignes. Coupez-le en plusieurs fichiers."))
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
@@ -226,18 +226,18 @@ def _headings(text: str, delimiter: str) -> list[str]:
 
 def _check_headings(headings: list[str]) -> None:
     if not set(COLUMNS).intersection(headings):
-        raise FeedUnreadable(
+        raise UnreadableFile(
             _("La première ligne doit nommer les colonnes\N{NO-BREAK SPACE}: %(columns)s")
             % {"columns": ";".join(COLUMNS)}
         )
     if any(map(names_a_password, headings)):
-        raise FeedUnreadable(_("Une colonne porte le nom d’un mot de passe. Retirez-la du fichier."))
+        raise UnreadableFile(_("Une colonne porte le nom d’un mot de passe. Retirez-la du fichier."))
     for columns, sentence in (
         (missing_columns(headings), _("Il manque des colonnes\N{NO-BREAK SPACE}: %(columns)s")),
         (repeated_columns(headings), _("Des colonnes sont en double\N{NO-BREAK SPACE}: %(columns)s")),
     ):
         if columns:
-            raise FeedUnreadable(sentence % {"columns": ", ".join(columns)})
+            raise UnreadableFile(sentence % {"columns": ", ".join(columns)})
 
 
 def _split(text: str, delimiter: str) -> list[str] | None:

@@ -13,14 +13,14 @@ from django.utils.translation import gettext_lazy
 from core.email_addresses import (
     LONGEST_ADDRESS,
     LONGEST_LOCAL_PART,
-    AddressRefused,
-    outside_address,
+    InvalidAddress,
+    external_address,
     suggested_correction,
 )
 from core.text import BLANKS
 from hr_feed.parsing import validators as cells
 from hr_feed.parsing.parser import Row
-from hr_feed.parsing.validators import CellRefused
+from hr_feed.parsing.validators import InvalidCell
 from hr_feed.report import Problem, Severity
 
 #: Values of one column that are not checked again: none is longer than a line of text may be (`core.text`).
@@ -104,9 +104,9 @@ class RowChecker:
         for column, check in self._checks.items():
             try:
                 values[column] = check(row.cells.get(column, "").strip(BLANKS))
-            except CellRefused as refusal:
+            except InvalidCell as refusal:
                 faults.append((column, str(refusal.reason)))
-            except AddressRefused as refusal:
+            except InvalidAddress as refusal:
                 faults.append((column, str(refusal.message)))
         return values, faults
 
@@ -150,7 +150,7 @@ class _Domains:
         """The canonical address, outside the university; raises AddressRefused or CellRefused."""
         if self._is_plain(raw):
             return raw
-        address = outside_address(cells.required(raw))
+        address = external_address(cells.required(raw))
         self._outside.add(_domain(address))
         return address
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.enums import Category
 from core.email_addresses import institutional_address_from_login, is_university_address
-from core.phone_numbers import PhoneRefused, canonical_phone
-from core.text import BLANKS, TextRefused, clean_line
+from core.phone_numbers import InvalidPhoneNumber, normalize_phone
+from core.text import BLANKS, InvalidText, clean_line
 from hr_feed.sync.login_names import RESERVED_NAMES
 
 LONGEST_NAME = 100
@@ -41,7 +41,7 @@ BAD_LOCAL_PART = _("Avant le signe @, l’adresse a des lettres sans accent, des
 RESERVED = _("Cette adresse est réservée au fonctionnement de la messagerie")
 
 
-class CellRefused(ValueError):
+class InvalidCell(ValueError):
     """The cell cannot be taken; `reason` says why, without repeating what it holds."""
 
     def __init__(self, reason: str | Promise) -> None:
@@ -66,8 +66,8 @@ def line(raw: str) -> str:
     """One line of text, 100 characters at most."""
     try:
         cleaned = clean_line(required(raw))
-    except TextRefused as refusal:
-        raise CellRefused(refusal.message) from refusal
+    except InvalidText as refusal:
+        raise InvalidCell(refusal.message) from refusal
     if len(cleaned) > LONGEST_NAME:
         _refuse(NAME_TOO_LONG)
     return cleaned
@@ -107,7 +107,7 @@ def day(text: str) -> date:
     try:
         found = date.fromisoformat(text)
     except ValueError as error:
-        raise CellRefused(BAD_DATE) from error
+        raise InvalidCell(BAD_DATE) from error
     # PostgreSQL and people agree on dates of this calendar only.
     return found if found.year >= 1900 else _refuse(BAD_DATE)
 
@@ -144,9 +144,9 @@ def phone(raw: str) -> str:
     """The number HR knows, in E.164, or ""."""
     stated = raw.strip(BLANKS)
     try:
-        return canonical_phone(stated) if stated else ""
-    except PhoneRefused as refusal:
-        raise CellRefused(BAD_PHONE) from refusal
+        return normalize_phone(stated) if stated else ""
+    except InvalidPhoneNumber as refusal:
+        raise InvalidCell(BAD_PHONE) from refusal
 
 
 def required(raw: str) -> str:
@@ -159,4 +159,4 @@ def _matching(pattern: re.Pattern[str], value: str, reason: Promise) -> str:
 
 
 def _refuse(reason: Promise) -> NoReturn:
-    raise CellRefused(reason)
+    raise InvalidCell(reason)

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from accounts.models import Account
 from accounts.signals import accounts_updated
-from core.request_context import current_origin
+from core.request_context import current_request_context
 from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem
-from hr_feed.sync.diff import Difference, stated
+from hr_feed.sync.diff import AccountDifference, normalized_facts
 from hr_feed.sync.login_assignment import Newcomer
 from journal.events import Event
 from journal.models import JournalEntry
@@ -116,25 +116,25 @@ class Changes:
     newcomers: Sequence[Newcomer]
     #: New people who cannot be given an account.
     nameless: Sequence[Problem]
-    differences: Sequence[Difference]
+    differences: Sequence[AccountDifference]
 
     @property
-    def updates(self) -> list[Difference]:
+    def updates(self) -> list[AccountDifference]:
         """Facts to be changed."""
         return [difference for difference in self.differences if difference.fields]
 
     @property
-    def corrections(self) -> list[Difference]:
+    def corrections(self) -> list[AccountDifference]:
         """Recovery addresses to be replaced."""
         return [difference for difference in self.differences if difference.is_correction]
 
     @property
-    def proposals(self) -> list[Difference]:
+    def proposals(self) -> list[AccountDifference]:
         """Recovery addresses to be shown to the agents."""
         return [difference for difference in self.differences if difference.is_proposal]
 
     @property
-    def returns(self) -> list[Difference]:
+    def returns(self) -> list[AccountDifference]:
         """People who never activated, had left and are here again."""
         return [difference for difference in self.differences if difference.comes_back]
 
@@ -149,7 +149,7 @@ def apply(
     """
     moment = _Moment(timezone.now(), today, actor)
     _create_accounts(changes.newcomers, moment)
-    _change(UPDATE_FACTS, changes.updates, **stated(columns))
+    _change(UPDATE_FACTS, changes.updates, **normalized_facts(columns))
     accounts_updated.send(sender=Account, accounts=_ids(changes.updates), actor=actor)
     _change(CORRECT_RECOVERY_ADDRESSES, changes.corrections)
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
@@ -178,7 +178,7 @@ class _Moment:
 
     def of_entries(self) -> dict[str, Any]:
         """Where the entries of the journal come from."""
-        origin = current_origin()
+        origin = current_request_context()
         return {
             "now": self.now,
             "actor": self.actor_id,
@@ -206,7 +206,7 @@ def _create_accounts(newcomers: Sequence[Newcomer], moment: _Moment) -> None:
         log_journal_event(Event.USER_CREATED, actor=moment.actor_id, accounts=len(newcomers))
 
 
-def _change(statement: str, differences: Sequence[Difference], **parameters: bool) -> None:
+def _change(statement: str, differences: Sequence[AccountDifference], **parameters: bool) -> None:
     _execute(statement, ids=_ids(differences), **parameters)
 
 
@@ -251,5 +251,5 @@ def _execute(statement: str, **parameters: Any) -> None:
         cursor.execute(statement, parameters)
 
 
-def _ids(differences: Sequence[Difference]) -> list[int]:
+def _ids(differences: Sequence[AccountDifference]) -> list[int]:
     return [difference.account_id for difference in differences]

@@ -93,7 +93,7 @@ ORDER BY line
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class AccountDifference:
     """How a known person's row differs from the account, and what may be done about it."""
 
     account_id: int
@@ -132,14 +132,14 @@ def lines_of_newcomers() -> list[int]:
         return [line for (line,) in cursor.fetchall()]
 
 
-def differences(*, columns: frozenset[str], today: date) -> list[Difference]:
+def differences(*, columns: frozenset[str], today: date) -> list[AccountDifference]:
     """How the staged rows differ from their accounts, which stay as they are until the end of the transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(DIFFERENCES, {"today": today, **stated(columns)})
-        return [Difference(*row) for row in cursor.fetchall()]
+        cursor.execute(DIFFERENCES, {"today": today, **normalized_facts(columns)})
+        return [AccountDifference(*row) for row in cursor.fetchall()]
 
 
-def stated(columns: frozenset[str]) -> dict[str, bool]:
+def normalized_facts(columns: frozenset[str]) -> dict[str, bool]:
     """Which optional columns the file has, as parameters of the statements."""
     return {f"has_{column}": column in columns for column in OPTIONAL_COLUMNS}
 

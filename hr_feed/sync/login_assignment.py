@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem, Severity
 from hr_feed.sync.diff import names_in_use
-from hr_feed.sync.login_names import NoLatinLetter, TakenNames, login_base, uid_base
+from hr_feed.sync.login_names import NameRegistry, NoLatinLetter, login_base, uid_base
 
 IN_USE = _("Cette adresse institutionnelle est ou a été celle de quelqu’un d’autre")
 NO_LATIN_LETTER = _("Aucune lettre latine dans le nom\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle")
@@ -24,7 +24,7 @@ class Newcomer(NamedTuple):
     institutional_address: str
 
 
-class Wish(NamedTuple):
+class NameRequest(NamedTuple):
     """The names that a person would have without homonyms."""
 
     person: Person
@@ -32,7 +32,7 @@ class Wish(NamedTuple):
     login: str
 
 
-def named(people: Sequence[Person]) -> tuple[list[Newcomer], list[Problem]]:
+def assign_logins(people: Sequence[Person]) -> tuple[list[Newcomer], list[Problem]]:
     """The people with their names, in the order of the file; and those who cannot have one."""
     wishes, problems = _wishes(people)
     uids, addresses = names_in_use(uids=(wish.uid for wish in wishes), logins=(wish.login for wish in wishes))
@@ -52,11 +52,11 @@ class _Clerk:
     """Knows which names are in use and gives out the others."""
 
     def __init__(self, uids: set[str], addresses: set[str]) -> None:
-        self.uids = TakenNames(uids)
+        self.uids = NameRegistry(uids)
         self._addresses = addresses
-        self._logins = TakenNames({_local_part(address) for address in addresses})
+        self._logins = NameRegistry({_local_part(address) for address in addresses})
 
-    def address_for(self, wish: Wish) -> str:
+    def address_for(self, wish: NameRequest) -> str:
         """The address HR has given, "" when it is in use; or one made from the names."""
         stated = wish.person.institutional_address
         if not stated:
@@ -68,7 +68,7 @@ class _Clerk:
         return stated
 
 
-def _wishes(people: Sequence[Person]) -> tuple[list[Wish], list[Problem]]:
+def _wishes(people: Sequence[Person]) -> tuple[list[NameRequest], list[Problem]]:
     wishes, problems = [], []
     for person in people:
         try:
@@ -78,9 +78,9 @@ def _wishes(people: Sequence[Person]) -> tuple[list[Wish], list[Problem]]:
     return wishes, problems
 
 
-def _wish(person: Person) -> Wish:
+def _wish(person: Person) -> NameRequest:
     login = _local_part(person.institutional_address) or login_base(person.given_name, person.family_name)
-    return Wish(person, uid_base(person.given_name, person.family_name, login), login)
+    return NameRequest(person, uid_base(person.given_name, person.family_name, login), login)
 
 
 def _refusal(person: Person, reason: Promise) -> Problem:

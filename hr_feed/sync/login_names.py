@@ -40,7 +40,7 @@ class NoLatinLetter(ValueError):
 
 
 @dataclass(slots=True)
-class TakenNames:
+class NameRegistry:
     """Names in use; the ones given here join them."""
 
     names: set[str]

@@ -16,7 +16,7 @@ WRITTEN = {
 }
 
 
-def record(hr_import: HrImport, event: Event, agent: Account | None, **facts: object) -> None:
+def record_import_event(hr_import: HrImport, event: Event, agent: Account | None, **facts: object) -> None:
     """Record what happened to a file; about nobody, by whoever did it."""
     record_event(account=None, actor=agent, event=event, file=hr_import.file_name, sha256=hr_import.sha256, **facts)
 

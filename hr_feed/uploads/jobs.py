@@ -19,7 +19,7 @@ from accounts.models import Account
 from hr_feed.importer import import_feed
 from hr_feed.models import LEASE, MOST_ATTEMPTS, TO_WORK_ON, HrImport, ImportState
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Severity
-from hr_feed.uploads.audit import record, written_by
+from hr_feed.uploads.audit import record_import_event, written_by
 from journal.events import Event
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class LeaseLost(Exception):
     """The file was abandoned meanwhile, or this run was taken for dead."""
 
 
-def work_on_next() -> bool:
+def run_next() -> bool:
     """Preview or import the next file that waits; True when there was one. While another is in hand there is none."""
     hr_import = _take()
     if hr_import is None:
@@ -97,7 +97,7 @@ def _import(hr_import: HrImport) -> None:
             report=_csv(report),
         )
         hr_import.parts.all().delete()
-        record(hr_import, Event.HR_IMPORT_FINISHED, hr_import.approved_by, **counts)
+        record_import_event(hr_import, Event.HR_IMPORT_FINISHED, hr_import.approved_by, **counts)
 
 
 def _renewing(hr_import: HrImport) -> Any:

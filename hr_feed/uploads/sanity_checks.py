@@ -10,7 +10,7 @@ from django.template.defaultfilters import floatformat
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class SanityLimit:
     """More than `share` of `whole`, and at least `least`, is worth a word; names of `HrImport.foreseen`."""
 
     part: str
@@ -21,8 +21,8 @@ class Limit:
 
 
 LIMITS = (
-    Limit("refused", "read", 0.1, 10, "{part} lignes sur {whole} seraient refusées."),
-    Limit(
+    SanityLimit("refused", "read", 0.1, 10, "{part} lignes sur {whole} seraient refusées."),
+    SanityLimit(
         "created",
         "known",
         0.3,
@@ -30,24 +30,24 @@ LIMITS = (
         "{part} personnes sont nouvelles, pour {whole} connues\N{NO-BREAK SPACE}: les numéros RH du fichier sont-ils "
         "bien ceux d’avant\N{NO-BREAK SPACE}?",
     ),
-    Limit("updated", "known", 0.2, 20, "La fiche de {part} personnes changerait, sur {whole} connues."),
-    Limit("closing", "known", 0.05, 10, "Le compte de {part} personnes serait fermé, sur {whole} connues."),
-    Limit(
+    SanityLimit("updated", "known", 0.2, 20, "La fiche de {part} personnes changerait, sur {whole} connues."),
+    SanityLimit("closing", "known", 0.05, 10, "Le compte de {part} personnes serait fermé, sur {whole} connues."),
+    SanityLimit(
         "corrected", "known", 0.05, 10, "L’adresse de secours de {part} personnes serait corrigée, sur {whole} connues."
     ),
 )
 
 
-def doubts(foreseen: Mapping[str, int]) -> list[str]:
+def failed_checks(foreseen: Mapping[str, int]) -> list[str]:
     """In sentences. A first import, which knows nobody, is out of the ordinary only by what it refuses."""
     return [_sentence(limit, foreseen) for limit in LIMITS if _is_exceeded(limit, foreseen)]
 
 
-def _is_exceeded(limit: Limit, foreseen: Mapping[str, int]) -> bool:
+def _is_exceeded(limit: SanityLimit, foreseen: Mapping[str, int]) -> bool:
     part, whole = foreseen.get(limit.part, 0), foreseen.get(limit.whole, 0)
     return whole > 0 and part >= limit.least and part > limit.share * whole
 
 
-def _sentence(limit: Limit, foreseen: Mapping[str, int]) -> str:
+def _sentence(limit: SanityLimit, foreseen: Mapping[str, int]) -> str:
     part, whole = (floatformat(foreseen[name], "0g") for name in (limit.part, limit.whole))
     return limit.sentence.format(part=part, whole=whole)

@@ -8,18 +8,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Account
-from core.celery import wake
+from core.celery import enqueue_on_commit
 from hr_feed.models import HrFilePart, HrImport, ImportState
-from hr_feed.tasks import work_on_hr_files
-from hr_feed.uploads.audit import record
-from hr_feed.uploads.expiry import let_go
+from hr_feed.tasks import run_hr_imports
+from hr_feed.uploads.audit import record_import_event
+from hr_feed.uploads.expiry import discard
 from journal.events import Event
 
 #: Bytes of the file in one row of the database.
 PART = 1 << 20
 
 
-class AlreadyHere(Exception):
+class DuplicateFile(Exception):
     """The same file is here, and waits for somebody: `hr_import`."""
 
     def __init__(self, hr_import: HrImport) -> None:
@@ -27,15 +27,15 @@ class AlreadyHere(Exception):
         self.hr_import = hr_import
 
 
-class NotPossibleAnyMore(Exception):
+class StaleImport(Exception):
     """Somebody, or another click, was faster."""
 
 
-class AnotherImportRuns(Exception):
+class ImportAlreadyRunning(Exception):
     """One file is imported at a time."""
 
 
-def receive(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
+def store_upload(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
     """Keep an uploaded file for the worker to preview. Raises AlreadyHere for one that is open."""
     sha256 = _sha256(file)
     try:
@@ -43,10 +43,10 @@ def receive(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
             hr_import = HrImport.objects.create(file_name=name, size=file.size, sha256=sha256, uploaded_by=agent)
             for number, content in enumerate(_parts(file)):
                 HrFilePart.objects.create(hr_import=hr_import, number=number, content=content)
-            record(hr_import, Event.HR_FILE_RECEIVED, agent, size=file.size)
-            wake(work_on_hr_files)
+            record_import_event(hr_import, Event.HR_FILE_RECEIVED, agent, size=file.size)
+            enqueue_on_commit(run_hr_imports)
     except IntegrityError as error:
-        raise AlreadyHere(HrImport.objects.light().filter(sha256=sha256).latest("pk")) from error
+        raise DuplicateFile(HrImport.objects.light().filter(sha256=sha256).latest("pk")) from error
     return hr_import
 
 
@@ -55,16 +55,16 @@ def approve(*, pk: int, agent: Account) -> None:
     """Have a previewed file imported. Raises NotPossibleAnyMore, or AnotherImportRuns."""
     hr_import = _held(pk)
     if hr_import.state != ImportState.PREVIEWED:
-        raise NotPossibleAnyMore
+        raise StaleImport
     hr_import.state, hr_import.approved_by, hr_import.approved_at = ImportState.TO_IMPORT, agent, timezone.now()
     hr_import.attempts = hr_import.lines_done = 0
     try:
         with transaction.atomic():
             hr_import.save(update_fields=["state", "approved_by", "approved_at", "attempts", "lines_done"])
     except IntegrityError as error:
-        raise AnotherImportRuns from error
-    record(hr_import, Event.HR_IMPORT_STARTED, agent)
-    wake(work_on_hr_files)
+        raise ImportAlreadyRunning from error
+    record_import_event(hr_import, Event.HR_IMPORT_STARTED, agent)
+    enqueue_on_commit(run_hr_imports)
 
 
 @transaction.atomic
@@ -72,11 +72,11 @@ def resume(*, pk: int, agent: Account) -> None:
     """Have a file whose runs have died taken up again. Raises NotPossibleAnyMore."""
     hr_import = _held(pk)
     if not hr_import.has_stopped:
-        raise NotPossibleAnyMore
+        raise StaleImport
     hr_import.attempts = 0
     hr_import.save(update_fields=["attempts"])
-    record(hr_import, Event.HR_IMPORT_RESUMED, agent)
-    wake(work_on_hr_files)
+    record_import_event(hr_import, Event.HR_IMPORT_RESUMED, agent)
+    enqueue_on_commit(run_hr_imports)
 
 
 @transaction.atomic
@@ -84,14 +84,14 @@ def abandon(*, pk: int, agent: Account) -> None:
     """Let a file go; what was imported of it stays. Raises NotPossibleAnyMore."""
     hr_import = _held(pk)
     if not hr_import.can_be_abandoned:
-        raise NotPossibleAnyMore
-    let_go(hr_import, agent=agent)
+        raise StaleImport
+    discard(hr_import, agent=agent)
 
 
 @transaction.atomic
-def note_report_read(*, hr_import: HrImport, agent: Account) -> None:
+def record_report_download(*, hr_import: HrImport, agent: Account) -> None:
     """Record that an agent has downloaded the report."""
-    record(hr_import, Event.HR_REPORT_READ, agent)
+    record_import_event(hr_import, Event.HR_REPORT_READ, agent)
 
 
 def _held(pk: int) -> HrImport:

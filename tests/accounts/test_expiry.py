@@ -10,14 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason, State
-from accounts.expiry import announce_closings, record_closings
+from accounts.expiry import record_closings, send_closing_notices
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from journal.events import Event
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.mail_delivery import text_of
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def in_the_morning(time_machine) -> None:
 
 
 def leaves_in(days: int, **facts: Any) -> Account:
-    return active_person(end_date=TODAY + timedelta(days=days), **facts)
+    return active_account(end_date=TODAY + timedelta(days=days), **facts)
 
 
 def move(person: Account, days: int | None) -> None:
@@ -51,7 +51,7 @@ def notices(person: Account, **facts: Any) -> set[str]:
 def test_people_are_told_some_weeks_before(days, is_told):
     person = leaves_in(days)
 
-    assert announce_closings() == int(is_told)
+    assert send_closing_notices() == int(is_told)
 
     assert notices(person) == ({person.recovery_address, person.institutional_address} if is_told else set())
 
@@ -59,7 +59,7 @@ def test_people_are_told_some_weeks_before(days, is_told):
 def test_people_are_told_once():
     person = leaves_in(20)
 
-    assert (announce_closings(), announce_closings()) == (1, 0)
+    assert (send_closing_notices(), send_closing_notices()) == (1, 0)
 
     assert Message.objects.filter(person=person, kind=Kind.ACCOUNT_CLOSING).count() == 2
 
@@ -67,21 +67,21 @@ def test_people_are_told_once():
 def test_thousands_of_notices_wait_behind_whoever_asks_for_something():
     """ENU-05, AVL-09."""
     leaves_in(20)
-    announce_closings()
+    send_closing_notices()
 
     assert set(Message.objects.values_list("priority", flat=True)) == {Priority.BULK}
 
 
 def test_whoever_has_no_end_date_is_told_nothing():
-    active_person()
+    active_account()
 
-    assert announce_closings() == 0
+    assert send_closing_notices() == 0
 
 
 @pytest.mark.parametrize("days", [None, 90])
 def test_a_notice_that_has_not_left_is_cancelled_when_hr_moves_the_day(postman, days):
     person = leaves_in(20)
-    announce_closings()
+    send_closing_notices()
     move(person, days)
 
     assert postman.deliver() == []
@@ -90,11 +90,11 @@ def test_a_notice_that_has_not_left_is_cancelled_when_hr_moves_the_day(postman, 
 
 def test_another_day_is_another_notice(postman):
     person = leaves_in(20)
-    announce_closings()
+    send_closing_notices()
     postman.deliver()
     move(person, 25)
 
-    assert announce_closings() == 1
+    assert send_closing_notices() == 1
 
     day = (TODAY + timedelta(days=25)).day
     assert f"{day}\N{NO-BREAK SPACE}décembre 2026" in text_of(postman.last_mail())
@@ -103,17 +103,17 @@ def test_another_day_is_another_notice(postman):
 def test_only_who_can_use_the_account_is_told():
     """The others lose nothing that they have; whoever is unlocked in time is told then."""
     end = TODAY + timedelta(days=20)
-    pending_person(end_date=end)
+    pending_account(end_date=end)
     locked = leaves_in(20)
     lock_account(account=locked, reason=LockReason.OTHER)
 
-    assert announce_closings() == 0
+    assert send_closing_notices() == 0
 
 
 def test_an_address_that_belongs_to_somebody_else_is_not_written_to():
     person = leaves_in(20, recovery_address_disputed_at=NOW)
 
-    announce_closings()
+    send_closing_notices()
 
     assert notices(person) == {person.institutional_address}
 
@@ -122,7 +122,7 @@ def test_whoever_can_be_written_to_nowhere_holds_nobody_up():
     leaves_in(20, category=Category.STUDENT, recovery_address="")
     other = leaves_in(20)
 
-    announce_closings()
+    send_closing_notices()
 
     assert notices(other)
 
@@ -131,7 +131,7 @@ def test_a_university_may_do_without(settings):
     settings.CLOSING_NOTICE_DAYS = 0
     leaves_in(0)
 
-    assert announce_closings() == 0
+    assert send_closing_notices() == 0
 
 
 def test_an_account_closes_in_paris_when_the_last_day_is_over(time_machine):
@@ -154,7 +154,7 @@ def test_two_workers_at_once_tell_everybody_once():
     def announce(_: int) -> int:
         try:
             barrier.wait(timeout=10)
-            return announce_closings()
+            return send_closing_notices()
         finally:
             connection.close()
 

@@ -20,11 +20,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import LinkExpired, LinkNotValid, LinkUsed, MailedLink
+from accounts.links.base import InvalidLink, LinkExpired, LinkUsed, SignedLink
 from accounts.links.links import not_me_link, password_reset_link, recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.links import activation_link, reactivation_link, reminders_link
 from activation.models import Charter
 from activation.services import request_link
@@ -33,10 +33,10 @@ from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 from tests import fuzz as hostile
 from tests.accounts.recovery.recovering import change_to, fresh, wish
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import PROVEN, released_person
 
 pytestmark = pytest.mark.django_db
@@ -108,21 +108,21 @@ def token_for(person: Account, issued: datetime | None = None) -> str:
     return activation_link.token(person, activation_link.deadline(issued or timezone.now()))
 
 
-def path_of(link: MailedLink, token: str) -> str:
+def path_of(link: SignedLink, token: str) -> str:
     return reverse(link.url_name, args=[token])
 
 
 def person_with_redirection() -> tuple[Account, Redirection]:
-    person = active_person()
+    person = active_account()
     return person, choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
 
 
-def good_links() -> dict[MailedLink, tuple[Account, datetime, int]]:
+def good_links() -> dict[SignedLink, tuple[Account, datetime, int]]:
     """What a good token of each purpose is made of."""
-    person, pending, released = active_person(), pending_person(), released_person()
+    person, pending, released = active_account(), pending_account(), released_person()
     forwarding, redirection = person_with_redirection()
-    wished = wish(active_person())
-    entry = change_to(active_person())
+    wished = wish(active_account())
+    entry = change_to(active_account())
     about = {
         activation_link: (pending, 0),
         reminders_link: (pending, 0),
@@ -142,7 +142,7 @@ def redirection_token(person: Account, redirection: Redirection) -> str:
 class TestDeadline:
     def test_a_link_is_good_through_the_last_second_of_the_next_day(self, time_zone_of_the_process):
         """TOK-03, TOK-04: to the second, on both nights when clocks change, whatever the server's own zone."""
-        person = pending_person()
+        person = pending_account()
         for issued, last_second in DEADLINES:
             with at(issued):
                 token = token_for(person)
@@ -167,7 +167,7 @@ class TestDeadline:
 
     def test_the_pages_keep_the_deadline_to_the_second(self, charter_of_long_ago):
         """TOK-03 over HTTP: 23:59:59 opens, 00:00:00 says that it has expired and when."""
-        person = pending_person()
+        person = pending_account()
         with at(utc("2026-03-28 09:00:00")):
             path = path_of(activation_link, token_for(person))
         with at(utc("2026-03-29 21:59:59")):
@@ -180,7 +180,7 @@ class TestDeadline:
 
     def test_two_attempts_of_one_paris_day_make_the_same_link(self):
         """D8, AVL-04: 00:00:00 and 23:59:59 in Paris are one day, the next second is another."""
-        person = pending_person()
+        person = pending_account()
         first, last = paris("2026-06-10 00:00:00"), paris("2026-06-10 23:59:59")
         assert token_for(person, first) == token_for(person, last)
         assert token_for(person, last + timedelta(seconds=1)) != token_for(person, last)
@@ -189,7 +189,7 @@ class TestDeadline:
 class TestClocks:
     def test_a_link_made_by_a_clock_five_minutes_fast_is_good(self):
         """AVL-07: shortly before midnight it names a deadline one day further than ours would."""
-        person = pending_person()
+        person = pending_account()
         token = token_for(person, paris("2026-06-11 00:01:30"))
         with at(paris("2026-06-10 23:58:30")):
             assert activation_link.open(token).account == person
@@ -197,15 +197,15 @@ class TestClocks:
     @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=1), timedelta(days=400)])
     def test_a_link_from_the_future_is_refused(self, ahead):
         """AVL-07"""
-        person = pending_person()
+        person = pending_account()
         now = paris("2026-06-10 23:30:00")
         token = token_for(person, now + ahead)
-        with at(now), pytest.raises(LinkNotValid):
+        with at(now), pytest.raises(InvalidLink):
             activation_link.open(token)
 
     def test_a_clock_set_back_does_not_move_the_deadline(self):
         """AVL-07: the deadline is in the link, nobody works it out again."""
-        person = pending_person()
+        person = pending_account()
         token = token_for(person, utc("2026-06-10 10:00:00"))
         with at(utc("2026-06-10 09:58:30")):
             assert activation_link.open(token).deadline == utc("2026-06-11 21:59:59")
@@ -225,17 +225,17 @@ class TestSecret:
 
     def test_the_address_is_short_enough_for_mail_software(self):
         """TOK-11"""
-        url = activation_link.url(pending_person(), activation_link.deadline(timezone.now()))
+        url = activation_link.url(pending_account(), activation_link.deadline(timezone.now()))
         assert len(url.removeprefix(portal.PORTAL_URL)) <= 150
         assert len(url) <= 200
 
     def test_the_secret_is_stored_nowhere(self, postman, django_capture_on_commit_callbacks, caplog):
         """TOK-01: not in a table, not in Redis, not in a log; before the mail, after it, once its link was opened."""
         broker_starts_afresh()
-        person = pending_person()
+        person = pending_account()
         with django_capture_on_commit_callbacks(execute=True):
-            request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
-            queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
+            request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
+            queue_email(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
         assert task_arguments(), "the broker has been told"
         assert all(isinstance(argument, int) for argument in task_arguments())
         with django_capture_on_commit_callbacks(execute=True):
@@ -258,7 +258,7 @@ class TestSecret:
 class TestPurposeAndPerson:
     def test_purposes_and_pages_are_all_different(self):
         """TOK-02"""
-        links = MailedLink.__subclasses__()
+        links = SignedLink.__subclasses__()
         assert links
         assert len({link.purpose for link in links}) == len(links)
         assert len({link.url_name for link in links}) == len(links)
@@ -268,35 +268,35 @@ class TestPurposeAndPerson:
         """TOK-02: a good one of every purpose at every page; a stranger's page says what it says of a made-up token, and
         the signature alone tells them apart."""
         tokens = {type(link): link.token(*facts) for link, facts in good_links().items()}
-        assert set(tokens) == set(MailedLink.__subclasses__())
+        assert set(tokens) == set(SignedLink.__subclasses__())
         for (purpose, token), page in product(tokens.items(), tokens):
             wanted = 302 if page is purpose else 404
             client = Client(REMOTE_ADDR=f"198.51.100.{list(tokens).index(page)}")
             assert client.get(reverse(page.url_name, args=[token])).status_code == wanted, (purpose, page)
             if page is not purpose:
-                with pytest.raises(LinkNotValid):
+                with pytest.raises(InvalidLink):
                     page().read(token)
 
     def test_each_character_matters(self):
         """TOK-02: any one character changed, and the link is refused like a made-up one."""
-        token = token_for(pending_person())
+        token = token_for(pending_account())
         for position, character in enumerate(token):
             changed = token[:position] + ("A" if character != "A" else "B") + token[position + 1 :]
-            with pytest.raises(LinkNotValid):
+            with pytest.raises(InvalidLink):
                 activation_link.open(changed)
 
     @pytest.mark.parametrize("length", [0, 1, 53, 54, 96])
     def test_a_cut_token_is_refused(self, length):
         """TOK-02"""
-        with pytest.raises(LinkNotValid):
-            activation_link.open(token_for(pending_person())[:length])
+        with pytest.raises(InvalidLink):
+            activation_link.open(token_for(pending_account())[:length])
 
     def test_parts_of_two_tokens_do_not_make_one(self):
         """TOK-02: another account, or another deadline, under a signature that was good."""
-        one, other = token_for(pending_person()), token_for(pending_person())
-        later = token_for(pending_person(), timezone.now() + timedelta(days=1))
+        one, other = token_for(pending_account()), token_for(pending_account())
+        later = token_for(pending_account(), timezone.now() + timedelta(days=1))
         for swapped in (one[:54] + other[54:], other[:54] + one[54:], later[:54] + one[54:], one[54:] + one[:54]):
-            with pytest.raises(LinkNotValid):
+            with pytest.raises(InvalidLink):
                 activation_link.open(swapped)
 
     def test_a_redirection_link_does_not_prove_another_address(self):
@@ -304,7 +304,7 @@ class TestPurposeAndPerson:
         person, redirection = person_with_redirection()
         token = redirection_token(person, redirection)
         choose_redirection(account=person, target="encore.ailleurs@exemple.org", keep_copy=True)
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             redirection_link.open(token)
 
     def test_a_redirection_link_does_not_prove_the_address_of_somebody_else(self):
@@ -320,8 +320,8 @@ class TestOutcomes:
     def test_refusals_that_could_tell_about_an_account_are_one_page(self):
         """TOK-10: malformed, made up, of another purpose, of nobody, of somebody who left."""
         person, redirection = person_with_redirection()
-        gone = pending_person(end_date=timezone.localdate() - timedelta(days=1))
-        nobody = pending_person()
+        gone = pending_account(end_date=timezone.localdate() - timedelta(days=1))
+        nobody = pending_account()
         token_of_nobody = token_for(nobody)
         nobody.delete()
         tokens = ["x", "A" * 97, redirection_token(person, redirection), token_for(gone), token_of_nobody]
@@ -331,7 +331,7 @@ class TestOutcomes:
 
     def test_a_locked_account_is_not_told_from_an_expired_link(self):
         """TOK-10, design §3: the page says expired, as for a link of yesterday."""
-        locked, late = pending_person(), pending_person()
+        locked, late = pending_account(), pending_account()
         now = timezone.now()
         link_of_locked, old_link = token_for(locked, now), token_for(late, now - timedelta(days=2))
         lock_account(account=locked, reason=LockReason.PHISHING)
@@ -343,7 +343,7 @@ class TestOutcomes:
 
     def test_a_link_whose_work_is_done_says_so(self):
         """Design §4: used."""
-        person = pending_person()
+        person = pending_account()
         token = token_for(person)
         person.charter_accepted_at = person.activated_at = timezone.now()
         person.set_password(A_GOOD_PASSWORD)
@@ -360,24 +360,24 @@ class TestOutcomes:
     )
     def test_what_changes_the_state_kills_the_link(self, change):
         """TOK-07: an address corrected or disputed."""
-        person = pending_person()
+        person = pending_account()
         token = token_for(person)
         Account.objects.filter(pk=person.pk).update(**change)
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             activation_link.open(token)
 
     def test_a_lock_kills_the_links_even_once_it_is_released(self):
         """TOK-07, HLP-01"""
-        person = pending_person()
+        person = pending_account()
         token = token_for(person)
         lock_account(account=person, reason=LockReason.PHISHING)
         person.locks.update(released_at=timezone.now(), **PROVEN)
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             activation_link.open(token)
 
     def test_opening_a_link_writes_nothing(self, django_assert_num_queries):
         """TOK-06: one question to the database, whose answer is all it needs."""
-        token = token_for(pending_person())
+        token = token_for(pending_account())
         with django_assert_num_queries(1) as asked:
             activation_link.open(token)
         assert asked[0]["sql"].startswith("SELECT")
@@ -388,7 +388,7 @@ class TestGuessing:
     @pytest.mark.parametrize("page", ["activation-link", "redirection-link"])
     def test_thirty_bad_tokens_in_a_minute_are_enough(self, page):
         """TOK-10: then 429 with the time to wait; a good link opened from elsewhere still works."""
-        good = path_of(activation_link, token_for(pending_person()))
+        good = path_of(activation_link, token_for(pending_account()))
         bad = reverse(page, args=["A" * 97])
         answers = [Client().get(bad, REMOTE_ADDR="203.0.113.7") for _ in range(31)]
         assert [answer.status_code for answer in answers[:30]] == [404] * 30
@@ -401,7 +401,7 @@ class TestGuessing:
     @pytest.mark.parametrize("page", ["activation-link", "redirection-link"])
     def test_no_token_breaks_a_page(self, page):
         """TOK-02, TOK-11, §17: every hostile token gets a page of ours, never an error of ours."""
-        valid = token_for(pending_person())
+        valid = token_for(pending_account())
         for number, hostile_token in enumerate(hostile_tokens(valid)):
             prefix = reverse(page, args=["x"]).removesuffix("x/")
             for path in (prefix + hostile_token, prefix + hostile_token + "/"):
@@ -412,7 +412,7 @@ class TestGuessing:
     def test_what_mail_software_appends_does_no_harm(self):
         """TOK-11: a query of trackers and what stood behind the link in the text are left aside; where the last slash is
         missing as well, the page says what to check. TOK-09: none of them tells another address of this one."""
-        path = path_of(activation_link, token_for(pending_person()))
+        path = path_of(activation_link, token_for(pending_account()))
         assert Client().get(f"{path}?utm_source=x&fbclid=y").status_code == 302
         for tail in (".", ">", ")", "%3E", "%20", "%C2%A0%C2%BB", "=", "),", ";", "'/"):
             first = Client().get(path + tail)
@@ -430,15 +430,15 @@ class TestGuessing:
 class TestKeys:
     def test_a_new_key_with_the_old_one_as_fallback_opens_the_links_in_flight(self, settings):
         """TOK-12"""
-        token = token_for(pending_person())
+        token = token_for(pending_account())
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, [settings.SECRET_KEY]
         assert activation_link.open(token)
         assert token_for(activation_link.open(token).account) != token
 
     def test_a_new_key_alone_refuses_them_and_closes_the_sessions(self, settings, visitor):
         """TOK-12: no 5xx either."""
-        token = token_for(pending_person())
-        visitor.force_login(active_person())
+        token = token_for(pending_account())
+        visitor.force_login(active_account())
         assert visitor.get(reverse("account")).status_code == 200
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, []
         assert Client().get(path_of(activation_link, token)).status_code == 404

@@ -15,7 +15,7 @@ from activation.services import accept_charter
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.locking import PROVEN
 
 pytestmark = pytest.mark.django_db
@@ -45,15 +45,15 @@ def without_password(person: Account) -> Account:
 
 def every_kind_of_account() -> dict[str, tuple[Account, State]]:
     return {
-        "recorded": (pending_person(), State.PENDING),
-        "activated": (active_person(), State.ACTIVE),
-        "locked": (locked(active_person()), State.LOCKED),
-        "locked before activation": (locked(pending_person()), State.LOCKED),
-        "released": (without_password(active_person()), State.TO_REACTIVATE),
-        "last day": (active_person(**ended(TODAY)), State.ACTIVE),
-        "left": (active_person(**ended(YESTERDAY)), State.CLOSED),
-        "left, never activated": (pending_person(**ended(YESTERDAY)), State.CLOSED),
-        "left, locked": (locked(active_person(**ended(YESTERDAY))), State.CLOSED),
+        "recorded": (pending_account(), State.PENDING),
+        "activated": (active_account(), State.ACTIVE),
+        "locked": (locked(active_account()), State.LOCKED),
+        "locked before activation": (locked(pending_account()), State.LOCKED),
+        "released": (without_password(active_account()), State.TO_REACTIVATE),
+        "last day": (active_account(**ended(TODAY)), State.ACTIVE),
+        "left": (active_account(**ended(YESTERDAY)), State.CLOSED),
+        "left, never activated": (pending_account(**ended(YESTERDAY)), State.CLOSED),
+        "left, locked": (locked(active_account(**ended(YESTERDAY))), State.CLOSED),
     }
 
 
@@ -85,7 +85,7 @@ def test_the_sets_of_locked_and_closed_accounts():
 
 def test_locking_twice_is_locking_once():
     """HLP-01: reason, author and time are those of the first lock."""
-    agent, person = active_person(), active_person()
+    agent, person = active_account(), active_account()
 
     first = lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
     second = lock_account(account=person, reason=LockReason.OTHER)
@@ -99,19 +99,19 @@ def test_locking_twice_is_locking_once():
 
 
 def test_who_may_be_mailed():
-    assert pending_person().can_be_mailed
-    assert not pending_person(recovery_address="").can_be_mailed
-    assert not pending_person(recovery_address_disputed_at=timezone.now()).can_be_mailed
+    assert pending_account().can_be_mailed
+    assert not pending_account(recovery_address="").can_be_mailed
+    assert not pending_account(recovery_address_disputed_at=timezone.now()).can_be_mailed
 
 
 @pytest.mark.parametrize("category", Category)
 def test_only_the_universitys_own_staff_has_a_right_to_a_mailbox(category):
-    assert pending_person(category=category).has_mailbox_right == (category == Category.STAFF)
+    assert pending_account(category=category).has_mailbox_right == (category == Category.STAFF)
 
 
 def test_the_database_refuses_an_activation_without_a_charter():
     """Design §3."""
-    person = pending_person()
+    person = pending_account()
 
     with pytest.raises(IntegrityError, match="account_activated_with_charter"):
         run("UPDATE accounts_account SET activated_at = now() WHERE id = %s", person.pk)
@@ -119,7 +119,7 @@ def test_the_database_refuses_an_activation_without_a_charter():
 
 def test_the_database_refuses_a_second_open_lock():
     """Design §3; a released one leaves room for another."""
-    person = locked(active_person())
+    person = locked(active_account())
 
     with pytest.raises(IntegrityError, match="lock_one_open_per_account"), transaction.atomic():
         person.locks.create(reason=LockReason.OTHER)
@@ -134,8 +134,8 @@ def test_the_database_refuses_a_second_open_lock():
 )
 def test_the_database_refuses_one_address_for_two_people_whatever_its_case(spelling):
     """Design §3, INP-03."""
-    pending_person(institutional_address="jean.essai@univ-exemple.fr")
-    other = pending_person()
+    pending_account(institutional_address="jean.essai@univ-exemple.fr")
+    other = pending_account()
 
     with pytest.raises(IntegrityError):
         run("UPDATE accounts_account SET institutional_address = %s WHERE id = %s", spelling, other.pk)
@@ -143,7 +143,7 @@ def test_the_database_refuses_one_address_for_two_people_whatever_its_case(spell
 
 @pytest.mark.parametrize("column", ["uid", "hr_id", "institutional_address"])
 def test_the_database_refuses_one_identifier_for_two_people(column):
-    one, other = pending_person(), pending_person()
+    one, other = pending_account(), pending_account()
 
     with pytest.raises(IntegrityError):
         run(f"UPDATE accounts_account SET {column} = %s WHERE id = %s", getattr(one, column), other.pk)
@@ -156,7 +156,7 @@ def test_the_database_refuses_one_identifier_for_two_people(column):
 @pytest.mark.parametrize("table", ["journal_journalentry", "activation_charteracceptance", "activation_charter"])
 def test_what_was_recorded_can_be_neither_changed_nor_deleted(table, change):
     """LOG-03, PRV-01: raw SQL with the application's own rights is refused, and says why."""
-    person = pending_person()
+    person = pending_account()
     accept_charter(account=person, charter=Charter.objects.in_force())
 
     with pytest.raises(DatabaseError, match="append-only"):
@@ -168,7 +168,7 @@ def test_what_was_recorded_can_be_neither_changed_nor_deleted(table, change):
 
 def test_the_journal_cannot_be_emptied_at_once():
     """LOG-03."""
-    record_event(account=pending_person(), event=Event.SIGNED_IN)
+    record_event(account=pending_account(), event=Event.SIGNED_IN)
 
     with pytest.raises(DatabaseError, match="append-only"):
         run("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE journal_journalentry CASCADE")
@@ -199,7 +199,7 @@ def test_a_draft_of_the_charter_may_still_be_written():
 
 def test_one_version_is_accepted_once_by_one_person():
     """PRV-01."""
-    person, charter = pending_person(), Charter.objects.in_force()
+    person, charter = pending_account(), Charter.objects.in_force()
     first = accept_charter(account=person, charter=charter)
 
     assert accept_charter(account=person, charter=charter) == first
@@ -214,7 +214,7 @@ def test_one_version_is_accepted_once_by_one_person():
 
 def test_the_proof_outlives_careless_deletion():
     """PRV-01, LOG-03: an account with a past cannot be deleted with it."""
-    person = pending_person()
+    person = pending_account()
     accept_charter(account=person, charter=Charter.objects.in_force())
 
     with pytest.raises(ProtectedError):

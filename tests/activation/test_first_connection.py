@@ -16,11 +16,11 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account
 from activation.first_connection.services import answer_waiting_requests
 from activation.models import LinkRequest
-from core.rate_limits import Limit
+from core.rate_limits import RateLimit
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import EMAIL
 from tests.mail_delivery import link_in, text_of
 from tests.normalised import Answer, normalised_answer
@@ -31,11 +31,11 @@ PAGE, ANSWER = "first-connection", "first-connection-answer"
 
 
 def pending() -> Account:
-    return pending_person()
+    return pending_account()
 
 
 def active() -> Account:
-    return active_person()
+    return active_account()
 
 
 def locked_and_told(person: Account) -> Account:
@@ -45,32 +45,32 @@ def locked_and_told(person: Account) -> Account:
 
 
 def locked() -> Account:
-    return locked_and_told(active_person())
+    return locked_and_told(active_account())
 
 
 def locked_before_activation() -> Account:
-    return locked_and_told(pending_person())
+    return locked_and_told(pending_account())
 
 
 def departed() -> Account:
-    return pending_person(end_date=timezone.localdate() - timedelta(days=1))
+    return pending_account(end_date=timezone.localdate() - timedelta(days=1))
 
 
 def without_recovery_address() -> Account:
-    return pending_person(recovery_address="")
+    return pending_account(recovery_address="")
 
 
 def disputed() -> Account:
-    return pending_person(recovery_address_disputed_at=timezone.now())
+    return pending_account(recovery_address_disputed_at=timezone.now())
 
 
 def sharing_a_recovery_address() -> Account:
-    pending_person(recovery_address="famille@exemple.net")
-    return pending_person(recovery_address="famille@exemple.net")
+    pending_account(recovery_address="famille@exemple.net")
+    return pending_account(recovery_address="famille@exemple.net")
 
 
 def to_reactivate() -> Account:
-    person = active_person()
+    person = active_account()
     person.set_unusable_password()
     person.save()
     assert person.state == State.TO_REACTIVATE
@@ -152,7 +152,7 @@ def test_who_gets_which_mail(visitor, postman, make):
     "typed", ["camille.essai", "CAMILLE.ESSAI", "Camille.Essai@Univ-Exemple.FR", "  camille.essai@univ-exemple.fr "]
 )
 def test_the_login_may_be_typed_as_people_type(visitor, postman, typed):
-    person = pending_person(given_name="Camille", family_name="Essai")
+    person = pending_account(given_name="Camille", family_name="Essai")
 
     visitor.post(reverse(PAGE), {"login": typed})
 
@@ -162,7 +162,7 @@ def test_the_login_may_be_typed_as_people_type(visitor, postman, typed):
 
 def test_twenty_requests_get_twenty_equal_pages_and_three_mails(postman):
     """ENU-05: silently; every spelling shares the count, and the last link still works."""
-    person = pending_person(given_name="Jean", family_name="Essai")
+    person = pending_account(given_name="Jean", family_name="Essai")
     spellings = ["jean.essai", "JEAN.ESSAI", "jean.essai@univ-exemple.fr", " Jean.Essai@UNIV-EXEMPLE.FR "]
 
     answers = set()
@@ -182,7 +182,7 @@ def test_twenty_requests_get_twenty_equal_pages_and_three_mails(postman):
 
 def test_the_count_starts_again_after_an_hour(visitor, postman, time_machine):
     """ENU-05."""
-    person = pending_person()
+    person = pending_account()
     start = timezone.now()
     for minutes, mails in [(0, 1), (1, 2), (2, 3), (3, 3), (59, 3), (60.1, 4)]:
         time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
@@ -192,8 +192,8 @@ def test_the_count_starts_again_after_an_hour(visitor, postman, time_machine):
 
 def test_too_many_requests_of_one_client_get_a_useful_page(visitor, monkeypatch):
     """ENU-06: known and unknown count alike; the limit is the client's alone."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("few-link-requests", "5/hour"))
-    person = pending_person()
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-link-requests", "5/hour"))
+    person = pending_account()
 
     for number in range(5):
         login = person.login if number % 2 else f"inconnu{number}"
@@ -210,7 +210,7 @@ def test_too_many_requests_of_one_client_get_a_useful_page(visitor, monkeypatch)
 
 def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_IN_ALL", Limit("few-in-all", "3/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_IN_ALL", RateLimit("few-in-all", "3/hour"))
 
     answers = [
         Client(REMOTE_ADDR=f"198.51.100.{number}").post(reverse(PAGE), {"login": "quelqu.un"}).status_code
@@ -222,7 +222,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
 
 def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkeypatch):
     """ENU-06: no trusted proxy, no X-Forwarded-For."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("few-by-address", "2/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-by-address", "2/hour"))
 
     answers = [
         visitor.post(
@@ -236,7 +236,7 @@ def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkey
 
 def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(postman):
     """ENU-08: a trap that assistive technology and keyboards never meet."""
-    person = pending_person()
+    person = pending_account()
     page = Client().get(reverse(PAGE)).content.decode()
     trap = page.split('class="trap"')[1].split("</div>")[0]
 
@@ -251,7 +251,7 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(post
 
 def test_the_address_pack_on_the_field(visitor, postman):
     """F1, EML-03: mails go to the address on file."""
-    person = pending_person(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
+    person = pending_account(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
     for value, _wanted in EMAIL:
         assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
@@ -268,7 +268,7 @@ def test_whatever_is_typed_gets_a_page(monkeypatch_limits, typed):
 @pytest.fixture
 def monkeypatch_limits(monkeypatch) -> None:
     """Hypothesis is more eager than any robot."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("eager", "100000/hour"))
+    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("eager", "100000/hour"))
 
 
 def test_the_request_notes_from_where_it_came_and_holds_no_secret():
@@ -282,7 +282,7 @@ def test_the_request_notes_from_where_it_came_and_holds_no_secret():
 
 def test_a_request_is_answered_once(visitor, postman):
     """AVL-05."""
-    person = pending_person()
+    person = pending_account()
     visitor.post(reverse(PAGE), {"login": person.login})
 
     postman.deliver()
@@ -298,7 +298,7 @@ def test_the_answer_page_opened_by_itself_says_the_same_without_a_name(visitor):
 
 
 def test_the_answer_comes_in_the_language_of_the_account(visitor, postman):
-    pending_person(given_name="Ada", family_name="Byron", language="en")
+    pending_account(given_name="Ada", family_name="Byron", language="en")
 
     visitor.post(reverse(PAGE), {"login": "ada.byron"})
 
@@ -307,7 +307,7 @@ def test_the_answer_comes_in_the_language_of_the_account(visitor, postman):
 
 def test_a_lost_broker_loses_no_request(visitor):
     """AVL-01: what the worker was not woken for is found by the sweep."""
-    person = pending_person()
+    person = pending_account()
     visitor.post(reverse(PAGE), {"login": person.login})
     LinkRequest.objects.update(requested_at=timezone.now() - timedelta(minutes=1))
 

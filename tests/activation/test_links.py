@@ -22,7 +22,7 @@ from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.wizard.client import PASSWORD, answer, begun_until, everything_about, link_to
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import TOKEN
 from tests.locking import PROVEN
 from tests.mail_delivery import link_in
@@ -63,7 +63,7 @@ def charter_of_all_times() -> None:
 def test_a_journey_begun_before_the_deadline_may_be_finished_after_it(visitor, time_machine):
     """TOK-03: within the limit of the visit."""
     issued = datetime(2026, 6, 10, 12, 0, tzinfo=PARIS)
-    person = pending_person()
+    person = pending_account()
     time_machine.move_to(issued + timedelta(days=1, hours=11, minutes=50), tick=False)
     deadline = activation_link.deadline(issued)
     visitor.get(reverse("activation-link", args=[activation_link.token(person, deadline)]))
@@ -80,7 +80,7 @@ def test_a_journey_begun_before_the_deadline_may_be_finished_after_it(visitor, t
 
 def test_scanners_that_open_the_link_leave_it_as_it_was(visitor):
     """TOK-06: 20 GET, 5 HEAD, 1 OPTIONS, then the person."""
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     before = everything_about(person)
 
@@ -96,7 +96,7 @@ def test_scanners_that_open_the_link_leave_it_as_it_was(visitor):
 
 def test_a_scanner_may_open_the_link_of_a_forwarding_address_too():
     """TOK-06: opening does not confirm."""
-    person = active_person()
+    person = active_account()
     redirection = choose_redirection(account=person, target="ailleurs@exemple.net", keep_copy=True)
     deadline = redirection_link.deadline(timezone.now())
     link = reverse("redirection-link", args=[redirection_link.token(person, deadline, redirection.pk)])
@@ -115,7 +115,7 @@ def test_the_secret_leaves_the_address_bar_at_once(visitor):
 
     The page after it, which has no secret in its address, needs a referrer for the CSRF check of its form.
     """
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     token = link.split("/")[-2]
 
@@ -134,7 +134,7 @@ def test_the_secret_leaves_the_address_bar_at_once(visitor):
 
 def test_the_page_of_a_refused_link_keeps_no_secret_either(visitor):
     """TOK-09."""
-    person = pending_person()
+    person = pending_account()
     link = link_to(person, built_at=timezone.now() - timedelta(days=3))
 
     redirected = visitor.get(link)
@@ -177,7 +177,7 @@ KILLING_EVENTS = [activated_elsewhere, locked, locked_and_released, address_corr
 @pytest.mark.parametrize("event", KILLING_EVENTS)
 def test_what_ends_a_link(event):
     """TOK-07: issue, trigger, open: refused; every link of the person, not only the last."""
-    person = pending_person()
+    person = pending_account()
     links = [link_to(person), link_to(person, built_at=timezone.now() - timedelta(days=1))]
     assert all(opens(link) for link in links)
 
@@ -189,7 +189,7 @@ def test_what_ends_a_link(event):
 @pytest.mark.parametrize("event", KILLING_EVENTS)
 def test_what_ends_a_link_ends_the_journeys_it_opened(visitor, event):
     """TOK-07, HLP-01: the next click of an open journey is refused and writes nothing."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
     event(person)
     before = everything_about(person)
@@ -204,7 +204,7 @@ def test_what_ends_a_link_ends_the_journeys_it_opened(visitor, event):
 def test_asking_for_more_links_kills_none(visitor, postman):
     """TOK-07, D2: five strangers ask for links while the person is at step 4, with the link of the day before; the person
     finishes; then all are dead."""
-    person = pending_person()
+    person = pending_account()
     yesterday = link_to(person, built_at=timezone.now() - timedelta(days=1))
     visitor.get(yesterday)
     visitor.post(reverse("activation"))
@@ -224,7 +224,7 @@ def test_asking_for_more_links_kills_none(visitor, postman):
 
 def test_an_expired_link_says_when_and_offers_another(visitor, postman):
     """Design §4: one button, no typing; TOK-10: no name, no address."""
-    person = pending_person()
+    person = pending_account()
 
     page = visitor.get(link_to(person, built_at=timezone.now() - timedelta(days=3)), follow=True)
     answered = visitor.post(reverse("activation-new-link"))
@@ -250,7 +250,7 @@ def test_the_button_for_a_new_link_needs_a_link_opened_before(visitor):
 
 def test_a_used_link_says_so_and_where_to_go(visitor):
     """Design §4; TOK-10: no name."""
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     activated_elsewhere(person)
 
@@ -265,7 +265,7 @@ def test_a_used_link_says_so_and_where_to_go(visitor):
 
 def test_a_locked_account_is_not_told_apart_from_an_expired_link(visitor, postman):
     """HLP-02, ENU-01: the page of an expired link; the mail that answers it holds no link that sets a password."""
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     locked(person)
     told = len(postman.deliver())
@@ -283,15 +283,15 @@ def test_a_locked_account_is_not_told_apart_from_an_expired_link(visitor, postma
 
 def test_every_other_bad_link_gets_one_same_page():
     """TOK-10: made up, cut, of another purpose, of somebody who left, of an address that was corrected."""
-    gone, corrected = pending_person(), pending_person()
+    gone, corrected = pending_account(), pending_account()
     gone_link, corrected_link = link_to(gone), link_to(corrected)
     departed(gone)
     address_corrected(corrected)
-    with_mailbox = active_person()
+    with_mailbox = active_account()
     redirection = choose_redirection(account=with_mailbox, target="ailleurs@exemple.net", keep_copy=True)
     deadline = redirection_link.deadline(timezone.now())
     other_purpose = reverse("activation-link", args=[redirection_link.token(with_mailbox, deadline, redirection.pk)])
-    good = link_to(pending_person())
+    good = link_to(pending_account())
 
     bad = [gone_link, corrected_link, other_purpose, good[:-3] + "/", "/activation/abc/", good.lower()]
     pages = {normalised_answer(Client().get(link), link) for link in bad}
@@ -302,7 +302,7 @@ def test_every_other_bad_link_gets_one_same_page():
 
 def test_hostile_tokens_get_a_page_and_change_nothing(visitor):
     """INP-01, F7: the TOKEN pack."""
-    person = pending_person()
+    person = pending_account()
     valid = link_to(person).split("/")[-2]
     before = everything_about(person)
 
@@ -326,7 +326,7 @@ def test_whatever_stands_in_the_place_of_the_token_opens_nothing(text):
 
 def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(visitor):
     """TOK-10: 30 in a minute, then 429; others still open theirs."""
-    person = pending_person()
+    person = pending_account()
 
     answers = [visitor.get(f"/activation/faux-{number}/").status_code for number in range(31)]
     slowed = visitor.get(link_to(person))
@@ -341,6 +341,6 @@ def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(visi
 
 def test_the_link_without_its_last_slash_still_opens(visitor):
     """TOK-11: people lose the end of what they copy."""
-    response = visitor.get(link_to(pending_person()).rstrip("/"), follow=True)
+    response = visitor.get(link_to(pending_account()).rstrip("/"), follow=True)
 
     assert response.status_code == 200

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason, State
-from accounts.links.base import LinkExpired, LinkNotValid
+from accounts.links.base import InvalidLink, LinkExpired
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
 from activation.links import reactivation_link
@@ -20,7 +20,7 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 from tests.fuzz import TOKEN
 from tests.locking import fresh, locked_person, reactivation_path, release, released_person
@@ -61,7 +61,7 @@ def facts_about(person: Account) -> list[object]:
 class TestTheWholeWay:
     def test_from_the_mail_to_the_sign_in(self, postman):
         """HLP-05, HLP-06: only the new password opens the account, nobody is signed in by the link."""
-        person = active_person()
+        person = active_account()
         change_redirection(account=person, target=person.recovery_address, keep_copy=True)
         lock_account(account=person, reason=LockReason.PHISHING)
         release(person)
@@ -178,7 +178,7 @@ class TestTheLink:
         """TOK-02"""
         token, other = (reactivation_path(one).strip("/").rpartition("/")[2] for one in (person, released_person()))
 
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             reactivation_link.open(token[:54] + other[54:])
 
     def test_a_hostile_one_gets_a_page(self):

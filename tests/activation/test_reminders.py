@@ -17,14 +17,14 @@ from accounts.models import Account
 from accounts.recovery.corrections import correct_at_once
 from activation.links import activation_link, reminders_link
 from activation.models import Reminders
-from activation.reminders.services import remind, stop_reminders
+from activation.reminders.services import send_reminders, stop_reminders
 from agents.roles import Role
 from journal.events import Event
 from outbox.deadlines import end_of_next_day
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.agents.signed_in import an_agent
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.mail_delivery import link_in, text_of
 
@@ -54,7 +54,7 @@ def on_wednesday(go_to) -> None:
 
 def invited(at: datetime = MONDAY, *, status: Status = Status.SENT, **facts: Any) -> Account:
     """Somebody to whom the first link was mailed then."""
-    person = pending_person(**facts)
+    person = pending_account(**facts)
     mailed(person, at, status=status)
     return person
 
@@ -88,10 +88,10 @@ def test_a_reminder_follows_once_the_link_has_expired_and_not_before(go_to):
     """peers 27: not while the first mail can still be used."""
     person = invited()
     go_to(end_of_next_day(MONDAY))
-    assert remind() == 0
+    assert send_reminders() == 0
     go_to(end_of_next_day(MONDAY) + timedelta(seconds=2))
 
-    assert remind() == 1
+    assert send_reminders() == 1
 
     mail = Message.objects.get(person=person, kind=Kind.ACTIVATION_REMINDER)
     assert (mail.address, mail.priority, mail.status) == (person.recovery_address, Priority.BULK, Status.QUEUED)
@@ -99,7 +99,7 @@ def test_a_reminder_follows_once_the_link_has_expired_and_not_before(go_to):
 
 def test_the_reminder_has_a_fresh_link_and_says_when_the_old_one_ended(postman):
     person = invited()
-    remind()
+    send_reminders()
 
     mail = postman.last_mail()
 
@@ -114,7 +114,7 @@ def test_then_every_week_and_no_more_than_a_few_times(go_to, postman):
     person, days_of_reminders = invited(), []
     for day in range(60):
         go_to(WEDNESDAY + timedelta(days=day))
-        if remind():
+        if send_reminders():
             days_of_reminders.append(day)
         postman.deliver()
 
@@ -128,10 +128,10 @@ def test_a_corrected_address_is_reminded_from_the_beginning(go_to, postman, sett
     """Those of before went to somebody else, or to nobody: neither their number nor their week counts."""
     settings.REMINDERS_AT_MOST = 1
     person = invited()
-    assert remind() == 1
+    assert send_reminders() == 1
     postman.deliver()
     go_to(WEDNESDAY + timedelta(days=2))
-    assert remind() == 0
+    assert send_reminders() == 0
 
     correct(person, corrected_by)
     postman.deliver()
@@ -157,7 +157,7 @@ def days_with_a_reminder(go_to, postman, *, since: datetime) -> list[datetime]:
     reminded = []
     for day in range(30):
         go_to(since + timedelta(days=day))
-        if remind():
+        if send_reminders():
             reminded.append(timezone.now())
         postman.deliver()
     return reminded
@@ -166,7 +166,7 @@ def days_with_a_reminder(go_to, postman, *, since: datetime) -> list[datetime]:
 def test_never_twice_on_one_day():
     invited()
 
-    assert (remind(), remind()) == (1, 0)
+    assert (send_reminders(), send_reminders()) == (1, 0)
 
 
 def test_the_settings_decide_how_often(go_to, postman, settings):
@@ -174,7 +174,7 @@ def test_the_settings_decide_how_often(go_to, postman, settings):
     person = invited()
     for day in range(20):
         go_to(WEDNESDAY + timedelta(days=day))
-        remind()
+        send_reminders()
         postman.deliver()
 
     assert reminders_of(person) == 2
@@ -185,7 +185,7 @@ def test_a_university_may_do_without(settings, name):
     setattr(settings, name, 0)
     invited()
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 # Whom
@@ -202,7 +202,7 @@ def test_a_university_may_do_without(settings, name):
 def test_nobody_is_reminded_at_an_address_of_somebody_else_or_after_leaving(facts):
     invited(**facts)
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 @pytest.mark.parametrize("status", [Status.BOUNCED, Status.COMPLAINED, Status.REFUSED])
@@ -210,47 +210,47 @@ def test_an_address_that_refuses_mail_is_left_alone(status):
     """EML-06."""
     invited(status=status)
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 @pytest.mark.parametrize("status", [Status.DELIVERED, Status.GIVEN_UP])
 def test_an_address_that_did_not_refuse_is_written_to(status):
     invited(status=status)
 
-    assert remind() == 1
+    assert send_reminders() == 1
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SENDING])
 def test_whose_mail_is_still_on_its_way_is_not_reminded(status):
     invited(status=status)
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 def test_who_never_got_a_link_is_not_reminded_of_one():
-    pending_person()
+    pending_account()
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 def test_who_has_just_asked_for_a_new_link_is_not_reminded():
     person = invited()
     mailed(person, WEDNESDAY - timedelta(hours=1), kind=Kind.NEW_LINK)
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 def test_who_is_active_or_locked_is_not_reminded():
-    active = active_person()
+    active = active_account()
     mailed(active, MONDAY)
     lock_account(account=invited(), reason=LockReason.OTHER)
 
-    assert remind() == 0
+    assert send_reminders() == 0
 
 
 def test_who_activates_before_the_mail_leaves_is_not_written_to(postman):
     person = invited()
-    remind()
+    send_reminders()
     Account.objects.filter(pk=person.pk).update(activated_at=WEDNESDAY, charter_accepted_at=WEDNESDAY, password="x")
 
     assert postman.deliver() == []
@@ -259,7 +259,7 @@ def test_who_activates_before_the_mail_leaves_is_not_written_to(postman):
 
 def test_who_asks_for_a_link_before_the_mail_leaves_gets_one_mail(postman):
     person = invited()
-    remind()
+    send_reminders()
     mailed(person, WEDNESDAY, kind=Kind.NEW_LINK)
 
     assert postman.deliver() == []
@@ -270,7 +270,7 @@ def test_batches_reach_everybody(monkeypatch):
     monkeypatch.setattr("activation.reminders.services.BATCH", 2)
     people = [invited() for _ in range(5)]
 
-    assert remind() == 5
+    assert send_reminders() == 5
     assert [reminders_of(person) for person in people] == [1] * 5
 
 
@@ -283,7 +283,7 @@ def test_two_workers_at_once_remind_everybody_once():
     def remind_elsewhere(_: int) -> int:
         try:
             barrier.wait(timeout=10)
-            return remind()
+            return send_reminders()
         finally:
             connection.close()
 
@@ -299,7 +299,7 @@ def test_two_workers_at_once_remind_everybody_once():
 
 def test_the_link_in_the_mail_stops_them_without_signing_in(postman, visitor, go_to):
     person = invited()
-    remind()
+    send_reminders()
     link = text_of(postman.last_mail()).split(":8000")[2].split()[0]
     assert link.startswith("/rappels/")
 
@@ -311,7 +311,7 @@ def test_the_link_in_the_mail_stops_them_without_signing_in(postman, visitor, go
     assert Reminders.objects.get().stopped_for == person.recovery_address
     assert person.journal.filter(event=Event.REMINDERS_STOPPED).count() == 1
     go_to(WEDNESDAY + timedelta(days=8))
-    assert remind() == 0
+    assert send_reminders() == 0
     assert Account.objects.get(pk=person.pk).state == State.PENDING
 
 
@@ -358,7 +358,7 @@ def test_the_reader_of_a_wrong_address_stops_them_for_that_address_only(go_to):
     go_to(WEDNESDAY + timedelta(days=2))
 
     assert Client().get(old_link).status_code == 404
-    assert remind() == 1
+    assert send_reminders() == 1
 
 
 def test_an_old_link_says_so(visitor, go_to):

@@ -14,13 +14,13 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason
 from accounts.models import Account, Lock
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.assistance.asking import written
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.locking import PROVEN
 
 PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 100_000, 50_000, 20_000, 2_000
@@ -83,7 +83,7 @@ def multiply(row: models.Model, number: int, *, first: int = 1, **columns: str) 
 
 def settle() -> None:
     """Everybody, with their locks, journal, mails and requests."""
-    example = active_person(category=Category.STUDENT, start_date=timezone.localdate())
+    example = active_account(category=Category.STUDENT, start_date=timezone.localdate())
     _settle_people(example)
     _settle_locks(example)
     _settle_journal(example)
@@ -148,7 +148,7 @@ def _settle_mails(example: Account) -> None:
 
 def _settle_requests() -> None:
     """A bad week: five thousand wait, those of the year before are closed; of one in three nobody knows the account."""
-    request = ask_for_assistance(**written())
+    request = create_request(**written())
     owner = f"CASE WHEN n % 3 > 0 THEN {OWNER} END"
     facts = {"contact_address": "'personne.' || n || '@exemple.net'", "account_id": owner}
     multiply(request, WAITING_REQUESTS, reference="'W' || n", asked_at=times(WAITING_REQUESTS, A_YEAR / 52), **facts)

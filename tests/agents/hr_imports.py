@@ -8,7 +8,7 @@ from accounts.models import Account
 from agents.roles import Role
 from hr_feed.models import HrImport
 from hr_feed.uploads import services as receiving
-from hr_feed.uploads.jobs import work_on_next
+from hr_feed.uploads.jobs import run_next
 from tests.agents.signed_in import an_agent
 from tests.factories import numbers
 from tests.hr_feed.hr_files import another, text_of
@@ -22,13 +22,13 @@ def a_file(*rows: dict[str, str], name: str = "personnel.csv", **shape: Any) -> 
 def received(*rows: dict[str, str], agent: Account | None = None, **shape: Any) -> HrImport:
     """A file that waits for its preview."""
     file = a_file(*rows, **shape)
-    return receiving.receive(file=file, name=str(file.name), agent=agent or an_agent(Role.RESPONSABLES))
+    return receiving.store_upload(file=file, name=str(file.name), agent=agent or an_agent(Role.RESPONSABLES))
 
 
 def previewed(*rows: dict[str, str], **shape: Any) -> HrImport:
     """A file that waits for a yes."""
     hr_import = received(*rows, **shape)
-    assert work_on_next()
+    assert run_next()
     return now(hr_import)
 
 
@@ -36,7 +36,7 @@ def imported(*rows: dict[str, str], **shape: Any) -> HrImport:
     """A file that was imported."""
     hr_import = previewed(*rows, **shape)
     receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
-    assert work_on_next()
+    assert run_next()
     return now(hr_import)
 
 

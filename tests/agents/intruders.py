@@ -10,14 +10,14 @@ from accounts.models import Account
 from accounts.passwords.services import change_password
 from mailrouting.services import change_redirection
 from tests.accounts.recovery.recovering import change_to
-from tests.factories import active_person
+from tests.factories import active_account
 
 OWN, INTRUDERS = "ines.morel@exemple.net", "intrus@exemple.org"
 
 
 def robbed_person(**facts: Any) -> Account:
     """Locked, after an intruder has changed the redirection, the recovery address and the password."""
-    person = active_person(**{"given_name": "Inès", "recovery_address": OWN, "phone": "+33467123456", **facts})
+    person = active_account(**{"given_name": "Inès", "recovery_address": OWN, "phone": "+33467123456", **facts})
     change_redirection(account=person, target=INTRUDERS, keep_copy=False)
     change_to(person, INTRUDERS)
     change_password(account=Account.objects.get(pk=person.pk), password="une-phrase-du-bureau-bleu")

@@ -10,16 +10,16 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason, Proof
 from accounts.locking.lock import lock_account, lock_as_agent
 from accounts.models import Account, Lock
-from accounts.recovery.changes import disown_change
-from accounts.recovery.corrections import give_up_replacement
-from activation.charter.publishing import keep_typed, publish
+from accounts.recovery.changes import report_unauthorized_change
+from accounts.recovery.corrections import cancel_replacement
+from activation.charter.publishing import publish, save_unsaved_text
 from activation.models import Charter
-from agents.journal.filters import Mark
+from agents.journal.filters import PageCursor
 from agents.roles import Role
-from assistance.enums import CLOSED, CallOutcome, Fact, Progress
-from assistance.handling import TRIES, close_request, compare_fact, note_call, take_request
+from assistance.enums import CLOSED, CallOutcome, Fact, RequestState
+from assistance.handling import TRIES, close_request, compare_fact, record_call, take_request
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from hr_feed.models import LEASE, MOST_ATTEMPTS, HrImport
 from hr_feed.uploads import services as receiving
 from journal.events import Event
@@ -52,7 +52,7 @@ from tests.agents.signed_in import (
     wrong_code,
 )
 from tests.assistance.asking import a_request, written
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import another
 from tests.locking import locked_person, release, released_person
 from tests.pages import Ask, Page
@@ -200,7 +200,7 @@ def device_removal_refused(browser: Client) -> Ask:
 @page
 def home(browser: Client) -> Ask:
     come_in(browser, Role.LECTURE)
-    Lock.objects.create(account=pending_person(), reason=LockReason.PHISHING)
+    Lock.objects.create(account=pending_account(), reason=LockReason.PHISHING)
     return Ask(reverse("admin:index"))
 
 
@@ -217,8 +217,8 @@ def home_of_a_responsable(browser: Client) -> Ask:
 def accounts(browser: Client) -> Ask:
     come_in(browser)
     for given_name in ("Inès", "Sami", "Zoé"):
-        pending_person(given_name=given_name, family_name="Lefèvre-Dumont", category=Category.STUDENT)
-    Lock.objects.create(account=active_person(given_name="Paul"), reason=LockReason.PHISHING)
+        pending_account(given_name=given_name, family_name="Lefèvre-Dumont", category=Category.STUDENT)
+    Lock.objects.create(account=active_account(given_name="Paul"), reason=LockReason.PHISHING)
     return Ask(reverse("admin:accounts"))
 
 
@@ -226,7 +226,7 @@ def accounts(browser: Client) -> Ask:
 def accounts_with_several_pages(browser: Client) -> Ask:
     come_in(browser)
     for _number in range(60):
-        pending_person()
+        pending_account()
     return Ask(f"{reverse('admin:accounts')}?q=camille&page=2")
 
 
@@ -245,7 +245,7 @@ def accounts_with_an_invisible_character(browser: Client) -> Ask:
 @page
 def account(browser: Client) -> Ask:
     come_in(browser)
-    person = active_person(given_name="Inès", phone="+33467123456")
+    person = active_account(given_name="Inès", phone="+33467123456")
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
     Message.objects.create(
         kind=Kind.ACTIVATION,
@@ -260,7 +260,7 @@ def account(browser: Client) -> Ask:
 @page
 def account_with_its_address(browser: Client) -> Ask:
     come_in(browser)
-    return Ask(reverse("admin:account-address", args=[active_person().pk]), {})
+    return Ask(reverse("admin:account-address", args=[active_account().pk]), {})
 
 
 @page
@@ -276,9 +276,9 @@ def account_of_an_agent(browser: Client) -> Ask:
 def addresses(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     for agent in (me, an_agent(Role.RESPONSABLES)):
-        proposed(active_person(given_name="Inès"), agent)
-    approved(active_person(given_name="Sami"))
-    proposed_by_hr(active_person(given_name="Zoé"), "zoe@exemple.org")
+        proposed(active_account(given_name="Inès"), agent)
+    approved(active_account(given_name="Sami"))
+    proposed_by_hr(active_account(given_name="Zoé"), "zoe@exemple.org")
     return Ask(reverse("admin:addresses"))
 
 
@@ -286,7 +286,7 @@ def addresses(browser: Client) -> Ask:
 def addresses_with_several_pages(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
     for number in range(60):
-        proposed_by_hr(active_person(recovery_address="" if number % 2 else "une@exemple.org"), "rh@exemple.org")
+        proposed_by_hr(active_account(recovery_address="" if number % 2 else "une@exemple.org"), "rh@exemple.org")
     return Ask(f"{reverse('admin:addresses')}?page=2")
 
 
@@ -306,19 +306,19 @@ def address(browser: Client) -> Ask:
 @page
 def address_of_ones_own_proposal(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:address", args=[proposed(active_person(), me).pk]))
+    return Ask(reverse("admin:address", args=[proposed(active_account(), me).pk]))
 
 
 @page
 def address_approved(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:address", args=[approved(active_person()).pk]))
+    return Ask(reverse("admin:address", args=[approved(active_account()).pk]))
 
 
 @page
 def address_outdated(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person()
+    person = active_account()
     correction = proposed(person, an_agent(Role.RESPONSABLES))
     Account.objects.filter(pk=person.pk).update(recovery_address="choisie@exemple.org")
     return Ask(reverse("admin:address", args=[correction.pk]))
@@ -327,56 +327,56 @@ def address_outdated(browser: Client) -> Ask:
 @page
 def address_in_force(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:address", args=[in_force(active_person()).pk]))
+    return Ask(reverse("admin:address", args=[in_force(active_account()).pk]))
 
 
 @page
 def address_undone(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    correction = in_force(active_person())
-    disown_change(entry=correction.account.journal.get(event=Event.RECOVERY_ADDRESS_CHANGED))
+    correction = in_force(active_account())
+    report_unauthorized_change(entry=correction.account.journal.get(event=Event.RECOVERY_ADDRESS_CHANGED))
     return Ask(reverse("admin:address", args=[correction.pk]))
 
 
 @page
 def address_given_up(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
-    correction = approved(active_person())
-    give_up_replacement(correction_id=correction.pk, agent=me, reason="La personne s’est trompée.")
+    correction = approved(active_account())
+    cancel_replacement(correction_id=correction.pk, agent=me, reason="La personne s’est trompée.")
     return Ask(reverse("admin:address", args=[correction.pk]))
 
 
 @page
 def address_give_up(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    correction = proposed(active_person(), an_agent(Role.RESPONSABLES))
+    correction = proposed(active_account(), an_agent(Role.RESPONSABLES))
     return Ask(reverse("admin:address-give-up", args=[correction.pk]))
 
 
 @refusal
 def address_give_up_without_a_reason(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:address-give-up", args=[approved(active_person()).pk]), {"reason": ""})
+    return Ask(reverse("admin:address-give-up", args=[approved(active_account()).pk]), {"reason": ""})
 
 
 @page
 def address_dismiss(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    entry = proposed_by_hr(active_person(), "rh@exemple.org")
+    entry = proposed_by_hr(active_account(), "rh@exemple.org")
     return Ask(reverse("admin:address-dismiss", args=[entry.pk]))
 
 
 @page
 def address_correct(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = pending_person(recovery_address_disputed_at=timezone.now())
+    person = pending_account(recovery_address_disputed_at=timezone.now())
     return Ask(reverse("admin:account-correct", args=[person.pk]))
 
 
 @page
 def address_correct_with_a_proof(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person(phone="+33467123456", recovery_address="")
+    person = active_account(phone="+33467123456", recovery_address="")
     proposed_by_hr(person, "rh@exemple.org")
     return Ask(f"{reverse('admin:account-correct', args=[person.pk])}?proposition=rh")
 
@@ -384,13 +384,13 @@ def address_correct_with_a_proof(browser: Client) -> Ask:
 @page
 def address_correct_when_one_is_open(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:account-correct", args=[approved(active_person()).account_id]))
+    return Ask(reverse("admin:account-correct", args=[approved(active_account()).account_id]))
 
 
 @page
 def address_correct_when_closed(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    gone = active_person(end_date=timezone.localdate() - timedelta(days=1))
+    gone = active_account(end_date=timezone.localdate() - timedelta(days=1))
     return Ask(reverse("admin:account-correct", args=[gone.pk]))
 
 
@@ -398,13 +398,13 @@ def address_correct_when_closed(browser: Client) -> Ask:
 def address_correct_with_a_slip(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
     slip = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
-    return Ask(reverse("admin:account-correct", args=[active_person().pk]), slip)
+    return Ask(reverse("admin:account-correct", args=[active_account().pk]), slip)
 
 
 @refusal
 def address_correct_proposed_meanwhile(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person()
+    person = active_account()
     proposed(person, an_agent(Role.RESPONSABLES))
     typed = {"address": "autre@exemple.org", "proof": Proof.VIDEO, "reason": "Vue en visio."}
     return Ask(reverse("admin:account-correct", args=[person.pk]), typed)
@@ -422,7 +422,7 @@ def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.A
 def account_with_everything(browser: Client) -> Ask:
     agent = come_in(browser, Role.RESPONSABLES)
     person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
-    one = ask_for_assistance(**written(login=person.login))
+    one = create_request(**written(login=person.login))
     release(person, agent=an_agent(Role.ASSISTANCE), proof=Proof.CALL_BACK, reference=one.reference, request=one.pk)
     lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
     proposed_by_hr(person, "rh@exemple.org")
@@ -436,7 +436,7 @@ def account_with_everything(browser: Client) -> Ask:
 @page
 def account_of_nobody_any_more(browser: Client) -> Ask:
     come_in(browser)
-    person = active_person()
+    person = active_account()
     erase_person(account=person)
     return Ask(reverse("admin:account", args=[person.pk]))
 
@@ -444,14 +444,14 @@ def account_of_nobody_any_more(browser: Client) -> Ask:
 @page
 def account_lock(browser: Client) -> Ask:
     come_in(browser)
-    person = active_person()
-    one = ask_for_assistance(**written(login=person.login))
+    person = active_account()
+    one = create_request(**written(login=person.login))
     return Ask(f"{act_on('lock', person)}?demande={one.reference}")
 
 
 @page
 def account_lock_of_somebody_unreachable(browser: Client) -> Ask:
-    return page_of_act("lock", browser, active_person(recovery_address=""))
+    return page_of_act("lock", browser, active_account(recovery_address=""))
 
 
 @page
@@ -461,7 +461,7 @@ def account_lock_when_locked(browser: Client) -> Ask:
 
 @page
 def account_lock_when_erased(browser: Client) -> Ask:
-    person = active_person()
+    person = active_account()
     erase_person(account=person)
     return page_of_act("lock", browser, person)
 
@@ -469,7 +469,7 @@ def account_lock_when_erased(browser: Client) -> Ask:
 @refusal
 def account_lock_without_a_reason(browser: Client) -> Ask:
     come_in(browser)
-    return Ask(act_on("lock", active_person()), {"comment": "x" * 501})
+    return Ask(act_on("lock", active_account()), {"comment": "x" * 501})
 
 
 @refusal
@@ -485,7 +485,7 @@ def account_release(browser: Client) -> Ask:
 
 @page
 def account_release_with_little_to_say(browser: Client) -> Ask:
-    person = pending_person(language="en")
+    person = pending_account(language="en")
     lock_account(account=person, reason=LockReason.AT_REQUEST)
     return page_of_act("release", browser, person)
 
@@ -504,7 +504,7 @@ def account_release_to_nowhere(browser: Client) -> Ask:
 
 @page
 def account_release_when_not_locked(browser: Client) -> Ask:
-    return page_of_act("release", browser, active_person())
+    return page_of_act("release", browser, active_account())
 
 
 @page
@@ -539,7 +539,7 @@ def account_put_back_nothing(browser: Client) -> Ask:
 
 @page
 def account_put_back_when_not_locked(browser: Client) -> Ask:
-    return page_of_act("put-back", browser, active_person())
+    return page_of_act("put-back", browser, active_account())
 
 
 @refusal
@@ -550,7 +550,7 @@ def account_put_back_without_a_reason(browser: Client) -> Ask:
 
 @page
 def account_resend(browser: Client) -> Ask:
-    person = pending_person()
+    person = pending_account()
     Message.objects.create(
         kind=Kind.ACTIVATION,
         person=person,
@@ -569,7 +569,7 @@ def account_resend_after_a_release(browser: Client) -> Ask:
 
 @page
 def account_resend_when_active(browser: Client) -> Ask:
-    return page_of_act("resend", browser, active_person())
+    return page_of_act("resend", browser, active_account())
 
 
 @page
@@ -579,18 +579,18 @@ def account_resend_when_locked(browser: Client) -> Ask:
 
 @page
 def account_resend_when_closed(browser: Client) -> Ask:
-    return page_of_act("resend", browser, pending_person(end_date=timezone.localdate() - timedelta(days=1)))
+    return page_of_act("resend", browser, pending_account(end_date=timezone.localdate() - timedelta(days=1)))
 
 
 @page
 def account_resend_to_nowhere(browser: Client) -> Ask:
-    return page_of_act("resend", browser, pending_person(recovery_address=""))
+    return page_of_act("resend", browser, pending_account(recovery_address=""))
 
 
 @page
 def account_resend_to_a_stranger(browser: Client) -> Ask:
     return page_of_act(
-        "resend", browser, pending_person(recovery_address_disputed_at=timezone.now()), Role.RESPONSABLES
+        "resend", browser, pending_account(recovery_address_disputed_at=timezone.now()), Role.RESPONSABLES
     )
 
 
@@ -620,7 +620,7 @@ def agent_new(browser: Client) -> Ask:
 @refusal
 def agent_new_of_a_locked_account(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person()
+    person = active_account()
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
     return Ask(reverse("admin:agent-new"), {"login": person.login, "role": "Lecture", "reason": "stagiaire"})
 
@@ -628,7 +628,7 @@ def agent_new_of_a_locked_account(browser: Client) -> Ask:
 @page
 def agent_appointed(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person()
+    person = active_account()
     facts = {"login": person.login, "role": "Lecture", "reason": "Rejoint l’équipe."}
     browser.post(reverse("admin:agent-new"), facts)
     return Ask(reverse("admin:agent-code", args=[person.pk]))
@@ -686,8 +686,8 @@ def agent_code_given(browser: Client) -> Ask:
 def charters(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     published(me)
-    active_person()
-    keep_typed(author=me, charter_id=a_draft(me, version="2027-01").pk, typed=TEXTS)
+    active_account()
+    save_unsaved_text(author=me, charter_id=a_draft(me, version="2027-01").pk, typed=TEXTS)
     return Ask(reverse("admin:charters"))
 
 
@@ -775,7 +775,7 @@ def charter_edit(browser: Client) -> Ask:
 def charter_edit_with_what_was_kept(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
-    keep_typed(author=me, charter_id=draft.pk, typed=sent(draft, me, text_fr="Gardé."))
+    save_unsaved_text(author=me, charter_id=draft.pk, typed=sent(draft, me, text_fr="Gardé."))
     return Ask(edit_page(draft))
 
 
@@ -838,7 +838,7 @@ def charter_deletion(browser: Client) -> Ask:
 @page
 def journal(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person(given_name="Inès")
+    person = active_account(given_name="Inès")
     lock_account(account=person, reason=LockReason.PHISHING)
     record_event(account=None, event=Event.DATA_PURGED, gone={"journal": 12}, failed=[])
     record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.org")
@@ -848,11 +848,11 @@ def journal(browser: Client) -> Ask:
 @page
 def journal_of_an_account(browser: Client) -> Ask:
     come_in(browser)
-    person = active_person()
+    person = active_account()
     for _number in range(120):
         record_event(account=person, actor=person, event=Event.SIGNED_IN)
     middle = person.journal.order_by("pk")[60]
-    return Ask(f"{reverse('admin:journal')}?compte={person.login}&avant={Mark(middle.at, middle.pk)}")
+    return Ask(f"{reverse('admin:journal')}?compte={person.login}&avant={PageCursor(middle.at, middle.pk)}")
 
 
 @page
@@ -870,7 +870,7 @@ def journal_of_nobody(browser: Client) -> Ask:
 @page
 def export_of_the_journal(browser: Client) -> Ask:
     come_in(browser, Role.RESPONSABLES)
-    person = active_person()
+    person = active_account()
     return Ask(f"{reverse('admin:export-journal')}?compte={person.login}&par=personne&du=2026-01-01")
 
 
@@ -1012,14 +1012,14 @@ def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
 @page
 def requests(browser: Client) -> Ask:
     agent = come_in(browser)
-    person = active_person(phone="+33467123456")
+    person = active_account(phone="+33467123456")
     for number in range(3):
         a_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
     a_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="un@exemple.net")
-    late = a_request(login=pending_person().login, contact_address="deux@exemple.net")
+    late = a_request(login=pending_account().login, contact_address="deux@exemple.net")
     AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
-    tried = a_taken_request(agent, login=active_person().login, reason="recovery-lost")
-    note_call(request=tried, actor=agent, outcome=CallOutcome.NO_ANSWER)
+    tried = a_taken_request(agent, login=active_account().login, reason="recovery-lost")
+    record_call(request=tried, actor=agent, outcome=CallOutcome.NO_ANSWER)
     return Ask(reverse("admin:requests"))
 
 
@@ -1027,7 +1027,7 @@ def requests(browser: Client) -> Ask:
 def requests_of_every_state(browser: Client) -> Ask:
     agent = come_in(browser)
     for outcome in CLOSED:
-        done = a_taken_request(agent, login=active_person().login)
+        done = a_taken_request(agent, login=active_account().login)
         close_request(request=done, actor=agent, outcome=outcome)
     return Ask(f"{reverse('admin:requests')}?etat=all")
 
@@ -1062,7 +1062,7 @@ def requests_with_an_invisible_character(browser: Client) -> Ask:
 @page
 def request(browser: Client) -> Ask:
     come_in(browser)
-    person = active_person(phone="+33467123456")
+    person = active_account(phone="+33467123456")
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
     a_request(login=person.login)
     return Ask(reverse("admin:request", args=[a_request(login=person.login).reference]))
@@ -1083,8 +1083,8 @@ def request_of_one_s_own(browser: Client) -> Ask:
 @page
 def request_in_hand(browser: Client) -> Ask:
     agent = come_in(browser, Role.RESPONSABLES)
-    taken = a_taken_request(agent, login=active_person(birth_date=None).login)
-    note_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER, note="Répondeur.\nRappeler demain.")
+    taken = a_taken_request(agent, login=active_account(birth_date=None).login)
+    record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER, note="Répondeur.\nRappeler demain.")
     return Ask(reverse("admin:request", args=[taken.reference]))
 
 
@@ -1106,7 +1106,7 @@ def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> Ask:
 @page
 def request_after_three_wrong_answers(browser: Client) -> Ask:
     agent = come_in(browser)
-    taken = a_taken_request(agent, login=active_person().login)
+    taken = a_taken_request(agent, login=active_account().login)
     for _ in range(TRIES):
         compare_fact(request=taken, actor=agent, fact=Fact.BIRTH_DATE, answer=date(1990, 1, 1))
     return Ask(reverse("admin:request", args=[taken.reference]))
@@ -1115,21 +1115,21 @@ def request_after_three_wrong_answers(browser: Client) -> Ask:
 @page
 def request_with_its_identity(browser: Client) -> Ask:
     come_in(browser)
-    return Ask(reverse("admin:request-identity", args=[a_request(login=active_person().login).reference]), {})
+    return Ask(reverse("admin:request-identity", args=[a_request(login=active_account().login).reference]), {})
 
 
 @page
 def request_closed(browser: Client) -> Ask:
     agent = come_in(browser)
-    done = a_taken_request(agent, login=active_person().login)
-    close_request(request=done, actor=agent, outcome=Progress.REFUSED, note="Numéro faux, personne ne répond.")
+    done = a_taken_request(agent, login=active_account().login)
+    close_request(request=done, actor=agent, outcome=RequestState.REFUSED, note="Numéro faux, personne ne répond.")
     return Ask(reverse("admin:request", args=[done.reference]))
 
 
 @refusal
 def request_closed_without_a_reason(browser: Client) -> Ask:
     agent = come_in(browser)
-    taken = a_taken_request(agent, login=active_person().login)
+    taken = a_taken_request(agent, login=active_account().login)
     return Ask(reverse("admin:request-close", args=[taken.reference]), {"outcome": "refused", "note": ""})
 
 

@@ -16,7 +16,7 @@ from agents.roles import Role
 from agents.second_factor import services as second_factor
 from journal.events import Event
 from journal.services import record_event
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.signing_in import application_whose_code_was_given, let_in
 
 ENOUGH_WAITED = timedelta(minutes=2)
@@ -24,7 +24,7 @@ ENOUGH_WAITED = timedelta(minutes=2)
 
 def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
     """Somebody with a role, without an application yet: the rows that appointing leaves, but the mail about it."""
-    person = active_person(is_staff=True, **facts)
+    person = active_account(is_staff=True, **facts)
     Account.groups.through.objects.create(account=person, group=Group.objects.get(name=role.value))
     record_event(account=person, event=Event.ROLE_GIVEN, role=role.value, former="", reason="")
     return Account.objects.get(pk=person.pk)

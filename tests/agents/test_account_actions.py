@@ -18,21 +18,21 @@ from django.utils import timezone
 from accounts.enums import LockReason, State
 from accounts.locking.lock import AlreadyLocked, lock_account, lock_as_agent
 from accounts.locking.unlock import (
-    CannotBePutBack,
-    NotForThisAgent,
+    AddressNotRestorable,
     NotLocked,
-    addresses_to_put_back,
+    UnlockNotAllowed,
     changes_to_review,
-    put_back_address,
+    restorable_addresses,
+    restore_address,
 )
 from accounts.models import Account, Lock, RecoveryAddressChange
-from accounts.recovery.mail_quota import MailLimitReached
-from activation.enums import Wish
+from accounts.recovery.mail_quota import MailQuotaExceeded
+from activation.enums import LinkRequestKind
 from activation.resend import resend_link
 from activation.services import request_link
 from agents.roles import Role
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from journal.events import Event
 from journal.services import record_event
 from mailrouting.models import Redirection
@@ -45,7 +45,7 @@ from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_f
 from tests.agents.intruders import INTRUDERS, OWN, act_on, robbed_person
 from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import written
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, release, released_person
 from tests.mail_delivery import html_of, link_in, text_of
 
@@ -71,7 +71,7 @@ def next_page(browser: Client, answer: HttpResponse) -> str:
 
 def a_request_about(person: Account) -> AssistanceRequest:
     """Somebody has written from an address that anybody could have typed."""
-    return ask_for_assistance(**written(login=person.login, contact_address=ELSEWHERE))
+    return create_request(**written(login=person.login, contact_address=ELSEWHERE))
 
 
 def ticked(person: Account) -> list[int]:
@@ -143,7 +143,13 @@ class TestEachAct:
 
     def test_is_not_done_by_looking(self, act, browser):
         """ADM-06: GET never locks, unlocks or resends; but the opening is in the journal."""
-        people = [robbed_person(), active_person(), pending_person(), released_person(), active_person(given_name="Al")]
+        people = [
+            robbed_person(),
+            active_account(),
+            pending_account(),
+            released_person(),
+            active_account(given_name="Al"),
+        ]
         before = [state_of(person) for person in people]
         query = "?reason=phishing&proof=in-person&report=Carte+vue+au+guichet&change=1"
         for person in people:
@@ -160,7 +166,7 @@ class TestEachAct:
     def test_comes_from_a_request_of_that_person_or_from_none(self, act, browser, reference):
         """ADM-06: a made up request, or somebody else's, is not found."""
         person = robbed_person()
-        others = a_request_about(active_person()).reference
+        others = a_request_about(active_account()).reference
         before = state_of(person)
         for one in (reference, others):
             for ask in (browser.get, browser.post):
@@ -168,7 +174,7 @@ class TestEachAct:
         assert state_of(person) == before
 
     def test_keeps_the_request_when_the_form_comes_back(self, act, browser):
-        person = pending_person() if act == "resend" else active_person() if act == "lock" else robbed_person()
+        person = pending_account() if act == "resend" else active_account() if act == "lock" else robbed_person()
         one = a_request_about(person)
         page = browser.post(f"{act_on(act, person)}?demande={one.reference}", {})
         assert page.status_code == 200
@@ -180,7 +186,7 @@ class TestEachAct:
 class TestLocking:
     def test_shuts_everything_at_once_and_tells_the_person_why(self, agent, browser, postman):
         """HLP-01: in the very words that the agent has chosen; the comment is for colleagues."""
-        person = active_person()
+        person = active_account()
         signed_in = browser_of(person)
         page = browser.get(act_on("lock", person))
         for reason in LockReason:
@@ -207,7 +213,7 @@ class TestLocking:
 
     def test_from_a_request_goes_back_to_it_and_keeps_its_number(self, browser):
         """HLP-05: nobody writes to the address that the request gives, but the one acknowledgement."""
-        person = active_person()
+        person = active_account()
         one = a_request_about(person)
         answer = browser.post(f"{act_on('lock', person)}?demande={one.reference}", {"reason": "at-request"})
         assert answer["Location"] == reverse("admin:request", args=[one.reference])
@@ -226,7 +232,7 @@ class TestLocking:
         ids=["no address", "disputed", "left"],
     )
     def test_says_when_nobody_can_be_told(self, browser, facts):
-        person = active_person(**facts)
+        person = active_account(**facts)
         page = browser.get(act_on("lock", person))
         assert "aucun e-mail ne part" in said(page)
         assert "Bloquer et prévenir" not in said(page)
@@ -244,14 +250,14 @@ class TestLocking:
         ],
     )
     def test_says_what_is_missing(self, browser, typed, sentence):
-        person = active_person()
+        person = active_account()
         answer = browser.post(act_on("lock", person), typed)
         assert sentence in said(answer)
         assert not person.is_locked
 
     def test_by_somebody_faster_is_told_and_nothing_typed_is_lost(self, browser):
         """HLP-01: a second lock is a no-op; the person reads the reason of the first."""
-        person, other = active_person(), an_agent(given_name="Paul", family_name="Girard")
+        person, other = active_account(), an_agent(given_name="Paul", family_name="Girard")
         lock_as_agent(account=person, agent=other, reason=LockReason.PHISHING)
         before = state_of(person)
         typed = {"reason": "other", "comment": "Elle a tout raconté au téléphone"}
@@ -262,7 +268,7 @@ class TestLocking:
         assert state_of(person) == before
 
     def test_of_somebody_erased_is_refused_on_the_page(self, browser):
-        person = active_person()
+        person = active_account()
         erase_person(account=person)
         page = browser.get(act_on("lock", person))
         assert "il n’y a plus rien à bloquer" in said(page)
@@ -270,7 +276,7 @@ class TestLocking:
 
     def test_hidden_fields_change_nothing_else(self, agent, browser):
         """ADM-06, INP-06"""
-        person = active_person()
+        person = active_account()
         forged = {
             "locked_by": "1",
             "account": "1",
@@ -287,7 +293,7 @@ class TestLocking:
     @pytest.mark.django_db(transaction=True)
     def test_of_two_agents_one_locks_and_the_other_is_told(self):
         """HLP-01"""
-        person, agents = active_person(), [an_agent(), an_agent()]
+        person, agents = active_account(), [an_agent(), an_agent()]
 
         def lock(agent: Account) -> Lock:
             return lock_as_agent(account=person, agent=agent, reason=LockReason.PHISHING)
@@ -445,7 +451,7 @@ class TestReleasing:
     @pytest.mark.parametrize(
         ("make", "sentence"),
         [
-            (active_person, "Ce compte n’est pas bloqué"),
+            (active_account, "Ce compte n’est pas bloqué"),
             (released_person, "Ce compte a été débloqué par"),
             (lambda: locked_person(end_date=timezone.localdate() - timedelta(days=1)), "Ce compte est fermé"),
         ],
@@ -461,7 +467,7 @@ class TestReleasing:
         assert state_of(person) == before
 
     def test_of_somebody_who_never_activated_mails_the_activation_link(self, browser, postman):
-        person = pending_person(phone="+33499000000")
+        person = pending_account(phone="+33499000000")
         lock_account(account=person, reason=LockReason.PHISHING)
         browser.post(act_on("release", person), good_release(person))
         assert link_in(postman.last_mail()).startswith("/activation/")
@@ -533,23 +539,23 @@ class TestAtTheSameTime:
 
         answered = at_once(
             *[
-                lambda agent=agent: put_back_address(account=person, agent=agent, change=change, reason="Pas elle")
+                lambda agent=agent: restore_address(account=person, agent=agent, change=change, reason="Pas elle")
                 for agent in agents
             ]
         )
 
-        assert {type(one) for one in answered} == {Account, CannotBePutBack}
+        assert {type(one) for one in answered} == {Account, AddressNotRestorable}
         assert events_of(person).count(Event.RECOVERY_ADDRESS_RESTORED) == 1
 
     def test_of_two_agents_one_mails_the_link(self):
         """ENU-05"""
-        person, agents = pending_person(), [an_agent(), an_agent()]
+        person, agents = pending_account(), [an_agent(), an_agent()]
 
         answered = at_once(
             *[lambda agent=agent: resend_link(account=person, agent=agent, reason="lost") for agent in agents]
         )
 
-        assert sorted(type(one).__name__ for one in answered) == ["MailLimitReached", "Message"]
+        assert sorted(type(one).__name__ for one in answered) == ["MailQuotaExceeded", "Message"]
         assert Message.objects.filter(person=person).count() == 1
 
 
@@ -564,7 +570,7 @@ def posted(browser: Client, address: str, form: dict[str, Any]) -> HttpResponse:
 def to_put_back(person: Account) -> list[int]:
     """The changes that can be taken back."""
     account = fresh(person)
-    return list(addresses_to_put_back(account, changes_to_review(account)))
+    return list(restorable_addresses(account, changes_to_review(account)))
 
 
 def good_put_back(person: Account, **changed: Any) -> dict[str, Any]:
@@ -611,7 +617,7 @@ class TestPuttingTheAddressBack:
         assert Redirection.objects.get(account=person).target == ""
 
     def test_of_several_changes_takes_back_the_chosen_one_and_the_later_ones(self, browser):
-        person = active_person(recovery_address=OWN)
+        person = active_account(recovery_address=OWN)
         change_to(person, "milieu@exemple.org")
         change_to(person, INTRUDERS)
         lock_account(account=person, reason=LockReason.PHISHING)
@@ -655,7 +661,7 @@ class TestPuttingTheAddressBack:
 
     def test_does_not_undo_what_agents_have_decided(self, browser):
         """HLP-05: it took two agents; one alone cannot take it back."""
-        person = active_person(recovery_address=OWN)
+        person = active_account(recovery_address=OWN)
         change_to(person, "milieu@exemple.org")
         in_force(fresh(person))
         lock_account(account=person, reason=LockReason.PHISHING)
@@ -668,14 +674,14 @@ class TestPuttingTheAddressBack:
 
     def test_does_not_undo_what_came_before_a_decision_of_agents(self):
         """HLP-05: the person's later change may be taken back, the earlier one not any more."""
-        person = active_person(recovery_address=OWN)
+        person = active_account(recovery_address=OWN)
         change_to(person, "milieu@exemple.org")
         in_force(fresh(person))
         decided = fresh(person).recovery_address
         change_to(person, INTRUDERS)
         lock_account(account=person, reason=LockReason.PHISHING)
         account = fresh(person)
-        assert list(addresses_to_put_back(account, changes_to_review(account)).values()) == [decided]
+        assert list(restorable_addresses(account, changes_to_review(account)).values()) == [decided]
 
     def test_leaves_what_an_earlier_release_has_settled(self):
         """HLP-02, HLP-06"""
@@ -685,7 +691,7 @@ class TestPuttingTheAddressBack:
         assert to_put_back(person) == []
 
     def test_of_a_first_address_that_replaced_none_is_not_offered(self):
-        person = active_person(recovery_address="")
+        person = active_account(recovery_address="")
         change_to(person, INTRUDERS)
         lock_account(account=person, reason=LockReason.PHISHING)
         assert to_put_back(person) == []
@@ -698,21 +704,21 @@ class TestPuttingTheAddressBack:
         assert fresh(person).recovery_address == OWN
 
     def test_of_an_account_that_is_not_locked_is_refused(self, browser):
-        person = active_person(recovery_address=OWN)
+        person = active_account(recovery_address=OWN)
         entry = change_to(person, INTRUDERS)
         answer = browser.post(act_on("put-back", person), {"change": entry.pk, "reason": "Pas elle, dit-elle"})
         assert "Ce compte n’est pas bloqué" in said(answer)
         assert fresh(person).recovery_address == INTRUDERS
         with pytest.raises(NotLocked):
-            put_back_address(account=person, agent=an_agent(), change=entry.pk)
+            restore_address(account=person, agent=an_agent(), change=entry.pk)
 
     def test_is_for_agents_alone(self):
         """ADM-05"""
         person = robbed_person()
         [change] = to_put_back(person)
-        for nobody in (active_person(), person):
-            with pytest.raises(NotForThisAgent):
-                put_back_address(account=person, agent=nobody, change=change)
+        for nobody in (active_account(), person):
+            with pytest.raises(UnlockNotAllowed):
+                restore_address(account=person, agent=nobody, change=change)
         assert fresh(person).recovery_address == INTRUDERS
 
     def test_a_replacement_that_waits_is_told_before_the_release(self, browser):
@@ -725,7 +731,7 @@ class TestResending:
     @pytest.mark.parametrize(
         ("make", "kind", "path", "words"),
         [
-            (pending_person, Kind.NEW_LINK, "/activation/", "lien d’activation"),
+            (pending_account, Kind.NEW_LINK, "/activation/", "lien d’activation"),
             (released_person, Kind.REACTIVATION, "/reactivation/", "lien de réactivation"),
         ],
         ids=["pending", "released"],
@@ -758,11 +764,11 @@ class TestResending:
     @pytest.mark.parametrize(
         ("make", "sentence"),
         [
-            (active_person, "Ce compte est actif : aucun lien n’est à renvoyer"),
+            (active_account, "Ce compte est actif : aucun lien n’est à renvoyer"),
             (locked_person, "Ce compte est bloqué : aucun lien ne peut partir"),
-            (lambda: pending_person(end_date=timezone.localdate() - timedelta(days=1)), "Ce compte est fermé"),
-            (lambda: pending_person(recovery_address=""), "aucune adresse de secours"),
-            (lambda: pending_person(recovery_address_disputed_at=timezone.now()), "n’est pas celle de la personne"),
+            (lambda: pending_account(end_date=timezone.localdate() - timedelta(days=1)), "Ce compte est fermé"),
+            (lambda: pending_account(recovery_address=""), "aucune adresse de secours"),
+            (lambda: pending_account(recovery_address_disputed_at=timezone.now()), "n’est pas celle de la personne"),
         ],
         ids=["active", "locked", "left", "no address", "disputed"],
     )
@@ -779,14 +785,14 @@ class TestResending:
         assert state_of(person) == before
 
     def test_needs_a_reason_of_the_list(self, browser):
-        person = pending_person()
+        person = pending_account()
         for reason in ("", "parce que"):
             assert "Choisissez un motif" in said(browser.post(act_on("resend", person), {"reason": reason}))
         assert not Message.objects.exists()
 
     def test_waits_a_minute_and_three_times_an_hour_are_enough(self, browser):
         """ENU-05: whoever asks, the person or agents; from when the next may leave is said."""
-        person = pending_person()
+        person = pending_account()
         with time_machine.travel(ONE_MORNING, tick=False) as clock:
             assert resend_now(person) is None
             assert resend_now(person) == ONE_MORNING + timedelta(minutes=1)
@@ -808,16 +814,16 @@ class TestResending:
 
     def test_counts_what_the_person_asked_for(self, postman):
         """ENU-05"""
-        person = pending_person()
+        person = pending_account()
         with time_machine.travel(ONE_MORNING, tick=False) as clock:
             for _ in range(3):
-                request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+                request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
                 postman.deliver()
                 clock.shift(timedelta(minutes=2))
             assert resend_now(person) == ONE_MORNING + timedelta(hours=1)
 
     def test_shows_when_the_last_one_left_and_what_became_of_it(self, browser):
-        person = pending_person()
+        person = pending_account()
         Message.objects.create(
             kind=Kind.ACTIVATION,
             person=person,
@@ -836,6 +842,6 @@ def resend_now(person: Account) -> datetime | None:
     """None when the link leaves, or from when it could."""
     try:
         resend_link(account=person, agent=an_agent(), reason="lost")
-    except MailLimitReached as refused:
+    except MailQuotaExceeded as refused:
         return refused.retry_at
     return None

@@ -13,11 +13,11 @@ from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.locking.lock import lock_account, lock_as_agent
 from accounts.models import Account, Lock
 from agents.accounts.search import AccountList, accounts_found, accounts_matching
-from agents.dashboard import figures_of_the_week, what_waits
+from agents.dashboard import dashboard, weekly_counts
 from agents.roles import Role
 from agents.templatetags.agents import masked
-from assistance.services import ask_for_assistance
-from core.templatetags.dates import past_moment
+from assistance.services import create_request
+from core.templatetags.dates import past_datetime
 from journal.events import Event
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
@@ -29,7 +29,7 @@ from tests.agents.intruders import INTRUDERS, OWN, robbed_person
 from tests.agents.signed_in import an_agent, inside
 from tests.agents.test_account_actions import said
 from tests.assistance.asking import written
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.locking import fresh, locked_person, release, released_person
 
@@ -41,11 +41,11 @@ RESEND, RESEND_AFTER_RELEASE = "Renvoyer le lien d’activation", "Renvoyer le l
 
 
 def somebody_who_left() -> Account:
-    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+    return active_account(end_date=timezone.localdate() - timedelta(days=1))
 
 
 def somebody_erased() -> Account:
-    person = active_person()
+    person = active_account()
     erase_person(account=person)
     return fresh(person)
 
@@ -56,14 +56,14 @@ def found(query: str) -> set[Account]:
 
 class TestSearch:
     def test_by_the_beginnings_of_names_and_identifiers(self):
-        zoe = pending_person(
+        zoe = pending_account(
             given_name="Zoé",
             family_name="Lefèvre",
             uid="zlefevre",
             hr_id="HR-77/B.k_9",
             institutional_address="zoe.lefevre+un'deux&trois=quatre~cinq@univ-exemple.fr",
         )
-        pending_person(given_name="Paul", family_name="Girard")
+        pending_account(given_name="Paul", family_name="Girard")
         names = ["lefevre", "LEFÈVRE", "zoé lef", "lefe zo", "zoe.lefevre", "zoe.lefevre@univ-exemple.fr", "zlefevr"]
         identifiers = [
             "hr-77",
@@ -82,11 +82,11 @@ class TestSearch:
         assert found("efevre") == found("lefevre paul") == set()
 
     def test_names_of_several_words_may_be_written_as_one(self):
-        someone = pending_person(given_name="Grace", family_name="O’Connor")
+        someone = pending_account(given_name="Grace", family_name="O’Connor")
         assert found("oconnor") == found("o'connor") == {someone}
 
     def test_uses_its_index(self):
-        pending_person()
+        pending_account()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
         assert "agents_account_search" in accounts_matching("lefevre").explain()
@@ -119,7 +119,7 @@ class TestSearch:
     def test_goes_from_page_to_page_without_counting(self):
         _agent, browser = inside()
         for _ in range(30):
-            pending_person(given_name="Ada")
+            pending_account(given_name="Ada")
         first = browser.get(reverse("admin:accounts"), {"q": "ada"}).content.decode()
         second = browser.get(reverse("admin:accounts"), {"q": "ada", "page": "2"}).content.decode()
         assert first.count('<th scope="row">') == 25
@@ -132,7 +132,7 @@ class TestAnAccount:
     def test_each_opening_is_in_its_journal(self):
         """Design §9"""
         agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         for _ in range(2):
             browser.get(reverse("admin:account", args=[person.pk]))
         opened = person.journal.filter(event=Event.ACCOUNT_OPENED)
@@ -141,7 +141,7 @@ class TestAnAccount:
     def test_the_recovery_address_is_masked_until_it_is_asked_for(self):
         """LOG-01: sensitive_read."""
         agent, browser = inside()
-        person = active_person(recovery_address="camille.durand@exemple.net")
+        person = active_account(recovery_address="camille.durand@exemple.net")
         address = reverse("admin:account", args=[person.pk])
 
         page = browser.get(address).content.decode()
@@ -157,7 +157,7 @@ class TestAnAccount:
     def test_shows_the_fate_of_mails_and_neither_ine_nor_birth_date(self):
         """HLP-03: what somebody could be asked is not on the screen."""
         _agent, browser = inside()
-        person = active_person(ine="0123456789A")
+        person = active_account(ine="0123456789A")
         Message.objects.create(
             kind=Kind.ACTIVATION,
             person=person,
@@ -175,10 +175,10 @@ class TestAnAccount:
     @pytest.mark.parametrize(
         ("make", "role", "buttons"),
         [
-            (active_person, Role.LECTURE, set()),
-            (active_person, Role.ASSISTANCE, {LOCK}),
-            (active_person, Role.RESPONSABLES, {LOCK, CORRECT}),
-            (pending_person, Role.ASSISTANCE, {LOCK, RESEND}),
+            (active_account, Role.LECTURE, set()),
+            (active_account, Role.ASSISTANCE, {LOCK}),
+            (active_account, Role.RESPONSABLES, {LOCK, CORRECT}),
+            (pending_account, Role.ASSISTANCE, {LOCK, RESEND}),
             (released_person, Role.ASSISTANCE, {LOCK, RESEND_AFTER_RELEASE}),
             (locked_person, Role.LECTURE, set()),
             (locked_person, Role.ASSISTANCE, {RELEASE}),
@@ -207,7 +207,7 @@ class TestAnAccount:
 
     def test_keeps_the_request_that_the_agent_comes_from(self):
         _agent, browser = inside()
-        person = active_person()
+        person = active_account()
         address = reverse("admin:account", args=[person.pk])
         html = browser.get(address, {"demande": "A-2345B"}).content.decode()
         assert f'href="{reverse("admin:account-lock", args=[person.pk])}?demande=A-2345B"' in html
@@ -215,7 +215,7 @@ class TestAnAccount:
 
     def test_shows_the_facts_and_hides_the_addresses(self):
         _agent, browser = inside()
-        person = active_person(hr_id="RH-4711")
+        person = active_account(hr_id="RH-4711")
         owner = recovering.browser_of(person)
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         proposed_by_hr(person, "chez.les.rh@exemple.org")
@@ -241,7 +241,7 @@ class TestAnAccount:
 
     def test_shows_what_became_of_the_last_mails(self):
         _agent, browser = inside()
-        person = pending_person()
+        person = pending_account()
         for number, status in enumerate(
             (Status.QUEUED, Status.SENT, Status.DELIVERED, Status.REFUSED, Status.GIVEN_UP)
         ):
@@ -261,8 +261,8 @@ class TestAnAccount:
 
     def test_shows_its_requests_and_how_earlier_locks_ended(self):
         agent, browser = inside()
-        person = active_person(phone="+33467123456")
-        one = ask_for_assistance(**written(login=person.login))
+        person = active_account(phone="+33467123456")
+        one = create_request(**written(login=person.login))
         lock_account(account=person, reason=LockReason.PHISHING)
         other = an_agent(family_name="Girard")
         release(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
@@ -270,7 +270,7 @@ class TestAnAccount:
         answer = browser.get(reverse("admin:account", args=[person.pk]))
         page = said(answer)
         assert reverse("admin:request", args=[one.reference]) in answer.content.decode()
-        assert f"Autre : contactez la DSIN Le {past_moment(timezone.now())[:2]}" in page
+        assert f"Autre : contactez la DSIN Le {past_datetime(timezone.now())[:2]}" in page
         assert "Commentaire : Encore lui" in page
         assert "Rappel au numéro connu des RH : 04 67 12 34 56 Camille Girard Rappelée au bureau." in page
 
@@ -296,7 +296,7 @@ class TestWhatHappened:
         """ux A3"""
         agent, browser = inside(given_name="Lea", family_name="Martin")
         person = robbed_person()
-        one = ask_for_assistance(**written(login=person.login))
+        one = create_request(**written(login=person.login))
         release(
             person,
             agent=agent,
@@ -326,7 +326,7 @@ class TestWhatHappened:
     def test_leaves_out_who_only_looked_unless_asked(self):
         """Design §9: each opening is kept; twenty of them would hide what was done."""
         _agent, browser = inside()
-        person = active_person()
+        person = active_account()
         for _ in range(25):
             browser.get(reverse("admin:account", args=[person.pk]))
         looked = "Fiche consultée par un agent"
@@ -338,7 +338,7 @@ class TestWhatHappened:
 
     def test_can_be_looked_through_by_topic(self):
         _agent, browser = inside()
-        person = active_person()
+        person = active_account()
         recovering.browser_of(person)
         Message.objects.create(kind=Kind.PASSWORD_RESET, person=person, address=person.recovery_address)
         of_topic = {
@@ -355,7 +355,7 @@ class TestWhatHappened:
 
     def test_names_the_addresses_that_agents_gave(self):
         _agent, browser = inside()
-        person = active_person(recovery_address="camille.durand@exemple.net")
+        person = active_account(recovery_address="camille.durand@exemple.net")
         correction = in_force(person)
         page = self.page(browser, person)
         assert f"c•••d@exemple.net → {masked(correction.new_address)}" in page
@@ -364,8 +364,8 @@ class TestWhatHappened:
 
 class TestWhatWaits:
     def test_is_counted_and_each_count_leads_to_its_list(self):
-        late = pending_person(created_at=timezone.now() - timedelta(days=15))
-        locked, bounced, ending = active_person(), active_person(), pending_person()
+        late = pending_account(created_at=timezone.now() - timedelta(days=15))
+        locked, bounced, ending = active_account(), active_account(), pending_account()
         Lock.objects.create(account=locked, reason=LockReason.PHISHING)
         Message.objects.create(
             kind=Kind.PASSWORD_RESET, person=bounced, address=bounced.recovery_address, status=Status.BOUNCED
@@ -379,7 +379,7 @@ class TestWhatWaits:
                 deadline=timezone.localtime().replace(hour=23, minute=59, second=59),
             )
 
-        waits = what_waits()
+        waits = dashboard()
 
         counted = (waits.locked, waits.came_back, waits.links_ending_today, waits.not_activated)
         assert counted == (1, 1, 1, 1)
@@ -395,21 +395,21 @@ class TestWhatWaits:
     @pytest.mark.parametrize(("days", "shown"), [(2, 1), (5, 0)])
     def test_the_university_says_when_somebody_should_have_activated(self, settings, days, shown):
         settings.NOT_ACTIVATED_AFTER_DAYS = days
-        pending_person(created_at=timezone.now() - timedelta(days=3))
-        assert what_waits().not_activated == shown
+        pending_account(created_at=timezone.now() - timedelta(days=3))
+        assert dashboard().not_activated == shown
         _agent, browser = inside()
         assert f"il y a plus de {days} jours" in browser.get(reverse("admin:index")).content.decode()
 
     def test_links_of_yesterday_and_of_those_who_have_activated_wait_no_more(self):
-        for person, when in ((active_person(), timedelta(0)), (pending_person(), timedelta(days=-1))):
+        for person, when in ((active_account(), timedelta(0)), (pending_account(), timedelta(days=-1))):
             Message.objects.create(
                 kind=Kind.ACTIVATION,
                 person=person,
                 address=person.recovery_address,
                 deadline=timezone.localtime().replace(hour=23, minute=59, second=59) + when,
             )
-        assert what_waits().links_ending_today == 0
+        assert dashboard().links_ending_today == 0
 
     def test_the_week_is_told_in_the_words_of_the_journal(self):
         _agent, _browser = inside()
-        assert (Event.SIGNED_IN, 1) in figures_of_the_week()
+        assert (Event.SIGNED_IN, 1) in weekly_counts()

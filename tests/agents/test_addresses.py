@@ -13,17 +13,17 @@ from django.utils import timezone
 from accounts.enums import LockReason, Proof
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.recovery.corrections import approve_replacement, give_up_replacement
-from agents.addresses.pending import addresses_waiting
+from accounts.recovery.corrections import approve_replacement, cancel_replacement
+from agents.addresses.pending import pending_addresses
 from agents.roles import Role
-from core.templatetags.dates import moment, past_moment_short
+from core.templatetags.dates import datetime_long, past_datetime_short
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.accounts.recovery.correcting import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.accounts.recovery.recovering import fresh
 from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import a_request
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import EMAIL, N
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def read(answer) -> str:
 class TestCorrecting:
     def test_somebody_who_has_never_activated_at_once(self, browser, me):
         """Design §9"""
-        person = pending_person()
+        person = pending_account()
         form = read(browser.get(correcting(person)))
         assert "la correction s’applique tout de suite" in form
         assert "proof" not in form
@@ -84,7 +84,7 @@ class TestCorrecting:
 
     def test_anybody_else_is_proposed_to_a_second_agent(self, browser, me):
         """HLP-05"""
-        person = active_person(phone="+33467123456")
+        person = active_account(phone="+33467123456")
         form = read(browser.get(correcting(person)))
         assert "un autre agent doit approuver" in form
         assert "04\u00a067\u00a012\u00a034\u00a056" in form
@@ -99,7 +99,7 @@ class TestCorrecting:
 
     def test_whoever_comes_from_a_request_goes_back_to_it(self, browser):
         """The journal knows which one led to it."""
-        person = active_person()
+        person = active_account()
         request = a_request(login=person.login)
         back = reverse("admin:request", args=[request.reference])
         path = f"{correcting(person)}?demande={request.reference}"
@@ -111,7 +111,7 @@ class TestCorrecting:
         assert entry.details["reference"] == request.reference
 
     def test_the_present_address_is_masked_and_the_field_remembers_nothing(self, browser):
-        person = active_person(recovery_address="camille.durand@exemple.net")
+        person = active_account(recovery_address="camille.durand@exemple.net")
         form = browser.get(correcting(person)).content.decode()
         assert "c•••d@exemple.net" in form
         assert "camille.durand@" not in form
@@ -135,7 +135,7 @@ class TestCorrecting:
     )
     def test_what_is_wrong_is_said_and_nothing_typed_is_lost(self, browser, changed, said):
         """HLP-03, HLP-04, FWD-02"""
-        person = active_person(recovery_address="une@exemple.net", phone="")
+        person = active_account(recovery_address="une@exemple.net", phone="")
         typed = {**TYPED, **changed}
         answer = browser.post(correcting(person), typed)
         assert answer.status_code == 200
@@ -145,7 +145,7 @@ class TestCorrecting:
 
     @pytest.mark.parametrize(("spelling", "stored"), [("corrected", "gmail.com"), ("kept", "gmial.com")])
     def test_an_address_that_looks_mistyped_is_asked_about(self, browser, spelling, stored):
-        person = active_person()
+        person = active_account()
         slip = {**TYPED, "address": "camille@gmial.com"}
         asked = read(browser.post(correcting(person), slip))
         assert "Utiliser camille@gmail.com" in asked
@@ -154,7 +154,7 @@ class TestCorrecting:
         assert RecoveryAddressCorrection.objects.get().new_address == f"camille@{stored}"
 
     @pytest.mark.parametrize("value", [value for value, _policy in EMAIL])
-    @pytest.mark.parametrize("make", [pending_person, active_person])
+    @pytest.mark.parametrize("make", [pending_account, active_account])
     def test_any_address_is_answered(self, browser, value, make):
         """INP-03: the EMAIL pack."""
         person = make()
@@ -166,7 +166,7 @@ class TestCorrecting:
     @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str)])
     def test_any_text_is_answered_and_shown_as_text(self, browser, name):
         """INP-05"""
-        person = active_person()
+        person = active_account()
         answer = browser.post(correcting(person), {**TYPED, "reason": f"Vue au guichet. {N[name]}"})
         assert answer.status_code in (200, 302)
         for correction in RecoveryAddressCorrection.objects.all():
@@ -176,7 +176,7 @@ class TestCorrecting:
 
     def test_an_account_that_was_activated_meanwhile_asks_for_a_proof(self, browser):
         """Race: what was typed stays."""
-        person = pending_person()
+        person = pending_account()
         browser.get(correcting(person))
         lock_account(account=person, reason=LockReason.OTHER)
         answer = browser.post(correcting(person), {"address": GIVEN, "reason": REASON})
@@ -188,7 +188,7 @@ class TestCorrecting:
         """Race: between the form and the row."""
         from agents.addresses import views as addresses
 
-        person = pending_person()
+        person = pending_account()
         act = addresses.correct_at_once
 
         def locked_just_now(**facts):
@@ -204,7 +204,7 @@ class TestCorrecting:
 
     def test_another_proposal_that_was_faster_is_told(self, browser):
         """Race"""
-        person, other = active_person(), a_responsable(given_name="Léa", family_name="Martin")
+        person, other = active_account(), a_responsable(given_name="Léa", family_name="Martin")
         proposed(person, other)
         answer = read(browser.post(correcting(person), {**TYPED, "address": "autre@exemple.org"}))
         assert "Léa Martin a proposé une autre adresse pour ce compte" in answer
@@ -212,14 +212,14 @@ class TestCorrecting:
         assert RecoveryAddressCorrection.objects.count() == 1
 
     def test_one_that_is_open_is_shown_instead_of_a_form(self, browser):
-        person = active_person()
+        person = active_account()
         correction = approved(person)
         shown = browser.get(correcting(person)).content.decode()
         assert reverse("admin:address", args=[correction.pk]) in shown
         assert 'name="address"' not in shown
 
     def test_a_closed_account_has_no_form_and_keeps_its_address(self, browser):
-        person = active_person(end_date=timezone.localdate() - timedelta(days=1))
+        person = active_account(end_date=timezone.localdate() - timedelta(days=1))
         assert 'name="address"' not in browser.get(correcting(person)).content.decode()
         assert "Ce compte est fermé" in read(browser.post(correcting(person), TYPED))
         assert not RecoveryAddressCorrection.objects.exists()
@@ -234,7 +234,7 @@ class TestCorrecting:
     def test_hidden_fields_approve_nothing(self, browser):
         """ADM-06"""
         forged = {"approved_by": "1", "approved_at": "2020-01-01", "effective_at": "2020-01-01", "applied_at": "x"}
-        browser.post(correcting(active_person()), {**TYPED, **forged})
+        browser.post(correcting(active_account()), {**TYPED, **forged})
         correction = RecoveryAddressCorrection.objects.get()
         assert (correction.approved_at, correction.effective_at, correction.applied_at) == (None, None, None)
 
@@ -244,7 +244,7 @@ class TestApproving:
         """HLP-05"""
         with time_machine.travel(datetime(2026, 6, 10, 10, tzinfo=UTC), tick=False):
             other, agent_browser = inside(Role.RESPONSABLES)
-            correction = proposed(active_person(), me)
+            correction = proposed(active_account(), me)
             assert "Examiner" in page(agent_browser, "addresses")
             shown = page(agent_browser, "address", correction.pk)
             for told in (GIVEN, correction.note, "En personne, pièce d’identité", me.full_name):
@@ -255,13 +255,13 @@ class TestApproving:
 
             correction.refresh_from_db()
             assert correction.effective_at == datetime(2026, 6, 11, 10, tzinfo=UTC)
-            assert f"Elle servira à partir du {moment(correction.effective_at)}." in read(answer)
+            assert f"Elle servira à partir du {datetime_long(correction.effective_at)}." in read(answer)
             assert correction.approved_by == other
-            assert past_moment_short(correction.effective_at) in page(browser, "addresses")
+            assert past_datetime_short(correction.effective_at) in page(browser, "addresses")
 
     def test_reading_the_address_is_in_the_journal(self, browser, me):
         """LOG-01: sensitive_read."""
-        correction = proposed(active_person())
+        correction = proposed(active_account())
         page(browser, "addresses")
         assert not JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
         page(browser, "address", correction.pk)
@@ -269,9 +269,9 @@ class TestApproving:
         assert entry.actor == me
 
     def test_the_lists_show_addresses_masked(self, browser):
-        person = active_person(recovery_address="camille.durand@exemple.net")
-        proposed(active_person())
-        approved(active_person())
+        person = active_account(recovery_address="camille.durand@exemple.net")
+        proposed(active_account())
+        approved(active_account())
         proposed_by_hr(person, OF_HR)
         html = browser.get(reverse("admin:addresses")).content.decode()
         for address in (GIVEN, OF_HR, person.recovery_address):
@@ -280,7 +280,7 @@ class TestApproving:
 
     def test_whoever_proposed_finds_no_button_and_a_forged_one_is_refused(self, browser, me):
         """HLP-05"""
-        correction = proposed(active_person(), me)
+        correction = proposed(active_account(), me)
         address = reverse("admin:address-approve", args=[correction.pk])
         shown = page(browser, "address", correction.pk)
         assert address not in shown
@@ -293,7 +293,7 @@ class TestApproving:
 
     def test_approving_needs_a_form_of_ours_and_no_link_does_it(self, browser):
         """SES-07, ADM-06"""
-        correction = proposed(active_person())
+        correction = proposed(active_account())
         address = reverse("admin:address-approve", args=[correction.pk])
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
@@ -304,12 +304,12 @@ class TestApproving:
 
     @pytest.mark.parametrize("what", ["approved", "given up", "in force", "outdated", "closed"])
     def test_what_came_between_is_told(self, browser, what):
-        person, other = active_person(), a_responsable(given_name="Léa", family_name="Martin")
+        person, other = active_account(), a_responsable(given_name="Léa", family_name="Martin")
         correction = in_force(person) if what == "in force" else proposed(person)
         if what == "approved":
             approve_replacement(correction_id=correction.pk, agent=other)
         if what == "given up":
-            give_up_replacement(correction_id=correction.pk, agent=other, reason=REASON)
+            cancel_replacement(correction_id=correction.pk, agent=other, reason=REASON)
         if what == "outdated":
             Account.objects.filter(pk=person.pk).update(recovery_address="choisie@exemple.org")
         if what == "closed":
@@ -330,7 +330,7 @@ class TestApproving:
 
     def test_of_a_slip_put_right_at_once_there_is_no_page(self, browser):
         """There is nothing to approve."""
-        person = pending_person()
+        person = pending_account()
         browser.post(correcting(person), {"address": GIVEN, "reason": REASON})
         correction = RecoveryAddressCorrection.objects.get()
         for name in ("address", "address-give-up"):
@@ -345,7 +345,7 @@ class TestApproving:
 class TestGivingUp:
     def test_needs_a_reason_and_leaves_the_address(self, browser, me):
         """HLP-05"""
-        correction = approved(active_person())
+        correction = approved(active_account())
         address = reverse("admin:address-give-up", args=[correction.pk])
         assert "Annuler le remplacement" in read(browser.get(address))
         assert "Écrivez la raison" in read(browser.post(address, {"reason": " "}))
@@ -359,7 +359,7 @@ class TestGivingUp:
         assert (entry.actor, entry.details["reason"]) == (me, REASON)
 
     def test_too_late_is_told(self, browser):
-        correction = in_force(active_person())
+        correction = in_force(active_account())
         address = reverse("admin:address-give-up", args=[correction.pk])
         for answer in (browser.get(address, follow=True), browser.post(address, {"reason": REASON}, follow=True)):
             assert "Cette adresse est en vigueur depuis le" in read(answer)
@@ -369,7 +369,7 @@ class TestGivingUp:
 class TestWhatHrProposes:
     def test_is_taken_up_with_its_address_which_is_in_no_address_bar(self, browser, me):
         """ADM-08, LOG-01"""
-        person = active_person()
+        person = active_account()
         proposed_by_hr(person, OF_HR)
         listed = browser.get(reverse("admin:addresses")).content.decode()
         link = f"{correcting(person)}?proposition=rh"
@@ -385,14 +385,14 @@ class TestWhatHrProposes:
         assert OF_HR not in browser.get(link).content.decode()
 
     def test_without_a_proposal_the_form_begins_empty(self, browser):
-        person = active_person()
+        person = active_account()
         form = browser.get(f"{correcting(person)}?proposition=rh").content.decode()
         assert "value=" not in address_field(form)
         assert not person.journal.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
 
     def test_is_dismissed_with_a_reason(self, browser, me):
         """ADM-08"""
-        person = active_person()
+        person = active_account()
         entry = proposed_by_hr(person, OF_HR)
         address = reverse("admin:address-dismiss", args=[entry.pk])
         assert OF_HR not in browser.get(address).content.decode()
@@ -437,7 +437,7 @@ class TestWhatHrProposes:
         assert "Durand24" in first
         last = browser.get(reverse("admin:addresses"), {"page": "99"}).content.decode()
         assert "Page suivante" not in last
-        assert addresses_waiting().proposed_by_hr == 2_000
+        assert pending_addresses().proposed_by_hr == 2_000
 
     @pytest.mark.parametrize("typed", ["0", "-1", "x", "99999999", "\u0663", "' OR 1=1", "a\x00"])
     def test_forged_pages_are_the_first_or_an_empty_one(self, browser, typed):
@@ -446,11 +446,11 @@ class TestWhatHrProposes:
 
 
 def test_what_waits_is_counted():
-    proposed(active_person())
-    approved(active_person())
+    proposed(active_account())
+    approved(active_account())
     for _ in range(2):
-        proposed_by_hr(active_person(), OF_HR)
-    waits = addresses_waiting()
+        proposed_by_hr(active_account(), OF_HR)
+    waits = pending_addresses()
     assert (waits.to_approve, waits.proposed_by_hr) == (1, 2)
 
 

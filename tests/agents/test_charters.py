@@ -34,7 +34,7 @@ from tests.agents.charter_drafts import (
     the_draft,
 )
 from tests.agents.signed_in import an_agent, browser_of, code_of, give_code, inside
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -68,9 +68,9 @@ def follow(browser: Client, response) -> object:
 class TestTheList:
     def test_shows_each_version_with_its_acceptances(self):
         me, browser = a_publisher()
-        active_person()
+        active_account()
         charter = published(me)
-        publishing.keep_typed(author=an_agent(Role.RESPONSABLES), charter_id=None, typed={})
+        publishing.save_unsaved_text(author=an_agent(Role.RESPONSABLES), charter_id=None, typed={})
         page = text_of(browser.get(LIST))
         assert "2 personnes sur 3 dont le compte est actif, soit 66 %" in page
         assert charter.version in page
@@ -319,7 +319,7 @@ class TestWhatWasTyped:
         me, browser = a_publisher()
         other = an_agent(Role.RESPONSABLES)
         draft = a_draft(me)
-        publishing.keep_typed(author=me, charter_id=draft.pk, typed=sent(draft, me, text_fr=MINE))
+        publishing.save_unsaved_text(author=me, charter_id=draft.pk, typed=sent(draft, me, text_fr=MINE))
         if fate == "published":
             publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=other)
             page = browser.get(edit_page(draft))
@@ -333,7 +333,7 @@ class TestWhatWasTyped:
     def test_can_be_thrown_away(self):
         me, browser = a_publisher()
         draft = a_draft(me)
-        publishing.keep_typed(author=me, charter_id=draft.pk, typed={"text_fr": MINE})
+        publishing.save_unsaved_text(author=me, charter_id=draft.pk, typed={"text_fr": MINE})
         page = follow(browser, browser.post(reverse("admin:charter-forget")))
         assert "n’est pas enregistré" not in text_of(page).replace("Le texte non enregistré est effacé.", "")
         assert typed_in(browser.get(edit_page(draft))) == FRENCH
@@ -341,7 +341,7 @@ class TestWhatWasTyped:
     def test_is_shown_to_its_author_only(self):
         me, _browser = a_publisher()
         draft = a_draft(me)
-        publishing.keep_typed(author=me, charter_id=draft.pk, typed={"text_fr": MINE})
+        publishing.save_unsaved_text(author=me, charter_id=draft.pk, typed={"text_fr": MINE})
         _other, others_browser = a_publisher()
         assert typed_in(others_browser.get(edit_page(draft))) == FRENCH
         assert MINE not in text_of(others_browser.get(LIST))
@@ -358,7 +358,7 @@ class TestWhatWasTyped:
         elif permit == "somebody else":
             visitor = browser_of(an_agent(Role.RESPONSABLES))
         elif permit == "no agent":
-            typed["permit"] = permit_for(active_person())
+            typed["permit"] = permit_for(active_account())
         else:
             typed["permit"] = permit
         answered = visitor.post(edit_page(draft), typed)
@@ -387,7 +387,7 @@ class TestThePreview:
         assert "<h3>Article 1. Une autre règle</h3>" in french
         assert "Read the full charter (1 article, 1 minute)" in english
         assert "<h3>Article 1. Another rule</h3>" in english
-        person = pending_person()
+        person = pending_account()
         published_one = publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=me)
         visitor = Client()
         begin(visitor, person)
@@ -469,7 +469,7 @@ class TestThePreview:
 class TestThePublication:
     def test_says_what_happens_and_asks_for_a_reason(self):
         me, browser = a_publisher()
-        active_person()
+        active_account()
         draft = a_draft(me)
         page = text_of(browser.get(publish_page(draft)))
         assert "2 personnes dont le compte est actif devront l’accepter à leur prochaine connexion" in page
@@ -569,7 +569,7 @@ class TestAfterwards:
 
     def test_somebody_is_asked_at_the_next_sign_in_and_reads_what_was_previewed(self):
         me, browser = a_publisher()
-        person = active_person()
+        person = active_account()
         publishes(browser, a_draft(me))
         visitor = browser_of(person)
 
@@ -588,7 +588,7 @@ class TestAfterwards:
 
     def test_somebody_who_reads_the_former_version_reads_the_new_one_before_accepting(self):
         me, browser = a_publisher()
-        person, visitor = pending_person(), Client()
+        person, visitor = pending_account(), Client()
         begin(visitor, person)
         visitor.get(reverse(CHARTER))
         before = charter_answer()
@@ -604,7 +604,7 @@ class TestAfterwards:
 
     def test_somebody_who_is_past_the_charter_is_asked_again_before_the_password(self):
         me, browser = a_publisher()
-        person, visitor = pending_person(), Client()
+        person, visitor = pending_account(), Client()
         begin(visitor, person)
         answer(visitor, CHARTER)
         publishes(browser, a_draft(me))

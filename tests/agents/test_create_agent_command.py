@@ -14,7 +14,7 @@ from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.agents.signed_in import browser_of, with_application
-from tests.factories import active_person
+from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def create_agent(*words: str) -> str:
 
 def test_makes_an_account_an_agent_and_prints_the_code_once():
     """SES-05: whatever was open is signed out."""
-    person = active_person()
+    person = active_account()
     browser_of(person)
 
     printed = create_agent(person.login, "--role", "Assistance")
@@ -51,7 +51,7 @@ def test_makes_an_account_an_agent_and_prints_the_code_once():
 
 
 def test_gives_another_code_when_asked():
-    person = active_person()
+    person = active_account()
     first = CODE.search(create_agent(person.login, "--role", "Lecture"))[0]
     with_application(person)
     second = CODE.search(create_agent(person.login, "--role", "Lecture", "--new-code"))[0]
@@ -63,7 +63,7 @@ def test_gives_another_code_when_asked():
 
 
 def test_another_role_replaces_the_first():
-    person = active_person()
+    person = active_account()
     create_agent(person.login, "--role", "Responsables")
     create_agent(person.login, "--role", "Lecture")
     assert [group.name for group in person.groups.all()] == ["Lecture"]
@@ -71,7 +71,7 @@ def test_another_role_replaces_the_first():
 
 def test_gives_no_role_to_a_locked_account():
     """ADM-05, HLP-01"""
-    person = active_person()
+    person = active_account()
     lock_account(account=person, reason=LockReason.PHISHING)
     with pytest.raises(CommandError, match="bloqué"):
         create_agent(person.login, "--role", "Lecture")
@@ -80,7 +80,7 @@ def test_gives_no_role_to_a_locked_account():
 
 def test_leaves_the_last_responsable_who_can_come_in():
     """ADM-05"""
-    person = active_person()
+    person = active_account()
     create_agent(person.login, "--role", "Responsables")
     with_application(person)
     with pytest.raises(CommandError, match="nommez d’abord"):

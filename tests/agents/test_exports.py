@@ -23,17 +23,17 @@ from agents.accounts.search import LAST_PAGE, ON_A_PAGE
 from agents.exports import csv_export as exporting
 from agents.exports import views as exports
 from agents.exports.csv_export import ACCOUNT_COLUMNS, JOURNAL_COLUMNS, REQUEST_COLUMNS, Table, journal_table
-from agents.journal.filters import Wanted
+from agents.journal.filters import JournalQuery
 from agents.roles import Role
 from core.csv import FORMULA_STARTS
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from privacy.erasure import erase_person
 from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import a_request
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.headers import assert_headers
 
@@ -86,7 +86,7 @@ class TestFormulas:
         _agent, browser = inside(Role.RESPONSABLES)
         typed = FORMULAS + AWKWARD
         for text in typed:
-            pending_person(given_name=text, family_name="Essai", institutional_address=f"e{id(text)}@univ-exemple.fr")
+            pending_account(given_name=text, family_name="Essai", institutional_address=f"e{id(text)}@univ-exemple.fr")
 
         rows = [row for row in rows_of(browser, "accounts") if row[0] == "Essai"]
 
@@ -96,10 +96,10 @@ class TestFormulas:
 
     def test_none_reaches_a_cell_of_the_journal(self):
         _agent, browser = inside(Role.RESPONSABLES)
-        person = pending_person(
+        person = pending_account(
             given_name=N["N21"], institutional_address="ada.essai@univ-exemple.fr", family_name="Essai"
         )
-        with acting_from(Origin("web", "192.0.2.1", N["N24"])):
+        with use_request_context(RequestContext("web", "192.0.2.1", N["N24"])):
             for text in FORMULAS + AWKWARD:
                 record_event(account=person, actor=person, event=Event.ENROLMENT_CODE_GIVEN, reason=text)
 
@@ -129,7 +129,7 @@ class TestContent:
     def test_of_accounts_is_what_is_needed_and_no_more(self):
         """PRV-04"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person(
+        person = active_account(
             given_name="Zoé",
             family_name="Lefèvre",
             ine="0123456789A",
@@ -164,16 +164,18 @@ class TestContent:
             )
             for one in range(number)
         )
-        pending_person()
+        pending_account()
         rows = rows_of(browser, "accounts", q="essai", etat="pending")
         assert len({row[2] for row in rows}) == len(rows) == number
         assert exported()[0].details["rows"] == number
 
     def test_of_the_journal_is_what_the_page_shows(self):
         agent, browser = inside(Role.RESPONSABLES)
-        person, other = active_person(), active_person()
-        with acting_from(Origin("web", "192.0.2.9", "Firefox (Linux)")):
-            record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="nouveau@exemple.net")
+        person, other = active_account(), active_account()
+        with use_request_context(RequestContext("web", "192.0.2.9", "Firefox (Linux)")):
+            record_event(
+                account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="nouveau@exemple.net"
+            )
             record_event(account=other, actor=other, event=Event.RECOVERY_CHANGE_REQUESTED, address="cache@exemple.net")
         filters = {"evenement": Event.RECOVERY_CHANGE_REQUESTED, "compte": person.login, "par": "personne"}
 
@@ -197,7 +199,7 @@ class TestContent:
     def test_of_the_journal_keeps_nothing_of_the_erased(self):
         """PRV-07"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
+        person = active_account(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
         record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
         erase_person(account=person)
 
@@ -226,7 +228,7 @@ class TestTheJournalOfExports:
     def test_has_who_took_what_why_and_how_much(self):
         agent, browser = inside(Role.RESPONSABLES)
         for name in ("Ada", "Zoé"):
-            active_person(given_name=name, family_name="Essai")
+            active_account(given_name=name, family_name="Essai")
 
         file_of(browser, "accounts", q="essai", etat="active")
 
@@ -249,7 +251,7 @@ class TestTheJournalOfExports:
     def test_names_no_address_in_clear(self):
         """LOG-02"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         file_of(browser, "accounts", q="camille@exemple.net")
         file_of(browser, "journal", compte=person.login, du="2026-01-01")
         assert "@exemple.net" in exported()[0].details["filters"][0]
@@ -375,7 +377,7 @@ class TestAnswers:
     def test_a_list_that_is_too_long_is_refused_before_it_is_made(self, monkeypatch):
         _agent, browser = inside(Role.RESPONSABLES)
         for name in ("Ada", "Inès", "Paul", "Zoé"):
-            pending_person(given_name=name, family_name="Essai")
+            pending_account(given_name=name, family_name="Essai")
         for module in (exporting, exports):
             monkeypatch.setattr(module, "MOST_ROWS", 3)
 
@@ -396,7 +398,7 @@ class TestAnswers:
             with connection.cursor() as cursor:
                 cursor.execute(MANY_ENTRIES, [agent.pk, agent.pk, event, rows])
             tracemalloc.start()
-            exporting.export(table=journal_table(Wanted(about=event).entries()), actor=agent, reason=WHY).close()
+            exporting.export(table=journal_table(JournalQuery(about=event).entries()), actor=agent, reason=WHY).close()
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert [entry.details["rows"] for entry in exported()] == [4_000, 16_000]

@@ -5,6 +5,8 @@ import re
 
 from django.conf import settings as portal
 
+from tests.project import PACKAGES
+
 #: Where text becomes HTML without being escaped. Reviewed: none of them is given what somebody typed, but for the
 #: charter, which `nh3` cleans on the line that says so.
 UNESCAPED = {
@@ -24,17 +26,7 @@ NOT_ESCAPED = re.compile(r"{%-?\s*autoescape\s+off")
 
 def sources(*endings: str) -> dict[str, str]:
     """The portal's own files, without the tests, by their names."""
-    folders = (
-        "accounts",
-        "activation",
-        "assistance",
-        "config",
-        "directory",
-        "local",
-        "mailrouting",
-        "outbox",
-        "templates",
-    )
+    folders = (*PACKAGES, "templates")
     paths = [path for folder in folders for path in (portal.BASE_DIR / folder).rglob("*") if path.suffix in endings]
     return {str(path.relative_to(portal.BASE_DIR)): path.read_text() for path in paths}
 

@@ -22,12 +22,12 @@ from agents.roles import Role
 from config.celery import app
 from hr_feed import importer as importing
 from hr_feed.models import LEASE, MOST_ATTEMPTS, HrFilePart, HrImport, ImportState
-from hr_feed.tasks import work_on_hr_files
+from hr_feed.tasks import run_hr_imports
 from hr_feed.uploads import jobs as working
 from hr_feed.uploads import services as receiving
-from hr_feed.uploads.expiry import let_go_of_old_files
-from hr_feed.uploads.jobs import work_on_next
-from hr_feed.uploads.sanity_checks import doubts
+from hr_feed.uploads.expiry import discard_old_files
+from hr_feed.uploads.jobs import run_next
+from hr_feed.uploads.sanity_checks import failed_checks
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
@@ -35,7 +35,7 @@ from outbox.models import Message
 from privacy.purge import purge
 from tests.agents.hr_imports import imported, now, people, previewed, received
 from tests.agents.signed_in import an_agent, inside
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import N
 from tests.hr_feed.hr_files import another, row, text_of
 from tests.hr_feed.hr_files import imported as imported_from_the_command_line
@@ -77,7 +77,7 @@ class TestSending:
         hr_import = HrImport.objects.get()
         assert answer.url == reverse("admin:import", args=[hr_import.pk])
         assert (hr_import.state, hr_import.uploaded_by) == (ImportState.TO_PREVIEW, agent)
-        assert work_on_next()
+        assert run_next()
         assert now(hr_import).state == ImportState.PREVIEWED
         assert not people_of_the_file()
         assert not Message.objects.filter(kind=Kind.ACTIVATION).exists()
@@ -88,7 +88,7 @@ class TestSending:
         """Web and worker share nothing but the database."""
         monkeypatch.setattr(receiving, "PART", 1_000)
         content = text_of(*people(50)).encode()
-        hr_import = receiving.receive(file=SimpleUploadedFile("a.csv", content), name="a.csv", agent=an_agent())
+        hr_import = receiving.store_upload(file=SimpleUploadedFile("a.csv", content), name="a.csv", agent=an_agent())
         assert hr_import.parts.count() == len(content) // 1_000 + 1
         with working._content(hr_import) as stream:
             assert stream.read() == content
@@ -130,9 +130,9 @@ class TestSending:
         agent, browser = inside(Role.RESPONSABLES)
         send(browser, text_of(row(given_name="Zoé"), end=end).encode(encoding))
         hr_import = HrImport.objects.get()
-        work_on_next()
+        run_next()
         receiving.approve(pk=hr_import.pk, agent=agent)
-        work_on_next()
+        run_next()
         assert Account.objects.get(hr_id="HR1").given_name == "Zoé"
 
     def test_bad_rows_are_told_by_line_and_good_ones_go_in(self):
@@ -251,8 +251,8 @@ class TestPreview:
         ],
     )
     def test_what_is_out_of_the_ordinary_is_said_loudly(self, foreseen, number):
-        assert len(doubts(foreseen)) == number
-        assert "5\u00a0000" in " ".join(doubts({"known": 5_000, "created": 4_000}))
+        assert len(failed_checks(foreseen)) == number
+        assert "5\u00a0000" in " ".join(failed_checks({"known": 5_000, "created": 4_000}))
 
     def test_somebody_without_the_right_sees_nothing_of_it(self):
         """ADM-05"""
@@ -281,8 +281,8 @@ class TestImporting:
         hr_import = previewed(*people(3))
 
         answers = [act(browser, "approval", hr_import) for _ in range(2)]
-        assert work_on_next()
-        assert not work_on_next()
+        assert run_next()
+        assert not run_next()
         answers.append(act(browser, "approval", hr_import))
 
         assert [answer.status_code for answer in answers] == [302, 302, 302]
@@ -307,13 +307,13 @@ class TestImporting:
         hr_import = previewed(*people(3))
         imported_from_the_command_line(another(1), another(2, employer="CNRS"))
         act(browser, "approval", hr_import)
-        work_on_next()
+        run_next()
         done = now(hr_import).done
         assert (hr_import.foreseen["created"], done["created"], done["updated"], done["unchanged"]) == (3, 1, 1, 1)
 
     def test_cannot_unlock_nor_take_back_what_people_have_chosen(self):
         """ADM-05, ADM-08"""
-        person = active_person(hr_id="HR1", recovery_address="choisie@exemple.net")
+        person = active_account(hr_id="HR1", recovery_address="choisie@exemple.net")
         Lock.objects.create(account=person, reason=LockReason.PHISHING)
 
         hr_import = imported(row())
@@ -335,7 +335,7 @@ class TestImporting:
         assert "Cochez la case" in act(browser, "approval", again, sure="1").content.decode()
         assert now(again).state == ImportState.PREVIEWED
         assert act(browser, "approval", again, sure="on").status_code == 302
-        work_on_next()
+        run_next()
 
         assert (now(again).done["updated"], now(again).done["unchanged"]) == (1, 2)
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
@@ -349,9 +349,9 @@ class TestImporting:
 
         assert "Un autre fichier est en cours d’import" in answer.content.decode()
         assert now(second).state == ImportState.PREVIEWED
-        work_on_next()
+        run_next()
         act(browser, "approval", second)
-        work_on_next()
+        run_next()
         assert now(second).state == ImportState.DONE
 
     def test_the_database_keeps_states_and_times_together(self):
@@ -369,24 +369,24 @@ class TestImporting:
 
 class TestWorker:
     def test_imports_do_not_stand_before_urgent_mail_and_the_task_carries_nothing_of_the_file(self):
-        for task in ("work_on_hr_files", "let_go_of_old_hr_files"):
+        for task in ("run_hr_imports", "discard_old_hr_files"):
             assert app.conf.task_routes[f"hr_feed.tasks.{task}"] == {"queue": "bulk"}
-        assert not inspect.signature(work_on_hr_files.run).parameters
-        [sweep] = [one for one in app.conf.beat_schedule.values() if one["task"] == work_on_hr_files.name]
+        assert not inspect.signature(run_hr_imports.run).parameters
+        [sweep] = [one for one in app.conf.beat_schedule.values() if one["task"] == run_hr_imports.name]
         assert sweep["schedule"] <= timedelta(seconds=20)
-        assert work_on_hr_files.time_limit > app.conf.task_time_limit
+        assert run_hr_imports.time_limit > app.conf.task_time_limit
 
     def test_one_worker_has_one_file_in_hand(self):
         first = received(*people(2))
         received(*people(3))
         HrImport.objects.filter(pk=first.pk).update(leased_until=timezone.now() + LEASE)
-        assert not work_on_next()
+        assert not run_next()
 
     def test_a_confirmed_file_goes_before_previews(self):
         waiting = previewed(*people(2))
         other = received(*people(3))
         receiving.approve(pk=waiting.pk, agent=an_agent())
-        work_on_next()
+        run_next()
         assert (now(waiting).state, now(other).state) == (ImportState.DONE, ImportState.TO_PREVIEW)
 
     def test_progress_is_told_while_it_runs(self, small_chunks, monkeypatch):
@@ -405,7 +405,7 @@ class TestWorker:
             return look
 
         monkeypatch.setattr(working, "_renewing", watched)
-        work_on_next()
+        run_next()
         assert [facts["done"] for facts in seen] == [11, 21, 26]
         assert {facts["total"] for facts in seen} == {26}
         assert {facts["over"] for facts in seen} == {False}
@@ -418,14 +418,14 @@ class TestWorker:
         act(browser, "approval", hr_import, sure="on")
         killed_after(monkeypatch, 30)
         with pytest.raises(KeyboardInterrupt):
-            work_on_next()
+            run_next()
         monkeypatch.undo()
         assert len(people_of_the_file()) == 30
         assert "L’import est en cours" in page_of(browser, hr_import)
-        assert not work_on_next()
+        assert not run_next()
 
         HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-        assert work_on_next()
+        assert run_next()
 
         done = now(hr_import)
         assert (done.state, done.attempts, done.done["created"], done.done["read"]) == (ImportState.DONE, 2, 50, 50)
@@ -441,15 +441,15 @@ class TestWorker:
 
         monkeypatch.setattr(working, "import_feed", fail)
         for _ in range(MOST_ATTEMPTS):
-            assert not work_on_next()
+            assert not run_next()
         assert now(hr_import).attempts == MOST_ATTEMPTS
         assert "Le traitement s’est arrêté" in page_of(browser, hr_import)
         assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
         monkeypatch.undo()
-        assert not work_on_next()
+        assert not run_next()
 
         act(browser, "resumption", hr_import)
-        assert work_on_next()
+        assert run_next()
 
         assert now(hr_import).state == ImportState.PREVIEWED
         assert [entry.actor for entry in told(Event.HR_IMPORT_RESUMED)] == [agent]
@@ -472,7 +472,7 @@ class TestWorker:
             return look
 
         monkeypatch.setattr(working, "_renewing", overtaken)
-        assert work_on_next()
+        assert run_next()
         assert now(hr_import).state == ImportState.TO_IMPORT
         assert len(people_of_the_file()) == 20
         assert not told(Event.HR_IMPORT_FINISHED)
@@ -492,7 +492,7 @@ class TestWorker:
             return look
 
         monkeypatch.setattr(working, "_renewing", abandoned)
-        work_on_next()
+        run_next()
         assert now(hr_import).state == ImportState.ABANDONED
         assert not HrFilePart.objects.exists()
 
@@ -524,13 +524,13 @@ class TestLettingGo:
         act(browser, "approval", hr_import, sure="on")
         killed_after(monkeypatch, 30)
         with pytest.raises(KeyboardInterrupt):
-            work_on_next()
+            run_next()
         HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
         act(browser, "abandonment", hr_import)
         assert now(hr_import).done["created"] == 30
         assert "Ce qui avait déjà été importé reste" in page_of(browser, hr_import)
 
-    @pytest.mark.parametrize("by", [let_go_of_old_files, purge])
+    @pytest.mark.parametrize("by", [discard_old_files, purge])
     def test_a_file_that_nobody_confirms_is_kept_for_a_day(self, by):
         """PRV-05"""
         old, young, running = previewed(*people(2)), previewed(*people(3)), received(*people(4))

@@ -19,17 +19,17 @@ from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from agents.journal import filters as journal_search
-from agents.journal.filters import ON_A_PAGE, Author, Mark, Wanted, newest
+from agents.journal.filters import ON_A_PAGE, Author, JournalQuery, PageCursor, newest
 from agents.journal.formatting import FACTS, author_of, facts_of
 from agents.roles import Role
 from agents.staff.services import withdraw_role
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from privacy.erasure import erase_person
 from tests.agents.signed_in import an_agent, inside
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -75,13 +75,13 @@ def entry_of(event: Event, at: datetime = NOON, **facts: Any) -> JournalEntry:
 
 
 def found(**wanted: Any) -> list[JournalEntry]:
-    return list(Wanted(**wanted).entries())
+    return list(JournalQuery(**wanted).entries())
 
 
 class TestFilters:
     def test_by_author(self):
         """In the words in which the entries are told."""
-        agent, person = an_agent(), pending_person()
+        agent, person = an_agent(), pending_account()
         by_agent = entry_of(Event.ACCOUNT_OPENED, account=person, actor=agent)
         about_nobody = entry_of(Event.CHARTER_PUBLISHED, actor=agent)
         by_owner = entry_of(Event.SIGNED_IN, account=person, actor=person)
@@ -106,7 +106,7 @@ class TestFilters:
 
     def test_by_event_and_by_topic(self):
         _agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         record_event(account=person, actor=person, event=Event.SIGNED_IN)
         lock_account(account=person, reason=LockReason.PHISHING)
 
@@ -133,7 +133,7 @@ class TestFilters:
     def test_by_account_and_that_is_in_the_journal(self):
         """Design §9: what an agent opens."""
         agent, browser = inside(Role.LECTURE)
-        person, other = active_person(), active_person()
+        person, other = active_account(), active_account()
         record_event(account=other, actor=other, event=Event.SIGNED_IN)
 
         lines = shown(page_of(browser, compte=person.login.partition("@")[0].upper()))
@@ -150,7 +150,7 @@ class TestFilters:
 
     def test_together(self):
         agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         for actor in (agent, person):
             record_event(account=person, actor=actor, event=Event.ACCOUNT_OPENED)
         today = timezone.localdate().isoformat()
@@ -162,13 +162,13 @@ class TestFilters:
         _agent, browser = inside(Role.LECTURE)
         former, responsable = an_agent(given_name="Zoé"), an_agent(Role.RESPONSABLES)
         withdraw_role(account=former, actor=responsable, reason="A changé de service.")
-        record_event(account=active_person(), actor=former, event=Event.ACCOUNT_OPENED)
+        record_event(account=active_account(), actor=former, event=Event.ACCOUNT_OPENED)
 
         html = page_of(browser, par=former.pk)
 
         assert f'<option value="{former.pk}" selected>{former}</option>' in html
         assert "Agent Zoé" in shown(html)[0]
-        assert active_person(given_name="Inès").full_name not in page_of(browser).partition("</form>")[0]
+        assert active_account(given_name="Inès").full_name not in page_of(browser).partition("</form>")[0]
 
 
 class TestHostileFilters:
@@ -276,22 +276,22 @@ class TestPages:
         assert "v0" in line
 
     def test_a_mark_is_read_as_it_was_written(self):
-        mark = Mark(datetime(2026, 3, 10, 22, 59, 59, 999_999, tzinfo=UTC), 12)
-        assert Mark.read(str(mark)) == mark
+        mark = PageCursor(datetime(2026, 3, 10, 22, 59, 59, 999_999, tzinfo=UTC), 12)
+        assert PageCursor.read(str(mark)) == mark
         for text in ("", "1", "1-", "a-b", "1-2-3", " 1-2", "1-2\n", "-1-2", "1" * 17 + "-1", "1-" + "1" * 19):
-            assert Mark.read(text) is None
+            assert PageCursor.read(text) is None
 
     def test_a_page_behind_the_last_entry_is_the_first_page(self):
         entry = entry_of(Event.SIGNED_IN)
-        entries = Wanted(about=Event.SIGNED_IN).entries()
-        assert journal_search.before(Mark(entry.at, 0), entries) == newest(entries)
+        entries = JournalQuery(about=Event.SIGNED_IN).entries()
+        assert journal_search.before(PageCursor(entry.at, 0), entries) == newest(entries)
 
 
 class TestEntries:
     def test_addresses_are_masked(self):
         """What is masked on other pages is masked here."""
         _agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         details = {
             "old": "vieux@exemple.net",
             "new": "nouveau@exemple.net",
@@ -309,9 +309,11 @@ class TestEntries:
 
     def test_without_an_account_and_of_an_erased_one(self):
         _agent, browser = inside(Role.LECTURE)
-        person = active_person(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
-        with acting_from(Origin("web", "192.0.2.66", "Firefox (Linux)")):
-            record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
+        person = active_account(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
+        with use_request_context(RequestContext("web", "192.0.2.66", "Firefox (Linux)")):
+            record_event(
+                account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net"
+            )
         erase_person(account=person)
         record_event(account=None, event=Event.DATA_PURGED, gone={"journal": 3, "sessions": 0}, failed=[])
 
@@ -326,14 +328,14 @@ class TestEntries:
 
     def test_of_a_person_lead_to_the_account(self):
         _agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         html = page_of(browser, compte=person.login)
         assert f'href="{reverse("admin:account", args=[person.pk])}"' in html
 
     def test_say_where_it_was_done(self):
         _agent, browser = inside(Role.LECTURE)
-        person = pending_person()
-        with acting_from(Origin("web", "2001:db8::7", "Safari (iOS)")):
+        person = pending_account()
+        with use_request_context(RequestContext("web", "2001:db8::7", "Safari (iOS)")):
             record_event(account=person, event=Event.LINK_REQUESTED)
         [line] = [one for one in shown(page_of(browser, compte=person.login)) if one.startswith("Nouveau lien")]
         assert "Lien reçu par e-mail ou inconnu Page web 2001:db8::7 Safari (iOS)" in line
@@ -347,7 +349,7 @@ class TestEntries:
     def test_show_hostile_reasons_as_text(self, name):
         """INP-05"""
         _agent, browser = inside(Role.LECTURE)
-        person = pending_person()
+        person = pending_account()
         record_event(account=person, event=Event.ENROLMENT_CODE_GIVEN, reason=N[name])
         raw = browser.get(reverse("admin:journal"), {"compte": person.login}).content.decode()
         assert N[name] not in raw or name == "N14"
@@ -377,7 +379,7 @@ def keys_recorded_in(source: str) -> set[str]:
     return named - {"account", "accounts", "actor", "event"}
 
 
-RECORDING = {"record", "record_each"}
+RECORDING = {"record_event", "record_events", "record"}
 
 
 class TestScale:
@@ -385,7 +387,7 @@ class TestScale:
 
     def test_a_page_asks_the_same_of_the_database_however_much_there_is(self):
         _agent, browser = inside(Role.LECTURE)
-        person = active_person()
+        person = active_account()
         counts = []
         for number in (3, 3 * ON_A_PAGE):
             JournalEntry.objects.bulk_create(
@@ -410,10 +412,10 @@ class TestScale:
     def test_each_filter_has_its_index(self, wanted, index):
         people: dict[str, Account] = {}
         for field in wanted.keys() & {"by", "account"}:
-            people[field] = pending_person()
+            people[field] = pending_account()
         with connection.cursor() as cursor:
-            cursor.execute(MANY_ENTRIES, [pending_person().pk, NOON])
-        entries = Wanted(**{**wanted, **people}).entries()[: ON_A_PAGE + 1]
+            cursor.execute(MANY_ENTRIES, [pending_account().pk, NOON])
+        entries = JournalQuery(**{**wanted, **people}).entries()[: ON_A_PAGE + 1]
         sql, parameters = entries.query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN {sql}", parameters)

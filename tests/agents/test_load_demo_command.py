@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.auth.login import identify
+from accounts.auth.login import authenticate
 from accounts.enums import Category, State
 from accounts.models import Account
 from agents.management.commands.load_demo import PASSWORD
@@ -45,7 +45,7 @@ def test_two_are_active_and_in_the_directory_one_of_them_to_sign_in_with():
     load()
 
     nadia = Account.objects.get(institutional_address="nadia.lefevre@univ-exemple.fr")
-    assert identify(login=nadia.login, password=PASSWORD) == nadia
+    assert authenticate(login=nadia.login, password=PASSWORD) == nadia
     assert [person.family_name for person in find_people("lefevre").people] == ["Lefèvre"]
     assert Account.objects.active().count() == 2
     assert f"{nadia.login.partition('@')[0]}    {PASSWORD}" in WELCOME

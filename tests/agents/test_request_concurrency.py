@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Account
 from assistance import handling
-from assistance.enums import Fact, Progress, StepKind
+from assistance.enums import Fact, RequestState, StepKind
 from assistance.handling import TRIES
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
@@ -14,7 +14,7 @@ from journal.models import JournalEntry
 from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import an_agent
 from tests.assistance.asking import a_request
-from tests.factories import active_person
+from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def tried(act, *args, **kwargs) -> str:
     """The name of the refusal; empty when it was done."""
     try:
         act(*args, **kwargs)
-    except handling.HandlingRefused as refusal:
+    except handling.RequestActionRefused as refusal:
         return type(refusal).__name__
     return ""
 
@@ -53,7 +53,7 @@ def test_two_agents_who_take_a_request_at_the_same_instant_do_not_both_get_it():
 
 def test_two_agents_who_take_over_at_the_same_instant_do_not_both_get_it():
     for _ in range(ROUNDS):
-        away, person = an_agent(), active_person()
+        away, person = an_agent(), active_account()
         request, agents = taken_by(away, person), (an_agent(), an_agent())
 
         answers = together(
@@ -70,7 +70,7 @@ def test_two_agents_who_take_over_at_the_same_instant_do_not_both_get_it():
 def test_wrong_answers_at_the_same_instant_are_never_more_than_three():
     """Design §9: over several requests, by several agents."""
     for _ in range(ROUNDS):
-        person, agents = active_person(), [an_agent() for _ in range(3)]
+        person, agents = active_account(), [an_agent() for _ in range(3)]
         requests = [taken_by(agent, person, number) for number, agent in enumerate(agents)]
         tries = [(agent, request) for agent, request in zip(agents, requests, strict=True) for _ in range(2)]
 
@@ -83,18 +83,18 @@ def test_wrong_answers_at_the_same_instant_are_never_more_than_three():
             )
         )
 
-        assert sorted(answers) == [*[""] * TRIES, *["TriesAreOver"] * (len(tries) - TRIES)]
+        assert sorted(answers) == [*[""] * TRIES, *["TooManyMismatches"] * (len(tries) - TRIES)]
         assert RequestStep.objects.misses(person).count() == TRIES
         assert JournalEntry.objects.filter(account=person, event=Event.FACT_COMPARED).count() == TRIES
 
 
 def test_closing_while_a_colleague_takes_over_has_one_outcome():
     for _ in range(ROUNDS):
-        agent, colleague, person = an_agent(), an_agent(), active_person()
+        agent, colleague, person = an_agent(), an_agent(), active_account()
         request = taken_by(agent, person)
 
         answers = together(
-            lambda: tried(handling.close_request, request=request, actor=agent, outcome=Progress.SOLVED),
+            lambda: tried(handling.close_request, request=request, actor=agent, outcome=RequestState.SOLVED),
             lambda: tried(handling.take_over, request=request, actor=colleague, holder=agent.pk),
         )
 

@@ -14,20 +14,20 @@ from accounts.enums import Category
 from accounts.models import Account
 from agents.roles import Role
 from assistance import handling
-from assistance.business_hours import call_expected_by, late_if_asked_by
-from assistance.enums import CallOutcome, Fact, Match, Progress, StepKind
+from assistance.business_hours import call_expected_by, late_threshold
+from assistance.enums import CallOutcome, Fact, Match, RequestState, StepKind
 from assistance.handling import TRIES
 from assistance.identity_checks import comparison_of
 from assistance.models import AssistanceRequest, RequestStep
-from core.retention import forget, kinds
+from core.retention import apply_rule, retention_rules
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.models import Message
 from privacy.erasure import erase_person
-from privacy.export import copy_for
+from privacy.export import export_person
 from tests.agents.signed_in import an_agent
 from tests.assistance.asking import a_request
-from tests.factories import active_person
+from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def colleague() -> Account:
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(institutional_address=LOGIN, ine="0123456789A")
+    return active_account(institutional_address=LOGIN, ine="0123456789A")
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def answered(request: AssistanceRequest, actor: Account, answer: Any = BORN, fac
 
 
 ACTS: dict[str, Callable[[AssistanceRequest, Account], object]] = {
-    "hand back": lambda one, actor: handling.hand_back(request=one, actor=actor),
-    "call": lambda one, actor: handling.note_call(request=one, actor=actor, outcome=CallOutcome.REACHED),
+    "hand back": lambda one, actor: handling.release_request(request=one, actor=actor),
+    "call": lambda one, actor: handling.record_call(request=one, actor=actor, outcome=CallOutcome.REACHED),
     "compare": answered,
     "attach": lambda one, actor: handling.attach_account(request=one, actor=actor, name=LOGIN),
-    "close": lambda one, actor: handling.close_request(request=one, actor=actor, outcome=Progress.SOLVED),
+    "close": lambda one, actor: handling.close_request(request=one, actor=actor, outcome=RequestState.SOLVED),
 }
 OTHERS: dict[str, Callable[[AssistanceRequest, Account], object]] = {
     "take": lambda one, actor: handling.take_request(request=one, actor=actor),
@@ -103,7 +103,7 @@ class TestTaking:
             handling.take_request(request=request_, actor=agent)
 
         held = now(request_)
-        assert (held.state, held.taken_by, held.taken_at) == (Progress.TAKEN, agent, NOON)
+        assert (held.state, held.taken_by, held.taken_at) == (RequestState.TAKEN, agent, NOON)
         assert steps(held) == [(StepKind.TAKEN, "", "")]
         assert events(person) == [Event.REQUEST_TAKEN]
         assert person.journal.get(event=Event.REQUEST_TAKEN).details == {
@@ -127,9 +127,9 @@ class TestTaking:
     def test_nobody_is_written_to(self, taken, agent):
         """HLP-04: of nothing that agents do with a request."""
         before = Message.objects.count()
-        handling.note_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
+        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
         answered(taken, agent)
-        handling.close_request(request=taken, actor=agent, outcome=Progress.REFUSED, note=NOTE)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.REFUSED, note=NOTE)
         assert Message.objects.count() == before
 
     def test_a_request_of_nobody_is_taken_too(self, agent):
@@ -141,23 +141,23 @@ class TestTaking:
 
 class TestHandingOn:
     def test_back_to_the_queue(self, taken, agent, colleague, person):
-        handling.hand_back(request=taken, actor=agent)
+        handling.release_request(request=taken, actor=agent)
 
         free = now(taken)
-        assert (free.state, free.taken_by, free.taken_at) == (Progress.NEW, None, None)
+        assert (free.state, free.taken_by, free.taken_at) == (RequestState.NEW, None, None)
         assert events(person)[-1] == Event.REQUEST_HANDED_BACK
         handling.take_request(request=free, actor=colleague)
         assert now(taken).taken_by == colleague
 
     def test_over_from_a_colleague_who_is_away(self, taken, agent, colleague):
-        handling.note_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
+        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
 
         handling.take_over(request=taken, actor=colleague, holder=agent.pk)
 
-        assert (now(taken).taken_by, now(taken).state) == (colleague, Progress.CALL_TRIED)
+        assert (now(taken).taken_by, now(taken).state) == (colleague, RequestState.CALL_TRIED)
         assert RequestStep.objects.get(kind=StepKind.TAKEN_OVER).actor == colleague
         with pytest.raises(handling.AlreadyTaken):
-            handling.note_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
+            handling.record_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
 
     def test_over_from_somebody_else_than_was_on_the_screen_is_refused(self, taken, agent, colleague):
         third = an_agent()
@@ -168,7 +168,7 @@ class TestHandingOn:
         assert refusal.value.holder == third
 
     def test_over_from_nobody_is_refused(self, request_, agent, colleague):
-        with pytest.raises(handling.TakenByNobody):
+        with pytest.raises(handling.RequestNotTaken):
             handling.take_over(request=request_, actor=colleague, holder=agent.pk)
 
     def test_over_from_oneself_changes_nothing(self, taken, agent):
@@ -186,12 +186,12 @@ class TestOnlyWhoHoldsIt:
         assert (now(taken).state, len(steps(taken))) == (before.state, 1)
 
     def test_not_before_it_is_taken(self, act, request_, agent):
-        with pytest.raises(handling.TakenByNobody):
+        with pytest.raises(handling.RequestNotTaken):
             ACTS[act](request_, agent)
         assert steps(request_) == []
 
     def test_not_after_it_is_closed(self, act, taken, agent):
-        handling.close_request(request=taken, actor=agent, outcome=Progress.SOLVED)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
         with pytest.raises(handling.AlreadyClosed) as refusal:
             ACTS[act](taken, agent)
         assert refusal.value.closed_at == now(taken).closed_at
@@ -218,21 +218,21 @@ def test_who_manages_agents_helps_a_colleague():
     agent, colleague = an_agent(Role.RESPONSABLES), an_agent(Role.RESPONSABLES)
     theirs = a_request(login=colleague.login)
     handling.take_request(request=theirs, actor=agent)
-    handling.close_request(request=theirs, actor=agent, outcome=Progress.SOLVED)
-    assert now(theirs).state == Progress.SOLVED
+    handling.close_request(request=theirs, actor=agent, outcome=RequestState.SOLVED)
+    assert now(theirs).state == RequestState.SOLVED
 
 
 class TestCalls:
     @pytest.mark.parametrize(
         ("outcome", "state"),
         [
-            (CallOutcome.REACHED, Progress.TAKEN),
-            (CallOutcome.NO_ANSWER, Progress.CALL_TRIED),
-            (CallOutcome.WRONG_NUMBER, Progress.CALL_TRIED),
+            (CallOutcome.REACHED, RequestState.TAKEN),
+            (CallOutcome.NO_ANSWER, RequestState.CALL_TRIED),
+            (CallOutcome.WRONG_NUMBER, RequestState.CALL_TRIED),
         ],
     )
     def test_say_how_they_ended(self, taken, agent, person, outcome, state):
-        handling.note_call(request=taken, actor=agent, outcome=outcome, note=NOTE)
+        handling.record_call(request=taken, actor=agent, outcome=outcome, note=NOTE)
 
         assert now(taken).state == state
         assert steps(taken)[-1] == (StepKind.CALL, outcome, NOTE)
@@ -240,10 +240,10 @@ class TestCalls:
         assert NOTE not in str(person.journal.last().details)
 
     def test_the_second_that_reaches_the_person_takes_the_request_in_hand_again(self, taken, agent):
-        handling.note_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
+        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
         first = now(taken).called_at
-        handling.note_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
-        assert (now(taken).state, now(taken).called_at) == (Progress.TAKEN, first)
+        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
+        assert (now(taken).state, now(taken).called_at) == (RequestState.TAKEN, first)
 
     def test_the_first_keeps_the_promise(self):
         """Late is whoever nobody has called in time, not whoever is not helped yet."""
@@ -255,19 +255,19 @@ class TestCalls:
             assert now(request).is_late
             handling.take_request(request=request, actor=agent)
             assert now(request).is_late
-            handling.note_call(request=now(request), actor=agent, outcome=CallOutcome.NO_ANSWER)
+            handling.record_call(request=now(request), actor=agent, outcome=CallOutcome.NO_ANSWER)
             assert not now(request).is_late
 
 
 class TestNotes:
     def test_are_open_to_every_colleague_at_any_time(self, taken, agent, colleague, person):
         handling.add_note(request=taken, actor=colleague, note=NOTE)
-        handling.close_request(request=taken, actor=agent, outcome=Progress.SOLVED)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
         handling.add_note(request=now(taken), actor=colleague, note="Tout va bien.")
 
         assert [note for _kind, _outcome, note in steps(taken)] == ["", NOTE, "", "Tout va bien."]
         assert events(person).count(Event.REQUEST_NOTED) == 2
-        assert now(taken).state == Progress.SOLVED
+        assert now(taken).state == RequestState.SOLVED
 
 
 class TestComparing:
@@ -293,14 +293,14 @@ class TestComparing:
 
         one, other = person.journal.filter(event=Event.FACT_COMPARED)
         assert (one.details, one.actor) == (other.details, other.actor)
-        assert "match" not in str(copy_for(account=person, actor=person))
+        assert "match" not in str(export_person(account=person, actor=person))
 
     def test_three_wrong_answers_end_the_try_even_for_the_right_one(self, taken, agent):
         """Design §9: three misses end the try."""
         for _ in range(TRIES):
             assert answered(taken, agent, WRONG) is False
         for answer in (WRONG, BORN):
-            with pytest.raises(handling.TriesAreOver):
+            with pytest.raises(handling.TooManyMismatches):
                 answered(taken, agent, answer)
         assert RequestStep.objects.filter(kind=StepKind.FACT_MATCHED).count() == 0
         assert len(steps(taken)) == 1 + TRIES
@@ -312,18 +312,18 @@ class TestComparing:
             answered(another, actor, WRONG)
         last = a_request(login=LOGIN)
         handling.take_request(request=last, actor=colleague)
-        with pytest.raises(handling.TriesAreOver):
+        with pytest.raises(handling.TooManyMismatches):
             answered(last, colleague)
 
     def test_misses_follow_the_person_and_not_the_request(self, taken, agent, person):
         """Attaching the request to another account and back opens no new try."""
-        other = active_person(institutional_address="camille.durant@univ-exemple.fr", birth_date=date(1990, 1, 1))
+        other = active_account(institutional_address="camille.durant@univ-exemple.fr", birth_date=date(1990, 1, 1))
         for _ in range(TRIES):
             answered(taken, agent, WRONG)
         handling.attach_account(request=taken, actor=agent, name=other.login)
         assert answered(now(taken), agent, date(1990, 1, 1)) is True
         handling.attach_account(request=now(taken), actor=agent, name=LOGIN)
-        with pytest.raises(handling.TriesAreOver):
+        with pytest.raises(handling.TooManyMismatches):
             answered(now(taken), agent)
 
     def test_what_was_typed_into_the_form_is_no_try(self, agent, person):
@@ -341,14 +341,14 @@ class TestComparing:
             for _ in range(TRIES):
                 answered(request, agent, WRONG)
             clock.shift(timedelta(days=1) - timedelta(seconds=1))
-            with pytest.raises(handling.TriesAreOver):
+            with pytest.raises(handling.TooManyMismatches):
                 answered(request, agent)
             clock.shift(timedelta(seconds=1))
             assert answered(request, agent) is True
 
     def test_what_hr_does_not_know_is_not_compared_and_is_no_miss(self, agent):
         nobody = a_request(login="personne@univ-exemple.fr")
-        stranger = active_person(birth_date=None)
+        stranger = active_account(birth_date=None)
         about_stranger = a_request(login=stranger.login)
         for request in (nobody, about_stranger):
             handling.take_request(request=request, actor=agent)
@@ -368,7 +368,7 @@ class TestTheFactOfTheRequest:
         ],
     )
     def test_of_a_student(self, typed, known, match):
-        student = active_person(category=Category.STUDENT, ine=known)
+        student = active_account(category=Category.STUDENT, ine=known)
         assert comparison_of(a_request(login=student.login, ine=typed)).match == match
 
     @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ class TestTheFactOfTheRequest:
         [(BORN, BORN, Match.MATCH), (BORN, WRONG, Match.MISMATCH), (BORN, None, Match.UNKNOWN)],
     )
     def test_of_staff(self, typed, known, match):
-        someone = active_person(birth_date=known)
+        someone = active_account(birth_date=known)
         assert comparison_of(a_request(login=someone.login, birth_date=typed)).match == match
 
     def test_that_was_erased_or_never_given(self, request_):
@@ -389,7 +389,7 @@ class TestAttaching:
         "name", ["zoe.lambert@univ-exemple.fr", "Zoe.Lambert@univ-exemple.fr", "zlambert", "zoe.lambert"]
     )
     def test_by_whatever_the_account_is_called(self, agent, name):
-        zoe = active_person(institutional_address="zoe.lambert@univ-exemple.fr", uid="zlambert")
+        zoe = active_account(institutional_address="zoe.lambert@univ-exemple.fr", uid="zlambert")
         mistyped = a_request(login="zoe.lamber@univ-exemple.fr")
         handling.take_request(request=mistyped, actor=agent)
 
@@ -400,7 +400,7 @@ class TestAttaching:
         assert events(zoe) == [Event.REQUEST_ATTACHED]
 
     def test_somebody_else_tells_both_journals(self, taken, agent, person):
-        zoe = active_person(given_name="Zoe")
+        zoe = active_account(given_name="Zoe")
         handling.attach_account(request=taken, actor=agent, name=zoe.login)
         assert events(person)[-1] == Event.REQUEST_DETACHED
         assert events(zoe) == [Event.REQUEST_ATTACHED]
@@ -411,14 +411,14 @@ class TestAttaching:
 
     @pytest.mark.parametrize("name", ["", "personne", "a@b", "personne@univ-exemple.fr", "\x00", "é", "x" * 300])
     def test_nobody_s_name_is_refused(self, taken, agent, name):
-        with pytest.raises(handling.NobodyOfThatName):
+        with pytest.raises(handling.UnknownAccountName):
             handling.attach_account(request=taken, actor=agent, name=name)
         assert len(steps(taken)) == 1
 
     def test_somebody_who_was_erased_is_nobody(self, taken, agent):
-        gone = active_person(institutional_address="parti@univ-exemple.fr")
+        gone = active_account(institutional_address="parti@univ-exemple.fr")
         erase_person(account=gone)
-        with pytest.raises(handling.NobodyOfThatName):
+        with pytest.raises(handling.UnknownAccountName):
             handling.attach_account(request=taken, actor=agent, name="parti@univ-exemple.fr")
 
     def test_one_s_own_or_a_colleague_s_account_is_refused(self, taken, agent, colleague):
@@ -430,7 +430,7 @@ class TestAttaching:
 
 
 class TestClosing:
-    @pytest.mark.parametrize("outcome", [Progress.SOLVED, Progress.REFUSED, Progress.DUPLICATE])
+    @pytest.mark.parametrize("outcome", [RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE])
     def test_says_how(self, taken, agent, person, outcome):
         handling.close_request(request=taken, actor=agent, outcome=outcome, note=NOTE)
 
@@ -441,11 +441,11 @@ class TestClosing:
         assert not AssistanceRequest.objects.open().exists()
 
     def test_too_early_is_undone_by_any_colleague(self, taken, agent, colleague, person):
-        handling.close_request(request=taken, actor=agent, outcome=Progress.SOLVED)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
         handling.reopen_request(request=now(taken), actor=colleague)
 
         again = now(taken)
-        assert (again.state, again.closed_at, again.taken_by) == (Progress.TAKEN, None, colleague)
+        assert (again.state, again.closed_at, again.taken_by) == (RequestState.TAKEN, None, colleague)
         assert events(person)[-1] == Event.REQUEST_REOPENED
         with pytest.raises(handling.StillOpen):
             handling.reopen_request(request=again, actor=agent)
@@ -454,15 +454,19 @@ class TestClosing:
 class TestKeeping:
     def test_steps_go_with_their_request(self, taken, agent):
         """PRV-05"""
-        handling.close_request(request=taken, actor=agent, outcome=Progress.SOLVED, note=NOTE)
-        kind = next(kind for kind in kinds() if kind.name == "assistance-requests")
-        assert forget(kind, now=timezone.now() + timedelta(days=364)) == 0
-        assert forget(kind, now=timezone.now() + timedelta(days=366)) == 1
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED, note=NOTE)
+        kind = next(kind for kind in retention_rules() if kind.name == "assistance-requests")
+        assert apply_rule(kind, now=timezone.now() + timedelta(days=364)) == 0
+        assert apply_rule(kind, now=timezone.now() + timedelta(days=366)) == 1
         assert not RequestStep.objects.exists()
 
     def test_an_open_request_is_kept_however_old(self, taken):
         assert (
-            sum(forget(kind, now=timezone.now() + timedelta(days=4_000)) for kind in kinds() if "assist" in kind.name)
+            sum(
+                apply_rule(kind, now=timezone.now() + timedelta(days=4_000))
+                for kind in retention_rules()
+                if "assist" in kind.name
+            )
             == 0
         )
 
@@ -476,7 +480,7 @@ class TestKeeping:
         """HLP-04, PRV-07: nobody has shown who asked."""
         handling.add_note(request=taken, actor=agent, note=NOTE)
         answered(taken, agent, WRONG)
-        assert NOTE not in str(copy_for(account=person, actor=person))
+        assert NOTE not in str(export_person(account=person, actor=person))
 
 
 class TestLate:
@@ -486,7 +490,7 @@ class TestLate:
     )
     def test_is_told_of_many_as_of_one(self, moment):
         """On a working day, at night, on a Sunday, after a long weekend: to the second."""
-        last = late_if_asked_by(moment)
+        last = late_threshold(moment)
         assert call_expected_by(last) < moment
         assert call_expected_by(last + timedelta(seconds=1)) >= moment
 

@@ -17,18 +17,18 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from agents.dashboard import requests_waiting
+from agents.dashboard import pending_requests
 from agents.requests.filters import RequestList
 from agents.roles import Role
 from agents.templatetags.requests import since_when, telephone, waited
 from assistance import handling
-from assistance.enums import CallOutcome, Progress, StepKind
+from assistance.enums import CallOutcome, RequestState, StepKind
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.agents.signed_in import an_agent, browser_of, inside
 from tests.assistance.asking import a_request, asked
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def now(request: AssistanceRequest) -> AssistanceRequest:
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand", institutional_address=LOGIN, phone="+33467123456")
+    return active_account(given_name="Camille", family_name="Durand", institutional_address=LOGIN, phone="+33467123456")
 
 
 @pytest.fixture
@@ -111,9 +111,9 @@ def taken(request_, agent) -> AssistanceRequest:
 class TestQueue:
     def test_begins_with_what_has_waited_longest_and_tells_how_much_is_late(self):
         with time_machine.travel(NOON, tick=False) as clock:
-            early = asked_by(active_person())
+            early = asked_by(active_account())
             clock.shift(timedelta(hours=5))
-            late = asked_by(active_person())
+            late = asked_by(active_account())
             # Four working hours after the first, at 8 h 15 the next day, nobody has called.
             clock.move_to(datetime(2026, 10, 7, 6, 30, tzinfo=UTC))
             _agent, browser = inside()
@@ -130,28 +130,28 @@ class TestQueue:
         assert "Aucune demande à traiter." in text
 
     def test_shows_closed_ones_the_newest_first_and_only_when_asked_for(self, browser, agent):
-        done = [asked_by(active_person()) for _ in range(2)]
+        done = [asked_by(active_account()) for _ in range(2)]
         for one in done:
             handling.take_request(request=one, actor=agent)
-            handling.close_request(request=one, actor=agent, outcome=Progress.SOLVED)
-        waiting = asked_by(active_person())
+            handling.close_request(request=one, actor=agent, outcome=RequestState.SOLVED)
+        waiting = asked_by(active_account())
 
         assert queue(browser) == [waiting.reference]
         assert queue(browser, etat="solved") == [done[1].reference, done[0].reference]
         assert queue(browser, etat="all") == [waiting.reference, done[1].reference, done[0].reference]
 
-    @pytest.mark.parametrize("state", [*Progress.values, "mine"])
+    @pytest.mark.parametrize("state", [*RequestState.values, "mine"])
     def test_shows_one_state(self, browser, agent, state):
         made = {}
-        for one in Progress:
-            made[one.value] = request = asked_by(active_person())
-            if one != Progress.NEW:
+        for one in RequestState:
+            made[one.value] = request = asked_by(active_account())
+            if one != RequestState.NEW:
                 handling.take_request(request=request, actor=an_agent())
-            if one == Progress.CALL_TRIED:
+            if one == RequestState.CALL_TRIED:
                 handling.take_over(request=request, actor=agent, holder=now(request).taken_by_id)
-                handling.note_call(request=request, actor=agent, outcome=CallOutcome.NO_ANSWER)
+                handling.record_call(request=request, actor=agent, outcome=CallOutcome.NO_ANSWER)
                 made["mine"] = request
-            if one in (Progress.SOLVED, Progress.REFUSED, Progress.DUPLICATE):
+            if one in (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE):
                 holder = now(request).taken_by
                 assert holder is not None
                 handling.close_request(request=request, actor=holder, outcome=one)
@@ -165,14 +165,14 @@ class TestQueue:
 
     @pytest.mark.parametrize("query", ["zoe lamb", "LAMBERT", "Zoé", "zlambert", "zoe.lambert@univ-exemple.fr"])
     def test_finds_by_the_names_of_the_account(self, browser, query):
-        zoe = active_person(
+        zoe = active_account(
             given_name="Zoé",
             family_name="Lambert",
             uid="zlambert",
             institutional_address="zoe.lambert@univ-exemple.fr",
         )
         request = asked_by(zoe)
-        asked_by(active_person())
+        asked_by(active_account())
         assert queue(browser, q=query) == [request.reference]
 
     @pytest.mark.parametrize("query", ["personne.inconnue", "Personne Inconnue", "personne.inconnue@univ-exemple.fr"])
@@ -231,13 +231,13 @@ class TestQueue:
         assert len(counts) == 1
 
     def test_lists_are_as_many_for_every_state(self):
-        assert {state.value for state in Progress} < set(RequestList.values)
+        assert {state.value for state in RequestState} < set(RequestList.values)
 
 
 class TestOnePersonWhoAsksAgain:
     def test_is_one_line_with_a_way_to_the_others(self, browser, person):
         first, second, third = (asked_by(person) for _ in range(3))
-        other = asked_by(active_person())
+        other = asked_by(active_account())
 
         assert queue(browser) == [first.reference, other.reference]
         html = browser.get(reverse("admin:requests")).content.decode()
@@ -253,7 +253,7 @@ class TestOnePersonWhoAsksAgain:
 
     def test_hides_nobody_s_request_behind_that_of_another(self, browser):
         """One mailbox for many accounts: each account keeps its line, and says that there are others."""
-        about = [active_person() for _ in range(3)]
+        about = [active_account() for _ in range(3)]
         requests = [asked_by(one, contact_address="meme@exemple.net") for one in about]
         mistyped = asked_by(contact_address="meme@exemple.net")
         assert queue(browser) == [one.reference for one in (*requests, mistyped)]
@@ -262,7 +262,7 @@ class TestOnePersonWhoAsksAgain:
     def test_has_a_line_again_when_the_first_is_closed(self, browser, agent, person):
         first, second = asked_by(person), asked_by(person)
         handling.take_request(request=first, actor=agent)
-        handling.close_request(request=first, actor=agent, outcome=Progress.DUPLICATE)
+        handling.close_request(request=first, actor=agent, outcome=RequestState.DUPLICATE)
         assert queue(browser) == [second.reference]
         assert "autre demande" not in browser.get(reverse("admin:requests")).content.decode()
 
@@ -351,7 +351,7 @@ class TestTelephones:
 
     def test_without_a_number_of_hr_a_call_back_proves_nothing(self, browser):
         """HLP-03, HLP-04"""
-        text = text_of(page(browser, asked_by(active_person(phone=""))))
+        text = text_of(page(browser, asked_by(active_account(phone=""))))
         assert "rappeler celui de la demande ne prouve rien" in text
         assert "C’est celui à appeler" not in text
 
@@ -372,7 +372,7 @@ class TestIdentity:
     )
     def test_match_or_mismatch_is_told_and_the_values_are_not(self, browser, typed, known, said):
         """HLP-04, design §9"""
-        someone = active_person(birth_date=known)
+        someone = active_account(birth_date=known)
         text = text_of(page(browser, asked_by(someone, birth_date=typed)))
         assert f"Date de naissance {said} Dans la demande : •••" in text
         assert "Ils ne prouvent pas l’identité." in text
@@ -387,7 +387,7 @@ class TestIdentity:
     def test_is_shown_once_to_whoever_asks_and_noted(self, agent, browser, caplog):
         """LOG-01: sensitive_read. PRV-04: in no title, address or line of the log."""
         caplog.set_level("DEBUG")
-        student = active_person(category=Category.STUDENT, ine="0123456789A")
+        student = active_account(category=Category.STUDENT, ine="0123456789A")
         request = asked_by(student, ine="0123456789B")
         assert "0123456789" not in page(browser, request).content.decode()
 
@@ -409,7 +409,7 @@ class TestIdentity:
     def test_is_not_for_who_only_reads_nor_of_agents(self, browser, agent):
         """ADM-05"""
         _reader, reading = inside(Role.LECTURE)
-        request = asked_by(active_person())
+        request = asked_by(active_account())
         assert "Afficher" not in text_of(page(reading, request))
         assert act(reading, "identity", request).status_code == 403
         for account in (agent, an_agent()):
@@ -424,7 +424,7 @@ class TestComparingOnTheTelephone:
         "answer", ["29/2/1984", "29 02 1984", "29.2.1984", "29021984", "0123456789a", " 012 345 678 9A"]
     )
     def test_a_right_answer_is_no_proof(self, browser, agent, answer):
-        someone = active_person(ine="0123456789A")
+        someone = active_account(ine="0123456789A")
         request = asked_by(someone)
         handling.take_request(request=request, actor=agent)
 
@@ -532,7 +532,7 @@ class TestActing:
         assert act(browser, "take-over", request_, holder=str(colleague.pk)).status_code == 302
         assert now(request_).taken_by == agent
         assert act(browser, "hand-back", request_).status_code == 302
-        assert now(request_).state == Progress.NEW
+        assert now(request_).state == RequestState.NEW
 
     @pytest.mark.parametrize("holder", ["", "x", "0", "-1", "9" * 30])
     def test_taken_over_from_nobody_in_particular_is_not_taken_over(self, browser, request_, holder):
@@ -542,13 +542,13 @@ class TestActing:
         assert now(request_).taken_by == colleague
 
     def test_a_closed_request_says_so_and_is_reopened(self, browser, agent, taken):
-        handling.close_request(request=taken, actor=agent, outcome=Progress.SOLVED)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
         answer = act(browser, "call", taken, outcome="reached", note=NOTE)
         assert answer.status_code == 409
         assert "Cette demande a été close à" in text_of(answer)
         assert NOTE in answer.content.decode()
         assert act(browser, "reopen", taken).status_code == 302
-        assert now(taken).state == Progress.TAKEN
+        assert now(taken).state == RequestState.TAKEN
         assert act(browser, "reopen", taken).status_code == 409
 
     def test_without_help_there_is_a_reason(self, browser, taken):
@@ -576,7 +576,7 @@ class TestActing:
         answer = act(browser, name, taken, **typed)
         assert answer.status_code == 200
         assert "<title>Erreur" in answer.content.decode()
-        assert (now(taken).state, taken.steps.count()) == (Progress.TAKEN, 1)
+        assert (now(taken).state, taken.steps.count()) == (RequestState.TAKEN, 1)
 
     @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str)])
     def test_whatever_an_agent_writes_is_text(self, browser, taken, name):
@@ -616,7 +616,7 @@ class TestActing:
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
         assert act(strict, name, request_).status_code == 403
-        assert (now(request_).state, request_.steps.count()) == (Progress.NEW, 0)
+        assert (now(request_).state, request_.steps.count()) == (RequestState.NEW, 0)
 
     def test_who_only_reads_sees_no_button(self, request_):
         """ADM-05: absent, not greyed."""
@@ -635,7 +635,7 @@ class TestActing:
         assert "Prendre en charge" not in text
         for name in ("take", "note", "call"):
             assert act(browser, name, own).status_code == 403
-        assert now(own).state == Progress.NEW
+        assert now(own).state == RequestState.NEW
 
     def test_a_colleague_s_request_is_for_who_manages_agents(self, browser):
         """ADM-05"""
@@ -685,9 +685,9 @@ class TestTheAccount:
         lock_account(account=person, reason=LockReason.PHISHING)
         assert offered(assisting) == {"Débloquer le compte"}
         assert offered(responsible) == {"Débloquer le compte", "Corriger l’adresse"}
-        AssistanceRequest.objects.filter(pk=request_.pk).update(account=pending_person())
+        AssistanceRequest.objects.filter(pk=request_.pk).update(account=pending_account())
         assert offered(assisting) == {"Renvoyer le lien", "Bloquer le compte"}
-        gone = active_person(end_date=timezone.localdate() - timedelta(days=1))
+        gone = active_account(end_date=timezone.localdate() - timedelta(days=1))
         AssistanceRequest.objects.filter(pk=request_.pk).update(account=gone)
         assert offered(responsible) == {"Bloquer le compte"}
 
@@ -737,7 +737,7 @@ class TestWhatWaits:
         with time_machine.travel(timezone.now() - timedelta(days=10)):
             asked_by()
         asked_by()
-        waiting = requests_waiting()
+        waiting = pending_requests()
         assert (waiting.number, waiting.late) == (2, 1)
         html = browser.get(reverse("admin:index")).content.decode()
         assert "1 en retard" in html

@@ -13,12 +13,12 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from accounts.models import Account
-from accounts.permissions import Ability, may_act_on, may_manage, require_may_act_on
+from accounts.permissions import AgentPermission, may_act_on, may_manage, require_may_act_on
 from activation.models import Charter
 from agents import urls
 from agents.access import AgentView
 from agents.models import EnrolmentCode
-from agents.roles import ABILITIES, Role
+from agents.roles import ROLE_PERMISSIONS, Role
 from agents.site import AgentSite
 from journal.events import Event
 from journal.models import JournalEntry
@@ -27,7 +27,7 @@ from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
 from tests.agents.signed_in import an_agent, browser_of, inside, with_application
 from tests.assistance.asking import a_request
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz.watching import grown, written_so_far
 
 pytestmark = pytest.mark.django_db
@@ -112,14 +112,14 @@ def visited() -> Iterator[tuple[URLPattern, str]]:
 
 
 def somebody() -> int:
-    return active_person().pk
+    return active_account().pk
 
 
 #: What the pages are about, by name; the others with a key in their address are about an active person.
 SUBJECTS: dict[str, Callable[[], int | str]] = {
     **{name: lambda: a_request().reference for name in WHO if name.startswith("request") and name != "requests"},
-    **{name: lambda: proposed(active_person()).pk for name in ("address", "address-approve", "address-give-up")},
-    "address-dismiss": lambda: proposed_by_hr(active_person(), "rh@exemple.org").pk,
+    **{name: lambda: proposed(active_account()).pk for name in ("address", "address-approve", "address-give-up")},
+    "address-dismiss": lambda: proposed_by_hr(active_account(), "rh@exemple.org").pk,
     "agent-code": lambda: an_agent().pk,
     "agent-role": lambda: an_agent().pk,
     "agent-withdrawal": lambda: an_agent().pk,
@@ -141,7 +141,7 @@ def test_a_page_names_its_ability():
     for pattern in PAGES:
         view = pattern.callback.view_class
         assert issubclass(view, AgentView), pattern.name
-        assert isinstance(view.ability, Ability), pattern.name
+        assert isinstance(view.ability, AgentPermission), pattern.name
 
 
 @pytest.mark.parametrize("role", Role)
@@ -160,7 +160,7 @@ def test_nothing_is_open_to_others():
     """ADM-02: anonymous, somebody who is no agent, and even a superuser whose code was given in another session."""
     superuser, _elsewhere = inside()
     Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
-    browsers = {"stranger": Client(), "person": browser_of(active_person()), "superuser": browser_of(superuser)}
+    browsers = {"stranger": Client(), "person": browser_of(active_account()), "superuser": browser_of(superuser)}
     before = (reverse("login"), reverse("admin:verification"))
     wrong = []
     for pattern, address in visited():
@@ -190,21 +190,26 @@ def test_migrating_brings_the_roles_in_line():
 
     call_command("migrate", "assistance", verbosity=0)
 
-    for role, abilities in ABILITIES.items():
+    for role, abilities in ROLE_PERMISSIONS.items():
         held = Group.objects.get(name=role.value).permissions.values_list("codename", flat=True)
         assert set(held) == {ability.value for ability in abilities}
 
 
 def test_reading_roles_may_change_nothing():
     """ADM-05, design §9"""
-    assert ABILITIES[Role.LECTURE] == {Ability.SEE}
-    assert ABILITIES[Role.LECTURE] < ABILITIES[Role.ASSISTANCE] < ABILITIES[Role.RESPONSABLES] == set(Ability)
+    assert ROLE_PERMISSIONS[Role.LECTURE] == {AgentPermission.SEE}
+    assert (
+        ROLE_PERMISSIONS[Role.LECTURE]
+        < ROLE_PERMISSIONS[Role.ASSISTANCE]
+        < ROLE_PERMISSIONS[Role.RESPONSABLES]
+        == set(AgentPermission)
+    )
 
 
 class TestOnOthers:
     def test_nobody_acts_on_their_own_account_or_on_an_agents(self):
         """ADM-05"""
-        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_person()
+        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_account()
         assert may_act_on(agent, person)
         for forbidden in (agent, other):
             assert not may_act_on(agent, forbidden)
@@ -212,7 +217,7 @@ class TestOnOthers:
                 require_may_act_on(agent, forbidden)
 
     def test_nobody_manages_themselves_or_people_who_are_no_agents(self):
-        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(), active_person()
+        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(), active_account()
         assert may_manage(agent, other)
         assert not may_manage(agent, agent)
         assert not may_manage(agent, person)
@@ -250,14 +255,14 @@ class TestOnOthers:
 
     def test_a_code_for_somebody_who_is_no_agent_is_nowhere(self):
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         answer = browser.post(reverse("admin:agent-code", args=[person.pk]), {"reason": "une bonne raison"})
         assert answer.status_code == 404
 
     def test_hidden_fields_make_nobody_an_agent(self):
         """ADM-06"""
         _agent, browser = inside()
-        person = active_person()
+        person = active_account()
         forged = {"is_staff": "1", "is_superuser": "1", "groups": "1", "recovery_address": "a@evil.example"}
         browser.post(reverse("admin:account", args=[person.pk]), forged)
         browser.post(reverse("admin:account-address", args=[person.pk]), forged)
@@ -269,6 +274,6 @@ class TestOnOthers:
         agent, browser = inside()
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
-        for name, args in (("device-removal", []), ("account-address", [active_person().pk]), ("verification", [])):
+        for name, args in (("device-removal", []), ("account-address", [active_account().pk]), ("verification", [])):
             assert strict.post(reverse(f"admin:{name}", args=args), {"code": "000000"}).status_code == 403
         assert agent.totpdevice_set.exists()

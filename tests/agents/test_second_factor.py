@@ -34,7 +34,7 @@ from tests.agents.signed_in import (
     with_application,
     wrong_code,
 )
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import NEXT
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ class TestWithoutACode:
 
     def test_somebody_who_is_no_agent_is_refused(self):
         """ADM-02"""
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
         for name in ("index", "verification", "enrolment", "application"):
             answer = browser.get(reverse(f"admin:{name}"))
@@ -232,7 +232,7 @@ class TestSessions:
 
     def test_without_a_code_last_as_anybodys(self):
         with time_machine.travel(timezone.now(), tick=False) as clock:
-            browser = browser_of(active_person())
+            browser = browser_of(active_account())
             clock.shift(timedelta(minutes=20))
             assert browser.get(reverse("account")).status_code == 200
 

@@ -15,13 +15,13 @@ from accounts.models import Account, Session
 from agents.models import BackupCode, EnrolmentCode
 from agents.roles import Role
 from agents.staff.services import (
+    AccountIsNotAgent,
     CannotBeAgent,
     LastResponsable,
-    NoAgent,
-    NotForThisAgent,
+    RoleNotAllowed,
     RoleRefused,
-    appoint,
     change_role,
+    grant_role,
     withdraw_role,
 )
 from journal.events import Event
@@ -38,7 +38,7 @@ from tests.agents.signed_in import (
     inside,
     with_application,
 )
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.locking import fresh, released_person
 from tests.mail_delivery import text_of
 
@@ -73,7 +73,7 @@ class TestAdding:
     def test_makes_an_agent_who_still_needs_a_code(self):
         """ADM-03, ADM-05, SES-05"""
         agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         elsewhere = browser_of(person)
 
         answer = add(browser, person.login.upper(), "Assistance")
@@ -93,7 +93,7 @@ class TestAdding:
     def test_tells_the_person_everywhere(self, postman):
         """ADM-05"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         add(browser, person.login)
         mails = postman.deliver()
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.institutional_address}
@@ -104,9 +104,9 @@ class TestAdding:
     @pytest.mark.parametrize(
         ("somebody", "said"),
         [
-            (lambda: pending_person(), "pas encore activé"),
+            (lambda: pending_account(), "pas encore activé"),
             (lambda: released_person(), "nouveau mot de passe"),
-            (lambda: active_person(end_date=timezone.localdate() - ENOUGH_WAITED * 720), "fermé"),
+            (lambda: active_account(end_date=timezone.localdate() - ENOUGH_WAITED * 720), "fermé"),
             (lambda: an_agent(), "déjà un agent"),
         ],
         ids=["pending", "to reactivate", "closed", "agent"],
@@ -127,7 +127,7 @@ class TestAdding:
     def test_a_locked_account_gets_no_role(self):
         """ADM-05, HLP-01"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         lock_account(account=person, reason=LockReason.PHISHING)
         assert "bloqué" in add(browser, person.login).content.decode()
         assert not fresh(person).is_staff
@@ -144,22 +144,22 @@ class TestAdding:
     def test_only_the_roles_of_the_table_are_given(self, role):
         """ADM-06"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         assert "Choisissez un rôle" in add(browser, person.login, role).content.decode()
         assert not fresh(person).is_staff
 
     def test_of_two_responsables_who_add_the_same_person_one_is_told(self):
         """A kind word instead of a role that changes behind somebody's back."""
         first, other = inside(Role.RESPONSABLES), inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         add(first[1], person.login, "Assistance")
         assert "déjà un agent" in add(other[1], person.login, "Lecture").content.decode()
         assert roles_of(person) == ["Assistance"]
 
     def test_what_was_given_by_other_ways_is_gone(self):
         """ADM-05: a role is what the page says, and nothing besides."""
-        person = active_person(is_superuser=True)
-        appoint(account=person, role=Role.LECTURE)
+        person = active_account(is_superuser=True)
+        grant_role(account=person, role=Role.LECTURE)
         assert not fresh(person).is_superuser
         assert not fresh(person).has_perm("agents.lock")
 
@@ -210,9 +210,9 @@ class TestAnotherRole:
         other = an_agent()
         as_it_was = fresh(other)
         withdraw_role(account=other)
-        with pytest.raises(NoAgent):
+        with pytest.raises(AccountIsNotAgent):
             change_role(account=as_it_was, role=Role.RESPONSABLES)
-        with pytest.raises(NoAgent):
+        with pytest.raises(AccountIsNotAgent):
             withdraw_role(account=as_it_was)
         assert roles_of(other) == []
 
@@ -257,7 +257,7 @@ class TestWithdrawing:
         other = an_agent()
         code = enrolment_code_for(other)
         withdraw(browser, other)
-        appoint(account=fresh(other), role=Role.LECTURE)
+        grant_role(account=fresh(other), role=Role.LECTURE)
         again = browser_of(other)
         assert again.post(reverse("admin:enrolment"), {"code": code}).status_code == 200
         assert not TOTPDevice.objects.filter(user=other).exists()
@@ -292,7 +292,7 @@ class TestWhoMayNot:
             lambda: withdraw_role(account=agent, actor=agent),
             lambda: change_role(account=agent, role=Role.LECTURE, actor=agent),
         ):
-            with pytest.raises(NotForThisAgent):
+            with pytest.raises(RoleNotAllowed):
                 act()
         assert roles_of(agent) == ["Responsables"]
 
@@ -300,18 +300,18 @@ class TestWhoMayNot:
     def test_other_agents_manage_nobody(self, role):
         """ADM-05: neither through the page nor when the service is asked."""
         agent, browser = inside(role)
-        other, person = an_agent(), active_person()
+        other, person = an_agent(), active_account()
         assert add(browser, person.login).status_code == 403
         assert change(browser, other, "Lecture").status_code == 403
         assert withdraw(browser, other).status_code == 403
-        with pytest.raises(NotForThisAgent):
-            appoint(account=person, role=Role.LECTURE, actor=agent)
+        with pytest.raises(RoleNotAllowed):
+            grant_role(account=person, role=Role.LECTURE, actor=agent)
         assert not fresh(person).is_staff
         assert roles_of(other) == ["Assistance"]
 
     def test_people_who_are_no_agents_have_no_such_pages(self):
         _agent, browser = inside(Role.RESPONSABLES)
-        person = active_person()
+        person = active_account()
         assert change(browser, person, "Lecture").status_code == 404
         assert withdraw(browser, person).status_code == 404
         assert not fresh(person).is_staff
@@ -319,7 +319,7 @@ class TestWhoMayNot:
     def test_hidden_fields_do_nothing(self):
         """ADM-06"""
         _agent, browser = inside(Role.RESPONSABLES)
-        person, other = active_person(), active_person()
+        person, other = active_account(), active_account()
         forged = {"is_superuser": "on", "actor": "1", "account": str(other.pk), "pk": str(other.pk)}
         facts = {"login": person.login, "role": "Lecture", "reason": WHY}
         browser.post(reverse("admin:agent-new"), {**facts, **forged})
@@ -357,18 +357,18 @@ class TestTheLastResponsable:
 
 
 def test_a_locked_account_gets_no_role_from_the_service_either():
-    person = active_person()
+    person = active_account()
     lock_account(account=person, reason=LockReason.PHISHING)
     with pytest.raises(CannotBeAgent):
-        appoint(account=person, role=Role.LECTURE)
+        grant_role(account=person, role=Role.LECTURE)
     assert not person.journal.filter(event=Event.ROLE_GIVEN).exists()
 
 
 def test_a_change_that_is_rolled_back_leaves_no_trace():
     """LOG-03"""
-    person = active_person()
+    person = active_account()
     with transaction.atomic():
-        appoint(account=person, role=Role.LECTURE)
+        grant_role(account=person, role=Role.LECTURE)
         transaction.set_rollback(True)
     assert not fresh(person).is_staff
     assert not JournalEntry.objects.filter(event=Event.ROLE_GIVEN).exists()
@@ -402,7 +402,7 @@ def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
 
         outcomes = together(lambda: asked(second, first), lambda: asked(first, second))
 
-        assert sorted(map(str, outcomes)) == ["NotForThisAgent", "done"]
+        assert sorted(map(str, outcomes)) == ["RoleNotAllowed", "done"]
         assert sorted([fresh(first).is_staff, fresh(second).is_staff]) == [False, True]
         Account.objects.filter(pk__in=[first.pk, second.pk]).update(is_staff=False)
 
@@ -410,11 +410,11 @@ def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
 @pytest.mark.django_db(transaction=True)
 def test_of_two_roles_given_at_once_one_is_refused():
     """ADM-05"""
-    person = active_person()
+    person = active_account()
 
     def asked(role: Role) -> str:
         try:
-            appoint(account=person, role=role)
+            grant_role(account=person, role=role)
         except RoleRefused as refused:
             return type(refused).__name__
         return role.value

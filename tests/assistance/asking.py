@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from core.rate_limits import ASSISTANCE_REQUESTS_PER_CLIENT
 
 CONTACT = "camille@exemple.net"
@@ -65,7 +65,7 @@ def written(**changed: Any) -> dict[str, Any]:
 
 def a_request(**changed: Any) -> AssistanceRequest:
     """What the service makes of `written`."""
-    return ask_for_assistance(**written(**changed))
+    return create_request(**written(**changed))
 
 
 def asked_too_often() -> None:

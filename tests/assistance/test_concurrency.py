@@ -3,7 +3,7 @@
 import pytest
 
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.wizard.test_concurrency import together
@@ -16,7 +16,7 @@ SPELLINGS = ("une@exemple.net", "Une@exemple.net", "UNE@exemple.net", "une@exemp
 
 def test_a_crowd_that_names_one_mailbox_sends_it_two_mails():
     """HLP-08, ENU-05: no gap between counting and sending, whatever the spelling."""
-    together(*(lambda there=there: ask_for_assistance(**written(contact_address=there)) for there in SPELLINGS))
+    together(*(lambda there=there: create_request(**written(contact_address=there)) for there in SPELLINGS))
 
     assert AssistanceRequest.objects.count() == len(SPELLINGS)
     assert Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).count() == 2

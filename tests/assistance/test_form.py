@@ -20,18 +20,18 @@ from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from assistance import services
-from assistance.enums import Profile, Progress, Reason
+from assistance.enums import Profile, Reason, RequestState
 from assistance.models import AssistanceRequest
 from assistance.references import ALPHABET, random_reference
-from core.rate_limits import Limit
-from core.retention import forget, kinds
+from core.rate_limits import RateLimit
+from core.retention import apply_rule, retention_rules
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from privacy.export import copy_for
+from privacy.export import export_person
 from tests.assistance.asking import ALL_WRONG, CONTACT, asked, asked_by_a_student, written
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import COMPUTED, EMAIL, N
 from tests.mail_delivery import html_of, text_of
 from tests.normalised import Answer, normalised_answer
@@ -86,44 +86,44 @@ def the_request() -> AssistanceRequest:
 
 
 def pending() -> Account:
-    return pending_person(ine=INE)
+    return pending_account(ine=INE)
 
 
 def active() -> Account:
-    return active_person(ine=INE)
+    return active_account(ine=INE)
 
 
 def locked() -> Account:
-    person = active_person(ine=INE)
+    person = active_account(ine=INE)
     lock_account(account=person, reason=LockReason.PHISHING)
     return person
 
 
 def closed() -> Account:
-    return pending_person(ine=INE, end_date=timezone.localdate() - timedelta(days=1))
+    return pending_account(ine=INE, end_date=timezone.localdate() - timedelta(days=1))
 
 
 def a_student() -> Account:
-    return active_person(ine=INE, category=Category.STUDENT)
+    return active_account(ine=INE, category=Category.STUDENT)
 
 
 def an_agent() -> Account:
-    return active_person(is_staff=True)
+    return active_account(is_staff=True)
 
 
 def without_recovery_address() -> Account:
-    return pending_person(recovery_address="")
+    return pending_account(recovery_address="")
 
 
 def with_bounced_mail() -> Account:
-    person = pending_person()
+    person = pending_account()
     Message.objects.create(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, status="bounced")
     return person
 
 
 def with_a_request_that_waits() -> Account:
-    person = pending_person()
-    services.ask_for_assistance(**written(login=person.login, contact_address="autre@exemple.org"))
+    person = pending_account()
+    services.create_request(**written(login=person.login, contact_address="autre@exemple.org"))
     return person
 
 
@@ -194,7 +194,7 @@ def test_the_same_work_is_done_for_everybody(make):
 
 def test_a_signed_in_person_gets_the_same(visitor):
     """A session says nothing about whose account the request is about."""
-    me = active_person()
+    me = active_account()
     visitor.force_login(me)
 
     visitor.post(reverse(PAGE), asked(login="personne.inconnue@univ-exemple.fr"))
@@ -205,7 +205,7 @@ def test_a_signed_in_person_gets_the_same(visitor):
 
 
 def test_whoever_has_a_new_charter_to_accept_may_ask_first(visitor):
-    person = active_person()
+    person = active_account()
     publish_another_charter("2031-01")
     visitor.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
 
@@ -227,7 +227,7 @@ def test_a_request_holds_what_was_typed_when_and_from_where(time_machine):
     )
 
     request = the_request()
-    assert (request.reason, request.profile, request.state) == (Reason.LOCKED, Profile.STAFF, Progress.NEW)
+    assert (request.reason, request.profile, request.state) == (Reason.LOCKED, Profile.STAFF, RequestState.NEW)
     assert (request.typed_address, request.account) == (person.login, person)
     assert request.contact_address == CONTACT
     assert (request.phone_typed, request.phone) == ("06.12.34.56.78", "+33612345678")
@@ -252,7 +252,7 @@ def test_the_account_keeps_the_state_and_everything_else_it_had():
 
 def test_the_journal_of_the_account_tells_that_somebody_asked():
     """LOG-01: whoever it was, and nothing of what they typed."""
-    person = pending_person()
+    person = pending_account()
 
     Client(REMOTE_ADDR="198.51.100.77").post(reverse(PAGE), asked(login=person.login))
 
@@ -269,7 +269,7 @@ def test_a_request_about_nobody_is_in_the_journal_of_nobody():
 
 
 def test_the_owner_reads_in_the_history_that_somebody_asked(visitor):
-    person = active_person()
+    person = active_account()
     Client().post(reverse(PAGE), asked(login=person.login))
     visitor.force_login(person)
 
@@ -282,10 +282,10 @@ def test_the_owner_reads_in_the_history_that_somebody_asked(visitor):
 
 def test_the_copy_of_somebody_s_data_holds_nothing_that_another_has_typed():
     """PRV-07: nobody has shown who wrote it; a namesake may have typed the wrong address."""
-    person = active_person()
+    person = active_account()
     Client().post(reverse(PAGE), asked(login=person.login, phone="06 99 88 77 66"))
 
-    copy = str(copy_for(account=person, actor=person))
+    copy = str(export_person(account=person, actor=person))
 
     assert "assistance_requested" in copy
     assert CONTACT not in copy
@@ -321,11 +321,11 @@ def test_a_fact_that_is_not_asked_for_is_not_checked(typed):
         {"profile": Profile.STUDENT, "birth_date_typed": BORN},
         {"profile": Profile.STAFF, "ine_typed": INE},
         {"profile": "teacher"},
-        {"state": Progress.NEW, "taken_at": A_MOMENT},
-        {"state": Progress.TAKEN},
-        {"state": Progress.CALL_TRIED},
-        {"state": Progress.SOLVED},
-        {"state": Progress.TAKEN, "taken_at": A_MOMENT, "closed_at": A_MOMENT},
+        {"state": RequestState.NEW, "taken_at": A_MOMENT},
+        {"state": RequestState.TAKEN},
+        {"state": RequestState.CALL_TRIED},
+        {"state": RequestState.SOLVED},
+        {"state": RequestState.TAKEN, "taken_at": A_MOMENT, "closed_at": A_MOMENT},
         {"state": "lost"},
         {"reference": "A-22222"},
     ],
@@ -342,7 +342,7 @@ def test_the_database_refuses_what_cannot_be(facts):
 def test_the_service_refuses_two_facts_and_keeps_nothing():
     """One transaction: no request, no entry, no mail."""
     with pytest.raises(IntegrityError), transaction.atomic():
-        services.ask_for_assistance(**written(profile=Profile.STAFF, ine=INE, birth_date=BORN))
+        services.create_request(**written(profile=Profile.STAFF, ine=INE, birth_date=BORN))
 
     assert not AssistanceRequest.objects.exists()
     assert not JournalEntry.objects.filter(event=Event.ASSISTANCE_REQUESTED).exists()
@@ -389,7 +389,7 @@ def test_a_reference_that_is_taken_is_not_given_again(monkeypatch):
     monkeypatch.setattr("assistance.services.random_reference", lambda: next(coming))
 
     for _ in range(2):
-        services.ask_for_assistance(**written())
+        services.create_request(**written())
 
     assert set(AssistanceRequest.objects.values_list("reference", flat=True)) == {"A-22222", "A-33333"}
 
@@ -540,7 +540,7 @@ def test_two_equal_addresses_are_a_slip_whatever_they_are():
 
 
 def test_the_domain_of_the_university_may_be_left_out():
-    person = pending_person()
+    person = pending_account()
 
     Client().post(reverse(PAGE), asked(login=f" {person.login.partition('@')[0]} "))
 
@@ -585,7 +585,7 @@ def test_the_page_gives_the_telephone_of_the_university_to_whoever_cannot_wait(s
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_typed(postman, language, settings):
     """HLP-08, HLP-04: no text, number, date or address, no URL but the portal's, whoever the account belongs to."""
-    person = active_person()
+    person = active_account()
     with translation.override(language):
         Client().post(
             reverse(PAGE),
@@ -609,7 +609,7 @@ def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_type
 
 def test_the_acknowledgement_is_nobody_s_mail(postman):
     """It is not proven that the account is theirs: its owner does not see where a stranger is written to."""
-    person = active_person()
+    person = active_account()
     Client().post(reverse(PAGE), asked(login=person.login))
 
     assert Message.objects.get(kind=Kind.ASSISTANCE_RECEIVED).person is None
@@ -618,7 +618,7 @@ def test_the_acknowledgement_is_nobody_s_mail(postman):
 
 def test_one_address_gets_two_acknowledgements_a_day_however_it_is_spelt(postman, time_machine):
     """HLP-08, ENU-05: further requests are kept, with the same page and no mail; known and unknown accounts alike."""
-    person = pending_person()
+    person = pending_account()
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     spellings = ["camille@exemple.net", "Camille@exemple.net", "CAMILLE@EXEMPLE.NET", " camille@exemple.net "]
@@ -649,8 +649,8 @@ def test_another_address_has_a_count_of_its_own(postman):
 
 
 def test_a_request_that_is_closed_already_is_acknowledged_no_more(postman):
-    services.ask_for_assistance(**written())
-    AssistanceRequest.objects.update(state=Progress.REFUSED, closed_at=timezone.now())
+    services.create_request(**written())
+    AssistanceRequest.objects.update(state=RequestState.REFUSED, closed_at=timezone.now())
 
     assert postman.deliver() == []
 
@@ -694,7 +694,7 @@ def test_no_page_asks_to_solve_a_puzzle():
 
 def test_too_many_requests_of_one_client_wait_with_what_they_wrote(visitor, monkeypatch):
     """ENU-06: 429, until when, and nothing is lost; somebody elsewhere is not concerned."""
-    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", Limit("few-requests", "2/hour"))
+    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("few-requests", "2/hour"))
     for _ in range(2):
         assert visitor.post(reverse(PAGE), asked()).status_code == 302
 
@@ -711,7 +711,7 @@ def test_too_many_requests_of_one_client_wait_with_what_they_wrote(visitor, monk
 
 def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06."""
-    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_IN_ALL", Limit("few-requests-in-all", "2/hour"))
+    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_IN_ALL", RateLimit("few-requests-in-all", "2/hour"))
 
     answers = [
         Client(REMOTE_ADDR=f"198.51.100.{number}").post(reverse(PAGE), asked()).status_code for number in range(3)
@@ -722,7 +722,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
 
 def test_a_form_that_is_refused_counts_for_nothing(visitor, monkeypatch):
     """Whoever makes ten mistakes may still send."""
-    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", Limit("one-request", "1/hour"))
+    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("one-request", "1/hour"))
     for _ in range(5):
         visitor.post(reverse(PAGE), asked(phone="06"))
 
@@ -778,8 +778,8 @@ def test_the_address_pack_on_the_contact_address(postman, value, policy):
 @pytest.mark.parametrize("value", [value for value, _policy in EMAIL])
 def test_the_address_pack_on_the_institutional_address(postman, value):
     """INP-03: a look-alike is nobody; the mail goes to the contact address, whatever is typed here."""
-    pending_person(institutional_address="kevin@exemple.fr")
-    pending_person(institutional_address="mike@github.com")
+    pending_account(institutional_address="kevin@exemple.fr")
+    pending_account(institutional_address="mike@github.com")
 
     status, _html = answer_to("login", value)
 
@@ -823,7 +823,7 @@ def test_what_is_no_field_of_the_form_changes_nothing(visitor):
     visitor.post(f"{reverse(PAGE)}?profile=student&phone=17", asked() | extra)
 
     request = the_request()
-    assert (request.state, request.account, request.taken_by) == (Progress.NEW, None, None)
+    assert (request.state, request.account, request.taken_by) == (RequestState.NEW, None, None)
     assert request.reference != "A-99999"
     assert (request.profile, request.phone_typed) == (Profile.STAFF, "06 12 34 56 78")
 
@@ -844,9 +844,9 @@ def test_a_field_that_is_sent_twice_is_one_value_everywhere(visitor, postman, fi
 
 
 def a_closed_request(days_ago: float) -> AssistanceRequest:
-    request = services.ask_for_assistance(**written())
+    request = services.create_request(**written())
     closed = timezone.now() - timedelta(days=days_ago)
-    AssistanceRequest.objects.filter(pk=request.pk).update(state=Progress.SOLVED, closed_at=closed)
+    AssistanceRequest.objects.filter(pk=request.pk).update(state=RequestState.SOLVED, closed_at=closed)
     return request
 
 
@@ -854,11 +854,11 @@ def test_facts_and_requests_are_erased_when_their_time_is_over(time_machine):
     """PRV-05: INE and birth date 30 days after the end, the request after a year."""
     time_machine.move_to(timezone.now(), tick=False)
     fresh, old, gone = (a_closed_request(days) for days in (29.9, 30.1, 365.1))
-    still_open = services.ask_for_assistance(**written(ine=INE))
+    still_open = services.create_request(**written(ine=INE))
 
-    purge = {kind.name: kind for kind in kinds()}
+    purge = {kind.name: kind for kind in retention_rules()}
     gone_each_time = [
-        [forget(purge[name], now=timezone.now()) for name in ("assistance-facts", "assistance-requests")]
+        [apply_rule(purge[name], now=timezone.now()) for name in ("assistance-facts", "assistance-requests")]
         for _ in range(2)
     ]
 

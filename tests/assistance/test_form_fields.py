@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistance.form_fields import BirthDateField, IneField, PhoneField, StoryField
-from core.phone_numbers import canonical_phone
+from core.phone_numbers import normalize_phone
 from tests.fuzz import BIRTH, INE, PHONE
 
 TODAY = date(2026, 10, 6)
@@ -69,7 +69,7 @@ def test_a_number_that_can_be_called_is_kept_as_typed(typed):
     """INP-04, HLP-04: stored in E.164 besides."""
     if typed in GOOD_PHONES:
         assert PhoneField().clean(typed) == typed
-        assert canonical_phone(typed) == GOOD_PHONES[typed]
+        assert normalize_phone(typed) == GOOD_PHONES[typed]
     elif typed in TOO_SHORT:
         assert refusal_of(PhoneField(), typed) == "Le numéro est trop court : il manque des chiffres"
     else:
@@ -95,10 +95,10 @@ def test_whatever_is_typed_as_a_number_is_refused_or_can_be_called(typed):
     except ValidationError:
         return
     if kept:
-        assert canonical_phone(kept).lstrip("+").isascii()
-        assert canonical_phone(kept).lstrip("+").isdigit()
+        assert normalize_phone(kept).lstrip("+").isascii()
+        assert normalize_phone(kept).lstrip("+").isdigit()
         assert len(kept) <= 40
-        assert len(canonical_phone(kept)) <= 16
+        assert len(normalize_phone(kept)) <= 16
 
 
 def in_parts(typed: str) -> list[str]:

@@ -11,7 +11,7 @@ from agents.roles import Role
 from journal.events import Event
 from tests.browser.agents import enrol, enrolment_code_from_the_command_line, give_code
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER
@@ -26,7 +26,7 @@ def test_somebody_becomes_an_agent_and_comes_back_with_a_code_of_each_kind(
     options: dict[str, object], stack: Stack, new_visitor: Callable[..., Visitor]
 ):
     """ADM-03, ADM-04: the codes are those that an application computes from what the screen shows."""
-    person = active_person(given_name="Nadia", family_name="Cherif")
+    person = active_account(given_name="Nadia", family_name="Cherif")
     code = enrolment_code_from_the_command_line(stack, person, Role.ASSISTANCE)
     visitor = new_visitor(**options)
     visitor.open("/admin/comptes/")

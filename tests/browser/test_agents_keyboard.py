@@ -6,25 +6,25 @@ from collections.abc import Callable
 from accounts.enums import LockReason, State
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from assistance.enums import Progress
+from assistance.enums import RequestState
 from assistance.models import AssistanceRequest
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from mailrouting.services import change_redirection
 from tests.agents.signed_in import an_agent, code_of, with_application
 from tests.assistance.asking import written
 from tests.browser.test_keyboard import Keyboard
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 
 pytestmark = NEEDS_BROWSER
 
 
 def somebody_locked_out() -> AssistanceRequest:
     """Whose redirection was changed shortly before, and who has asked for help."""
-    person = active_person(given_name="Zoé", family_name="Lefebvre", phone="+33467123456")
+    person = active_account(given_name="Zoé", family_name="Lefebvre", phone="+33467123456")
     change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
     lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY)
-    return ask_for_assistance(**written(login=person.login))
+    return create_request(**written(login=person.login))
 
 
 def test_an_agent_without_a_mouse_takes_a_request_and_releases_the_account(new_visitor: Callable[..., Visitor]):
@@ -76,4 +76,4 @@ def test_an_agent_without_a_mouse_takes_a_request_and_releases_the_account(new_v
     keyboard.reach(page.get_by_role("contentinfo").get_by_role("link").last)
     assert Account.objects.get(pk=request.account_id).state == State.TO_REACTIVATE
     request.refresh_from_db()
-    assert (request.state, request.taken_by) == (Progress.SOLVED, agent)
+    assert (request.state, request.taken_by) == (RequestState.SOLVED, agent)

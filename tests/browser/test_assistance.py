@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from assistance.models import AssistanceRequest
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.factories import pending_person
+from tests.factories import pending_account
 
 pytestmark = NEEDS_BROWSER
 
@@ -17,7 +17,7 @@ PHONE = 320
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_somebody_locked_out_asks_from_a_phone(has_scripts: bool, new_visitor: Callable[..., Visitor]):
     """HLP-08, PRV-04: the INE of students, the birth date of others; a mistake costs one correction."""
-    person = pending_person(
+    person = pending_account(
         given_name="Zoé", family_name="Lambert", institutional_address="zoe.lambert@univ-exemple.fr"
     )
     visitor = new_visitor(width=PHONE, java_script_enabled=has_scripts)

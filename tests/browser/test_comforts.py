@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.inspection import Inspection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, begin_until_the_mailbox, forward_to
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 
 pytestmark = NEEDS_BROWSER
 
@@ -16,7 +16,7 @@ EXTENSIONS = 10
 
 
 def until_the_password(visitor: Visitor) -> None:
-    begin_until_the_mailbox(visitor, pending_person(given_name="Camille", family_name="Berthelot"))
+    begin_until_the_mailbox(visitor, pending_account(given_name="Camille", family_name="Berthelot"))
     visitor.press("Suivant")
     visitor.sees("Votre mot de passe")
 
@@ -60,7 +60,7 @@ def test_a_password_can_be_pasted(new_visitor: Callable[..., Visitor]):
 
 def test_the_address_is_asked_for_only_when_messages_are_forwarded(new_visitor: Callable[..., Visitor]):
     visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_person())
+    begin_until_the_mailbox(visitor, pending_account())
     address = visitor.field("Adresse de redirection")
     expect(address).to_be_hidden()
     visitor.tick("Rediriger mes messages vers une autre adresse")
@@ -92,7 +92,7 @@ def test_whoever_reads_for_long_is_asked_before_the_session_ends(new_visitor: Ca
 def test_another_mail_can_be_asked_for_after_a_minute(new_visitor: Callable[..., Visitor]):
     visitor = new_visitor()
     visitor.page.clock.install()
-    begin_until_the_mailbox(visitor, pending_person())
+    begin_until_the_mailbox(visitor, pending_account())
     forward_to(visitor, "zoe@ailleurs.example")
     visitor.sees("Vérifiez votre adresse de redirection")
     expect(visitor.button("Renvoyer l’e-mail")).to_be_hidden()

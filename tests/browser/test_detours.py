@@ -19,7 +19,7 @@ from tests.browser.visitor import (
     link_in,
     sign_in,
 )
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER
@@ -36,7 +36,7 @@ def events_of(person: Account) -> list[str]:
 def test_going_back_shows_the_answers_given_and_losing_none_leads_on(new_visitor: Callable[..., Visitor]):
     """SES-02."""
     visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_person())
+    begin_until_the_mailbox(visitor, pending_account())
     visitor.page.go_back()
     visitor.sees("L’annuaire public")
     expect(visitor.page.get_by_label("Non, ne pas afficher ma fiche")).to_be_checked()
@@ -50,7 +50,7 @@ def test_going_back_shows_the_answers_given_and_losing_none_leads_on(new_visitor
 
 def test_going_back_after_the_end_says_that_the_account_is_active(new_visitor: Callable[..., Visitor]):
     visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_person())
+    begin_until_the_mailbox(visitor, pending_account())
     visitor.press("Suivant")
     choose_a_password(visitor)
     visitor.sees("Votre compte est activé")
@@ -63,7 +63,7 @@ def test_going_back_after_the_end_says_that_the_account_is_active(new_visitor: C
 def test_pressing_every_button_twice_does_everything_once(
     has_scripts: bool, stack: Stack, new_visitor: Callable[..., Visitor]
 ):
-    person, visitor = pending_person(), new_visitor(java_script_enabled=has_scripts)
+    person, visitor = pending_account(), new_visitor(java_script_enabled=has_scripts)
     visitor.open(link_to(person))
     visitor.button("Commencer l’activation").dblclick()
     visitor.sees("La charte informatique")
@@ -100,7 +100,7 @@ def test_pressing_every_button_twice_does_everything_once(
 
 def test_pressing_twice_asks_for_one_link(stack: Stack, new_visitor: Callable[..., Visitor]):
     """From the home page to the journey, through the mail."""
-    person, visitor = pending_person(), new_visitor()
+    person, visitor = pending_account(), new_visitor()
     visitor.open("/")
     visitor.page.get_by_role("main").get_by_role("link", name="Première connexion").click()
     visitor.type("Votre identifiant", person.login)
@@ -113,7 +113,7 @@ def test_pressing_twice_asks_for_one_link(stack: Stack, new_visitor: Callable[..
 
 
 def test_two_tabs_take_turns(new_visitor: Callable[..., Visitor]):
-    person, visitor = pending_person(), new_visitor()
+    person, visitor = pending_account(), new_visitor()
     begin_until_the_mailbox(visitor, person)
     left, right = visitor.page, visitor.context.new_page()
     right.goto("/activation/messagerie/")
@@ -141,7 +141,7 @@ def test_two_tabs_take_turns(new_visitor: Callable[..., Visitor]):
 )
 def test_a_lost_session_loses_no_answer(cookies: list[str], explanation: str, new_visitor: Callable[..., Visitor]):
     """SES-04, A11Y-06: a page that helps, then the same link goes on where one was."""
-    person, visitor = pending_person(), new_visitor()
+    person, visitor = pending_account(), new_visitor()
     begin_until_the_mailbox(visitor, person)
     for cookie in cookies:
         visitor.context.clear_cookies(name=cookie)
@@ -156,7 +156,7 @@ def test_a_lost_session_loses_no_answer(cookies: list[str], explanation: str, ne
 def test_a_link_followed_from_a_webmail_keeps_its_session(new_visitor: Callable[..., Visitor]):
     """SES-06: the first request comes from another site."""
     visitor = new_visitor()
-    page = f'<!doctype html><a href="{visitor.portal}{link_to(pending_person())}">Activer</a>'
+    page = f'<!doctype html><a href="{visitor.portal}{link_to(pending_account())}">Activer</a>'
     visitor.page.route(WEBMAIL, lambda route: route.fulfill(body=page, content_type="text/html"))
     visitor.open(WEBMAIL)
     visitor.troubles.clear()  # the webmail is not the portal
@@ -168,7 +168,7 @@ def test_a_link_followed_from_a_webmail_keeps_its_session(new_visitor: Callable[
 
 def test_the_address_of_the_link_is_gone_from_the_browser(new_visitor: Callable[..., Visitor]):
     """TOK-09."""
-    visitor, link = new_visitor(), link_to(pending_person())
+    visitor, link = new_visitor(), link_to(pending_account())
     visitor.open(link)
     visitor.press("Commencer l’activation")
     visitor.sees("La charte informatique")
@@ -178,7 +178,7 @@ def test_the_address_of_the_link_is_gone_from_the_browser(new_visitor: Callable[
 
 def test_the_other_language_keeps_the_step(new_visitor: Callable[..., Visitor]):
     visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_person())
+    begin_until_the_mailbox(visitor, pending_account())
     visitor.follow("English")
     visitor.sees("Your university mailbox")
     visitor.press("Next")
@@ -187,7 +187,7 @@ def test_the_other_language_keeps_the_step(new_visitor: Callable[..., Visitor]):
 
 def test_after_signing_out_the_back_button_shows_nothing(new_visitor: Callable[..., Visitor]):
     """HDR-04."""
-    person, visitor = active_person(), new_visitor()
+    person, visitor = active_account(), new_visitor()
     visitor.open("/connexion/")
     sign_in(visitor, person)
     visitor.sees("Votre compte informatique")

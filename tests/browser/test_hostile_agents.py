@@ -33,7 +33,7 @@ from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import asked
 from tests.browser.test_every_page import Screen, screen_of
 from tests.browser.visitor import IN_BROWSER
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import COMPUTED, N
 from tests.hr_feed.hr_files import another, text_of
 from tests.memory import forget_limits
@@ -221,7 +221,7 @@ def hostile_file() -> SimpleUploadedFile:
 def everybody_has_typed(agent: Account) -> Subjects:
     """HR's file, the public form, and what agents write before the walk; what each address is about."""
     imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)), agent=agent)
-    person = active_person(employer=Account.objects.get(hr_id="HR1").employer, phone="+33467123456")
+    person = active_account(employer=Account.objects.get(hr_id="HR1").employer, phone="+33467123456")
     for value in SCRIPTS:
         forget_limits()
         stranger = Client(headers={"User-Agent": value})
@@ -234,7 +234,7 @@ def everybody_has_typed(agent: Account) -> Subjects:
         "account": person.pk,
         "request": AssistanceRequest.objects.earliest("pk").reference,
         "agent": an_agent().pk,
-        "address": proposed(active_person(), an_agent(Role.RESPONSABLES)).pk,
+        "address": proposed(active_account(), an_agent(Role.RESPONSABLES)).pk,
         "import": previewed(*refused, name=f"{SCRIPTS[1]}.csv").pk,
         "charter": the_draft().pk,
     }

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator
 
 from tests.activation.wizard.client import link_to
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 
 pytestmark = NEEDS_BROWSER
 
@@ -91,7 +91,7 @@ def test_tab_offers_to_skip_to_the_content_then_goes_down_the_page_and_back_up(n
 
 def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor: Callable[..., Visitor]):
     """On a narrow window, or a large one enlarged to four times its size, where a part of the page could cover the focus."""
-    person = pending_person()
+    person = pending_account()
     visitor = new_visitor(width=320)
     keyboard, page = Keyboard(visitor), visitor.page
     visitor.open(link_to(person))
@@ -126,7 +126,7 @@ def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor
 
 
 def test_somebody_without_a_mouse_signs_in_and_chooses_another_language(new_visitor: Callable[..., Visitor]):
-    person, visitor = active_person(), new_visitor()
+    person, visitor = active_account(), new_visitor()
     keyboard, page = Keyboard(visitor), visitor.page
     visitor.open("/connexion/")
     keyboard.press(visitor.button("Se connecter"))

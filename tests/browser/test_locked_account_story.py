@@ -11,14 +11,14 @@ from playwright.sync_api import expect
 
 from accounts.enums import Proof, State
 from accounts.models import Account, Session
-from assistance.enums import Progress, StepKind
+from assistance.enums import RequestState, StepKind
 from assistance.models import AssistanceRequest
 from devtools.mailcatcher import CaughtMessage
 from journal.events import Event
 from mailrouting.models import Redirection
 from tests.browser.agents import arrive
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.stack import SECURITY_KEY, Stack, wait_until
 
 pytestmark = NEEDS_BROWSER
@@ -31,7 +31,7 @@ KNOWN_TO_HR, TYPED = "+33467123456", "06 12 34 56 78"
 
 @pytest.fixture
 def owner_account() -> Account:
-    return active_person(
+    return active_account(
         given_name="Zoé",
         family_name="Lefebvre",
         institutional_address="zoe.lefebvre@univ-exemple.fr",
@@ -239,8 +239,8 @@ def in_this_order(lines: list[tuple[str, str]], expected: list[tuple[Event, str]
 def test_a_stolen_account_comes_back_to_its_owner(
     owner_account: Account, stack: Stack, new_visitor: Callable[..., Visitor]
 ):
-    nadia = active_person(given_name="Nadia", family_name="Cherif")
-    paul = active_person(given_name="Paul", family_name="Girard")
+    nadia = active_account(given_name="Nadia", family_name="Cherif")
+    paul = active_account(given_name="Paul", family_name="Girard")
     thief, owner, agent, colleague = new_visitor(), new_visitor(width=390), new_visitor(), new_visitor()
     arrive(agent, stack, nadia)
     arrive(colleague, stack, paul)
@@ -273,7 +273,7 @@ def test_a_stolen_account_comes_back_to_its_owner(
     assert (lock.proof, lock.number_called, lock.released_by) == (Proof.CALL_BACK, KNOWN_TO_HR, nadia)
     assert lock.locked_by_system == "siem"
     request = AssistanceRequest.objects.get()
-    assert request.state == Progress.SOLVED
+    assert request.state == RequestState.SOLVED
     assert list(request.steps.order_by("pk").values_list("kind", flat=True)) == [
         StepKind.TAKEN,
         *[StepKind.FACT_MISMATCHED] * 3,

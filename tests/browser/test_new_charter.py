@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from tests.browser.inspection import Inspection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.pages import publish_another_charter
 
 pytestmark = NEEDS_BROWSER
 
 
 def test_a_new_charter_stands_between_the_sign_in_and_the_account(new_visitor: Callable[..., Visitor]):
-    person, visitor, inspection = active_person(), new_visitor(), Inspection()
+    person, visitor, inspection = active_account(), new_visitor(), Inspection()
     publish_another_charter()
     visitor.open("/connexion/")
     sign_in(visitor, person)
@@ -32,7 +32,7 @@ def test_a_new_charter_stands_between_the_sign_in_and_the_account(new_visitor: C
 
 
 def test_a_new_charter_can_be_accepted_without_javascript(new_visitor: Callable[..., Visitor]):
-    person, visitor = active_person(), new_visitor(width=320, java_script_enabled=False)
+    person, visitor = active_account(), new_visitor(width=320, java_script_enabled=False)
     publish_another_charter()
     visitor.open("/connexion/")
     sign_in(visitor, person)

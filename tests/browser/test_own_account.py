@@ -16,7 +16,7 @@ from devtools.mailcatcher import CaughtMessage
 from journal.events import Event
 from mailrouting.models import Redirection
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER
@@ -31,7 +31,9 @@ NewVisitor = Callable[..., Visitor]
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Zoé", family_name="Lefebvre", institutional_address="zoe.lefebvre@univ-exemple.fr")
+    return active_account(
+        given_name="Zoé", family_name="Lefebvre", institutional_address="zoe.lefebvre@univ-exemple.fr"
+    )
 
 
 def enter(visitor: Visitor, person: Account, address: str = "/compte/", *, password: str = A_GOOD_PASSWORD) -> None:

@@ -11,7 +11,7 @@ from accounts.models import Session
 from tests.accounts.auth.sso.providers.running import running
 from tests.accounts.auth.sso.providers.serving import ADDRESS, PASSWORD, USER
 from tests.browser.visitor import NEEDS_BROWSER
-from tests.factories import active_person
+from tests.factories import active_account
 
 pytestmark = NEEDS_BROWSER
 
@@ -46,7 +46,7 @@ def sees(page: Page, heading: str) -> None:
 
 def test_from_the_ent_and_back_out(portal, page, complaints):
     """HDR-02: no form leads to another host, and no one is left before a page that does nothing."""
-    active_person(uid=USER, institutional_address=ADDRESS.lower())
+    active_account(uid=USER, institutional_address=ADDRESS.lower())
     own_page = f"{portal}{reverse('account-password')}"
 
     page.goto(own_page)

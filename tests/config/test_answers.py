@@ -16,7 +16,7 @@ import config.urls
 from activation.links import activation_link
 from core.client_ip import client_address, is_trusted_proxy
 from core.rate_limits import client_key
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz.routes import routes
 from tests.fuzz.shown import Inline
 from tests.headers import assert_headers
@@ -108,7 +108,7 @@ class TestHeaders:
 
     def test_of_a_link_that_holds_a_secret(self, browser):
         """TOK-09"""
-        person = pending_person()
+        person = pending_account()
         link = reverse(
             "activation-link", args=[activation_link.token(person, activation_link.deadline(timezone.now()))]
         )
@@ -229,7 +229,7 @@ class TestHosts:
     def test_no_header_gets_into_a_mail(self, browser, postman, settings, headers):
         """TOK-08: every address in a mail starts with PORTAL_URL."""
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        person = pending_person()
+        person = pending_account()
         assert browser.post(reverse("first-connection"), {"login": person.login}, headers=headers).status_code == 302
         mail = postman.last_mail()
         whole = text_of(mail) + html_of(mail)
@@ -345,6 +345,6 @@ class TestHealth:
 
 def test_a_signed_in_person_sees_no_page_of_the_cache(browser):
     """HDR-04"""
-    browser.force_login(active_person())
+    browser.force_login(active_account())
     answer = browser.get(reverse("account"))
     assert {"no-store", "private"} <= set(re.split(r",\s*", answer["Cache-Control"]))

@@ -9,20 +9,20 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account
 from activation import querysets as progress
 from activation.models import Charter
-from core.compiled_query import Prepared
+from core.compiled_query import CompiledQuery
 from mailrouting.models import Redirection
 from tests.activation.wizard.client import MAILBOX, PASSWORD, answered_until
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 
 pytestmark = pytest.mark.django_db
 
-EVERYTHING = Prepared(
-    lambda pk, now: progress.with_answers(Account.objects.with_lock(), now).filter(pk=pk).select_related("mailbox")
+EVERYTHING = CompiledQuery(
+    lambda pk, now: progress.with_wizard_facts(Account.objects.with_lock(), now).filter(pk=pk).select_related("mailbox")
 )
 
 
 def everything_by_django(person: Account) -> Account:
-    accounts = progress.with_answers(Account.objects.with_lock(), timezone.now())
+    accounts = progress.with_wizard_facts(Account.objects.with_lock(), timezone.now())
     return accounts.select_related("mailbox").get(pk=person.pk)
 
 
@@ -36,7 +36,7 @@ def told(account: Account) -> dict[str, object]:
 
 def test_a_row_is_what_django_would_have_read(django_assert_num_queries):
     """Columns, annotations, related rows that are there and that are not; then nothing of them is asked again."""
-    newcomer, forwarding, active, locked = pending_person(), pending_person(), active_person(), active_person()
+    newcomer, forwarding, active, locked = pending_account(), pending_account(), active_account(), active_account()
     answered_until(forwarding, MAILBOX)
     lock_account(account=locked, reason=LockReason.OTHER)
     different = {}
@@ -55,7 +55,7 @@ def test_a_row_is_what_django_would_have_read(django_assert_num_queries):
 
 def test_what_has_changed_since_is_seen():
     """A row that was answered, a charter that came into force: nothing is remembered but the words of the question."""
-    person = pending_person()
+    person = pending_account()
     answered_until(person, PASSWORD)
     assert (progress.of(person.pk).charter_is_accepted, progress.of(person.pk).is_listed) == (True, False)
 
@@ -67,7 +67,7 @@ def test_what_has_changed_since_is_seen():
 
 
 def test_a_row_that_is_held_can_be_changed():
-    person = pending_person()
+    person = pending_account()
     with transaction.atomic():
         held = progress.held(person.pk)
         held.phone = "0102030405"

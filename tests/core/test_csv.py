@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from core.csv import FORMULA_STARTS, without_formula
+from core.csv import FORMULA_STARTS, escape_formula
 from tests.fuzz import N
 
 
@@ -24,21 +24,21 @@ from tests.fuzz import N
     ],
 )
 def test_a_formula_is_marked_as_text(cell):
-    assert without_formula(cell) == f"'{cell}"
+    assert escape_formula(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize(
     "cell", ["", "Inès", "a=1", "1-2", "camille@exemple.net", "«\u00a0=\u00a0»", "'", '"', "2026-11-22"]
 )
 def test_anything_else_stays_as_it_is(cell):
-    assert without_formula(cell) == cell
+    assert escape_formula(cell) == cell
 
 
 @pytest.mark.parametrize("name", [name for name in N if isinstance(N[name], str)])
 def test_what_was_written_is_read_back(name):
     """INP-08: quotes, semicolons and line breaks."""
     file = StringIO(newline="")
-    csv.writer(file, delimiter=";").writerow([without_formula(N[name]), "suivante"])
+    csv.writer(file, delimiter=";").writerow([escape_formula(N[name]), "suivante"])
     file.seek(0)
     [[cell, following]] = csv.reader(file, delimiter=";")
     assert cell in (N[name], f"'{N[name]}")

@@ -6,7 +6,7 @@ import pytest
 from django.template import engines
 from django.utils import timezone, translation
 
-from core.templatetags.dates import day, hour, moment, moment_short, past_moment
+from core.templatetags.dates import datetime_long, datetime_short, day, hour, past_datetime
 
 DEADLINE = datetime(2025, 10, 15, 21, 59, 59, tzinfo=UTC)
 
@@ -25,18 +25,18 @@ def in_french():
 
 @pytest.mark.usefixtures("in_french")
 def test_a_deadline_in_french_has_its_weekday_its_hour_and_the_zone():
-    assert moment(DEADLINE) == "mercredi 15\u00a0octobre 2025 à 23\u00a0h\u00a059 (heure de Paris)"
-    assert moment_short(DEADLINE) == "15\u00a0octobre, 23\u00a0h\u00a059"
-    assert past_moment(DEADLINE) == "15\u00a0octobre 2025 à 23\u00a0h\u00a059"
+    assert datetime_long(DEADLINE) == "mercredi 15\u00a0octobre 2025 à 23\u00a0h\u00a059 (heure de Paris)"
+    assert datetime_short(DEADLINE) == "15\u00a0octobre, 23\u00a0h\u00a059"
+    assert past_datetime(DEADLINE) == "15\u00a0octobre 2025 à 23\u00a0h\u00a059"
     assert hour(DEADLINE) == "23\u00a0h\u00a059"
     assert day(DEADLINE) == "15\u00a0octobre 2025"
 
 
 @pytest.mark.usefixtures("in_english")
 def test_a_deadline_in_english_has_its_weekday_its_hour_and_the_zone():
-    assert moment(DEADLINE) == "Wednesday 15\u00a0October 2025, 11:59\u00a0pm (Paris time)"
-    assert moment_short(DEADLINE) == "15\u00a0October, 11:59\u00a0pm"
-    assert past_moment(DEADLINE) == "15\u00a0October 2025, 11:59\u00a0pm"
+    assert datetime_long(DEADLINE) == "Wednesday 15\u00a0October 2025, 11:59\u00a0pm (Paris time)"
+    assert datetime_short(DEADLINE) == "15\u00a0October, 11:59\u00a0pm"
+    assert past_datetime(DEADLINE) == "15\u00a0October 2025, 11:59\u00a0pm"
     assert hour(DEADLINE) == "11:59\u00a0pm"
     assert day(DEADLINE) == "15\u00a0October 2025"
 
@@ -80,11 +80,11 @@ def test_hours_are_written_as_each_language_writes_them(instant, french, english
     ],
 )
 def test_the_hour_is_right_on_the_nights_when_clocks_change(instant, expected):
-    assert moment_short(instant) == expected
+    assert datetime_short(instant) == expected
 
 
 @pytest.mark.usefixtures("in_french")
 def test_the_zone_active_for_the_page_does_not_move_a_deadline():
-    template = engines["django"].from_string("{% load dates %}{{ deadline|moment_short }}")
+    template = engines["django"].from_string("{% load dates %}{{ deadline|datetime_short }}")
     with timezone.override("America/Guadeloupe"):
         assert template.render({"deadline": DEADLINE}) == "15\u00a0octobre, 23\u00a0h\u00a059"

@@ -20,17 +20,17 @@ from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from config import error_views as errors
-from core.logging import JsonLines, ReadableLines
-from core.request_context import Origin, acting_from
-from core.security_log import tell
+from core.logging import JsonFormatter, TextFormatter
+from core.request_context import RequestContext, use_request_context
+from core.security_log import log_security_event
 from hr_feed.importer import import_feed
 from journal.events import Event
 from journal.services import record_event
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import N
 
 TOKEN = "Ab3-" * 24 + "x"
-WEB = Origin("web", "198.51.100.42", "Firefox (Linux)", "0123456789abcdef0123456789abcdef")
+WEB = RequestContext("web", "198.51.100.42", "Firefox (Linux)", "0123456789abcdef0123456789abcdef")
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -52,13 +52,13 @@ def written(formatter: logging.Formatter, level: int = logging.DEBUG) -> Iterato
 @pytest.fixture
 def log() -> Iterator[Lines]:
     """The lines so far, read as a machine reads them."""
-    with written(JsonLines()) as stream:
+    with written(JsonFormatter()) as stream:
         yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.fixture
 def raw() -> Iterator[io.StringIO]:
-    with written(JsonLines()) as stream:
+    with written(JsonFormatter()) as stream:
         yield stream
 
 
@@ -69,8 +69,8 @@ def events(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class TestLines:
     def test_an_event_says_when_what_who_from_where_and_how_it_ended(self, log):
         """LOG-02: and the answer's reference, by which all lines of one request are found."""
-        with acting_from(WEB):
-            tell("authn_login_fail", outcome="failure", account=17, actor=None)
+        with use_request_context(WEB):
+            log_security_event("authn_login_fail", outcome="failure", account=17, actor=None)
         [line] = log()
         assert line.pop("time").endswith("Z")
         assert line == {
@@ -88,14 +88,14 @@ class TestLines:
     def test_the_time_is_utc_whatever_the_machine_says(self, time_machine, log):
         """LOG-02"""
         time_machine.move_to("2026-07-01T23:59:59.5+02:00", tick=False)
-        tell("x", outcome="success")
+        log_security_event("x", outcome="success")
         assert log()[0]["time"] == "2026-07-01T21:59:59.500Z"
 
     @pytest.mark.parametrize("nasty", N.values(), ids=list(N))
     def test_nothing_can_forge_a_line(self, raw, nasty):
         """LOG-02, N06, N07, N37, N38 and all the others: one line, printable, and the text is what it was."""
         logging.getLogger("x").warning("Not Found: %s", f"/{nasty}/")
-        tell("x", outcome="failure", reason=nasty)
+        log_security_event("x", outcome="failure", reason=nasty)
         text = raw.getvalue()
         assert text.count("\n") == 2
         assert all(" " <= sign <= "~" for sign in text.replace("\n", ""))
@@ -110,14 +110,14 @@ class TestLines:
                 raise ValueError(f"/activation/{TOKEN}/ of camille@exemple.net\nborn 1984-02-29") from cause
         except ValueError:
             logging.getLogger("x").exception("%s %s", TOKEN, "<Camille.Durand@univ-exemple.fr>")
-        tell("x", outcome="failure", reason=f"{TOKEN} camille@exemple.net")
+        log_security_event("x", outcome="failure", reason=f"{TOKEN} camille@exemple.net")
         text = raw.getvalue()
         assert TOKEN not in text
         assert "camille" not in text.lower()
         assert "1984" not in text
         line = json.loads(text.splitlines()[0])
         assert line["exception"] == ["ValueError: /activation/…/ of …@…", "OSError: no route to …@… via …"]
-        assert any("test_logs.py" in frame for frame in line["trace"])
+        assert any("test_logging.py" in frame for frame in line["trace"])
 
     def test_names_of_machines_are_not_taken_for_addresses(self, log):
         logging.getLogger("x").info("celery@worker1 ready; redis://:**@redis:6379/0 is away")
@@ -140,8 +140,8 @@ class TestLines:
 
     def test_people_read_the_same_on_their_own_machine(self):
         """TOK-09: whole tracebacks, but no secret of a link there either."""
-        with written(ReadableLines()) as stream:
-            tell("authn_login_success", outcome="success", account=17)
+        with written(TextFormatter()) as stream:
+            log_security_event("authn_login_success", outcome="success", account=17)
             logging.getLogger("x").warning("Not Found: %s", f"/activation/{TOKEN}/")
             try:
                 raise ValueError(TOKEN)
@@ -166,8 +166,8 @@ class TestLines:
 class TestRowsOfTheDatabase:
     def test_an_error_of_the_database_does_not_tell_the_row(self, raw):
         """LOG-02: PostgreSQL quotes the whole row, with name and date of birth, or the key, an address."""
-        person = pending_person(family_name="Canari", birth_date=date(1977, 7, 7), ine="1234567890A")
-        for change in ({"institutional_address": "CANARI@univ-exemple.fr"}, {"uid": active_person().uid}):
+        person = pending_account(family_name="Canari", birth_date=date(1977, 7, 7), ine="1234567890A")
+        for change in ({"institutional_address": "CANARI@univ-exemple.fr"}, {"uid": active_account().uid}):
             try:
                 with transaction.atomic():
                     Account.objects.filter(pk=person.pk).update(**change)
@@ -183,8 +183,8 @@ class TestRowsOfTheDatabase:
 class TestJournal:
     def test_each_entry_is_a_line_once_it_is_committed(self, log, django_capture_on_commit_callbacks):
         """LOG-01"""
-        agent, person = active_person(is_staff=True), active_person()
-        with acting_from(WEB), django_capture_on_commit_callbacks(execute=True):
+        agent, person = active_account(is_staff=True), active_account()
+        with use_request_context(WEB), django_capture_on_commit_callbacks(execute=True):
             lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
             assert events(log()) == []
         [line] = [line for line in log() if line["event"] == Event.LOCKED]
@@ -193,7 +193,7 @@ class TestJournal:
 
     def test_what_is_rolled_back_has_no_line(self, log, django_capture_on_commit_callbacks):
         """LOG-01, LOG-03"""
-        person = pending_person()
+        person = pending_account()
         with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
             record_event(account=person, event=Event.LINK_REQUESTED)
             transaction.set_rollback(True)
@@ -202,7 +202,7 @@ class TestJournal:
 
     def test_details_stay_in_the_journal(self, raw, django_capture_on_commit_callbacks):
         """LOG-02: of no event, since they name addresses."""
-        person = pending_person()
+        person = pending_account()
         with django_capture_on_commit_callbacks(execute=True):
             for event in Event:
                 record_event(account=person, actor=person, event=event, address="canari@exemple.net", reason="canary")
@@ -224,7 +224,7 @@ class TestJournal:
 @pytest.mark.django_db(transaction=True)
 def test_both_sign_ins_are_told_with_the_reference_that_the_answer_shows(log):
     """LOG-01, LOG-02: a failure as a warning."""
-    person = active_person()
+    person = active_account()
     page = reverse("login")
     failure = Client().post(page, {"login": person.login, "password": "canary-password-1"})
     success = Client().post(page, {"login": person.login, "password": A_GOOD_PASSWORD})
@@ -249,7 +249,7 @@ class TestWhatNoJournalHolds:
 
     def test_a_form_of_another_site(self, log):
         """LOG-01: by the name of its page; who was signed in, by number."""
-        person, browser = active_person(), Client(enforce_csrf_checks=True)
+        person, browser = active_account(), Client(enforce_csrf_checks=True)
         browser.force_login(person)
         browser.post(reverse("account-password"), {"password": "canary-password-1"})
         Client(enforce_csrf_checks=True).post(reverse("login"))
@@ -258,7 +258,7 @@ class TestWhatNoJournalHolds:
 
     def test_somebody_who_may_not(self, log):
         """LOG-01"""
-        person = active_person()
+        person = active_account()
         request = RequestFactory().get("/interdit/")
         request.user = person
         assert errors.permission_denied(request, PermissionDenied()).status_code == 403
@@ -276,7 +276,7 @@ class TestWhatNoJournalHolds:
     def test_a_session_that_waited_too_long(self, log, time_machine):
         """LOG-01"""
         time_machine.move_to("2026-09-07T10:00:00+02:00", tick=False)
-        person, browser = active_person(), Client()
+        person, browser = active_account(), Client()
         browser.force_login(person)
         time_machine.shift(31 * 60)
         browser.get(reverse("account"))

@@ -5,7 +5,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from core import rate_limits as limits
-from core.rate_limits import Limit, LimitReached, client_key
+from core.rate_limits import RateLimit, RateLimitExceeded, client_key
 
 HOME, CAMPUS = "198.51.100.7", "203.0.113.9"
 
@@ -15,21 +15,21 @@ def one_campus(settings) -> None:
     settings.CAMPUS_NETWORKS = ["203.0.113.0/28"]
 
 
-def is_allowed(limit: Limit, address: str) -> bool:
+def is_allowed(limit: RateLimit, address: str) -> bool:
     try:
         limit.hit(client_key(address))
-    except LimitReached as reached:
+    except RateLimitExceeded as reached:
         return not 0 < reached.retry_after <= 3601
     return True
 
 
-def times_allowed(limit: Limit, address: str) -> int:
+def times_allowed(limit: RateLimit, address: str) -> int:
     return sum(is_allowed(limit, address) for _ in range(20))
 
 
 def test_a_campus_behind_one_address_may_ask_more_often_but_not_without_end():
     """ENU-06"""
-    limit = Limit("of-a-campus", "3/hour", campus_rate="9/hour")
+    limit = RateLimit("of-a-campus", "3/hour", campus_rate="9/hour")
 
     assert times_allowed(limit, HOME) == 3
     assert times_allowed(limit, CAMPUS) == 9
@@ -46,34 +46,34 @@ def test_a_client_of_a_campus_is_a_household_too(settings):
 
 def test_a_limit_that_names_no_campus_is_the_same_for_everybody():
     """ENU-06, ENU-07"""
-    limit = Limit("for-everybody", "3/hour")
+    limit = RateLimit("for-everybody", "3/hour")
 
     assert times_allowed(limit, CAMPUS) == times_allowed(limit, HOME) == 3
 
 
 def test_nobody_becomes_a_campus_by_what_they_type():
     """ENU-06: only the last part of a key is the client's, and we made it."""
-    limit = Limit("of-a-login", "2/hour", campus_rate="9/hour")
+    limit = RateLimit("of-a-login", "2/hour", campus_rate="9/hour")
     limit.hit("campus 203.0.113.9", client_key(HOME))
     limit.hit("campus 203.0.113.9", client_key(HOME))
 
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimitExceeded):
         limit.hit("campus 203.0.113.9", client_key(HOME))
 
 
 def test_several_rates_of_one_limit_count_together_and_the_longest_wait_is_told():
     """ENU-07"""
-    limit = Limit("of-two-rates", "2/minute;3/hour")
+    limit = RateLimit("of-two-rates", "2/minute;3/hour")
 
     assert [is_allowed(limit, HOME) for _ in range(3)] == [True, True, False]
-    with pytest.raises(LimitReached) as reached:
+    with pytest.raises(RateLimitExceeded) as reached:
         limit.check(client_key(HOME))
     assert reached.value.retry_after > 60
 
 
 def test_a_limit_whose_last_window_ends_while_it_is_looked_at_is_no_error(monkeypatch):
     """AVL-01: full when it was asked, empty when it was asked for how long."""
-    limit = Limit("just-ended", "1/minute")
+    limit = RateLimit("just-ended", "1/minute")
     limit.hit(client_key(HOME))
     real = limits._ask
 
@@ -83,7 +83,7 @@ def test_a_limit_whose_last_window_ends_while_it_is_looked_at_is_no_error(monkey
         return real(question, item, *key)
 
     monkeypatch.setattr(limits, "_ask", ended_first)
-    with pytest.raises(LimitReached) as reached:
+    with pytest.raises(RateLimitExceeded) as reached:
         limit.hit(client_key(HOME))
     assert reached.value.retry_after == 1
 
@@ -103,17 +103,17 @@ class TestWithRedisAway:
 
     def test_nothing_is_unlimited(self):
         """AVL-01: each process counts for itself."""
-        assert times_allowed(Limit("here-only", "3/hour"), HOME) == 3
+        assert times_allowed(RateLimit("here-only", "3/hour"), HOME) == 3
 
     def test_one_request_waits_for_it_once(self):
         """AVL-01: a failed sign-in asks a dozen times, and a Redis that hangs costs half a second each time."""
-        Limit("asked-often", "9/minute;99/hour;999/day").hit(client_key(HOME))
-        Limit("asked-too", "9/minute").check(client_key(HOME))
+        RateLimit("asked-often", "9/minute;99/hour;999/day").hit(client_key(HOME))
+        RateLimit("asked-too", "9/minute").check(client_key(HOME))
 
         assert len(self.asked) == 1
 
     def test_it_is_asked_again_a_moment_later(self, monkeypatch):
-        limit = Limit("asked-again", "9/minute")
+        limit = RateLimit("asked-again", "9/minute")
         limit.hit(client_key(HOME))
         monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
         limit.hit(client_key(HOME))

@@ -15,15 +15,15 @@ from accounts.expiry import record_closings
 from accounts.links.links import recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.first_connection.services import answer_link_request
 from activation.links import activation_link
 from activation.models import Charter
 from activation.services import accept_charter, dispute_recovery_address, request_link
 from agents.roles import Role
-from agents.staff.services import appoint, withdraw_role
-from assistance.services import ask_for_assistance
-from core.logging import JsonLines
+from agents.staff.services import grant_role, withdraw_role
+from assistance.services import create_request
+from core.logging import JsonFormatter
 from directory.services import record_directory_consent
 from journal.events import Event
 from journal.services import ALSO
@@ -37,7 +37,7 @@ from tests.agents.signed_in import an_agent, give_code, inside, with_application
 from tests.agents.signed_in import browser_of as agent_browser_of
 from tests.assistance.asking import written as asked_for
 from tests.core.test_logging import written
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import release
 
@@ -51,7 +51,7 @@ ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 @pytest.fixture
 def told(django_capture_on_commit_callbacks) -> Iterator[Callable[..., list[Line]]]:
     """What the log says when something is done and committed: the lines of one event, or of all."""
-    with written(JsonLines()) as stream:
+    with written(JsonFormatter()) as stream:
 
         def lines(act: Callable[[], object], name: str = "") -> list[Line]:
             start = stream.tell()
@@ -73,11 +73,11 @@ def names_of(line: Line) -> list[str]:
 
 
 def signs_in() -> None:
-    Client().post(reverse("login"), {"login": active_person().login, "password": A_GOOD_PASSWORD})
+    Client().post(reverse("login"), {"login": active_account().login, "password": A_GOOD_PASSWORD})
 
 
 def types_a_wrong_password(times: int = 1) -> None:
-    person = active_person()
+    person = active_account()
     for _ in range(times):
         Client().post(reverse("login"), {"login": person.login, "password": WRONG_PASSWORD})
 
@@ -87,23 +87,23 @@ def guesses() -> None:
 
 
 def is_locked() -> None:
-    lock_account(account=active_person(), reason=LockReason.PHISHING)
+    lock_account(account=active_account(), reason=LockReason.PHISHING)
 
 
 def is_released() -> None:
-    person = active_person()
+    person = active_account()
     lock_account(account=person, reason=LockReason.PHISHING)
     release(person)
 
 
 def chooses_a_first_password() -> None:
-    browser, person = Client(), pending_person()
+    browser, person = Client(), pending_account()
     begun_until(browser, person, "activation-password")
     browser.post(reverse("activation-password"), {"password": A_GOOD_PASSWORD})
 
 
 def changes_the_password(present: str = A_GOOD_PASSWORD, new: str = ANOTHER_PASSWORD) -> None:
-    browser = browser_of(active_person())
+    browser = browser_of(active_account())
     browser.post(reverse("account-password"), {"current_password": present, "password": new})
 
 
@@ -112,23 +112,23 @@ def changes_the_password_wrongly() -> None:
 
 
 def is_mailed_a_link() -> None:
-    person = pending_person()
+    person = pending_account()
     activation_link.url(person, activation_link.deadline(timezone.now()))
 
 
 def has_links_killed() -> None:
-    dispute_recovery_address(account=pending_person())
+    dispute_recovery_address(account=pending_account())
 
 
 def opens_a_used_link() -> None:
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     Account.objects.filter(pk=person.pk).update(activated_at=timezone.now(), charter_accepted_at=timezone.now())
     Client().get(link)
 
 
 def wants_what_is_for_others() -> None:
-    browser_of(active_person()).get(reverse("admin:index"))
+    browser_of(active_account()).get(reverse("admin:index"))
 
 
 def works_as_an_agent() -> None:
@@ -159,20 +159,20 @@ def is_changed_by_hr() -> None:
 
 
 def has_left() -> None:
-    active_person(end_date=timezone.localdate() - timedelta(days=1))
+    active_account(end_date=timezone.localdate() - timedelta(days=1))
     record_closings()
 
 
 def reads_ones_data() -> None:
-    browser_of(active_person()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
+    browser_of(active_account()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
 
 
 def changes_the_recovery_address() -> None:
-    change_to(active_person())
+    change_to(active_account())
 
 
 def becomes_an_agent() -> None:
-    appoint(account=active_person(), role=Role.LECTURE)
+    grant_role(account=active_account(), role=Role.LECTURE)
 
 
 def is_no_agent_any_more() -> None:
@@ -180,19 +180,21 @@ def is_no_agent_any_more() -> None:
 
 
 def accepts_the_charter() -> None:
-    accept_charter(account=pending_person(), charter=Charter.objects.in_force())
+    accept_charter(account=pending_account(), charter=Charter.objects.in_force())
 
 
 def agrees_to_be_listed() -> None:
-    record_directory_consent(account=pending_person(), listed=True, wording="?")
+    record_directory_consent(account=pending_account(), listed=True, wording="?")
 
 
 def forwards() -> None:
-    choose_redirection(account=active_person(), target="ailleurs@exemple.org", keep_copy=True)
+    choose_redirection(account=active_account(), target="ailleurs@exemple.org", keep_copy=True)
 
 
 def asks_for_a_link() -> None:
-    answer_link_request(request_id=request_link(login=pending_person().login, wish=Wish.FIRST_CONNECTION).pk)
+    answer_link_request(
+        request_id=request_link(login=pending_account().login, wish=LinkRequestKind.FIRST_CONNECTION).pk
+    )
 
 
 def imports_a_file() -> None:
@@ -300,11 +302,11 @@ class TestLinks:
     def test_a_killed_link_that_is_opened_is_told(self, told, purpose):
         """LOG-01: a stolen mail is tried after its owner has reacted. The page says what it says of any bad link."""
         if purpose == "activation":
-            person = pending_person()
+            person = pending_account()
             link = link_to(person)
             dispute_recovery_address(account=person)
         else:
-            person = active_person()
+            person = active_account()
             link = recovery_link_of(person)
             wish(person, "encore-une-autre@exemple.org")
 
@@ -316,7 +318,7 @@ class TestLinks:
 
     def test_a_used_link_is_told_at_each_click(self, told):
         """LOG-01, LOG-04"""
-        person = pending_person()
+        person = pending_account()
         link = link_to(person)
         Account.objects.filter(pk=person.pk).update(activated_at=timezone.now(), charter_accepted_at=timezone.now())
 
@@ -327,7 +329,7 @@ class TestLinks:
 
     def test_a_used_link_of_the_other_pages_is_told_too(self, told):
         """LOG-01"""
-        person = active_person()
+        person = active_account()
         link = recovery_link_of(person)
         browser = Client()
         browser.get(link, follow=True)
@@ -342,7 +344,7 @@ class TestLinks:
         assert told(lambda: Client().get(reverse("activation-link", args=[typed])), "authn_token_reuse") == []
 
     def test_a_link_that_expired_or_still_opens_is_no_reuse(self, told):
-        person = pending_person()
+        person = pending_account()
         old = link_to(person, built_at=timezone.now() - timedelta(days=5))
         for link in (old, link_to(person)):
             assert told(lambda link=link: Client().get(link), "authn_token_reuse") == []
@@ -353,11 +355,11 @@ class TestMailsThatAreNotSent:
 
     def test_a_link_asked_for_too_often(self, told, postman):
         """ENU-05"""
-        person = pending_person()
+        person = pending_account()
         for _ in range(3):
-            request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+            request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
         postman.deliver()
-        request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+        request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
 
         [line] = told(postman.deliver, "excess_rate_limit_exceeded")
 
@@ -368,21 +370,21 @@ class TestMailsThatAreNotSent:
         """HLP-08"""
 
         def asks() -> None:
-            ask_for_assistance(**asked_for())
+            create_request(**asked_for())
 
         assert told(asks, "excess_rate_limit_exceeded") == told(asks, "excess_rate_limit_exceeded") == []
         [line] = told(asks, "excess_rate_limit_exceeded")
         assert (line["limit"], line["account"]) == ("mails-assistance-received", None)
 
     def test_a_verification_of_a_recovery_address_asked_for_at_once_again(self, told):
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
         ask(browser)
         [line] = told(lambda: ask(browser), "excess_rate_limit_exceeded")
         assert (line["limit"], line["account"]) == (f"mails-{Kind.RECOVERY_VERIFICATION}", person.pk)
 
     def test_a_verification_of_a_redirection_asked_for_at_once_again(self, told):
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
         choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         resend = reverse("redirection-verification-resend")
@@ -392,8 +394,8 @@ class TestMailsThatAreNotSent:
     def test_a_fourth_person_who_forwards_to_one_address(self, told):
         """ENU-05"""
         for _ in range(3):
-            choose_redirection(account=active_person(), target="ailleurs@exemple.org", keep_copy=True)
-        person = active_person()
+            choose_redirection(account=active_account(), target="ailleurs@exemple.org", keep_copy=True)
+        person = active_account()
         chosen = {"account": person, "target": "ailleurs@exemple.org", "keep_copy": True}
         [line] = told(lambda: choose_redirection(**chosen), "excess_rate_limit_exceeded")
         assert (line["limit"], line["account"]) == (f"mails-{Kind.REDIRECTION_VERIFICATION}", person.pk)

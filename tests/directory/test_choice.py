@@ -13,7 +13,7 @@ from directory.services import change_directory_consent, record_directory_consen
 from directory.views import DirectoryChoiceView
 from journal.events import Event
 from outbox.models import Message
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import N
 from tests.signing_in import let_in
 
@@ -25,7 +25,7 @@ YES, NO = {"listed": "yes", "understood": "on"}, {"listed": "no", "understood": 
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand")
+    return active_account(given_name="Camille", family_name="Durand")
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_a_new_charter_does_not_stand_in_the_way():
 
 
 def test_nobody_decides_for_somebody_else(browser, person):
-    other = active_person()
+    other = active_account()
 
     decide(browser, {**YES, "account": str(other.pk), "user": str(other.pk)})
 

@@ -10,7 +10,7 @@ from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
 from journal.events import Event
 from tests.activation.wizard.client import DIRECTORY, MAILBOX, answer, answered_until, begin, link_to
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def in_french():
 
 @pytest.fixture
 def person() -> Account:
-    person = pending_person()
+    person = pending_account()
     answered_until(person, DIRECTORY)
     return person
 
@@ -165,4 +165,4 @@ def test_two_decisions_of_one_instant_have_an_order(person):
 def test_the_choice_of_one_person_is_not_anothers(person):
     record_directory_consent(account=person, listed=True, wording="?")
 
-    assert DirectoryConsent.objects.current(pending_person()) is None
+    assert DirectoryConsent.objects.current(pending_account()) is None

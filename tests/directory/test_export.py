@@ -15,7 +15,7 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account
 from directory import export
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_only_active_accounts_are_exported():
     locked, active = listed_person(), listed_person()
     lock_account(account=locked, reason=LockReason.PHISHING)
     listed_person(end_date=timezone.localdate() - timedelta(days=1))
-    pending_person()
+    pending_account()
 
     assert list(exported()) == [active.uid]
 

@@ -12,9 +12,9 @@ from django.utils import translation
 
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
-from core.rate_limits import DIRECTORY_SEARCHES_PER_CLIENT, Limit, client_key
+from core.rate_limits import DIRECTORY_SEARCHES_PER_CLIENT, RateLimit, client_key
 from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.normalised import normalised_answer
 
 pytestmark = pytest.mark.django_db
@@ -159,8 +159,8 @@ def hidden_people() -> dict[str, str]:
     decide(withdrawn, listed=False)
     left = listed_person("Camille", "Partiret", end_date="2020-01-01")
     never_asked = active_unlisted_person("Camille", "Muetton")
-    refused = active_person(given_name="Camille", family_name="Refusard")
-    pending = pending_person(given_name="Camille", family_name="Attendu")
+    refused = active_account(given_name="Camille", family_name="Refusard")
+    pending = pending_account(given_name="Camille", family_name="Attendu")
     return {person.family_name: "" for person in (locked, withdrawn, left, never_asked, refused, pending)}
 
 
@@ -219,7 +219,7 @@ def test_a_client_may_search_a_hundred_times_an_hour_pages_counted(browser):
 
 def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06, PRV-02: who copies the directory from many places takes days."""
-    monkeypatch.setattr("directory.views.DIRECTORY_SEARCHES_IN_ALL", Limit("few-searches-in-all", "2/hour"))
+    monkeypatch.setattr("directory.views.DIRECTORY_SEARCHES_IN_ALL", RateLimit("few-searches-in-all", "2/hour"))
     search = f"{reverse('directory')}?q=durand"
 
     answers = [Client(REMOTE_ADDR=f"198.51.100.{number}").get(search).status_code for number in range(3)]

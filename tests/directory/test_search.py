@@ -19,7 +19,7 @@ from tests.directory.listed import (
     listed_people_called,
     listed_person,
 )
-from tests.factories import pending_person
+from tests.factories import pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -241,7 +241,7 @@ class TestWhoIsListed:
         assert names("durand") == []
 
     def test_who_said_yes_but_has_not_activated_yet_is_not(self):
-        person = pending_person(given_name="Camille", family_name="Durand")
+        person = pending_account(given_name="Camille", family_name="Durand")
         decide(person, listed=True)
         assert names("durand") == []
 
@@ -262,7 +262,7 @@ class TestNames:
         assert names("durand") == []
 
     def test_who_has_not_activated_costs_nothing(self):
-        pending_person()
+        pending_account()
         assert not SearchableName.objects.exists()
 
     def test_a_deleted_account_leaves_nothing(self):

@@ -20,9 +20,9 @@ from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
 from devtools.processes import tail
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.tasks import send_due_messages
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.stack import Stack, wait_until
 
 PROCESSES = 8
@@ -86,8 +86,10 @@ def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 def asked_for(priority: Priority = Priority.URGENT) -> Message:
     """A row of the outbox that no worker was woken for."""
-    person = pending_person()
-    return queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority)
+    person = pending_account()
+    return queue_email(
+        kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority
+    )
 
 
 def asked_for_many(count: int) -> list[Message]:

@@ -10,7 +10,7 @@ from config.env import WEB_THREADS
 from devtools.mailcatcher import Envelope, Stage, accept
 from outbox.enums import Status
 from outbox.models import Message
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -96,7 +96,7 @@ def test_a_redis_that_says_nothing_is_done_without(machine, record_property):
 
 def test_a_mail_server_that_says_nothing_is_not_noticed(machine, record_property):
     """AVL-08, ENU-04: pages only ask for mails; those that were asked for leave when it speaks again."""
-    speaks, people = Event(), [pending_person() for _ in range(3)]
+    speaks, people = Event(), [pending_account() for _ in range(3)]
 
     def saying_nothing(stage: Stage, envelope: Envelope) -> str:
         speaks.wait(30)

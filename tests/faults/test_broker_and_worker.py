@@ -13,10 +13,10 @@ from activation.tasks import answer_waiting_link_requests
 from devtools.mailcatcher import accept
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import Halt
 from tests.faults.visiting import Visitor
@@ -49,7 +49,7 @@ def all_sent(stack: Stack, count: int) -> None:
 class TestBroker:
     def test_a_person_gets_a_link_without_waiting_for_a_sweep(self, stack, visitor):
         """The way it is when all is well: the web process wakes the worker."""
-        person = pending_person()
+        person = pending_account()
         visitor.asks_for_a_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=15)
         assert mail["To"] == person.recovery_address
@@ -57,7 +57,7 @@ class TestBroker:
 
     def test_without_the_broker_pages_answer_and_mails_leave_later(self, stack, visitor, without_broker, tally):
         """AVL-01: a link asked for and an activation finished, within two seconds a page; one row and one mail each."""
-        person, newcomer = pending_person(), pending_person()
+        person, newcomer = pending_account(), pending_account()
         page, seconds = visitor.asks_for_a_link(person.login)
         assert "e-mail" in page
         assert seconds < PATIENCE
@@ -80,7 +80,7 @@ class TestBroker:
         visitor.asks_for_a_link("nobody@univ-exemple.fr")
         stack.redis.start()
         wait_until(lambda: stack.redis.answers() and stack.worker_listens(), stack.log("worker"), seconds=60)
-        person = pending_person()
+        person = pending_account()
         visitor.asks_for_a_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=30)
         assert mail["To"] == person.recovery_address
@@ -88,9 +88,9 @@ class TestBroker:
     def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, tally):
         """AVL-06: the process goes on, the mail in its hands arrives once, the next one too."""
         stack.catcher.answer = halt = Halt("data")
-        first, second = pending_person(), pending_person()
+        first, second = pending_account(), pending_account()
         worker = stack.processes["worker"]
-        queue(kind=Kind.ACTIVATION, person=first, address=first.recovery_address, language="fr")
+        queue_email(kind=Kind.ACTIVATION, person=first, address=first.recovery_address, language="fr")
         stack.send(send_due_messages)
         assert halt.reached.wait(20)
         stack.redis.kill()
@@ -98,7 +98,7 @@ class TestBroker:
         halt.go_on.set()
         all_sent(stack, 1)
         stack.redis.start()
-        queue(kind=Kind.ACTIVATION, person=second, address=second.recovery_address, language="fr")
+        queue_email(kind=Kind.ACTIVATION, person=second, address=second.recovery_address, language="fr")
         wait_until(lambda: stack.worker_listens() or worker.poll() is not None, stack.log("worker"), seconds=60)
         assert worker.poll() is None
         stack.send(send_due_messages)
@@ -109,7 +109,7 @@ class TestBroker:
     @pytest.mark.parametrize("trouble", ["broker down", "mail refused", "mail server hangs"])
     def test_trouble_behind_the_page_is_not_seen_on_it(self, stack, visitor, trouble):
         """ENU-04: the same page within two seconds, for people the portal knows and people it does not."""
-        known, active = pending_person(), active_person()
+        known, active = pending_account(), active_account()
         pages_without_trouble = {visitor.asks_for_a_link("nobody@univ-exemple.fr")[0]}
         released = Event()
         if trouble == "broker down":
@@ -129,7 +129,7 @@ class TestBroker:
 class TestDatabase:
     def test_connections_that_break_are_made_anew(self, stack, visitor):
         """AVL-06: web and worker hold pools of connections; after a restart of PostgreSQL nobody has to help them."""
-        first, second = pending_person(), pending_person()
+        first, second = pending_account(), pending_account()
         visitor.asks_for_a_link(first.login)
         stack.catcher.wait_for(1, timeout=30)
         stack.wait_until_quiet()

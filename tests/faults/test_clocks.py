@@ -10,7 +10,7 @@ from celery.schedules import crontab
 from django.utils import timezone
 
 from config.celery import app
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.faults.machine import ON_THE_MACHINE, Machine
 from tests.mail_delivery import text_of
 from tests.stack import wait_until
@@ -53,7 +53,7 @@ class TestApart:
 
 def mailed_link(machine: Machine) -> str:
     """What somebody gets who asks for a link."""
-    person, before = pending_person(), len(machine.catcher.messages)
+    person, before = pending_account(), len(machine.catcher.messages)
     assert machine.browser().ask("/premiere-connexion/", {"login": person.login}).status == 302
     mail = machine.catcher.wait_for(before + 1, timeout=30)[-1]
     found = re.search(r"(/activation/[\w-]{97}/)\s*$", text_of(mail), re.MULTILINE)

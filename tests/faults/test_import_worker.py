@@ -7,15 +7,15 @@ from django.utils import timezone
 from accounts.models import Account
 from agents.roles import Role
 from hr_feed.models import HrFilePart, HrImport, ImportState
-from hr_feed.tasks import work_on_hr_files
+from hr_feed.tasks import run_hr_imports
 from hr_feed.uploads import services as receiving
 from outbox.enums import Kind
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.tasks import send_message
 from tests.agents.hr_imports import now, people, received
 from tests.agents.signed_in import an_agent
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK
@@ -30,10 +30,10 @@ def test_a_killed_import_goes_on_where_it_was_and_holds_up_no_urgent_mail(stack:
     HrImport.objects.filter(pk=hr_import.pk).update(state=ImportState.PREVIEWED)
     receiving.approve(pk=hr_import.pk, agent=agent)
 
-    stack.send(work_on_hr_files)
+    stack.send(run_hr_imports)
     wait_until(lambda: now(hr_import).lines_done > 0, stack.log("worker"), seconds=60)
-    person = pending_person(given_name="Pressée")
-    mail = queue(kind=Kind.NEW_LINK, person=person, address=person.recovery_address, language="fr")
+    person = pending_account(given_name="Pressée")
+    mail = queue_email(kind=Kind.NEW_LINK, person=person, address=person.recovery_address, language="fr")
     stack.send(send_message, mail.pk)
     [arrived] = stack.catcher.wait_for(1, timeout=20)
     still_running = now(hr_import)
@@ -45,7 +45,7 @@ def test_a_killed_import_goes_on_where_it_was_and_holds_up_no_urgent_mail(stack:
 
     HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
     stack.restart_worker()
-    stack.send(work_on_hr_files)
+    stack.send(run_hr_imports)
     wait_until(lambda: now(hr_import).state == ImportState.DONE, stack.log("worker"), seconds=120)
 
     assert (now(hr_import).attempts, now(hr_import).done["created"]) == (2, ROWS)

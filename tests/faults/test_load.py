@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accounts.models import Account
 from accounts.passwords.hashers import PortalArgon2PasswordHasher
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -40,7 +40,7 @@ def most_memory(pid: int) -> int:
 
 def test_two_hundred_people_sign_in_at_once(machine, record_property):
     """AVL-08, PWD-05: as many as there is time for come in, the others are told to come back; memory has a bound."""
-    people = [active_person() for _ in range(40)]
+    people = [active_account() for _ in range(40)]
     hasher = HasherAsShipped()
     encoded = hasher.encode(A_GOOD_PASSWORD, hasher.salt())
     Account.objects.filter(pk__in=[person.pk for person in people]).update(password=encoded)

@@ -11,7 +11,7 @@ import requests
 from accounts.models import Account
 from activation.models import Charter
 from outbox.tasks import send_due_messages
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
@@ -104,7 +104,7 @@ def lines_of(log: Path, since: int) -> list[dict[str, Any]]:
 
 def test_every_line_is_json_and_names_nobody(stack: Stack):
     """LOG-01, LOG-02, PWD-08, TOK-01, TOK-09: over an activation, a sign-in and a change of address."""
-    person, browser = pending_person(**CANARY), Browser(stack)
+    person, browser = pending_account(**CANARY), Browser(stack)
     before = [stack.log(name).stat().st_size for name in ("web", "worker")]
     stack.start_beat()
     secrets = [activate(browser)]

@@ -6,7 +6,7 @@ from threading import Event, Lock
 from devtools.mailcatcher import Envelope, Stage, accept
 from outbox.dispatch import BATCH
 from outbox.tasks import send_due_messages
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.faults.accounting import Tally
 from tests.faults.spare_worker import all_sent, asked_for_many
 from tests.stack import NEEDS_STACK, wait_until
@@ -41,7 +41,7 @@ def test_who_asks_for_a_link_does_not_wait_behind_thousands_of_newcomers(stack, 
     for _ in range(3):  # as many sweeps as beat has ordered in the first minute
         stack.send(send_due_messages)
     stack.catcher.wait_for(5, timeout=20)
-    person = pending_person()
+    person = pending_account()
     began = time.monotonic()
     visitor.asks_for_a_link(person.login)
     wait_until(

@@ -6,9 +6,9 @@ from kombu import Connection
 
 from config.celery import app
 from outbox.enums import Kind, Priority
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.tasks import send_due_messages
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
 pytestmark = NEEDS_STACK
@@ -27,8 +27,10 @@ class Intruder:
 def test_a_pickled_message_is_thrown_away_unread_and_the_worker_goes_on(stack: Stack, tmp_path: Path) -> None:
     """SUP-03: the worker takes JSON and nothing else."""
     worker, trace = stack.processes["worker"].pid, tmp_path / "trace"
-    person = pending_person()
-    queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=Priority.BULK)
+    person = pending_account()
+    queue_email(
+        kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=Priority.BULK
+    )
 
     with Connection(stack.redis.url) as broker:
         app.send_task(send_due_messages.name, [Intruder(trace)], serializer="pickle", connection=broker)

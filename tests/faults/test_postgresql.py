@@ -15,7 +15,7 @@ from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, share_of_a_core, told
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import wait_until
@@ -89,7 +89,7 @@ def mails_to(machine: Machine, people: list[Account]) -> list[str]:
 
 def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine, record_property):
     """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
-    people = [pending_person() for _ in range(WALKERS)]
+    people = [pending_account() for _ in range(WALKERS)]
     links, version = [link_to(person) for person in people], Charter.objects.in_force().version
     answers: list[Answer] = []
     over, worker = threading.Event(), machine.processes["worker"]

@@ -10,7 +10,7 @@ from activation.models import LinkRequest
 from activation.tasks import answer_waiting_link_requests
 from core.rate_limits import MAILS_PER_HOUR
 from outbox.models import Message
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.faults.machine import (
     LONGEST_WAIT,
     ON_THE_MACHINE,
@@ -52,7 +52,7 @@ def ask_for_links(browser: Browser, login: str) -> None:
 
 def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_property):
     """AVL-06, ENU-05, ENU-07, SES-05: people stay signed in, mails stay few, guesses too, whoever is locked out is out."""
-    member, waiting, locked = active_person(), pending_person(), active_person()
+    member, waiting, locked = active_account(), pending_account(), active_account()
     answers: list[Answer] = []
     browsers = [machine.browser(answers) for _ in range(4)]
     signed_in, of_the_locked, stranger, guesser = browsers

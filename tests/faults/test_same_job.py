@@ -17,7 +17,7 @@ from activation.models import LinkRequest
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.faults.accounting import Tally
 from tests.faults.machine import children
 from tests.faults.spare_worker import all_sent, asked_for, asked_for_many
@@ -53,7 +53,7 @@ def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, visitor, t
     """AVL-02, AVL-05, AVL-07: killed between its commit and its call to the broker; what is left is swept up by a beat
     whose clock is 90 seconds late, and by no other again.
     """
-    person = pending_person()
+    person = pending_account()
     with broker_that_is_told_nothing(stack):
         asking = Thread(target=asks_in_vain, args=(visitor, person.login))
         asking.start()

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 import redis
 
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.services import request_link
 from activation.tasks import answer_link_request
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
@@ -24,8 +24,8 @@ def opened(address: str) -> None:
 
 def test_no_log_and_no_key_holds_the_secret_of_a_link(stack: Stack):
     """TOK-01, TOK-09: mailed, opened, opened where it does not belong, and refused as one try too many."""
-    person = pending_person()
-    stack.send(answer_link_request, request_link(login=person.login, wish=Wish.FIRST_CONNECTION).pk)
+    person = pending_account()
+    stack.send(answer_link_request, request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION).pk)
     [mail] = stack.catcher.wait_for(1, timeout=30)
     found = re.search(rf"^{re.escape(stack.url)}/activation/([\w-]{{97}})/\s*$", text_of(mail), re.MULTILINE)
     assert found

@@ -8,7 +8,7 @@ from django.utils import translation
 
 from accounts.models import Account
 from outbox.models import Message
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.fuzz.requests import URLENCODED, Thrown
 from tests.fuzz.watching import (
     LONGEST_SECONDS,
@@ -51,7 +51,7 @@ class Besieged:
         # A page leaves its language behind, and the next address would be one of it.
         self.language = translation.get_language()
         # Somebody whom nothing of this is about.
-        pending_person()
+        pending_account()
         self.browser = Client()
         self.ask: Ask = make(self.browser)
         self.cookies = cookies_of(self.browser)

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.urls import resolve
 from django.utils import translation
 
-from core.email_addresses import AddressRefused, canonical_address
+from core.email_addresses import InvalidAddress, canonical_address
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.fuzz.fuzzing import JOURNAL, Besieged, Effects
 from tests.fuzz.reading import parameters_read
@@ -172,7 +172,7 @@ def check(state: Besieged, form: Form, thrown: Thrown, effects: Effects, usual: 
 def is_canonical(address: str) -> bool:
     try:
         return canonical_address(address) == address
-    except AddressRefused:
+    except InvalidAddress:
         return False
 
 

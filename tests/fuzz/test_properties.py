@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from accounts.links import links
-from accounts.links.base import LinkRefused, MailedLink
+from accounts.links.base import LinkRefused, SignedLink
 from accounts.models import Account
 from activation import links as activation_tokens
-from core.email_addresses import AddressRefused, address_key, canonical_address, same_address
+from core.email_addresses import InvalidAddress, address_key, canonical_address, same_address
 from mailrouting import links as mailrouting_tokens
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz.payloads import NEXT, N
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ LINKS = {
     link.purpose: link
     for module in (links, activation_tokens, mailrouting_tokens)
     for link in vars(module).values()
-    if isinstance(link, MailedLink)
+    if isinstance(link, SignedLink)
 }
 
 
@@ -72,7 +72,7 @@ def test_an_address_that_looks_like_another_is_never_taken_for_it(twin):
     """INP-03, CVE-2019-19844: only case may differ, and only the domain's makes them the same."""
     try:
         key = address_key(twin)
-    except AddressRefused:
+    except InvalidAddress:
         assert not same_address(twin, ON_FILE)
         return
     assert (key == address_key(ON_FILE)) <= (twin.strip(" ").translate(STOPS).lower() == ON_FILE)
@@ -84,7 +84,7 @@ def test_an_address_that_looks_like_another_is_never_taken_for_it(twin):
 def test_whoever_types_a_look_alike_asks_for_nobody(twin):
     """INP-03, EML-03: the request is about the login that was typed, never about somebody like it."""
     with transaction.atomic():
-        person = active_person(institutional_address="kevin.maillard@univ-exemple.fr")
+        person = active_account(institutional_address="kevin.maillard@univ-exemple.fr")
         typed = twin.replace("mail.exemple.net", "univ-exemple.fr")
         browser = Client()
         answer = browser.post(reverse("login"), {"login": typed, "password": A_GOOD_PASSWORD})
@@ -148,7 +148,7 @@ def changed_texts(whole: str) -> st.SearchStrategy[str]:
 def test_whatever_page_was_wanted_one_stays_here(wanted):
     """INP-08: the host is the portal's, and a page that there is not is an account page, never an error."""
     with transaction.atomic():
-        person = active_person()
+        person = active_account()
         typed = {"login": person.login, "password": A_GOOD_PASSWORD, "next": wanted}
         answer = Client().post(reverse("login"), typed)
         assert answer.status_code == 302

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from accounts.models import Account
 from accounts.passwords.hashers import PortalArgon2PasswordHasher
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.memory import forget_limits
 
 pytestmark = pytest.mark.django_db
@@ -67,9 +67,9 @@ def can_be_told_apart(ask: Callable[[str], HttpResponse], one: str, other: str, 
 @pytest.mark.parametrize(
     ("ask", "make"),
     [
-        (signing_in, active_person),
-        (signing_in, pending_person),
-        (asking_for_a_link, pending_person),
+        (signing_in, active_account),
+        (signing_in, pending_account),
+        (asking_for_a_link, pending_account),
     ],
 )
 def test_an_answer_takes_as_long_for_somebody_as_for_nobody(ask, make):

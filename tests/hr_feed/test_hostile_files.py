@@ -10,7 +10,7 @@ from accounts.models import Account
 from core.email_addresses import canonical_address
 from hr_feed.importer import import_feed
 from hr_feed.parsing.columns import COLUMNS
-from hr_feed.parsing.parser import FeedUnreadable
+from hr_feed.parsing.parser import UnreadableFile
 from hr_feed.report import MOST_PROBLEMS, ImportReport, Problem, Severity
 from journal.events import Event
 from journal.models import JournalEntry
@@ -46,7 +46,7 @@ def assert_adds_up(report: ImportReport) -> None:
 @example(content=b'"')
 @example(content=b";\r;")
 def test_any_bytes_are_refused_as_a_whole_with_a_sentence(content):
-    with pytest.raises(FeedUnreadable) as refusal:
+    with pytest.raises(UnreadableFile) as refusal:
         import_feed(BytesIO(content))
     assert str(refusal.value).strip()
 

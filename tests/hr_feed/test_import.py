@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone, translation
 
 from accounts.enums import LockReason, State
-from accounts.links.base import LinkNotValid
+from accounts.links.base import InvalidLink
 from accounts.models import Account, Lock
 from activation.links import activation_link
 from hr_feed.importer import import_feed
@@ -16,9 +16,9 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.hr_feed.hr_files import another, imported, person, row, stream_of, text_of, told
-from tests.mail_delivery import Postman
+from tests.mail_delivery import MailDelivery
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def mails(status: Status = Status.QUEUED) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def postman(postman, settings) -> Postman:
+def postman(postman, settings) -> MailDelivery:
     """Mails leave through SMTP."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return postman
@@ -87,7 +87,7 @@ def test_the_journal_tells_where_the_account_comes_from():
 
 
 def test_the_journal_tells_which_agent_imported():
-    agent = active_person()
+    agent = active_account()
 
     import_feed(stream_of(row()), actor=agent)
 
@@ -283,7 +283,7 @@ def test_a_corrected_recovery_address_kills_the_old_link_and_gets_a_new_mail(pos
 
     assert (report.corrected, report.updated) == (1, 0)
     assert mails() == [("HR1", "camille.durand@exemple.net")]
-    with pytest.raises(LinkNotValid):
+    with pytest.raises(InvalidLink):
         activation_link.open(old_token)
     entry = JournalEntry.objects.get(event=Event.RECOVERY_ADDRESS_CORRECTED)
     assert entry.details == {"old": "faute@exemple.net", "new": "camille.durand@exemple.net"}

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account
-from core.csv import without_formula
+from core.csv import escape_formula
 from hr_feed.report import ImportReport, Problem, Severity
 from tests.hr_feed.hr_files import another, row, text_of
 
@@ -87,7 +87,7 @@ def test_no_cell_of_the_report_is_a_formula(cell):
 
     [_heading, read] = csv.reader(StringIO(output.getvalue(), newline=""), delimiter=";")
     assert read == ["2", f"'{cell}", f"'{cell}", "erreur", f"'{cell};\"\n"]
-    assert without_formula("ordinaire") == "ordinaire"
+    assert escape_formula("ordinaire") == "ordinaire"
 
 
 def test_many_problems_are_not_all_shown(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hr_feed.sync.login_names import RESERVED_NAMES, NoLatinLetter, TakenNames, hyphenated, login_base, uid_base
+from hr_feed.sync.login_names import RESERVED_NAMES, NameRegistry, NoLatinLetter, hyphenated, login_base, uid_base
 
 NAMES = st.text(st.characters(categories=["L", "M"], include_characters=" -'’."), max_size=120)
 
@@ -52,14 +52,14 @@ def test_whatever_the_names_login_and_uid_fit_where_they_go(given, family):
     except NoLatinLetter:
         assert hyphenated(given) == hyphenated(family) == ""
         return
-    uid = TakenNames(set()).give(uid_base(given, family, login))
+    uid = NameRegistry(set()).give(uid_base(given, family, login))
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*(\.[a-z]+(-[a-z]+)*)?", login)
     assert len(login) <= 57
     assert re.fullmatch(r"[a-z][a-z0-9]{0,19}", uid)
 
 
 def test_homonyms_get_the_next_free_number():
-    taken = TakenNames({"cdurand", "cdurand3"})
+    taken = NameRegistry({"cdurand", "cdurand3"})
 
     assert [taken.give("cdurand") for _ in range(3)] == ["cdurand2", "cdurand4", "cdurand5"]
 
@@ -67,5 +67,5 @@ def test_homonyms_get_the_next_free_number():
 @pytest.mark.parametrize("name", ["root", "postmaster", "daemon"])
 def test_names_of_the_system_are_never_given(name):
     assert name in RESERVED_NAMES
-    assert TakenNames(set()).give(name) == f"{name}2"
+    assert NameRegistry(set()).give(name) == f"{name}2"
     assert uid_base("Robert", "Oot", "robert.oot") == "root"

@@ -8,7 +8,7 @@ from accounts.models import Account
 from hr_feed.importer import import_feed
 from hr_feed.parsing import parser as reading
 from hr_feed.parsing.columns import COLUMNS, REQUIRED_COLUMNS
-from hr_feed.parsing.parser import FeedUnreadable
+from hr_feed.parsing.parser import UnreadableFile
 from tests.hr_feed.hr_files import another, person, row, stream_of, text_of, told
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ HEADER = ";".join(COLUMNS)
 
 def refusal_of(content: bytes) -> str:
     """Why nothing of the file is taken; nothing is."""
-    with pytest.raises(FeedUnreadable) as refusal:
+    with pytest.raises(UnreadableFile) as refusal:
         import_feed(BytesIO(content))
     assert not Account.objects.exists()
     return str(refusal.value)

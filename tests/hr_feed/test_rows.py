@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from time_machine import travel
 
 from accounts.models import Account
-from core.phone_numbers import PhoneRefused, canonical_phone
+from core.phone_numbers import InvalidPhoneNumber, normalize_phone
 from hr_feed.parsing.parser import Row
 from hr_feed.parsing.rows import RowChecker
 from tests.fuzz import EMAIL, N
@@ -250,8 +250,8 @@ def test_telephone_numbers_are_stored_in_the_international_form(typed, stored):
 )
 def test_other_telephone_numbers_are_refused(typed):
     """INP-04"""
-    with pytest.raises(PhoneRefused):
-        canonical_phone(typed)
+    with pytest.raises(InvalidPhoneNumber):
+        normalize_phone(typed)
     assert refused_columns(phone=typed) == ["phone"]
 
 

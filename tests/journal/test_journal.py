@@ -9,14 +9,14 @@ from django.utils import timezone, translation
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from accounts.services import choose_language
+from accounts.services import set_language
 from activation.services import complete_activation
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answer, answered_until, begin
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def sign_in(browser: Client, person: Account) -> JournalEntry:
 
 def test_an_entry_says_who_what_when_and_from_where():
     """LOG-01."""
-    person, before = active_person(), timezone.now()
+    person, before = active_account(), timezone.now()
 
     entry = sign_in(Client(REMOTE_ADDR="198.51.100.42", headers={"User-Agent": FIREFOX}), person)
 
@@ -55,7 +55,7 @@ def test_an_entry_says_who_what_when_and_from_where():
 
 def test_the_reference_of_an_entry_is_the_one_of_the_answer():
     """LOG-02: what somebody reads on a page is found in the journal."""
-    person, browser = active_person(), Client()
+    person, browser = active_account(), Client()
 
     response = browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
 
@@ -76,7 +76,7 @@ def test_the_reference_of_an_entry_is_the_one_of_the_answer():
 )
 def test_a_device_is_noted_by_browser_and_system_only(user_agent, device):
     """LOG-02: enough to recognise one's device, nothing to follow somebody with."""
-    entry = sign_in(Client(headers={"User-Agent": user_agent}), active_person())
+    entry = sign_in(Client(headers={"User-Agent": user_agent}), active_account())
 
     assert entry.device == device
 
@@ -87,18 +87,18 @@ def test_the_client_behind_a_trusted_proxy_is_noted(settings, proxies, noted):
     settings.TRUSTED_PROXIES = proxies
     browser = Client(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.9"})
 
-    assert sign_in(browser, active_person()).client_address == noted
+    assert sign_in(browser, active_account()).client_address == noted
 
 
 def test_an_ipv6_client_is_noted():
-    assert sign_in(Client(REMOTE_ADDR="2001:db8::17"), active_person()).client_address == "2001:db8::17"
+    assert sign_in(Client(REMOTE_ADDR="2001:db8::17"), active_account()).client_address == "2001:db8::17"
 
 
 def test_what_the_worker_and_the_command_line_do_is_noted_as_such():
-    person = pending_person()
+    person = pending_account()
 
     record_event(account=person, event=Event.USER_UPDATED)
-    with acting_from(Origin(source="worker")):
+    with use_request_context(RequestContext(source="worker")):
         record_event(account=person, event=Event.LINK_REQUESTED)
 
     assert list(person.journal.order_by("pk").values_list("source", "client_address")) == [
@@ -108,7 +108,7 @@ def test_what_the_worker_and_the_command_line_do_is_noted_as_such():
 
 
 def test_an_agents_act_names_the_agent():
-    agent, person = active_person(is_staff=True), active_person()
+    agent, person = active_account(is_staff=True), active_account()
 
     lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
 
@@ -117,7 +117,7 @@ def test_an_agents_act_names_the_agent():
 
 def test_an_activation_is_told_step_by_step(visitor):
     """LOG-01: what happened, in the order in which it happened, all of it by the person."""
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
     for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
         answer(visitor, step)
@@ -138,7 +138,7 @@ def test_an_activation_is_told_step_by_step(visitor):
 
 
 def test_opening_the_first_page_twice_is_told_once(visitor):
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
     begin(Client(), person)
 
@@ -147,7 +147,7 @@ def test_opening_the_first_page_twice_is_told_once(visitor):
 
 def test_neither_entry_nor_change_when_something_fails_afterwards():
     """LOG-03, AVL-02."""
-    person = pending_person()
+    person = pending_account()
     answered_until(person, PASSWORD)
     before = person.journal.count()
 
@@ -165,20 +165,20 @@ def test_neither_entry_nor_change_when_something_fails_afterwards():
 
 def test_no_entry_without_its_change(monkeypatch):
     """LOG-03: when the entry cannot be written, nothing happens."""
-    person = active_person()
+    person = active_account()
 
     def full(**kwargs: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("accounts.services.journal.record", full)
+    monkeypatch.setattr("accounts.services.record_event", full)
     with pytest.raises(OSError, match="disk full"), transaction.atomic():
-        choose_language(account=person, language="en")
+        set_language(account=person, language="en")
 
     assert Account.objects.get(pk=person.pk).language == "fr"
 
 
 def test_the_person_reads_the_last_events_on_their_page(visitor):
-    person = active_person()
+    person = active_account()
     sign_in(visitor, person)
 
     page = visitor.get(reverse("account")).content.decode()

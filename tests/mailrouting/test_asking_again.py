@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Account
 from mailrouting.services import choose_redirection
 from outbox.models import Message
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.mail_delivery import link_in
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ TARGET = "ailleurs@exemple.org"
 
 @pytest.fixture
 def person() -> Account:
-    someone = active_person()
+    someone = active_account()
     choose_redirection(account=someone, target=TARGET, keep_copy=True)
     return someone
 
@@ -61,7 +61,7 @@ def test_asking_at_once_says_from_when_and_mails_nobody(browser):
 
 def test_nothing_is_mailed_when_nothing_waits(postman):
     client = Client()
-    client.force_login(active_person())
+    client.force_login(active_account())
 
     answer = client.post(reverse("redirection-verification-resend"), follow=True)
 

@@ -16,26 +16,26 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from accounts.services import NotActive
+from accounts.services import AccountNotActive
 from activation.models import Charter
 from core.email_addresses import canonical_address, is_university_address
 from journal.events import Event
 from journal.models import JournalEntry
-from mailrouting.emails import Change, change_told_by
+from mailrouting.emails import RedirectionChange, change_told_by
 from mailrouting.links import redirection_link
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (
-    ask_for_verification_again,
     change_redirection,
     choose_redirection,
     decline_redirection,
+    resend_verification,
     stop_redirection,
     verify_redirection,
 )
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.correcting import in_force
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import EMAIL
 from tests.locking import PROVEN
 from tests.mail_delivery import html_of, link_in, text_of
@@ -51,7 +51,7 @@ OURS = [(value.replace("univ-x", "univ-exemple").replace("UNIV-X", "UNIV-EXEMPLE
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def notices(person: Account) -> list[Message]:
     return list(Message.objects.filter(person=person, kind=Kind.REDIRECTION_CHANGED).order_by("pk"))
 
 
-def told(person: Account) -> list[Change]:
+def told(person: Account) -> list[RedirectionChange]:
     """What the notices say, in the order of the changes; each change is told to both addresses."""
     entries = JournalEntry.objects.in_bulk([notice.subject_id for notice in notices(person)])
     for entry in entries.values():
@@ -136,7 +136,7 @@ class TestThePage:
         assert f"Vos messages sont maintenant redirigés vers {person.recovery_address}." in answer.content.decode()
         assert Redirection.objects.in_force().get() == redirection_of(person)
         assert verifications(person) == 0
-        assert told(person) == [Change.IN_FORCE]
+        assert told(person) == [RedirectionChange.IN_FORCE]
 
     def test_another_address_waits_for_its_reader(self, browser, person, postman):
         """FWD-01: nothing is in force before; the page says until when the link is good and what happens meanwhile."""
@@ -144,7 +144,7 @@ class TestThePage:
         assert "quand vous aurez ouvert le lien envoyé à ailleurs@exemple.org" in answer.content.decode()
         assert list(Redirection.objects.in_force()) == []
         assert redirection_of(person).keep_copy is False
-        assert told(person) == [Change.ASKED]
+        assert told(person) == [RedirectionChange.ASKED]
         [verification] = [mail for mail in postman.deliver() if mail["To"] == ELSEWHERE]
         page = seen(browser)
         assert f'<span class="addr">{ELSEWHERE}</span> attend votre clic' in page
@@ -154,7 +154,7 @@ class TestThePage:
         phone.get(link_in(verification))
         phone.post(reverse("redirection"))
         assert Redirection.objects.in_force().get().target == ELSEWHERE
-        assert told(person) == [Change.ASKED, Change.IN_FORCE]
+        assert told(person) == [RedirectionChange.ASKED, RedirectionChange.IN_FORCE]
         assert "attend votre clic" not in seen(browser)
 
     def test_the_copy_alone_can_be_changed_without_a_new_proof(self, browser, person):
@@ -165,14 +165,14 @@ class TestThePage:
         save(browser)
         assert redirection_of(person).keep_copy is True
         assert verifications(person) == 1
-        assert told(person)[2:] == [Change.COPY, Change.COPY]
+        assert told(person)[2:] == [RedirectionChange.COPY, RedirectionChange.COPY]
 
     def test_the_copy_can_be_changed_while_the_address_waits(self, browser, person):
         save(browser)
         save(browser, keep_copy=False)
         assert redirection_of(person).is_waiting
         assert verifications(person) == 1
-        assert told(person) == [Change.ASKED, Change.COPY]
+        assert told(person) == [RedirectionChange.ASKED, RedirectionChange.COPY]
 
     def test_another_target_stops_the_one_before_at_once(self, browser, person):
         """FWD-01: the notice says that nothing goes to the address before."""
@@ -205,7 +205,7 @@ class TestThePage:
         save(browser)
         assert not redirection_of(person).is_waiting
         entry = person.journal.filter(event=Event.REDIRECTION_CHOSEN).latest("pk")
-        assert change_told_by(entry) == Change.IN_FORCE
+        assert change_told_by(entry) == RedirectionChange.IN_FORCE
 
     def test_a_recovery_address_that_somebody_else_reads_proves_nothing(self, browser, person):
         """FWD-01"""
@@ -223,7 +223,7 @@ class TestThePage:
     def test_who_sent_too_many_is_told_from_when(self, browser, person):
         """ENU-05: the choice is kept; nobody's mailbox is filled."""
         for _ in range(3):
-            change(active_person())
+            change(active_account())
         answer = browser.post(reverse(PAGE), {"target": ELSEWHERE}, follow=True).content.decode()
         assert "Vous pourrez en demander un autre à" in answer
         assert verifications(person) == 0
@@ -282,7 +282,7 @@ class TestThePage:
 
     def test_no_other_field_is_taken(self, browser, person):
         """ADM-01: only what the form asks for."""
-        other = active_person()
+        other = active_account()
         save(browser, account=str(other.pk), account_id=str(other.pk), verified_at="2026-01-01", pk=str(other.pk))
         assert redirection_of(person).is_waiting
         assert not redirection_of(other).is_wanted
@@ -310,7 +310,7 @@ class TestStopping:
         entry = person.journal.get(event=Event.REDIRECTION_STOPPED)
         assert entry.details == {"previous": ELSEWHERE, "previous_proven": True, "keep_copy": True}
         assert entry.actor == person
-        assert told(person)[2:] == [Change.STOPPED]
+        assert told(person)[2:] == [RedirectionChange.STOPPED]
 
     def test_an_address_that_waits_is_given_up_and_its_link_dies(self, browser, person, postman):
         """FWD-01, FWD-03"""
@@ -319,14 +319,14 @@ class TestStopping:
         assert "n’est pas encore vérifiée" in seen(browser, STOP)
         stop(browser)
         assert Client().get(link, follow=True).status_code == 404
-        assert told(person) == [Change.ASKED, Change.GIVEN_UP]
+        assert told(person) == [RedirectionChange.ASKED, RedirectionChange.GIVEN_UP]
 
     def test_a_double_click_stops_once(self, browser, person):
         change_in_force(person)
         for _ in range(2):
             assert stop(browser)["Location"] == reverse("account")
         assert person.journal.filter(event=Event.REDIRECTION_STOPPED).count() == 1
-        assert told(person).count(Change.STOPPED) == 1
+        assert told(person).count(RedirectionChange.STOPPED) == 1
 
     def test_nothing_to_stop_leads_back(self, browser):
         assert "Vous n’avez pas de redirection." in browser.get(reverse(STOP), follow=True).content.decode()
@@ -415,7 +415,7 @@ class TestWhoMay:
 
     @pytest.mark.parametrize("category", [Category.HOSTED, Category.STUDENT])
     def test_who_has_no_mailbox_has_no_such_page(self, category):
-        browser = signed_in(active_person(category=category))
+        browser = signed_in(active_account(category=category))
         for name in (PAGE, STOP):
             assert browser.get(reverse(name)).status_code == 404
             assert browser.post(reverse(name), {"target": ELSEWHERE}).status_code == 404
@@ -446,15 +446,15 @@ class TestWhoMay:
         acts: list[Callable[[], object]] = [
             lambda: change(person, FURTHER),
             lambda: stop_redirection(account=person),
-            lambda: ask_for_verification_again(account=person),
+            lambda: resend_verification(account=person),
             lambda: verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE),
         ]
         for act in acts:
-            with pytest.raises(NotActive):
+            with pytest.raises(AccountNotActive):
                 act()
         assert redirection_of(person).target == ELSEWHERE
         assert redirection_of(person).is_waiting
-        assert told(person) == [Change.ASKED]
+        assert told(person) == [RedirectionChange.ASKED]
 
     def test_a_lock_ends_the_link_even_when_it_is_released(self, person):
         """HLP-01: what an intruder asked for is not confirmed afterwards."""
@@ -468,7 +468,7 @@ class TestWhoMay:
 class TestNotices:
     def test_nothing_is_told_during_the_activation(self):
         """FWD-04: not even when the address is confirmed."""
-        person = pending_person()
+        person = pending_account()
         redirection = choose_redirection(account=person, target=ELSEWHERE, keep_copy=True)
         verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE)
         choose_redirection(account=person, target=person.recovery_address, keep_copy=True)
@@ -479,18 +479,18 @@ class TestNotices:
         """FWD-03, FWD-04"""
         redirection = choose_redirection(account=person, target=ELSEWHERE, keep_copy=True)
         verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE)
-        assert told(person) == [Change.IN_FORCE]
+        assert told(person) == [RedirectionChange.IN_FORCE]
 
     def test_a_second_click_on_the_link_tells_nobody(self, person):
         redirection = change_in_force(person)
         assert verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE) is False
-        assert told(person) == [Change.ASKED, Change.IN_FORCE]
+        assert told(person) == [RedirectionChange.ASKED, RedirectionChange.IN_FORCE]
 
     @pytest.mark.parametrize("language", ["fr", "en"])
-    @pytest.mark.parametrize("happened", list(Change))
+    @pytest.mark.parametrize("happened", list(RedirectionChange))
     def test_the_mail_says_which_change_when_and_how_to_stop_it(self, postman, language, happened):
         """FWD-04, EML-04: subject and both parts; the button leads to the page that locks the account."""
-        person = active_person(language=language)
+        person = active_account(language=language)
         bring_about(happened, person)
         Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).delete()
         keep_the_last_change(person)
@@ -506,13 +506,13 @@ class TestNotices:
 
     def test_each_change_has_a_subject_of_its_own(self, postman):
         subjects = set()
-        for happened in Change:
-            person = active_person()
+        for happened in RedirectionChange:
+            person = active_account()
             bring_about(happened, person)
             Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).delete()
             keep_the_last_change(person)
             subjects.add(postman.last_mail()["Subject"])
-        assert len(subjects) == len(Change)
+        assert len(subjects) == len(RedirectionChange)
 
     @pytest.mark.parametrize(("keep_copy", "said"), [(True, "Une copie reste"), (False, "Sans copie")])
     def test_the_mail_says_whether_a_copy_is_kept(self, postman, person, keep_copy, said):
@@ -534,13 +534,13 @@ class TestNotices:
         assert [notice.address for notice in notices(person)] == [person.institutional_address]
 
 
-def bring_about(happened: Change, person: Account) -> None:
+def bring_about(happened: RedirectionChange, person: Account) -> None:
     change(person)
-    if happened in (Change.IN_FORCE, Change.COPY, Change.STOPPED):
+    if happened in (RedirectionChange.IN_FORCE, RedirectionChange.COPY, RedirectionChange.STOPPED):
         change_in_force(person)
-    if happened is Change.COPY:
+    if happened is RedirectionChange.COPY:
         change(person, keep_copy=False)
-    if happened in (Change.STOPPED, Change.GIVEN_UP):
+    if happened in (RedirectionChange.STOPPED, RedirectionChange.GIVEN_UP):
         stop_redirection(account=person)
 
 
@@ -555,23 +555,23 @@ class TestAtTheSameMoment:
 
     def test_a_double_click_is_one_change(self):
         for number in range(5):
-            person, target = active_person(), f"x{number}@exemple.org"
+            person, target = active_account(), f"x{number}@exemple.org"
             together(*[lambda person=person, target=target: change(person, target)] * 2)
             assert verifications(person) == 1
-            assert told(person) == [Change.ASKED]
+            assert told(person) == [RedirectionChange.ASKED]
 
     def test_two_tabs_end_in_one_of_the_two_targets(self):
         for _ in range(5):
-            person = active_person()
+            person = active_account()
             together(lambda person=person: change(person), lambda person=person: change(person, FURTHER))
             last = person.journal.filter(event=Event.REDIRECTION_CHOSEN).latest("pk")
             assert redirection_of(person).target == last.details["target"]
             assert last.details["previous"] != last.details["target"]
-            assert told(person) == [Change.ASKED, Change.ASKED]
+            assert told(person) == [RedirectionChange.ASKED, RedirectionChange.ASKED]
 
     def test_an_address_is_not_confirmed_while_another_one_takes_its_place(self):
         for _ in range(5):
-            person = active_person()
+            person = active_account()
             redirection = change(person)
             clicked, _changed = together(
                 lambda redirection=redirection: verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE),
@@ -580,23 +580,23 @@ class TestAtTheSameMoment:
             assert (redirection_of(person).target, redirection_of(person).verified_at) == (FURTHER, None)
             was_confirmed = clicked is True
             assert was_confirmed or isinstance(clicked, Redirection.DoesNotExist)
-            assert told(person).count(Change.IN_FORCE) == was_confirmed
+            assert told(person).count(RedirectionChange.IN_FORCE) == was_confirmed
 
     def test_stopping_while_the_address_is_confirmed_stops(self):
         for _ in range(5):
-            person = active_person()
+            person = active_account()
             redirection = change(person)
             together(
                 lambda redirection=redirection: verify_redirection(redirection_id=redirection.pk, target=ELSEWHERE),
                 lambda person=person: stop_redirection(account=person),
             )
             assert not redirection_of(person).is_wanted
-            assert told(person)[-1] in (Change.STOPPED, Change.GIVEN_UP)
+            assert told(person)[-1] in (RedirectionChange.STOPPED, RedirectionChange.GIVEN_UP)
 
     def test_a_lock_and_a_change_leave_nothing_in_force(self):
         """HLP-01"""
         for _ in range(5):
-            person = active_person()
+            person = active_account()
             together(
                 lambda person=person: change(person, person.recovery_address),
                 lambda person=person: lock_account(account=person, reason=LockReason.PHISHING),
@@ -606,12 +606,12 @@ class TestAtTheSameMoment:
 
     def test_two_demands_for_the_mail_send_one(self):
         """ENU-05"""
-        person = active_person()
+        person = active_account()
         redirection = change(person)
         Message.objects.filter(subject_id=redirection.pk, kind=Kind.REDIRECTION_VERIFICATION).delete()
         together(
-            lambda: ask_for_verification_again(account=person),
-            lambda: ask_for_verification_again(account=person),
+            lambda: resend_verification(account=person),
+            lambda: resend_verification(account=person),
         )
         assert verifications(person) == 1
 

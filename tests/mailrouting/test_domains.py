@@ -8,22 +8,22 @@ from django.utils import timezone
 
 from accounts.models import Account
 from config.env import checked_domains
-from core.email_addresses import AddressRefused
+from core.email_addresses import InvalidAddress
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
 from mailrouting.forms import answer_of
 from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
-    ask_for_verification_again,
     change_redirection,
     choose_redirection,
+    resend_verification,
     stop_redirection,
 )
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.wizard.client import MAILBOX, answer, answered_until, begin, forward_to
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ NOT_IN_IT = ("x@exemple.net", "x@monexemple.org", "x@exemple.org.net", "exemple.
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ class TestLists:
     @pytest.mark.parametrize("address", IN_A_LIST)
     def test_the_deny_list_refuses_its_domains_and_what_is_below_them(self, settings, address):
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        with pytest.raises(AddressRefused) as refused:
+        with pytest.raises(InvalidAddress) as refused:
             forwarding_address(address)
         assert "exemple.org" in str(refused.value.message)
 
@@ -70,7 +70,7 @@ class TestLists:
     @pytest.mark.parametrize("address", NOT_IN_IT)
     def test_the_allow_list_refuses_everything_else_and_names_what_it_allows(self, settings, address):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.org", "exemple.fr"]
-        with pytest.raises(AddressRefused) as refused:
+        with pytest.raises(InvalidAddress) as refused:
             forwarding_address(address)
         assert "exemple.org, exemple.fr" in str(refused.value.message)
 
@@ -128,7 +128,7 @@ class TestForms:
 
     def test_the_wizard_refuses_them_too(self, settings, visitor):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.fr"]
-        person = pending_person()
+        person = pending_account()
         answered_until(person, MAILBOX)
         begin(visitor, person)
         assert visitor.get(reverse(MAILBOX)).context["form"].initial["target"] == ""
@@ -185,7 +185,7 @@ class TestWhatWasChosenBefore:
         choose_redirection(account=person, target="x@exemple.org", keep_copy=True)
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
         with pytest.raises(ForwardingNotAllowed):
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
         assert postman.deliver() == []
 
     def test_a_link_opens_nothing_while_it_is_refused(self, settings, person):

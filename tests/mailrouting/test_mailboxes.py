@@ -12,7 +12,7 @@ from accounts.models import Account
 from journal.events import Event
 from mailrouting.models import Mailbox, Redirection
 from tests.accounts.recovery.recovering import browser_of
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def opened(person: Account) -> int:
 
 def test_a_student_who_becomes_staff_gets_one():
     """As at the activation of a member of staff; nobody pressed a button, so the entry is nobody's."""
-    person = active_person(**STUDENT)
+    person = active_account(**STUDENT)
 
     hr_says(Category.STAFF)
 
@@ -40,13 +40,13 @@ def test_a_student_who_becomes_staff_gets_one():
 
 
 def test_the_agent_who_imports_is_named():
-    person, agent = active_person(**STUDENT), active_person()
+    person, agent = active_account(**STUDENT), active_account()
     imported(row(category="staff"), actor=agent)
     assert person.journal.get(event=Event.MAILBOX_CREATED).actor == agent
 
 
 def test_importing_again_opens_no_other():
-    person = active_person(**STUDENT)
+    person = active_account(**STUDENT)
     hr_says(Category.STAFF)
     hr_says(Category.STAFF, family_name="Durand-Martin")
     hr_says(Category.STUDENT)
@@ -57,7 +57,7 @@ def test_importing_again_opens_no_other():
 
 def test_who_is_staff_no_more_keeps_theirs():
     """What was received there is theirs; HR's end date is what closes it."""
-    person = active_person(hr_id="HR1")
+    person = active_account(hr_id="HR1")
     hr_says(Category.STUDENT)
     assert Mailbox.objects.filter(account=person).exists()
 
@@ -66,19 +66,19 @@ def test_who_is_staff_no_more_keeps_theirs():
     ("before", "after"), [(Category.HOSTED, Category.STUDENT), (Category.STUDENT, Category.HOSTED)]
 )
 def test_other_categories_get_none(before, after):
-    person = active_person(hr_id="HR1", category=before)
+    person = active_account(hr_id="HR1", category=before)
     hr_says(after)
     assert not Mailbox.objects.filter(account=person).exists()
 
 
 def test_who_has_not_activated_gets_one_at_the_activation():
-    person = pending_person(**STUDENT)
+    person = pending_account(**STUDENT)
     hr_says(Category.STAFF)
     assert not Mailbox.objects.filter(account=person).exists()
 
 
 def test_who_has_left_gets_one_when_they_come_back():
-    person = active_person(**STUDENT, end_date=YESTERDAY)
+    person = active_account(**STUDENT, end_date=YESTERDAY)
     hr_says(Category.STAFF, end_date=YESTERDAY.isoformat())
     assert not Mailbox.objects.filter(account=person).exists()
 
@@ -88,13 +88,13 @@ def test_who_has_left_gets_one_when_they_come_back():
 
 
 def test_looking_at_a_file_opens_none():
-    person = active_person(**STUDENT)
+    person = active_account(**STUDENT)
     imported(row(category="staff"), dry_run=True)
     assert not Mailbox.objects.filter(account=person).exists()
 
 
 def test_the_new_member_of_staff_sees_it_and_may_forward():
-    person = active_person(**STUDENT)
+    person = active_account(**STUDENT)
     hr_says(Category.STAFF)
     browser: Client = browser_of(person)
 

@@ -14,24 +14,24 @@ from django.utils import timezone, translation
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
-from core.email_addresses import AddressRefused
+from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailQuotaExceeded
+from core.email_addresses import InvalidAddress
 from journal.events import Event
 from mailrouting import views
 from mailrouting.links import redirection_link
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (
     ForwardingNotAllowed,
-    ask_for_verification_again,
     choose_redirection,
+    create_mailbox,
     decline_redirection,
-    open_mailbox,
     postpone_verification,
+    resend_verification,
     verify_redirection,
 )
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def in_french() -> Iterator[None]:
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 def choose(person: Account, target: str = ELSEWHERE, *, keep_copy: bool = True) -> Redirection:
@@ -112,7 +112,7 @@ class TestProof:
     @pytest.mark.parametrize("target", ["x@univ-exemple.fr", "x@mail.univ-exemple.fr", "x@UNIV-EXEMPLE.FR"])
     def test_the_university_does_not_forward_to_itself(self, person, target):
         """FWD-02"""
-        with pytest.raises(AddressRefused):
+        with pytest.raises(InvalidAddress):
             choose(person, target)
         assert not Redirection.objects.exclude(target="").exists()
 
@@ -131,7 +131,7 @@ class TestInForce:
     def test_only_a_verified_address_of_an_active_person_leaves_the_portal(self, person):
         """FWD-05"""
         choose(person, person.recovery_address)
-        waiting, locked, gone, not_yet = active_person(), active_person(), active_person(), pending_person()
+        waiting, locked, gone, not_yet = active_account(), active_account(), active_account(), pending_account()
         choose(waiting)
         for other in (locked, gone, not_yet):
             choose(other, other.recovery_address)
@@ -152,24 +152,24 @@ class TestAgain:
         """ENU-05"""
         with time_machine.travel(timezone.now(), tick=False) as clock:
             choose(person)
-            with pytest.raises(MailLimitReached) as refused:
-                ask_for_verification_again(account=person)
+            with pytest.raises(MailQuotaExceeded) as refused:
+                resend_verification(account=person)
             clock.move_to(refused.value.retry_at)
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
             clock.shift(timedelta(minutes=1))
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
             clock.shift(timedelta(minutes=1))
-            with pytest.raises(MailLimitReached) as refused:
-                ask_for_verification_again(account=person)
+            with pytest.raises(MailQuotaExceeded) as refused:
+                resend_verification(account=person)
             assert refused.value.retry_at - timezone.now() > timedelta(minutes=50)
             clock.move_to(refused.value.retry_at)
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
         assert mails_to(ELSEWHERE) == 4
 
     def test_many_people_aiming_at_one_address_send_it_three_mails(self):
         """ENU-05: a stranger's mailbox cannot be filled through us, however it is spelt."""
         for spelling in (ELSEWHERE, "Ailleurs@exemple.org", "AILLEURS@EXEMPLE.ORG", "aILLEURS@exemple.org", ELSEWHERE):
-            choose(active_person(), spelling)
+            choose(active_account(), spelling)
         assert Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).count() == 3
 
     def test_one_person_who_names_one_address_after_the_other_bothers_few_strangers(self, person):
@@ -180,18 +180,18 @@ class TestAgain:
                 clock.shift(timedelta(minutes=2))
             sent = Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION)
             assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR
-            with pytest.raises(MailLimitReached) as refused:
-                ask_for_verification_again(account=person)
+            with pytest.raises(MailQuotaExceeded) as refused:
+                resend_verification(account=person)
             choose(person, "inconnu0@exemple.org")
             assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR
             clock.move_to(refused.value.retry_at)
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
         assert sent.count() == MAILS_OF_A_PERSON_PER_HOUR + 1
 
     def test_nothing_is_sent_again_for_an_address_that_does_not_wait(self, person):
         choose(person, person.recovery_address)
         with pytest.raises(Redirection.DoesNotExist):
-            ask_for_verification_again(account=person)
+            resend_verification(account=person)
 
     def test_going_on_without_waiting_is_noted_once(self, person):
         """FWD-03"""
@@ -313,8 +313,8 @@ class TestLink:
 
 class TestMailbox:
     def test_it_is_opened_once(self):
-        person = pending_person(category=Category.STAFF)
-        assert open_mailbox(account=person) == open_mailbox(account=person)
+        person = pending_account(category=Category.STAFF)
+        assert create_mailbox(account=person) == create_mailbox(account=person)
         assert Mailbox.objects.get().address == person.institutional_address
         assert person.journal.filter(event=Event.MAILBOX_CREATED).count() == 1
 
@@ -324,7 +324,7 @@ class TestTogether:
     def test_two_clicks_at_the_same_moment_confirm_once(self):
         """TOK-07: twenty rounds."""
         for _ in range(20):
-            redirection = choose(active_person(), f"x{Redirection.objects.count()}@exemple.org")
+            redirection = choose(active_account(), f"x{Redirection.objects.count()}@exemple.org")
             answers = at_the_same_time(
                 lambda redirection=redirection: verify_redirection(
                     redirection_id=redirection.pk, target=redirection.target
@@ -335,7 +335,7 @@ class TestTogether:
 
     def test_two_choices_at_the_same_moment_end_in_one(self):
         """SES-02: two tabs, two devices."""
-        person = pending_person()
+        person = pending_account()
         targets = iter([ELSEWHERE, "encore@exemple.org"])
         chosen = at_the_same_time(lambda: choose(person, next(targets)).target)
         assert sorted(chosen) == sorted([ELSEWHERE, "encore@exemple.org"])

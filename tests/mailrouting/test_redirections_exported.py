@@ -12,11 +12,11 @@ from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from core.csv import FORMULA_STARTS
-from core.email_addresses import AddressRefused, canonical_address
+from core.email_addresses import InvalidAddress, canonical_address
 from mailrouting import export
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import change_redirection, decline_redirection, verify_redirection
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import EMAIL, N
 from tests.locking import release
 
@@ -41,14 +41,14 @@ def exported() -> dict[str, tuple[str, str]]:
 
 def forwarding(target: str = ELSEWHERE, *, keep_copy: bool = True, **facts: str) -> Account:
     """Somebody whose forwarding is in force."""
-    person = active_person(**facts)
+    person = active_account(**facts)
     redirection = change_redirection(account=person, target=target, keep_copy=keep_copy)
     verify_redirection(redirection_id=redirection.pk, target=target)
     return person
 
 
 def waiting() -> Account:
-    person = active_person()
+    person = active_account()
     change_redirection(account=person, target=ELSEWHERE, keep_copy=False)
     return person
 
@@ -84,9 +84,9 @@ def refused_since() -> Account:
 def test_only_what_is_verified_and_in_force_leaves_the_portal(settings):
     """FWD-05, FWD-06, HLP-01: every mailbox is there, the target only where mail may go to it; twice is the same file."""
     with_copy, without = forwarding(), forwarding(keep_copy=False)
-    for make in (active_person, waiting, stopped, locked, released, departed, refused_since):
+    for make in (active_account, waiting, stopped, locked, released, departed, refused_since):
         make()
-    active_person(category=Category.STUDENT)
+    active_account(category=Category.STUDENT)
     settings.FORWARDING_DENIED_DOMAINS = ["refuse.example"]
 
     assert exported() == {
@@ -115,14 +115,14 @@ def test_an_address_is_read_back_to_the_letter_and_none_says_more_than_an_addres
     for typed in [*(value for value, _wanted in EMAIL), *(f"{start}@exemple.org" for start in FORMULAS)]:
         try:
             target = canonical_address(typed)
-        except AddressRefused:
+        except InvalidAddress:
             continue
         Redirection.objects.filter(account=person).update(target=target)
         assert exported() == {person.login: (target, "TRUE")}, typed
         assert not target.startswith(FORMULA_STARTS), typed
         assert not set(target) & set('*()\\,;:"<>|{}[] \t\r\n'), typed
     for typed in (N["N19"], N["N20"], *FORMULAS):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(InvalidAddress):
             canonical_address(f"{typed}@exemple.org")
 
 

@@ -15,21 +15,21 @@ from prometheus_client.parser import text_string_to_metric_families
 from accounts.enums import LockReason, State
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.models import LinkRequest
 from activation.services import request_link
-from activation.wizard.steps import STEPS, Journey
+from activation.wizard.steps import STEPS, Wizard
 from core.rate_limits import all_limits
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from mailrouting.services import choose_redirection, postpone_verification
-from monitoring.collectors import BEFORE_THE_STEPS, Figures
+from monitoring.collectors import BEFORE_THE_STEPS, PortalCollector
 from monitoring.views import last_figures
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answered_until, link_to
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.test_documentation import PROJECT, anchors
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def figures() -> Samples:
     """Every sample by name and labels, looked up now."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for metric in Figures().collect()
+        for metric in PortalCollector().collect()
         for sample in metric.samples
     }
 
@@ -82,7 +82,7 @@ class TestPage:
     def test_nor_for_who_has_another(self, visitor, key, given):
         """ADM-01: signed in or not."""
         assert visitor.get(PAGE, headers={"authorization": given}).status_code == 404
-        visitor.force_login(active_person(is_staff=True))
+        visitor.force_login(active_account(is_staff=True))
         assert visitor.get(f"{PAGE}?key={key}", headers={"authorization": given}).status_code == 404
 
     def test_it_is_what_prometheus_reads(self, visitor, key):
@@ -96,7 +96,7 @@ class TestPage:
 
     def test_it_names_nobody(self, visitor, key):
         """LOG-02"""
-        person = active_person(family_name="Canari", ine="1234567890A")
+        person = active_account(family_name="Canari", ine="1234567890A")
         Client().post("/connexion/", {"login": person.login, "password": "canary-password-1"})
         text = visitor.get(PAGE, headers={"authorization": f"Bearer {key}"}).content.decode().lower()
         for canary in ("canar", "univ-exemple", "exemple.net", "1234567890a", "127.0.0.1"):
@@ -109,7 +109,7 @@ class TestPage:
         header = {"authorization": f"Bearer {key}"}
         with django_assert_max_num_queries(QUERY_BUDGET):
             first = visitor.get(PAGE, headers=header).content
-        pending_person()
+        pending_account()
         with django_assert_max_num_queries(0):
             assert visitor.get(PAGE, headers=header).content == first
         last_figures.forget()
@@ -119,13 +119,13 @@ class TestPage:
 class TestAccounts:
     def test_by_state_as_each_account_tells_it(self):
         yesterday = timezone.localdate() - timedelta(days=1)
-        active_person()
-        active_person(end_date=yesterday)
-        pending_person()
-        pending_person(end_date=timezone.localdate())
-        for person in (active_person(), pending_person(), active_person(end_date=yesterday)):
+        active_account()
+        active_account(end_date=yesterday)
+        pending_account()
+        pending_account(end_date=timezone.localdate())
+        for person in (active_account(), pending_account(), active_account(end_date=yesterday)):
             lock_account(account=person, reason=LockReason.PHISHING)
-        without_password = active_person()
+        without_password = active_account()
         without_password.set_unusable_password()
         without_password.save()
         found = figures()
@@ -136,19 +136,19 @@ class TestAccounts:
         }
 
     def test_by_the_step_at_which_their_owners_stand_as_the_journey_tells_it(self):
-        people = [pending_person() for _ in range(3)] + [pending_person(category="student") for _ in range(2)]
+        people = [pending_account() for _ in range(3)] + [pending_account(category="student") for _ in range(2)]
         for person, step in zip(people, (CHARTER, DIRECTORY, MAILBOX, DIRECTORY, PASSWORD), strict=True):
             answered_until(person, step) if step != PASSWORD else answered_until(person, MAILBOX)
-        waiting, postponed = pending_person(), pending_person()
+        waiting, postponed = pending_account(), pending_account()
         for person in (waiting, postponed):
             answered_until(person, MAILBOX)
             choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         postpone_verification(account=postponed)
         for person in (*people, waiting, postponed):
             record_event(account=person, event=Event.ACTIVATION_STARTED)
-        pending_person()
-        active_person()
-        stands = [Journey(account).first_open.slug for account in (*people, waiting, postponed)]
+        pending_account()
+        active_account()
+        stands = [Wizard(account).first_open.slug for account in (*people, waiting, postponed)]
         assert set(stands) == {step.slug for step in STEPS}
         found = figures()
         assert found["portal_activation_steps", BEFORE_THE_STEPS] == 1
@@ -156,13 +156,13 @@ class TestAccounts:
             assert found["portal_activation_steps", step.slug] == stands.count(step.slug), step.slug
 
     def test_somebody_who_only_opens_the_link_has_begun(self, visitor):
-        person = pending_person()
+        person = pending_account()
         visitor.get(link_to(person), follow=True)
         visitor.post("/activation/")
         assert figures()["portal_activation_steps", "charte"] == 1
 
     def test_open_locks_and_sessions(self, visitor):
-        person, other = active_person(), active_person()
+        person, other = active_account(), active_account()
         lock_account(account=other, reason=LockReason.PHISHING)
         visitor.force_login(person)
         found = figures()
@@ -173,7 +173,7 @@ class TestAccounts:
 
 class TestEvents:
     def test_of_the_last_hour_and_of_the_last_day(self):
-        person, now = pending_person(), timezone.now()
+        person, now = pending_account(), timezone.now()
         for ago in (timedelta(minutes=5), timedelta(hours=2), timedelta(hours=25)):
             JournalEntry.objects.create(account=person, event=Event.SIGN_IN_FAILED, at=now - ago, source="web")
         found = figures()
@@ -228,7 +228,7 @@ class TestMails:
 
     def test_requests_for_links(self):
         for login in ("personne", "quelqu.un"):
-            request_link(login=login, wish=Wish.FIRST_CONNECTION)
+            request_link(login=login, wish=LinkRequestKind.FIRST_CONNECTION)
         LinkRequest.objects.filter(login="personne").update(
             requested_at=timezone.now() - timedelta(minutes=10), answered_at=timezone.now()
         )

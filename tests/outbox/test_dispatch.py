@@ -24,16 +24,16 @@ from devtools.processes import free_port
 from mailrouting.services import choose_redirection
 from outbox import dispatch as sending
 from outbox import status as recording
-from outbox.checks import mails_are_encrypted
+from outbox.checks import check_mail_encryption
 from outbox.dispatch import send, send_due
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.status import delay_before_retry
 from outbox.tasks import send_due_messages, send_message
 from outbox.transport import Accepted, Postponed, Refused
 from tests import fuzz as hostile
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.mail_delivery import html_of, link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +48,9 @@ def at(moment: datetime) -> time_machine.travel:
 
 
 def invitation(person: Account | None = None, **facts) -> Message:
-    person = person or pending_person()
+    person = person or pending_account()
     request = {"address": person.recovery_address, "language": person.language, **facts}
-    return queue(kind=Kind.ACTIVATION, person=person, **request)
+    return queue_email(kind=Kind.ACTIVATION, person=person, **request)
 
 
 def seen_again(message: Message) -> Message:
@@ -106,7 +106,7 @@ class TestOneMail:
         assert not forbidden & set(mail.keys())
 
     def test_it_is_in_the_language_of_the_person(self, mail_server):
-        message = invitation(pending_person(language="en"))
+        message = invitation(pending_account(language="en"))
         send(message_id=message.pk)
         [mail] = mail_server.messages
         assert mail["Content-Language"] == "en"
@@ -137,7 +137,7 @@ class TestOneMail:
         assert set(Message.objects.values_list("status", flat=True)) == {Status.CANCELLED}
 
     def test_the_verification_of_an_address_given_up_is_cancelled(self, mail_server):
-        person = active_person()
+        person = active_account()
         choose_redirection(account=person, target="un@exemple.org", keep_copy=True)
         choose_redirection(account=person, target="deux@exemple.org", keep_copy=True)
         send_due()
@@ -145,7 +145,7 @@ class TestOneMail:
 
     def test_nothing_is_left_of_what_was_not_committed(self, mail_server, django_capture_on_commit_callbacks):
         """AVL-02: no row, no mail, nobody woken."""
-        person = pending_person()
+        person = pending_account()
         with django_capture_on_commit_callbacks() as woken, suppress(InterruptedError), transaction.atomic():
             invitation(person)
             raise InterruptedError
@@ -418,7 +418,7 @@ class TestLease:
         """AVL-05: what the server took has left, even if another worker has taken the row and put it back meanwhile."""
         message = invitation()
         Message.objects.update(status=Status.QUEUED, attempts=2)
-        recording.note_answer(message, Accepted())
+        recording.record_answer(message, Accepted())
         assert seen_again(message).status == Status.SENT
 
     def test_a_late_no_changes_nothing(self):
@@ -427,7 +427,7 @@ class TestLease:
         message.lease(timezone.now(), sending.LEASE)
         Message.objects.update(status=Status.SENDING, attempts=2, leased_until=timezone.now() + sending.LEASE)
         for answer in (Refused("550 No"), Postponed("451 Later", server_is_down=False)):
-            recording.note_answer(message, answer)
+            recording.record_answer(message, answer)
             assert seen_again(message).status == Status.SENDING
 
     def test_a_lease_is_longer_than_all_that_one_mail_may_take(self):
@@ -482,7 +482,7 @@ class TestHostileAddresses:
     def test_none_gains_a_recipient_or_holds_the_others(self, mail_server, hostile_address):
         """EML-03: it is refused, or goes to one recipient; the next mail leaves in both cases."""
         first, last = invitation(), invitation()
-        person = pending_person(recovery_address=hostile_address[:254])
+        person = pending_account(recovery_address=hostile_address[:254])
         middle = invitation(person)
         Message.objects.filter(pk=last.pk).update(due_at=timezone.now())
         send_due(now=timezone.now() + timedelta(seconds=1))
@@ -506,7 +506,7 @@ class TestHostileAddresses:
     )
     def test_what_is_no_single_address_is_refused(self, mail_server, address):
         """EML-03: the row ends, it is not tried for days."""
-        message = invitation(pending_person(recovery_address=address))
+        message = invitation(pending_account(recovery_address=address))
         send_due()
         assert mail_server.messages == []
         assert seen_again(message).status == Status.REFUSED
@@ -516,7 +516,7 @@ class TestHostileAddresses:
     )
     def test_no_name_injects_a_header(self, mail_server, name):
         """EML-03: names come from HR, who copy them from anywhere."""
-        message = invitation(pending_person(family_name=name[:100], recovery_address="camille@exemple.net"))
+        message = invitation(pending_account(family_name=name[:100], recovery_address="camille@exemple.net"))
         send(message_id=message.pk)
         [mail] = mail_server.messages
         assert mail.envelope.recipients == ["camille@exemple.net"]
@@ -547,7 +547,7 @@ class TestTransport:
 
     def test_a_relay_elsewhere_without_encryption_is_warned_of_before_the_portal_is_deployed(self, settings):
         """EML-05: by `check --deploy`; not on this machine, where nobody listens on the way, nor with a provider."""
-        assert mails_are_encrypted in registry.registry.get_checks(include_deployment_checks=True)
+        assert check_mail_encryption in registry.registry.get_checks(include_deployment_checks=True)
         wanted = [
             ("smtp://relais.univ-exemple.fr", ["outbox.W001"]),
             ("smtp://127.0.0.1:2525", []),
@@ -559,7 +559,7 @@ class TestTransport:
             plain = {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
             for name, value in {**plain, **mail_settings(url)}.items():
                 setattr(settings, name, value)
-            assert [warning.id for warning in mails_are_encrypted(None)] == warnings, url
+            assert [warning.id for warning in check_mail_encryption(None)] == warnings, url
 
     def test_the_password_of_the_mail_server_is_in_no_answer(self, mail_server, settings):
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portail", "very-secret-password"

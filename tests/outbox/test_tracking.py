@@ -20,9 +20,9 @@ from outbox import status as recording
 from outbox.dispatch import LEASE, send, send_due
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from outbox.services import queue
+from outbox.services import queue_email
 from outbox.transport import Accepted
-from tests.factories import pending_person
+from tests.factories import pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -31,8 +31,8 @@ WEBHOOK = "/anymail/postmark/tracking/"
 
 
 def invitation() -> Message:
-    person = pending_person()
-    return queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
+    person = pending_account()
+    return queue_email(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr")
 
 
 class Provider:
@@ -223,7 +223,7 @@ class TestWebhook:
         Message.objects.update(status=Status.SENDING, leased_until=timezone.now() + LEASE)
         early = tell(bounce("m-1"))
         assert (early.status_code, early["Retry-After"]) == (503, "30")
-        recording.note_answer(message, Accepted("m-1"))
+        recording.record_answer(message, Accepted("m-1"))
         assert tell(bounce("m-1")).status_code == 200
         assert status_of(message) == Status.BOUNCED
         assert tell(bounce("of nobody")).status_code == 200

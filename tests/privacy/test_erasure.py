@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, State
-from accounts.links.base import LinkNotValid
+from accounts.links.base import InvalidLink
 from accounts.links.links import not_me_link, password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection, Session
@@ -23,14 +23,14 @@ from directory.models import active_people, listed_people
 from directory.services import record_directory_consent
 from journal.events import Event
 from journal.models import JournalEntry
-from journal.triggers import retention_door
+from journal.triggers import allow_retention
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from privacy.erasure import StillAnAgent, erase_person, what_outlives
+from privacy.erasure import AccountIsAgent, erase_person, kept_relations
 from privacy.export import relations
 from tests.accounts.recovery.recovering import browser_of, change_to, fresh, wish
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import PROVEN
 
@@ -57,7 +57,7 @@ PERSONAL = (
 @pytest.fixture
 def person() -> Account:
     """Somebody of whom everything is known, and who has left."""
-    someone = active_person(
+    someone = active_account(
         hr_id="HR-X17",
         uid="x17",
         institutional_address=LOGIN,
@@ -125,7 +125,7 @@ def test_only_what_somebody_has_a_reason_to_keep_still_points_at_the_account(per
         for relation in relations()
         if relation.related_model._base_manager.filter(**{relation.field.name: person}).exists()
     }
-    assert left == set(what_outlives()) == {"journal", "charter_acceptances", "directory_consents"}
+    assert left == set(kept_relations()) == {"journal", "charter_acceptances", "directory_consents"}
 
 
 def test_proofs_and_the_thread_of_events_are_kept(person):
@@ -156,13 +156,13 @@ def test_the_account_is_closed_for_good(person):
     assert not erased.has_usable_password()
     assert visitor.post(reverse("login"), {"login": LOGIN, "password": A_GOOD_PASSWORD}).status_code == 200
     for link, token in tokens:
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             link.open(token)
     assert not Message.objects.filter(person=person).exists()
 
 
 def test_somebody_signed_in_is_signed_out():
-    person = active_person()
+    person = active_account()
     browser = browser_of(person)
 
     erase_person(account=person)
@@ -174,7 +174,7 @@ def test_somebody_signed_in_is_signed_out():
 
 def test_the_directory_forgets_at_once_and_does_not_remember_a_yes():
     """PRV-02: should HR employ them again, nobody is listed by an answer of the past."""
-    person = active_person()
+    person = active_account()
     record_directory_consent(account=person, listed=True, wording="?")
     assert person in listed_people()
 
@@ -217,7 +217,7 @@ def test_an_agent_answers_for_what_was_done(person, right):
     """PRV-07: first the rights, then the data."""
     Account.objects.filter(pk=person.pk).update(**{right: True})
 
-    with pytest.raises(StillAnAgent):
+    with pytest.raises(AccountIsAgent):
         erase_person(account=person)
     with pytest.raises(CommandError, match="agent"):
         run()
@@ -226,7 +226,7 @@ def test_an_agent_answers_for_what_was_done(person, right):
 
 
 def test_others_are_left_alone(person):
-    other = active_person(family_name="Autre", employer="Bibliothèque")
+    other = active_account(family_name="Autre", employer="Bibliothèque")
     before = Account.objects.filter(pk=other.pk).values().get(), other.journal.count()
 
     erase_person(account=person)
@@ -241,7 +241,7 @@ def test_all_or_nothing(person, monkeypatch):
     def fails(**kwargs: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("privacy.erasure.journal.record", fails)
+    monkeypatch.setattr("privacy.erasure.record_event", fails)
     with pytest.raises(OSError, match="disk full"), transaction.atomic():
         erase_person(account=person)
 
@@ -270,7 +270,7 @@ def test_the_command_takes_the_identifier_as_people_type_it(person):
 
 
 def test_the_command_stops_before_erasing_somebody_whom_hr_still_employs():
-    person = pending_person()
+    person = pending_account()
 
     with pytest.raises(CommandError, match="RH"):
         run(person.login)
@@ -349,15 +349,15 @@ def test_whom_hr_employs_again_gets_their_own_names_back_and_activates_anew(post
 )
 def test_even_through_the_door_an_entry_can_only_be_emptied(change):
     """LOG-03."""
-    person = active_person()
+    person = active_account()
 
-    with connection.cursor() as cursor, pytest.raises(DatabaseError, match="append-only"), retention_door():
+    with connection.cursor() as cursor, pytest.raises(DatabaseError, match="append-only"), allow_retention():
         cursor.execute(f"UPDATE journal_journalentry SET {change} WHERE account_id = {person.pk}")
 
 
 def test_without_the_door_an_entry_cannot_even_be_emptied():
     """LOG-03."""
-    active_person()
+    active_account()
 
     with connection.cursor() as cursor, pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         cursor.execute("UPDATE journal_journalentry SET details = '{}', client_address = NULL, device = ''")

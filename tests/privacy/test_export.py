@@ -27,7 +27,7 @@ from outbox.models import Message
 from privacy import export as personal_data
 from tests.accounts.recovery.recovering import browser_of, change_to, fresh, wish
 from tests.agents.signed_in import with_application
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import N
 from tests.locking import PROVEN
 
@@ -83,7 +83,7 @@ NOT_ABOUT_THE_PERSON = {
 @pytest.fixture
 def person() -> Account:
     """Somebody of whom everything is known."""
-    someone = active_person(
+    someone = active_account(
         given_name="Camille",
         family_name="Durand",
         ine="0123456789A",
@@ -219,7 +219,7 @@ class TestNothingElseIs:
 
     def test_no_row_of_anybody_else(self, person, browser):
         """ADM-01: IDOR."""
-        stranger = active_person(given_name="Dominique", recovery_address="autre@exemple.net")
+        stranger = active_account(given_name="Dominique", recovery_address="autre@exemple.net")
         change_to(stranger, "secret@exemple.org")
         lock_account(account=stranger, reason=LockReason.PHISHING, actor=person)
         LinkRequest.objects.create(login=stranger.login)
@@ -301,7 +301,7 @@ class TestTheFile:
         assert person.journal.filter(event=Event.DATA_EXPORTED).count() == 1
 
     def test_somebody_with_next_to_nothing_gets_a_file_too(self):
-        agent = active_person(category=Category.STUDENT, hr_id=None, birth_date=None, recovery_address="")
+        agent = active_account(category=Category.STUDENT, hr_id=None, birth_date=None, recovery_address="")
         copy = copy_of(browser_of(agent))
 
         assert copy["mailbox"] == copy["redirection"] == copy["locks"] == []
@@ -319,7 +319,7 @@ class TestThePage:
         assert "c’est là qu’elles se corrigent" in html
 
     def test_what_is_not_known_is_not_named(self):
-        someone = active_person(birth_date=None, category=Category.STUDENT)
+        someone = active_account(birth_date=None, category=Category.STUDENT)
         html = browser_of(someone).get(reverse("account-data")).content.decode()
 
         for label in ("Date de naissance", "Numéro INE", "Téléphone connu des RH", "Arrivée", "Départ"):

@@ -17,10 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection, Session
-from accounts.recovery.changes import ask_for_recovery_change, ask_for_recovery_verification_again
+from accounts.recovery.changes import request_recovery_change, resend_recovery_verification
 from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
 from agents.models import EnrolmentCode
-from assistance.enums import Profile, Progress, Reason
+from assistance.enums import Profile, Reason, RequestState
 from assistance.models import AssistanceRequest
 from config.celery import app
 from config.env import checked_days
@@ -31,11 +31,11 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from mailrouting.models import Redirection
-from mailrouting.services import ask_for_verification_again, change_redirection
+from mailrouting.services import change_redirection, resend_verification
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from privacy.purge import PurgeIncomplete, purge, what_would_go
-from tests.factories import active_person, pending_person
+from privacy.purge import PurgeIncomplete, preview_purge, purge
+from tests.factories import active_account, pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +65,7 @@ def a_link_request(at: datetime) -> LinkRequest:
 
 
 def an_unsaved_charter(at: datetime) -> UnsavedCharter:
-    return UnsavedCharter.objects.create(author=active_person(), typed={}, kept_at=at)
+    return UnsavedCharter.objects.create(author=active_account(), typed={}, kept_at=at)
 
 
 def an_entry(at: datetime) -> JournalEntry:
@@ -78,20 +78,20 @@ def a_session(at: datetime) -> Session:
 
 def a_former_address(at: datetime) -> RecoveryAddressChange:
     return RecoveryAddressChange.objects.create(
-        account=active_person(), new_address="b@exemple.net", asked_at=at, confirmed_at=at
+        account=active_account(), new_address="b@exemple.net", asked_at=at, confirmed_at=at
     )
 
 
 def a_corrected_address(at: datetime) -> RecoveryAddressCorrection:
     return RecoveryAddressCorrection.objects.create(
-        account=active_person(), new_address="b@exemple.net", note="?", proposed_at=at, given_up_at=at
+        account=active_account(), new_address="b@exemple.net", note="?", proposed_at=at, given_up_at=at
     )
 
 
 def a_request(at: datetime) -> AssistanceRequest:
     return AssistanceRequest.objects.create(
         reference=f"A-{AssistanceRequest.objects.count()}",
-        state=Progress.SOLVED,
+        state=RequestState.SOLVED,
         reason=Reason.choices[0][0],
         profile=Profile.STAFF,
         typed_address="a@univ-exemple.fr",
@@ -111,7 +111,7 @@ def an_import(at: datetime) -> HrImport:
 
 
 def an_enrolment_code(at: datetime) -> EnrolmentCode:
-    return EnrolmentCode.objects.create(account=active_person(), digest="?", given_at=at, expires_at=at)
+    return EnrolmentCode.objects.create(account=active_account(), digest="?", given_at=at, expires_at=at)
 
 
 SEEDS: dict[str, tuple[int, Seed]] = {
@@ -142,7 +142,7 @@ ON_THEIR_OWN = {
 
 def left(days: int, *, activated: bool = True, **facts: Any) -> Account:
     """Somebody whose last day was so long ago."""
-    person = active_person(**facts) if activated else pending_person(**facts)
+    person = active_account(**facts) if activated else pending_account(**facts)
     person.end_date = TODAY - timedelta(days=days)
     person.save(update_fields=["end_date"])
     return person
@@ -153,7 +153,7 @@ def is_erased(person: Account) -> bool:
 
 
 def test_every_kind_of_data_is_tested_here():
-    assert {kind.name for kind in retention.kinds()} == set(SEEDS) | ON_THEIR_OWN
+    assert {kind.name for kind in retention.retention_rules()} == set(SEEDS) | ON_THEIR_OWN
 
 
 # Both sides of each limit
@@ -165,7 +165,7 @@ def test_what_is_too_old_goes_and_what_is_younger_stays(name):
     days, seed = SEEDS[name]
     old = seed(days_ago(days) - timedelta(seconds=1))
     young = seed(days_ago(days) + timedelta(seconds=1))
-    seen = what_would_go()[name]
+    seen = preview_purge()[name]
 
     first, second = purge()[name], purge()[name]
 
@@ -214,7 +214,7 @@ def test_proofs_outlive_the_data_of_who_left_and_then_go(time_machine):
 
 
 def test_who_has_not_left_keeps_proofs_however_old():
-    person = active_person()
+    person = active_account()
     DirectoryConsent.objects.update(decided_at=days_ago(10_000))
 
     purge()
@@ -237,7 +237,7 @@ def test_people_are_erased_some_time_after_they_left(activated, days):
 
 def test_whom_hr_still_employs_is_kept_however_long_they_wait():
     """PRV-05: they may yet activate their account."""
-    person = pending_person(created_at=days_ago(5000))
+    person = pending_account(created_at=days_ago(5000))
 
     purge()
 
@@ -258,7 +258,7 @@ def test_agents_are_not_erased_by_themselves(right):
 
 def test_a_redirection_that_nobody_confirms_is_given_up_after_a_week(visitor):
     """FWD-03: the decision goes back to « aucune », and the history says why."""
-    old, young = active_person(), active_person()
+    old, young = active_account(), active_account()
     for person, days in ((old, 8), (young, 6)):
         change_redirection(account=person, target=WAITING, keep_copy=False)
         Redirection.objects.filter(account=person).update(chosen_at=days_ago(days))
@@ -276,7 +276,7 @@ def test_a_redirection_that_nobody_confirms_is_given_up_after_a_week(visitor):
 
 
 def test_a_confirmed_redirection_is_for_good():
-    person = active_person()
+    person = active_account()
     change_redirection(account=person, target=person.recovery_address, keep_copy=True)
     Redirection.objects.update(chosen_at=days_ago(5000))
 
@@ -287,20 +287,20 @@ def test_a_confirmed_redirection_is_for_good():
 
 def test_a_redirection_that_was_written_to_lately_goes_on_waiting():
     """FWD-03: nobody finds a dead link in a fresh mail."""
-    person = active_person()
+    person = active_account()
     change_redirection(account=person, target=WAITING, keep_copy=False)
     Redirection.objects.update(chosen_at=days_ago(20))
     Message.objects.update(created_at=days_ago(20))
-    ask_for_verification_again(account=person)
+    resend_verification(account=person)
 
     assert purge()["waiting-redirections"] == 0
 
 
 def test_a_recovery_address_that_nobody_confirms_is_given_up_after_a_week():
     """PRV-05: the one before stays."""
-    old, young = active_person(), active_person()
+    old, young = active_account(), active_account()
     for person, days in ((old, 8), (young, 6)):
-        ask_for_recovery_change(account=person, address=f"nouvelle{days}@exemple.org")
+        request_recovery_change(account=person, address=f"nouvelle{days}@exemple.org")
         RecoveryAddressChange.objects.filter(account=person).update(asked_at=days_ago(days))
         Message.objects.filter(person=person).update(created_at=days_ago(days))
 
@@ -317,7 +317,7 @@ def test_a_recovery_address_that_no_second_agent_approves_is_given_up_after_a_we
     """HLP-05: an approved one is not, however long the worker was away."""
     old, young, approved = (
         RecoveryAddressCorrection.objects.create(
-            account=active_person(),
+            account=active_account(),
             new_address=WAITING,
             note="?",
             proposed_at=days_ago(days),
@@ -336,11 +336,11 @@ def test_a_recovery_address_that_no_second_agent_approves_is_given_up_after_a_we
 
 
 def test_a_recovery_address_that_was_written_to_lately_goes_on_waiting():
-    person = active_person()
-    ask_for_recovery_change(account=person, address=WAITING)
+    person = active_account()
+    request_recovery_change(account=person, address=WAITING)
     RecoveryAddressChange.objects.update(asked_at=days_ago(20))
     Message.objects.update(created_at=days_ago(20))
-    ask_for_recovery_verification_again(account=person)
+    resend_recovery_verification(account=person)
 
     assert purge()["waiting-recovery-addresses"] == 0
 
@@ -353,18 +353,18 @@ def test_a_purge_that_was_killed_is_taken_up_where_it_stopped(monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     for _ in range(8):
         a_link_request(days_ago(31))
-    kind = next(kind for kind in retention.kinds() if kind.name == "link-requests")
+    kind = next(kind for kind in retention.retention_rules() if kind.name == "link-requests")
     batches = []
 
     def dies_in_the_second(rows: list[Any]) -> None:
-        retention.deleted(rows)
+        retention.delete_rows(rows)
         batches.append(len(rows))
         if len(batches) == 2:
             raise KeyboardInterrupt
 
-    dying = retention.KindOfData(kind.name, kind.setting, kind.find, dies_in_the_second, kind.holding)
+    dying = retention.RetentionRule(kind.name, kind.setting, kind.find, dies_in_the_second, kind.holding)
     with pytest.raises(KeyboardInterrupt):
-        retention.forget(dying, now=NOW)
+        retention.apply_rule(dying, now=NOW)
 
     assert LinkRequest.objects.count() == 5
     assert purge()["link-requests"] == 5
@@ -377,7 +377,7 @@ def test_one_kind_that_fails_holds_up_no_other(monkeypatch):
     def refuses(rows: list[Any]) -> None:
         raise DatabaseError("no")
 
-    broken = retention.KindOfData("aaa-broken", None, lambda limit: JournalEntry.objects.all(), refuses, ("self",))
+    broken = retention.RetentionRule("aaa-broken", None, lambda limit: JournalEntry.objects.all(), refuses, ("self",))
     monkeypatch.setitem(retention._kinds, "aaa-broken", broken)
     an_entry(NOW)
     a_link_request(days_ago(31))
@@ -507,7 +507,7 @@ def test_the_page_about_personal_data_promises_what_the_settings_say(visitor, se
 def test_every_duration_is_on_the_page_about_personal_data():
     """PRV-03."""
     template = Path(portal.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
-    used = {kind.setting for kind in retention.kinds() if kind.setting}
+    used = {kind.setting for kind in retention.retention_rules() if kind.setting}
 
     assert used == {name for name in dir(portal) if name.startswith("RETENTION_")}
     assert all(f'"{name}"' in template for name in used)
@@ -515,7 +515,7 @@ def test_every_duration_is_on_the_page_about_personal_data():
 
 def test_the_journal_of_a_person_is_read_without_the_run(visitor):
     """The entry of the run belongs to nobody."""
-    person = active_person()
+    person = active_account()
     record_event(account=person, event=Event.SIGNED_IN)
     purge()
 

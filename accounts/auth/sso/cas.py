@@ -9,8 +9,8 @@ from django.conf import settings
 from requests import Response, Session
 from requests.adapters import HTTPAdapter
 
-from accounts.auth.sso.http import WAITS, given_name, speaking
-from accounts.auth.sso.providers import Departure, NotVouchedFor
+from accounts.auth.sso.http import WAITS, given_name, provider_request
+from accounts.auth.sso.providers import Departure, IdentityNotConfirmed
 
 #: What CAS itself calls the person, where no attribute is named.
 USER = "user"
@@ -27,10 +27,10 @@ class CasProvider:
     def name_of_visitor(self, *, answer: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         """Ask CAS whose ticket that is; it answers once."""
         client = _client(secrets["service"])
-        with speaking(), client.session:
+        with provider_request(), client.session:
             user, attributes, _granting_ticket = client.verify_ticket(answer["ticket"])
         if not user:
-            raise NotVouchedFor
+            raise IdentityNotConfirmed
         return given_name({**attributes, USER: user}, settings.SIGN_IN_ATTRIBUTE or USER)
 
     def sign_out_url(self, *, return_url: str) -> str:
@@ -38,7 +38,7 @@ class CasProvider:
         return str(_client().get_logout_url(return_url))
 
 
-class ImpatientAdapter(HTTPAdapter):
+class TimeoutAdapter(HTTPAdapter):
     """Connections that wait no longer than `WAITS`."""
 
     def send(self, *args: Any, **options: Any) -> Response:
@@ -53,8 +53,8 @@ def _client(service: str | None = None) -> CASClientV3:
 def _session() -> Session:
     session = Session()
     session.max_redirects = 0
-    session.mount("https://", ImpatientAdapter())
-    session.mount("http://", ImpatientAdapter())
+    session.mount("https://", TimeoutAdapter())
+    session.mount("http://", TimeoutAdapter())
     session.hooks["response"].append(_refuse_errors)
     return session
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from requests.exceptions import RequestException
 
-from accounts.auth.sso.providers import NotVouchedFor, ProviderUnavailable
-from core.security_log import tell
+from accounts.auth.sso.providers import IdentityNotConfirmed, ProviderUnavailable
+from core.security_log import log_security_event
 
 logger = logging.getLogger(__name__)
 
@@ -16,19 +16,19 @@ WAITS = (3, 5)
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
+def provider_request() -> Iterator[None]:
     """Turn every failure inside into ProviderUnavailable or NotVouchedFor. The log names it without ticket or code."""
     try:
         yield
-    except (NotVouchedFor, ProviderUnavailable):
+    except (IdentityNotConfirmed, ProviderUnavailable):
         raise
     except RequestException as failure:
-        tell("sign_in_provider_unavailable", outcome="failure", reason=type(failure).__name__)
+        log_security_event("sign_in_provider_unavailable", outcome="failure", reason=type(failure).__name__)
         raise ProviderUnavailable from failure
     # A stranger may have written what the libraries read: they fail on it in any way there is.
     except Exception as failure:
-        tell("authn_login_fail", outcome="failure", reason=type(failure).__name__)
-        raise NotVouchedFor from failure
+        log_security_event("authn_login_fail", outcome="failure", reason=type(failure).__name__)
+        raise IdentityNotConfirmed from failure
 
 
 def given_name(facts: dict[str, object], attribute: str) -> str:

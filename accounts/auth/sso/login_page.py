@@ -8,7 +8,7 @@ from django.urls import reverse
 OWN_FORM = "ici"
 
 
-def page_for(name: str, wanted: str, **query: str) -> str:
+def login_page(name: str, wanted: str, **query: str) -> str:
     """The page of that name, which knows where its visitor wanted to go ("" for nowhere)."""
     if wanted:
         query["next"] = wanted

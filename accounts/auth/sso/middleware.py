@@ -12,7 +12,7 @@ from accounts.auth.sso.providers import is_on
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class FormsStayHereMiddleware:
+class SsoFormActionMiddleware:
     """Lead whoever sends a form without a session to the portal's own form: browsers follow no form to another host
     (`form-action` of the CSP), redirects included, and would just do nothing."""
 

@@ -8,8 +8,8 @@ from typing import Any
 from authlib.integrations.django_client import DjangoOAuth2App, OAuth
 from django.conf import settings
 
-from accounts.auth.sso.http import WAITS, given_name, logger, speaking
-from accounts.auth.sso.providers import Departure, NotVouchedFor, ProviderUnavailable
+from accounts.auth.sso.http import WAITS, given_name, logger, provider_request
+from accounts.auth.sso.providers import Departure, IdentityNotConfirmed, ProviderUnavailable
 
 DEFAULT_ATTRIBUTE = "preferred_username"
 #: Seconds after which the provider is asked again for its addresses and keys; a new key is asked for at once.
@@ -23,7 +23,7 @@ class OidcProvider:
 
     def departure(self, *, return_url: str, state: str) -> Departure:
         """Ask for the identity alone, with a nonce and a code verifier made for this visit."""
-        with speaking():
+        with provider_request():
             begun = _client().create_authorization_url(return_url, state=state)
         secrets = {"redirect_uri": return_url, "nonce": begun["nonce"], "code_verifier": begun["code_verifier"]}
         return Departure(begun["url"], secrets)
@@ -31,9 +31,9 @@ class OidcProvider:
     def name_of_visitor(self, *, answer: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         """Exchange the code, check the signed token, read the claim."""
         if "error" in answer:
-            raise NotVouchedFor
+            raise IdentityNotConfirmed
         client, attribute = _client(), settings.SIGN_IN_ATTRIBUTE or DEFAULT_ATTRIBUTE
-        with speaking():
+        with provider_request():
             token = client.fetch_access_token(
                 code=answer["code"], redirect_uri=secrets["redirect_uri"], code_verifier=secrets["code_verifier"]
             )
@@ -41,12 +41,12 @@ class OidcProvider:
             if attribute not in claims:
                 claims |= _claims_elsewhere(client, token, claims["sub"])
         if attribute == "email" and claims.get("email_verified") is False:
-            raise NotVouchedFor
+            raise IdentityNotConfirmed
         return given_name(claims, attribute)
 
     def sign_out_url(self, *, return_url: str) -> str:
         """The page of the provider that ends its session, if it has one; it will ask for a confirmation."""
-        with speaking():
+        with provider_request():
             client = _client()
             if "end_session_endpoint" not in client.load_server_metadata():
                 raise ProviderUnavailable
@@ -96,7 +96,7 @@ def _registered(issuer: str, client_id: str, client_secret: str) -> DiscoveredAp
 def _checked_claims(client: DiscoveredApp, token: dict[str, Any], nonce: str) -> dict[str, Any]:
     """The claims of the identity token: signed, in time, from this provider, for us, for this visit."""
     if "id_token" not in token:
-        raise NotVouchedFor
+        raise IdentityNotConfirmed
     expected = {
         "iss": {"essential": True, "value": settings.OIDC_ISSUER},
         "aud": {"essential": True, "value": settings.OIDC_CLIENT_ID},
@@ -108,5 +108,5 @@ def _claims_elsewhere(client: DiscoveredApp, token: dict[str, Any], subject: str
     """Many providers keep names out of the token. What they say of somebody else is not believed."""
     claims = dict(client.userinfo(token=token))
     if claims.get("sub") != subject:
-        raise NotVouchedFor
+        raise IdentityNotConfirmed
     return claims

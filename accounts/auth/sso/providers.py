@@ -8,7 +8,7 @@ from django.conf import settings
 PORTAL = "portal"
 
 
-class NotVouchedFor(Exception):
+class IdentityNotConfirmed(Exception):
     """The provider, asked by us, does not confirm who came back: cancelled, made up, used before, too old, forged."""
 
 

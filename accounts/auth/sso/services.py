@@ -5,27 +5,27 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db.models import Q
 
-from accounts.auth.login import AccountIsLocked, SignInRefused
-from accounts.auth.sso.providers import NotVouchedFor, provider
+from accounts.auth.login import AccountIsLocked, LoginRefused
+from accounts.auth.sso.providers import IdentityNotConfirmed, provider
 from accounts.enums import State
 from accounts.models import Account
-from core.email_addresses import AddressRefused, institutional_address_from_login
-from core.rate_limits import FAILED_SIGN_INS_PER_CLIENT, this_client
+from core.email_addresses import InvalidAddress, institutional_address_from_login
+from core.rate_limits import FAILED_SIGN_INS_PER_CLIENT, current_client
 from journal.events import Event
 from journal.services import record_event
 
 
-def identify_visitor(*, answer: Mapping[str, str], secrets: Mapping[str, str]) -> Account:
+def account_from_provider(*, answer: Mapping[str, str], secrets: Mapping[str, str]) -> Account:
     """The active account of whoever came back from the provider with the query `answer`.
 
     Raises NotVouchedFor, ProviderUnavailable, SignInRefused when they have no active account, AccountIsLocked, or
     LimitReached after too many answers that the provider did not confirm.
     """
-    client = this_client()
+    client = current_client()
     FAILED_SIGN_INS_PER_CLIENT.check(client)
     try:
         name = provider().name_of_visitor(answer=answer, secrets=secrets)
-    except NotVouchedFor:
+    except IdentityNotConfirmed:
         _record_failure(None)
         FAILED_SIGN_INS_PER_CLIENT.count(client)
         raise
@@ -41,7 +41,7 @@ def account_named(name: str) -> Account | None:
         return None
     try:
         named = Q(institutional_address=institutional_address_from_login(name)) if "@" in name else Q(uid=name.lower())
-    except AddressRefused:
+    except InvalidAddress:
         return None
     account: Account | None = Account.objects.with_lock().filter(named).first()
     return account
@@ -53,7 +53,7 @@ def _checked(account: Account | None) -> Account:
     _record_failure(account)
     if account is not None and account.state == State.LOCKED:
         raise AccountIsLocked
-    raise SignInRefused
+    raise LoginRefused
 
 
 def _record_failure(account: Account | None) -> None:

@@ -10,11 +10,11 @@ VISITS = "single_sign_on_visits"
 MOST_VISITS = 5
 
 
-class UnknownVisit(Exception):
+class UnknownLoginAttempt(Exception):
     """Nobody left from this session with that state: made up, used before, or another browser's."""
 
 
-class Visit(TypedDict):
+class LoginAttempt(TypedDict):
     """Where to go afterwards, in which language, and what the provider's answer is checked with."""
 
     next: str
@@ -27,17 +27,17 @@ def new_state() -> str:
     return secrets.token_urlsafe(32)
 
 
-def remember_visit(session: SessionBase, state: str, visit: Visit) -> None:
+def save_attempt(session: SessionBase, state: str, visit: LoginAttempt) -> None:
     """Keep the visit until its visitor is back."""
     visits = [*session.get(VISITS, {}).items(), (state, visit)]
     session[VISITS] = dict(visits[-MOST_VISITS:])
 
 
-def end_visit(session: SessionBase, state: str) -> Visit:
+def pop_attempt(session: SessionBase, state: str) -> LoginAttempt:
     """The visit that left with `state`; it ends here, whatever comes of it. Raises UnknownVisit."""
     visits = session.get(VISITS, {})
     if state not in visits:
-        raise UnknownVisit
+        raise UnknownLoginAttempt
     visit = visits.pop(state)
     session[VISITS] = visits
-    return cast(Visit, visit)
+    return cast(LoginAttempt, visit)

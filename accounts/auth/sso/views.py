@@ -12,14 +12,14 @@ from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
 
-from accounts.auth.login import AccountIsLocked, SignInRefused
+from accounts.auth.login import AccountIsLocked, LoginRefused
 from accounts.auth.sessions import begin_session
 from accounts.auth.sso import services
-from accounts.auth.sso.login_page import OWN_FORM, page_for
-from accounts.auth.sso.providers import NotVouchedFor, ProviderUnavailable, is_on, provider
-from accounts.auth.sso.state import UnknownVisit, Visit, end_visit, new_state, remember_visit
+from accounts.auth.sso.login_page import OWN_FORM, login_page
+from accounts.auth.sso.providers import IdentityNotConfirmed, ProviderUnavailable, is_on, provider
+from accounts.auth.sso.state import LoginAttempt, UnknownLoginAttempt, new_state, pop_attempt, save_attempt
 from accounts.models import Account
-from accounts.views.redirects import WantedPageMixin
+from accounts.views.redirects import NextPageMixin
 
 INTERRUPTED, UNAVAILABLE, NOBODY = "single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"
 
@@ -37,7 +37,7 @@ class ProviderView(View):
         return super().dispatch(request, *args, **kwargs)
 
 
-class LeaveView(WantedPageMixin, ProviderView):
+class LeaveView(NextPageMixin, ProviderView):
     """Send the visitor to the provider."""
 
     next_page = "account"
@@ -47,11 +47,11 @@ class LeaveView(WantedPageMixin, ProviderView):
         state = new_state()
         try:
             departure = provider().departure(return_url=return_url(), state=state)
-        except (ProviderUnavailable, NotVouchedFor):
-            return redirect(page_for(UNAVAILABLE, self.get_redirect_url()))
+        except (ProviderUnavailable, IdentityNotConfirmed):
+            return redirect(login_page(UNAVAILABLE, self.get_redirect_url()))
         language = translation.get_language() or settings.LANGUAGE_CODE
-        visit = Visit(next=self.get_success_url(), language=language, secrets=departure.secrets)
-        remember_visit(request.session, state, visit)
+        visit = LoginAttempt(next=self.get_success_url(), language=language, secrets=departure.secrets)
+        save_attempt(request.session, state, visit)
         return redirect(departure.url)
 
 
@@ -61,26 +61,26 @@ class ReturnView(ProviderView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Sign in whom the provider confirms. The provider knows one address, so the visit tells the language."""
         try:
-            visit = end_visit(request.session, request.GET.get("state", ""))
-        except UnknownVisit:
+            visit = pop_attempt(request.session, request.GET.get("state", ""))
+        except UnknownLoginAttempt:
             return redirect(INTERRUPTED)
         with translation.override(visit["language"]):
             return self._welcome(request, visit)
 
-    def _welcome(self, request: HttpRequest, visit: Visit) -> HttpResponse:
+    def _welcome(self, request: HttpRequest, visit: LoginAttempt) -> HttpResponse:
         try:
-            account = services.identify_visitor(answer=request.GET.dict(), secrets=visit["secrets"])
-        except NotVouchedFor:
-            return redirect(page_for(INTERRUPTED, visit["next"]))
+            account = services.account_from_provider(answer=request.GET.dict(), secrets=visit["secrets"])
+        except IdentityNotConfirmed:
+            return redirect(login_page(INTERRUPTED, visit["next"]))
         except ProviderUnavailable:
-            return redirect(page_for(UNAVAILABLE, visit["next"]))
+            return redirect(login_page(UNAVAILABLE, visit["next"]))
         except AccountIsLocked:
             return redirect("locked-help")
-        except SignInRefused:
+        except LoginRefused:
             return redirect(NOBODY)
         return self._sign_in(request, account, visit)
 
-    def _sign_in(self, request: HttpRequest, account: Account, visit: Visit) -> HttpResponse:
+    def _sign_in(self, request: HttpRequest, account: Account, visit: LoginAttempt) -> HttpResponse:
         """The provider is believed about who they are, not about their password: that stays unconfirmed (SES-08)."""
         begin_session(request, account, by=settings.SIGN_IN)
         return redirect(translate_url(visit["next"], account.language))
@@ -94,19 +94,19 @@ class SignOutOfProviderView(ProviderView):
         home = f"{settings.PORTAL_URL}{reverse('home')}"
         try:
             return redirect(provider().sign_out_url(return_url=home))
-        except (ProviderUnavailable, NotVouchedFor):
+        except (ProviderUnavailable, IdentityNotConfirmed):
             return redirect(settings.ENT_URL)
 
 
 @method_decorator(login_not_required, name="dispatch")
-class FailureView(WantedPageMixin, TemplateView):
+class FailureView(NextPageMixin, TemplateView):
     """Says why nobody was signed in, and what to do; the same for everybody."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The page that was wanted, for the next try."""
         wanted = self.get_redirect_url()
         return super().get_context_data(
-            **kwargs, again_url=page_for("login", wanted), own_form_url=page_for("login", wanted, **{OWN_FORM: ""})
+            **kwargs, again_url=login_page("login", wanted), own_form_url=login_page("login", wanted, **{OWN_FORM: ""})
         )
 
 

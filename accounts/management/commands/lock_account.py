@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from accounts.enums import LockReason
-from accounts.locking.lock import LockAnswer, lock_named
+from accounts.locking.lock import LockOutcome, lock_accounts_by_name
 from accounts.models import Lock
-from core.text import TextRefused, clean_line
+from core.text import InvalidText, clean_line
 
 LARGEST_FILE = 10_000_000
 
@@ -34,11 +34,11 @@ class Command(BaseCommand):
         names = [*logins, *_names_in(file)]
         if not names:
             raise CommandError(_("Donnez un identifiant, ou un fichier avec --file."))
-        answers = lock_named(names=names, reason=LockReason(reason), comment=_checked(comment))
+        answers = lock_accounts_by_name(names=names, reason=LockReason(reason), comment=_checked(comment))
         if options["verbosity"] > 0:
             for name, answer in answers:
                 self.stdout.write(f"{name}\t{_said(answer)}")
-        unknown = sum(answer == LockAnswer.UNKNOWN for _name, answer in answers)
+        unknown = sum(answer == LockOutcome.UNKNOWN for _name, answer in answers)
         if unknown:
             raise CommandError(_("Identifiants inconnus\N{NO-BREAK SPACE}: %(number)s") % {"number": unknown})
 
@@ -59,7 +59,7 @@ def _checked(comment: str) -> str:
     """The comment on one line, as long as the table takes it."""
     try:
         line = clean_line(comment)
-    except TextRefused as refused:
+    except InvalidText as refused:
         raise CommandError(str(refused.message)) from refused
     longest = Lock._meta.get_field("comment").max_length
     if longest is not None and len(line) > longest:
@@ -67,10 +67,10 @@ def _checked(comment: str) -> str:
     return line
 
 
-def _said(answer: LockAnswer) -> str:
+def _said(answer: LockOutcome) -> str:
     return {
-        LockAnswer.LOCKED: _("bloqué"),
-        LockAnswer.ALREADY_LOCKED: _("déjà bloqué"),
-        LockAnswer.CLOSED: _("fermé"),
-        LockAnswer.UNKNOWN: _("inconnu"),
+        LockOutcome.LOCKED: _("bloqué"),
+        LockOutcome.ALREADY_LOCKED: _("déjà bloqué"),
+        LockOutcome.CLOSED: _("fermé"),
+        LockOutcome.UNKNOWN: _("inconnu"),
     }[answer]

@@ -7,24 +7,24 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.enums import Proof, ReleaseReason
 from accounts.locking.unlock import (
-    CannotBeWrittenTo,
     ChangesNotReviewed,
-    NotForThisAgent,
+    NoRecoveryAddress,
     NotLocked,
-    NotProven,
-    ReleaseRefused,
     ReportTooShort,
-    release_lock,
+    UnlockNotAllowed,
+    UnlockNotProven,
+    UnlockRefused,
+    unlock_account,
 )
 from accounts.models import Account
-from core.email_addresses import AddressRefused, institutional_address_from_login
+from core.email_addresses import InvalidAddress, institutional_address_from_login
 
 REFUSALS: Final = {
     NotLocked: "Ce compte n’est pas bloqué.",
-    NotForThisAgent: "Seul un agent débloque, jamais son compte\N{NO-BREAK SPACE}; un autre agent, les Responsables.",
-    NotProven: "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: les RH ne connaissent aucun numéro à rappeler.",
+    UnlockNotAllowed: "Seul un agent débloque, jamais son compte\N{NO-BREAK SPACE}; un autre agent, les Responsables.",
+    UnlockNotProven: "Cette preuve ne suffit pas\N{NO-BREAK SPACE}: les RH ne connaissent aucun numéro à rappeler.",
     ReportTooShort: "Écrivez ce qui a été fait, en 10 caractères au moins.",
-    CannotBeWrittenTo: "Aucune adresse de secours où envoyer le lien\N{NO-BREAK SPACE}: faites-la d’abord corriger.",
+    NoRecoveryAddress: "Aucune adresse de secours où envoyer le lien\N{NO-BREAK SPACE}: faites-la d’abord corriger.",
 }
 
 
@@ -48,13 +48,13 @@ class Command(BaseCommand):
         """Release, or say what is missing; the changes to look at are listed with their numbers (HLP-06)."""
         asked = {name: options[name] for name in ("reason", "proof", "report", "reviewed")}
         try:
-            release_lock(account=_account(login), agent=_account(agent), **asked)
+            unlock_account(account=_account(login), agent=_account(agent), **asked)
         except ChangesNotReviewed as refused:
             lines = [f"  {entry.pk}  {entry.at:%Y-%m-%d %H:%M}  {entry}" for entry in refused.entries]
             raise CommandError(
                 "\n".join(["Vérifiez chaque changement, puis --reviewed\N{NO-BREAK SPACE}:", *lines])
             ) from refused
-        except ReleaseRefused as refused:
+        except UnlockRefused as refused:
             raise CommandError(REFUSALS[type(refused)]) from refused
         self.stdout.write("Compte débloqué. Le lien de réactivation part vers l’adresse de secours.")
 
@@ -62,6 +62,6 @@ class Command(BaseCommand):
 def _account(login: str) -> Account:
     try:
         found: Account = Account.objects.get(institutional_address=institutional_address_from_login(login))
-    except (AddressRefused, Account.DoesNotExist) as error:
+    except (InvalidAddress, Account.DoesNotExist) as error:
         raise CommandError(f"Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: {login}") from error
     return found

@@ -13,16 +13,16 @@ from agents.models import EnrolmentCode
 from agents.roles import Role
 from agents.second_factor import services as second_factor
 from agents.staff.services import (
+    AccountNotFound,
     CannotBeAgent,
     LastResponsable,
-    NobodyOfThatLogin,
     RoleRefused,
     account_for,
-    appoint,
     change_role,
+    grant_role,
 )
-from core.email_addresses import AddressRefused, outside_address
-from core.templatetags.dates import moment
+from core.email_addresses import InvalidAddress, external_address
+from core.templatetags.dates import datetime_long
 
 REFUSALS: dict[type[RoleRefused], str] = {
     CannotBeAgent: "Ce compte est bloqué ou fermé\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle.",
@@ -57,12 +57,12 @@ class Command(BaseCommand):
         until = codes.get().expires_at
         self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
         self.stdout.write(
-            f"À saisir jusqu’au {moment(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"
+            f"À saisir jusqu’au {datetime_long(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"
         )
         self.stdout.write(f"{settings.PORTAL_URL}{reverse('admin:enrolment')}")
 
     def _give_role(self, account: Account, role: Role) -> None:
-        give = change_role if account.is_staff else appoint
+        give = change_role if account.is_staff else grant_role
         try:
             give(account=account, role=role, reason="create_agent")
         except RoleRefused as refused:
@@ -70,11 +70,11 @@ class Command(BaseCommand):
 
     def _account(self, options: dict[str, Any]) -> Account:
         try:
-            address = outside_address(options["recovery_address"]) if options["recovery_address"] else ""
+            address = external_address(options["recovery_address"]) if options["recovery_address"] else ""
             return account_for(login=options["login"], name=options["name"], recovery_address=address)
-        except AddressRefused as refusal:
+        except InvalidAddress as refusal:
             raise CommandError(str(refusal)) from refusal
-        except NobodyOfThatLogin as nobody:
+        except AccountNotFound as nobody:
             raise CommandError(
                 "Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: pour en créer un, --name et --recovery-address."
             ) from nobody

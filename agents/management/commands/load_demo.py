@@ -13,7 +13,7 @@ from accounts.passwords import normalise_password
 from activation.models import Charter
 from activation.services import accept_charter, complete_activation
 from assistance.enums import Profile, Reason
-from assistance.services import ask_for_assistance
+from assistance.services import create_request
 from directory.forms import DirectoryForm
 from directory.services import record_directory_consent
 from hr_feed.importer import import_feed
@@ -66,7 +66,7 @@ def activate(account: Account) -> None:
 def fall_for_phishing(account: Account) -> None:
     """Have somebody's account locked, and their request for assistance wait for the agents."""
     lock_accounts(accounts=[account], reason=LockReason.PHISHING, system="messagerie")
-    ask_for_assistance(
+    create_request(
         reason=Reason.LOCKED,
         profile=Profile.STAFF,
         ine="",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hr_feed.importer import import_feed
-from hr_feed.parsing.parser import FeedUnreadable
+from hr_feed.parsing.parser import UnreadableFile
 from hr_feed.report import ImportReport
 
 LINES_SHOWN = 20
@@ -48,7 +48,7 @@ class Command(BaseCommand):
                 raise CommandError(_unreadable(file))
             try:
                 return import_feed(stream, dry_run=dry_run, progress=self._show_progress)
-            except FeedUnreadable as error:
+            except UnreadableFile as error:
                 raise CommandError(str(error)) from error
             finally:
                 self._clear_progress()

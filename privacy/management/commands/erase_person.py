@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.management.base import account_of
 from accounts.models import Account
-from privacy.erasure import StillAnAgent, erase_person, what_outlives
+from privacy.erasure import AccountIsAgent, erase_person, kept_relations
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             )
         try:
             erased = erase_person(account=account)
-        except StillAnAgent as error:
+        except AccountIsAgent as error:
             raise CommandError(
                 _("Cette personne est un agent de la DSIN\N{NO-BREAK SPACE}: retirez-lui d’abord ses droits.")
             ) from error
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         self._tell(
             names, _("pour que personne d’autre ne reçoive ce nom, et que le fichier RH ne recrée pas le compte")
         )
-        for relation, why in what_outlives().items():
+        for relation, why in kept_relations().items():
             self._tell(f"{relation} ({getattr(account, relation).count()})", why)
 
     def _tell(self, what: str, why: str) -> None:

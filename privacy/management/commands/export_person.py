@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.management.base import account_of
-from privacy.export import copy_for
+from privacy.export import export_person
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, login: str, **options: Any) -> None:
         """Write it, once it has been recorded."""
-        copy = copy_for(account=account_of(login), actor=None)
+        copy = export_person(account=account_of(login), actor=None)
         self.stdout.write(json.dumps(copy, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from privacy.purge import PurgeIncomplete, purge, what_would_go
+from privacy.purge import PurgeIncomplete, preview_purge, purge
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         """Purge, and say how many rows of each kind went."""
         if dry_run:
             self.stdout.write(_("Essai\N{NO-BREAK SPACE}: rien n’a été changé."))
-            self._tell(what_would_go())
+            self._tell(preview_purge())
             return
         try:
             self._tell(purge())

@@ -21,17 +21,17 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from accounts.auth import login as sign_in
-from accounts.auth.login import SignInRefused
+from accounts.auth.login import LoginRefused
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
 from accounts.passwords.services import change_password
-from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, Limit, LimitReached
-from core.request_context import Origin, acting_from
+from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, RateLimit, RateLimitExceeded
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import at_once
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import NEXT
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 from tests.normalised import normalised_answer
@@ -57,13 +57,13 @@ def sign_in_as(browser: Client, person: Account, password: str = A_GOOD_PASSWORD
 
 
 def locked_person() -> Account:
-    person = active_person()
+    person = active_account()
     lock_account(account=person, reason=LockReason.PHISHING)
     return person
 
 
 def departed_person() -> Account:
-    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+    return active_account(end_date=timezone.localdate() - timedelta(days=1))
 
 
 def somebody_unknown() -> Account:
@@ -71,14 +71,14 @@ def somebody_unknown() -> Account:
 
 
 def somebody_to_reactivate() -> Account:
-    person = active_person()
+    person = active_account()
     person.set_unusable_password()
     person.save()
     return person
 
 
 def test_an_active_person_signs_in_and_out(visitor):
-    person = active_person()
+    person = active_account()
 
     response = sign_in_as(visitor, person)
 
@@ -95,10 +95,10 @@ def test_an_active_person_signs_in_and_out(visitor):
 def test_every_failure_gets_one_same_answer():
     """ENU-02: unknown, wrong password, pending, locked, departed, to be reactivated."""
     tries = [
-        (active_person(), WRONG),
+        (active_account(), WRONG),
         (locked_person(), WRONG),
-        (pending_person(), WRONG),
-        (pending_person(), A_GOOD_PASSWORD),
+        (pending_account(), WRONG),
+        (pending_account(), A_GOOD_PASSWORD),
         (departed_person(), WRONG),
         (departed_person(), A_GOOD_PASSWORD),
         (somebody_to_reactivate(), A_GOOD_PASSWORD),
@@ -119,7 +119,7 @@ def test_every_failure_gets_one_same_answer():
 
 @pytest.mark.parametrize(
     "make",
-    [active_person, locked_person, pending_person, departed_person, somebody_to_reactivate, somebody_unknown],
+    [active_account, locked_person, pending_account, departed_person, somebody_to_reactivate, somebody_unknown],
 )
 def test_every_failure_costs_the_same_work(visitor, monkeypatch, make):
     """ENU-03: one hash and as many queries, whoever is asked for."""
@@ -149,7 +149,7 @@ def test_only_the_right_password_is_told_of_the_lock(visitor):
 
 def test_a_lock_ends_every_session_at_once():
     """SES-05, HLP-01: the next request of each browser is anonymous."""
-    person = active_person()
+    person = active_account()
     browsers = [Client(), Client(), Client()]
     for browser in browsers:
         sign_in_as(browser, person)
@@ -171,7 +171,7 @@ def test_a_lock_ends_every_session_at_once():
 )
 def test_a_departure_a_lock_or_another_password_ends_every_session(visitor, change):
     """SES-05: the facts alone do, read again on each request; nobody has to look for the sessions."""
-    person = active_person()
+    person = active_account()
     sign_in_as(visitor, person)
 
     if change == "a lock":
@@ -184,7 +184,7 @@ def test_a_departure_a_lock_or_another_password_ends_every_session(visitor, chan
 
 def test_signing_in_opens_a_new_session(visitor):
     """SES-01: a planted session stays anonymous and nothing of it is kept."""
-    person = active_person()
+    person = active_account()
     visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
     planted = visitor.session.session_key
 
@@ -199,7 +199,7 @@ def test_signing_in_opens_a_new_session(visitor):
 
 def test_a_session_that_was_left_cannot_be_replayed(visitor):
     """SES-05: signing out ends it on the server."""
-    sign_in_as(visitor, active_person())
+    sign_in_as(visitor, active_account())
     stolen = Client()
     stolen.cookies["sessionid"] = visitor.cookies["sessionid"].value
     assert signed_in(stolen)
@@ -211,7 +211,7 @@ def test_a_session_that_was_left_cannot_be_replayed(visitor):
 
 def test_signing_out_needs_a_post(visitor):
     """SES-07."""
-    sign_in_as(visitor, active_person())
+    sign_in_as(visitor, active_account())
 
     assert visitor.get(reverse("logout")).status_code == 405
     assert signed_in(visitor)
@@ -221,7 +221,7 @@ def test_signing_in_and_out_need_the_token_of_a_form():
     """SES-07."""
     browser = Client(enforce_csrf_checks=True)
 
-    assert sign_in_as(browser, active_person()).status_code == 403
+    assert sign_in_as(browser, active_account()).status_code == 403
     assert browser.post(reverse("logout")).status_code == 403
 
 
@@ -229,7 +229,7 @@ def test_signing_in_and_out_need_the_token_of_a_form():
     "typed", ["jean.essai", "JEAN.ESSAI", " Jean.Essai@Univ-Exemple.fr ", "jean.essai@UNIV-EXEMPLE.FR"]
 )
 def test_the_login_may_be_typed_as_people_type(visitor, typed):
-    active_person(given_name="Jean", family_name="Essai")
+    active_account(given_name="Jean", family_name="Essai")
 
     visitor.post(reverse("login"), {"login": typed, "password": A_GOOD_PASSWORD})
 
@@ -241,7 +241,7 @@ def test_the_login_may_be_typed_as_people_type(visitor, typed):
 )
 def test_a_look_alike_of_a_login_is_nobody(visitor, twin):
     """INP-03."""
-    active_person(given_name="Kim", family_name="Essai")
+    active_account(given_name="Kim", family_name="Essai")
 
     response = visitor.post(reverse("login"), {"login": twin, "password": A_GOOD_PASSWORD})
 
@@ -253,7 +253,7 @@ def test_a_look_alike_of_a_login_is_nobody(visitor, twin):
 def test_both_spellings_of_an_accent_sign_in(visitor, chosen, typed):
     """PWD-04: what is stored is NFC, whatever the keyboard sends."""
     password = "Éléphant-été-violet"
-    person = active_person(password=unicodedata.normalize("NFC", unicodedata.normalize(chosen, password)))
+    person = active_account(password=unicodedata.normalize("NFC", unicodedata.normalize(chosen, password)))
 
     sign_in_as(visitor, person, unicodedata.normalize(typed, password))
 
@@ -265,7 +265,7 @@ def test_both_spellings_of_an_accent_sign_in(visitor, chosen, typed):
 )
 def test_a_password_is_needed_to_the_letter(visitor, typed):
     """PWD-02, PWD-04: spaces count, nothing is cut."""
-    sign_in_as(visitor, active_person(), typed)
+    sign_in_as(visitor, active_account(), typed)
 
     assert not signed_in(visitor)
 
@@ -284,7 +284,7 @@ OLDER = {
 
 @pytest.fixture(params=OLDER)
 def person_with_an_older_hash(request) -> Account:
-    person = active_person()
+    person = active_account()
     Account.objects.filter(pk=person.pk).update(password=OLDER[request.param]())
     return Account.objects.get(pk=person.pk)
 
@@ -353,7 +353,7 @@ def test_an_upgrade_never_brings_back_a_password_that_was_changed_meanwhile(
 def test_a_double_click_on_the_button_of_the_sign_in_signs_in():
     """PWD-05: both find an older hash, and one is faster."""
     for _ in range(4):
-        person = active_person()
+        person = active_account()
         Account.objects.filter(pk=person.pk).update(password=OLDER["other parameters"]())
         browsers = [Client(), Client()]
 
@@ -365,7 +365,7 @@ def test_a_double_click_on_the_button_of_the_sign_in_signs_in():
 
 def test_the_next_page_is_always_one_of_the_portal():
     """INP-08, the NEXT pack: GET and POST, in the address and in the form."""
-    person = active_person()
+    person = active_account()
     for target in (*NEXT, "/\\\\evil.example", "http://evil.example", "/deconnexion/"):
         browser = Client()
         page = browser.get(reverse("login"), {"next": target})
@@ -382,13 +382,13 @@ def test_the_next_page_is_always_one_of_the_portal():
 )
 def test_one_is_led_to_no_page_that_would_be_an_error(visitor, target):
     """SES-04: a button that was pressed after the session had ended is not pressed again by signing in."""
-    response = sign_in_as(visitor, active_person(), next=target)
+    response = sign_in_as(visitor, active_account(), next=target)
 
     assert response["Location"] == reverse("account")
 
 
 def test_one_comes_back_to_the_page_one_wanted(visitor):
-    person = active_person()
+    person = active_account()
     asked = visitor.get(reverse("account"))
 
     page = visitor.get(asked["Location"]).content.decode()
@@ -400,7 +400,7 @@ def test_one_comes_back_to_the_page_one_wanted(visitor):
 
 def test_after_five_failures_this_client_waits_and_the_owner_elsewhere_does_not():
     """ENU-07: guessing is slowed; nobody locks somebody else out; no failure ever locks the account."""
-    person = active_person()
+    person = active_account()
     guesser, owner = Client(REMOTE_ADDR="203.0.113.5"), Client(REMOTE_ADDR="198.51.100.5")
 
     answers = [sign_in_as(guesser, person, WRONG).status_code for _ in range(6)]
@@ -426,7 +426,7 @@ def counters_run_out(seconds: int) -> None:
 
 def test_the_wait_grows():
     """ENU-07: five tries in two minutes, eight in a quarter of an hour, twelve in an hour, twenty in a day."""
-    person, guesser, waits = active_person(), Client(REMOTE_ADDR="203.0.113.5"), {}
+    person, guesser, waits = active_account(), Client(REMOTE_ADDR="203.0.113.5"), {}
     for number in range(20):
         answer = sign_in_as(guesser, person, WRONG)
         if answer.status_code == 429:
@@ -445,7 +445,7 @@ def test_the_wait_grows():
 def test_an_unknown_login_is_slowed_like_a_known_one():
     """ENU-02, D7: the wait tells nothing."""
     answers = []
-    for person in (active_person(), somebody_unknown()):
+    for person in (active_account(), somebody_unknown()):
         browser = Client(REMOTE_ADDR="203.0.113.6")
         answers.append([normalised_answer(sign_in_as(browser, person, WRONG), person.login).status for _ in range(7)])
 
@@ -454,7 +454,7 @@ def test_an_unknown_login_is_slowed_like_a_known_one():
 
 def test_every_spelling_of_a_login_shares_one_count():
     """ENU-07: case, blanks and the domain left out do not give more tries."""
-    person = active_person(given_name="Jean", family_name="Essai")
+    person = active_account(given_name="Jean", family_name="Essai")
     browser = Client(REMOTE_ADDR="203.0.113.7")
     spellings = ["jean.essai", "JEAN.ESSAI", " jean.essai ", "jean.essai@univ-exemple.fr", "Jean.Essai@UNIV-EXEMPLE.FR"]
 
@@ -465,7 +465,7 @@ def test_every_spelling_of_a_login_shares_one_count():
 
 
 def test_a_success_forgets_the_failures_before_it(visitor):
-    person = active_person()
+    person = active_account()
     for _ in range(4):
         sign_in_as(visitor, person, WRONG)
     sign_in_as(visitor, person)
@@ -477,8 +477,11 @@ def test_a_success_forgets_the_failures_before_it(visitor):
 
 
 def guess(person: Account, address: str) -> type[Exception]:
-    with acting_from(Origin("web", address)), pytest.raises((SignInRefused, LimitReached)) as refused:
-        sign_in.identify(login=person.login, password=WRONG)
+    with (
+        use_request_context(RequestContext("web", address)),
+        pytest.raises((LoginRefused, RateLimitExceeded)) as refused,
+    ):
+        sign_in.authenticate(login=person.login, password=WRONG)
     return refused.type
 
 
@@ -486,14 +489,14 @@ def test_a_crowd_that_guesses_keeps_nobody_out():
     """ENU-07: 300 failures from many places. The owner's own client signs in at once, even after a slip; a client new
     to the owner is slowed, not locked out; and the account is never locked.
     """
-    person = active_person()
+    person = active_account()
     at_home = {"REMOTE_ADDR": "2001:db8:1:2:3::4"}
     sign_in_as(Client(**at_home), person)
 
     outcomes = Counter(guess(person, f"198.51.{number // 250}.{number % 250}") for number in range(300))
 
-    assert outcomes[SignInRefused] <= 102
-    assert outcomes[LimitReached] >= 198
+    assert outcomes[LoginRefused] <= 102
+    assert outcomes[RateLimitExceeded] >= 198
     moved = Client(REMOTE_ADDR="2001:db8:1:2:ffff::1")
     assert sign_in_as(moved, person, WRONG).status_code == 200
     sign_in_as(moved, person)
@@ -510,7 +513,7 @@ def test_a_crowd_that_guesses_keeps_nobody_out():
 
 def test_a_client_of_long_ago_is_a_new_one(time_machine):
     """ENU-07: after thirty days somebody else may live there."""
-    person = active_person()
+    person = active_account()
     start = timezone.now()
     time_machine.move_to(start - timedelta(days=30, minutes=1))
     sign_in_as(Client(REMOTE_ADDR="198.51.100.30"), person)
@@ -543,15 +546,15 @@ def test_one_password_tried_on_many_accounts_is_slowed():
 
     outcomes = Counter(guess(person, "203.0.113.8") for person in people)
 
-    assert outcomes == {SignInRefused: 100, LimitReached: 10}
-    answer = sign_in_as(Client(REMOTE_ADDR="203.0.113.8"), active_person())
+    assert outcomes == {LoginRefused: 100, RateLimitExceeded: 10}
+    answer = sign_in_as(Client(REMOTE_ADDR="203.0.113.8"), active_account())
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 15 * 60 + 1
 
 
 def test_the_password_pack_signs_nobody_in(visitor):
     """F2, PWD-02."""
-    person = active_person(password="une-phrase-du-bureau-bleu")
+    person = active_account(password="une-phrase-du-bureau-bleu")
     for number, (value, _wanted) in enumerate(PASSWORD_PACK):
         visitor.defaults["REMOTE_ADDR"] = f"198.51.100.{number}"
 
@@ -570,7 +573,7 @@ def test_whatever_is_typed_gets_a_page(no_slowing, login, password):
 def no_slowing(monkeypatch) -> None:
     """Hypothesis is more eager than any robot."""
     for name in ("FAILED_SIGN_INS_PER_CLIENT", "FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT"):
-        monkeypatch.setattr(sign_in, name, Limit(name.lower(), "100000/hour"))
+        monkeypatch.setattr(sign_in, name, RateLimit(name.lower(), "100000/hour"))
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "trace"])
@@ -581,7 +584,7 @@ def test_other_methods_are_refused(visitor, method):
 
 def test_failures_are_in_the_journal_of_known_and_unknown_alike(visitor):
     """LOG-01: without what was typed, which is sometimes a password in the wrong field."""
-    person = active_person()
+    person = active_account()
 
     sign_in_as(visitor, person, WRONG)
     visitor.post(reverse("login"), {"login": WRONG, "password": person.login})
@@ -593,7 +596,7 @@ def test_failures_are_in_the_journal_of_known_and_unknown_alike(visitor):
 
 def test_personal_pages_are_never_cached(visitor):
     """HDR-04."""
-    sign_in_as(visitor, active_person())
+    sign_in_as(visitor, active_account())
 
     for name in ("account", "login"):
         assert "no-store" in visitor.get(reverse(name))["Cache-Control"]
@@ -602,7 +605,7 @@ def test_personal_pages_are_never_cached(visitor):
 def test_the_tests_own_short_way_in_leaves_what_the_page_leaves():
     """Most tests begin with somebody signed in and take `let_in`, which is faster."""
     with time_machine.travel("2026-06-10T10:00:00Z", tick=False):
-        by_the_page, by_the_short_way = active_person(), active_person()
+        by_the_page, by_the_short_way = active_account(), active_account()
         visitor, other = Client(), Client()
         sign_in_as(visitor, by_the_page)
         let_in(other, by_the_short_way)

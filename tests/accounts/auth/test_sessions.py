@@ -28,7 +28,7 @@ from journal.events import Event
 from tests.accounts.recovery.recovering import browser_of, fresh
 from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.agents.signed_in import inside
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def end(browser: Client, handle: str):
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 class TestItsKey:
@@ -281,7 +281,7 @@ class TestTheListOfThem:
         assert "30 minutes" not in page
 
     def test_is_each_persons_own(self, person):
-        browser_of(active_person())
+        browser_of(active_account())
 
         assert len(browser_of(person).get(reverse("account-sessions")).context["sessions"]) == 1
 
@@ -309,7 +309,7 @@ class TestEnding:
 
     def test_the_one_of_somebody_else_ends_nothing(self, person):
         """SES-05: the answer is that of one that had ended already."""
-        other = active_person()
+        other = active_account()
         theirs = browser_of(other)
 
         answer = end(browser_of(person), handle_of(theirs))
@@ -351,7 +351,7 @@ class TestEnding:
         """SES-05: the old cookies open nothing any more."""
         browsers = [browser_of(person), browser_of(person)]
         keys = [key_of(browser) for browser in browsers]
-        somebody_else = browser_of(active_person())
+        somebody_else = browser_of(active_account())
 
         answer = browsers[0].post(reverse("account-sessions-end-all"))
 
@@ -496,7 +496,7 @@ class TestWhileARequestIsUnderWay:
 class TestANewKeyAndAnEndAtTheSameInstant:
     def test_the_end_comes_first(self):
         """SES-05: the new key waits for the account, and finds nothing to go on with."""
-        person = active_person()
+        person = active_account()
         store = SessionStore(key_of(browser_of(person)))
         assert SESSION_KEY in store
 
@@ -511,7 +511,7 @@ class TestANewKeyAndAnEndAtTheSameInstant:
 
     def test_the_new_key_comes_first(self):
         """SES-05: whoever ends the sessions waits, and ends the one with the new key."""
-        person = active_person()
+        person = active_account()
         store = SessionStore(key_of(browser_of(person)))
         assert SESSION_KEY in store
 

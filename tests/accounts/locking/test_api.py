@@ -19,7 +19,7 @@ from config.env import checked_security_keys
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import HTTP, N
 from tests.headers import assert_headers
 from tests.locking import fresh, locked_person
@@ -41,7 +41,7 @@ def keys(settings) -> None:
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 def call(sent: object, *, key: str | None = KEY, **more) -> HttpResponse:
@@ -65,7 +65,7 @@ def answers(response: HttpResponse) -> list[str]:
 class TestLocking:
     def test_one_account_or_a_list_each_with_its_answer(self, person):
         """HLP-01: by address or short name; who is unknown is said, the caller is the university."""
-        other, before = pending_person(), locked_person()
+        other, before = pending_account(), locked_person()
 
         response = call(order(person.login, other.uid.upper(), before.login, "personne", comment="Vague du 3 octobre"))
 
@@ -109,7 +109,7 @@ class TestLocking:
 
     def test_five_hundred_cost_as_many_statements_as_two(self):
         """HLP-01: a phishing wave in one call."""
-        few, many = [active_person() for _ in range(2)], [pending_person() for _ in range(500)]
+        few, many = [active_account() for _ in range(2)], [pending_account() for _ in range(500)]
         with CaptureQueriesContext(connection) as of_few:
             call(order(*(person.uid for person in few)))
         with CaptureQueriesContext(connection) as of_many:
@@ -168,7 +168,7 @@ class TestKeys:
     def test_somebody_signed_in_is_nobody_here(self, person):
         """Scope: a person's session, an agent's too, opens nothing."""
         browser = Client()
-        browser.force_login(active_person(is_staff=True))
+        browser.force_login(active_account(is_staff=True))
 
         assert browser.post(ADDRESS, json.dumps(order(person.uid)), content_type="application/json").status_code == 401
 

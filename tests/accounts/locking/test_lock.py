@@ -14,20 +14,20 @@ from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, State
 from accounts.links.links import not_me_link, password_reset_link
-from accounts.locking.lock import LockAnswer, accounts_named, lock_account, lock_accounts, lock_named
+from accounts.locking.lock import LockOutcome, accounts_by_name, lock_account, lock_accounts, lock_accounts_by_name
 from accounts.locking.unlock import (
-    CannotBeWrittenTo,
     ChangesNotReviewed,
-    NotForThisAgent,
+    NoRecoveryAddress,
     NotLocked,
-    NotProven,
-    ReleaseRefused,
     ReportTooShort,
+    UnlockNotAllowed,
+    UnlockNotProven,
+    UnlockRefused,
     changes_to_review,
 )
 from accounts.models import Account, Lock, RecoveryAddressChange, Session
 from accounts.passwords.services import change_password
-from accounts.recovery.changes import disown_change
+from accounts.recovery.changes import report_unauthorized_change
 from journal.events import Event
 from journal.services import record_event
 from mailrouting.models import Redirection
@@ -36,7 +36,7 @@ from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once, browser_of, change_to, link_of, wish
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import N
 from tests.locking import PROVEN, REPORT, an_agent, fresh, locked_person, release
 from tests.mail_delivery import link_in, text_of
@@ -49,7 +49,7 @@ ROUNDS = 5
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(phone="+33499000000")
+    return active_account(phone="+33499000000")
 
 
 def lock(person: Account, **more) -> Lock:
@@ -78,7 +78,7 @@ class TestALockIsImmediateAndTotal:
         signed_in, at_reset, at_activation = browser_of(person), Client(), Client()
         reset = reset_link_of(person)
         at_reset.get(reset)
-        newcomer = pending_person()
+        newcomer = pending_account()
         answered_until(newcomer, DIRECTORY)
         begin(at_activation, newcomer)
 
@@ -111,11 +111,11 @@ class TestALockIsImmediateAndTotal:
 
     def test_somebody_who_left_is_locked_too_and_not_written_to(self):
         """HR may have them come back; the password that leaked must not."""
-        gone = active_person(end_date=timezone.localdate() - timedelta(days=1))
+        gone = active_account(end_date=timezone.localdate() - timedelta(days=1))
 
         answers = lock_accounts(accounts=[gone], reason=LockReason.PHISHING)
 
-        assert answers == {gone.pk: LockAnswer.CLOSED}
+        assert answers == {gone.pk: LockOutcome.CLOSED}
         assert gone.is_locked
         assert notices() == []
 
@@ -123,7 +123,7 @@ class TestALockIsImmediateAndTotal:
     def test_two_locks_at_once_are_one_lock_one_entry_and_one_mail(self):
         """HLP-01, TOK-07"""
         for _ in range(ROUNDS):
-            person = active_person()
+            person = active_account()
             answered = at_once(*[lambda person=person: lock(person)] * 2)
             assert answered[0] == answered[1]
             assert events_of(person).count(Event.LOCKED) == 1
@@ -132,7 +132,7 @@ class TestALockIsImmediateAndTotal:
     @pytest.mark.django_db(transaction=True)
     def test_two_lists_in_opposite_order_do_not_wait_for_each_other_for_ever(self):
         """Rows are held in one order, whatever the order of the list."""
-        people = [active_person() for _ in range(6)]
+        people = [active_account() for _ in range(6)]
 
         for _ in range(ROUNDS):
             answered = at_once(
@@ -148,7 +148,7 @@ class TestTheNotice:
     @pytest.mark.parametrize("language", ["fr", "en"])
     def test_says_what_happened_when_why_and_where_to_go(self, postman, language, reason):
         """HLP-01, ux E9: with the reason in the person's own words."""
-        person = active_person(language=language)
+        person = active_account(language=language)
         lock_account(account=person, reason=reason)
 
         [mail] = postman.deliver()
@@ -183,7 +183,7 @@ class TestTheNotice:
         "facts", [{"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}], ids=["none", "disputed"]
     )
     def test_goes_nowhere_when_nobody_can_be_written_to(self, facts):
-        lock(active_person(**facts))
+        lock(active_account(**facts))
 
         assert notices() == []
 
@@ -201,7 +201,7 @@ class TestTheNotice:
         entry = change_to(person)
         postman.deliver()
 
-        disown_change(entry=entry)
+        report_unauthorized_change(entry=entry)
 
         assert [notice.address for notice in notices()] == [own]
 
@@ -209,20 +209,22 @@ class TestTheNotice:
 class TestAList:
     def test_each_name_is_answered_in_the_order_given(self):
         person, locked, gone = (
-            active_person(),
+            active_account(),
             locked_person(),
-            active_person(end_date=timezone.localdate() - timedelta(days=1)),
+            active_account(end_date=timezone.localdate() - timedelta(days=1)),
         )
         names = [person.login.upper(), locked.uid, "nobody", gone.uid, f" {person.uid} "]
 
-        answers = lock_named(names=names, reason=LockReason.FRAUDULENT_SITE, system="siem", comment="Vague 12")
+        answers = lock_accounts_by_name(
+            names=names, reason=LockReason.FRAUDULENT_SITE, system="siem", comment="Vague 12"
+        )
 
         assert answers == [
-            (names[0], LockAnswer.LOCKED),
-            (names[1], LockAnswer.ALREADY_LOCKED),
-            (names[2], LockAnswer.UNKNOWN),
-            (names[3], LockAnswer.CLOSED),
-            (names[4], LockAnswer.LOCKED),
+            (names[0], LockOutcome.LOCKED),
+            (names[1], LockOutcome.ALREADY_LOCKED),
+            (names[2], LockOutcome.UNKNOWN),
+            (names[3], LockOutcome.CLOSED),
+            (names[4], LockOutcome.LOCKED),
         ]
         kept = Lock.objects.get(account=person)
         assert (kept.locked_by, kept.locked_by_system, kept.comment) == (None, "siem", "Vague 12")
@@ -234,10 +236,10 @@ class TestAList:
 
         def statements(people: list[Account]) -> int:
             with CaptureQueriesContext(connection) as captured:
-                lock_named(names=[person.login for person in people], reason=LockReason.PHISHING)
+                lock_accounts_by_name(names=[person.login for person in people], reason=LockReason.PHISHING)
             return len(captured)
 
-        few, many = [active_person() for _ in range(2)], [pending_person() for _ in range(500)]
+        few, many = [active_account() for _ in range(2)], [pending_account() for _ in range(500)]
         of_few = statements(few)
         began = time.monotonic()
 
@@ -248,19 +250,19 @@ class TestAList:
 
     def test_a_hostile_name_is_nobodys(self):
         """INP-01: no account, no error."""
-        active_person()
+        active_account()
 
         for value in [*N.values(), "", " ", "@", "a@", "%", "*"]:
-            assert accounts_named([value if isinstance(value, str) else value.decode()]) == {}
+            assert accounts_by_name([value if isinstance(value, str) else value.decode()]) == {}
 
     def test_a_long_list_is_locked_in_parts(self, monkeypatch):
         """A list that was broken off is sent again: what is done stays done."""
         monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
-        people = [active_person() for _ in range(5)]
+        people = [active_account() for _ in range(5)]
 
-        answers = lock_named(names=[person.uid for person in people], reason=LockReason.PHISHING)
+        answers = lock_accounts_by_name(names=[person.uid for person in people], reason=LockReason.PHISHING)
 
-        assert {answer for _name, answer in answers} == {LockAnswer.LOCKED}
+        assert {answer for _name, answer in answers} == {LockOutcome.LOCKED}
         assert Lock.objects.count() == 5
 
 
@@ -319,7 +321,7 @@ class TestRelease:
         """HLP-04"""
         person = locked_person(phone="")
 
-        with pytest.raises(NotProven):
+        with pytest.raises(UnlockNotProven):
             release(person, proof=Proof.CALL_BACK)
         assert fresh(person).is_locked
 
@@ -328,7 +330,7 @@ class TestRelease:
         """HLP-03"""
         lock(person)
 
-        with pytest.raises(NotProven):
+        with pytest.raises(UnlockNotProven):
             release(person, proof=proof)
         assert fresh(person).is_locked
 
@@ -418,7 +420,7 @@ class TestRelease:
         assert REPORT not in text_of(mail)
 
     def test_somebody_who_never_activated_gets_the_activation_link(self, postman):
-        person = pending_person()
+        person = pending_account()
         lock(person)
         release(person)
 
@@ -434,11 +436,11 @@ class TestRelease:
         """HLP-05: nobody is left with an account that nothing opens."""
         person = locked_person(**facts)
 
-        with pytest.raises(CannotBeWrittenTo):
+        with pytest.raises(NoRecoveryAddress):
             release(person)
         assert fresh(person).is_locked
 
-    @pytest.mark.parametrize("make", [active_person, pending_person])
+    @pytest.mark.parametrize("make", [active_account, pending_account])
     def test_of_an_account_that_is_not_locked_is_refused(self, make):
         with pytest.raises(NotLocked):
             release(make(), reviewed=[])
@@ -456,8 +458,8 @@ class TestRelease:
         lock(person)
         before = (Account.objects.values().get(pk=person.pk), events_of(person), Message.objects.count())
 
-        with pytest.raises(ReleaseRefused):
-            release(person, agent=active_person())
+        with pytest.raises(UnlockRefused):
+            release(person, agent=active_account())
 
         assert (Account.objects.values().get(pk=person.pk), events_of(person), Message.objects.count()) == before
         assert Redirection.objects.get(account=person).target == ELSEWHERE
@@ -465,13 +467,13 @@ class TestRelease:
 
 class TestWhoMayRelease:
     def refused(self, person: Account, agent: Account) -> None:
-        with pytest.raises(NotForThisAgent):
+        with pytest.raises(UnlockNotAllowed):
             release(person, agent=agent)
         assert fresh(person).is_locked
 
     def test_nobody_but_agents(self):
         """ADM-05"""
-        self.refused(locked_person(), active_person())
+        self.refused(locked_person(), active_account())
 
     def test_no_agent_who_is_locked_or_has_left(self):
         """ADM-05"""

@@ -10,7 +10,7 @@ from accounts.models import Lock
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.locking import locked_person
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def run(*arguments: object, reason: str = "phishing", **options: object) -> list
 
 def test_locks_by_address_and_by_short_name_and_says_so():
     """HLP-01: reason, comment, origin."""
-    by_address, by_uid, before = active_person(), active_person(), locked_person()
+    by_address, by_uid, before = active_account(), active_account(), locked_person()
 
     said = run(
         by_address.login.upper(), by_uid.uid, before.uid, "--comment", "Alerte CERT 12", reason="fraudulent-site"
@@ -44,7 +44,7 @@ def test_locks_by_address_and_by_short_name_and_says_so():
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_locks_whoever_a_file_names(tmp_path, line_end):
     """A list as any system exports it: with its mark, its line ends, its empty lines."""
-    people = [active_person() for _ in range(3)]
+    people = [active_account() for _ in range(3)]
     file = tmp_path / "liste.txt"
     lines = ["", *(person.login for person in people), "  "]
     file.write_bytes(b"\xef\xbb\xbf" + line_end.join(lines).encode())
@@ -55,7 +55,7 @@ def test_locks_whoever_a_file_names(tmp_path, line_end):
 
 def test_who_is_unknown_is_told_and_makes_the_command_fail_while_the_others_are_locked():
     """Exit code 1: a script notices."""
-    person = active_person()
+    person = active_account()
     out = StringIO()
 
     with pytest.raises(CommandError, match="inconnus\N{NO-BREAK SPACE}: 1"):
@@ -66,7 +66,7 @@ def test_who_is_unknown_is_told_and_makes_the_command_fail_while_the_others_are_
 
 
 def test_says_nothing_when_asked_to_be_quiet():
-    assert run(active_person().uid, verbosity=0) == []
+    assert run(active_account().uid, verbosity=0) == []
 
 
 def test_without_anybody_or_a_file_that_can_be_read_nothing_is_done(tmp_path):
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_text_names_nobody(tmp_path):
 @pytest.mark.parametrize("reason", ["", "parce que", "PHISHING"])
 def test_the_reason_is_one_that_the_person_can_read(reason):
     with pytest.raises(CommandError):
-        run(active_person().uid, reason=reason)
+        run(active_account().uid, reason=reason)
     assert not Lock.objects.exists()
 
 
@@ -96,5 +96,5 @@ def test_the_reason_is_one_that_the_person_can_read(reason):
 def test_a_comment_that_cannot_be_kept_locks_nobody(comment):
     """INP-02"""
     with pytest.raises(CommandError):
-        run(active_person().uid, "--comment", comment)
+        run(active_account().uid, "--comment", comment)
     assert not Lock.objects.exists()

@@ -12,7 +12,7 @@ from accounts.locking.unlock import changes_to_review
 from accounts.models import Account
 from accounts.passwords.services import change_password
 from outbox.models import Message
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.locking import REPORT, an_agent, fresh, locked_person
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_an_agent_who_checked_releases_and_the_link_leaves_for_the_address_on_fi
 
 def test_the_changes_to_look_at_are_listed_and_nothing_happens_before_each_is_ticked():
     """HLP-06"""
-    person = active_person()
+    person = active_account()
     change_password(account=person, password="un-autre-mot-de-passe-long")
     lock_account(account=person, reason=LockReason.PHISHING)
     [entry] = changes_to_review(person)
@@ -52,7 +52,7 @@ def test_neither_a_stranger_nor_the_person_releases():
     """ADM-05"""
     person = locked_person()
 
-    for nobody in (active_person(), person):
+    for nobody in (active_account(), person):
         with pytest.raises(CommandError, match="Seul un agent"):
             run(person, nobody)
     assert fresh(person).state == State.LOCKED

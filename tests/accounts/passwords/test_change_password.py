@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.views.debug import SafeExceptionReporterFilter
 from django.views.generic import View
 
-from accounts import services
 from accounts.enums import Category, LockReason
 from accounts.links.links import not_me_link, password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
+from accounts.passwords import services
 from accounts.views.password import NewPasswordView
 from activation.wizard.steps import STEPS
 from core.forms.fields import PasswordField
@@ -30,7 +30,7 @@ from tests.accounts.recovery.recovering import at_once, browser_of, fresh, stole
 from tests.activation.wizard.client import begun_until
 from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.activation.wizard.test_password_step import everything_stored
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 from tests.fuzz.routes import routes
 from tests.locking import reactivation_path, released_person
@@ -49,7 +49,9 @@ REFUSED = [value for value, wanted in PASSWORD_PACK if wanted.startswith("refuse
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr")
+    return active_account(
+        institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
+    )
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ class TestTheNewOne:
         assert Session.objects.filter(account=person).count() == 1
 
     def test_leaves_the_sessions_of_others_alone(self, browser):
-        other = browser_of(active_person())
+        other = browser_of(active_account())
 
         change(browser)
 
@@ -231,7 +233,7 @@ class TestTheNotice:
 
     def test_goes_to_the_recovery_address_alone_where_there_is_no_mailbox(self, postman):
         """PWD-06"""
-        student = active_person(category=Category.STUDENT)
+        student = active_account(category=Category.STUDENT)
 
         change(browser_of(student))
 
@@ -255,7 +257,7 @@ class TestTheNotice:
         def full(**kwargs: object) -> None:
             raise OSError("disk full")
 
-        monkeypatch.setattr("accounts.services.tell_of_change", full)
+        monkeypatch.setattr("accounts.passwords.services.notify_change", full)
         browser.raise_request_exception = False
 
         assert change(browser).status_code == 500
@@ -316,7 +318,7 @@ def asks_for_a_password(form: type[BaseForm] | None) -> bool:
 
 def browsers_before_a_password() -> dict[str, tuple[Client, tuple[str, ...]]]:
     """Somebody in front of each of these pages, and the fields that they fill in there."""
-    person, pending, behind_a_link, released = active_person(), pending_person(), Client(), Client()
+    person, pending, behind_a_link, released = active_account(), pending_account(), Client(), Client()
     change_redirection(account=person, target=person.recovery_address, keep_copy=True)
     begun_until(in_the_wizard := Client(), pending, "activation-password")
     deadline, subject = password_reset_link.deadline(timezone.now()), password_reset_link.subject(person)
@@ -367,7 +369,7 @@ class TestPasswordManagers:
 def test_the_page_asks_who_one_is(visitor):
     """ADM-01: and takes a POST of ours only (SES-07)."""
     assert change(visitor)["Location"].startswith(reverse("login"))
-    person = active_person()
+    person = active_account()
     from_elsewhere = Client(enforce_csrf_checks=True)
     from_elsewhere.force_login(person)
 
@@ -396,7 +398,7 @@ class TestAtTheSameInstant:
         notices, and the browser is still signed in.
         """
         for _ in range(ROUNDS):
-            person = active_person()
+            person = active_account()
             tab = browser_of(person)
             other_tab = Client()
             other_tab.cookies = tab.cookies.copy()
@@ -414,7 +416,7 @@ class TestAtTheSameInstant:
 
     def test_the_slower_one_knew_a_password_that_is_no_longer_the_present_one(self):
         """It has been proven and is waiting for the account when the other change is saved."""
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
 
         with ThreadPoolExecutor(1) as threads:
@@ -430,7 +432,7 @@ class TestAtTheSameInstant:
 
     def test_somebody_who_signs_in_with_the_old_one_meanwhile_is_not_signed_in(self, monkeypatch):
         """SES-05: the password was right when it was checked, and another one is in force when the session begins."""
-        person = active_person()
+        person = active_account()
         from accounts.views import login as view
 
         begin = view.begin_session

@@ -21,7 +21,7 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
 from activation.first_connection.services import answer_link_request
 from activation.models import LinkRequest
-from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, Limit
+from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, RateLimit
 from journal.events import Event
 from outbox.enums import Kind, Status
 from outbox.models import Message
@@ -31,7 +31,7 @@ from tests.activation.test_first_connection import active, pending, sharing_a_re
 from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.activation.wizard.test_password_step import everything_stored
 from tests.activation.wizard.test_session import csrf_of
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import EMAIL, TOKEN
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 from tests.locking import PROVEN
@@ -50,7 +50,7 @@ ROUNDS = 10
 
 def bounced() -> Account:
     """Somebody whose last mail came back."""
-    person = active_person()
+    person = active_account()
     Message.objects.create(
         kind=Kind.ACCOUNT_ACTIVATED,
         person=person,
@@ -62,15 +62,15 @@ def bounced() -> Account:
 
 
 def active_with_a_disputed_address() -> Account:
-    return active_person(recovery_address_disputed_at=timezone.now())
+    return active_account(recovery_address_disputed_at=timezone.now())
 
 
 def active_without_address() -> Account:
-    return active_person(recovery_address="")
+    return active_account(recovery_address="")
 
 
 def departed_after_activation() -> Account:
-    return active_person(end_date=timezone.localdate() - timedelta(days=1))
+    return active_account(end_date=timezone.localdate() - timedelta(days=1))
 
 
 EVERYBODY = [
@@ -91,7 +91,9 @@ MAILED = {
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr")
+    return active_account(
+        institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
+    )
 
 
 def link_for(person: Account, built_at: datetime | None = None) -> str:
@@ -194,7 +196,7 @@ class TestAsking:
 
     def test_and_activation_links_share_one_count(self, visitor, postman):
         """ENU-05: two doors to the same mail are not two counts."""
-        person = pending_person()
+        person = pending_account()
         for name in (PAGE, "first-connection") * 4:
             visitor.post(reverse(name), {"login": person.login})
 
@@ -202,7 +204,7 @@ class TestAsking:
 
     def test_too_often_from_one_client_is_said(self, visitor, monkeypatch):
         """ENU-06"""
-        monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", Limit("few-resets", "3/hour"))
+        monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-resets", "3/hour"))
 
         statuses = [visitor.post(reverse(PAGE), {"login": "quelqu.un"}).status_code for _ in range(4)]
 
@@ -219,7 +221,7 @@ class TestAsking:
 
     def test_with_any_address_mails_the_one_on_file_alone(self, visitor, postman):
         """F1, EML-03"""
-        person = active_person(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
+        person = active_account(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
         for value, _wanted in EMAIL:
             assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
@@ -266,7 +268,7 @@ class TestTheLink:
     def test_is_good_for_one_hour_of_absolute_time(self, time_machine, built_at):
         """TOK-05: at 59 min 59 s it opens and works, at 60 min 1 s it does not; whatever clocks do."""
         time_machine.move_to(built_at - timedelta(days=1), tick=False)
-        person = active_person()
+        person = active_account()
         time_machine.move_to(built_at, tick=False)
         path = link_for(person)
 
@@ -286,7 +288,7 @@ class TestTheLink:
     def test_says_in_the_mail_until_when_it_is_good(self, visitor, postman, time_machine):
         """EML: the date and hour that is enforced."""
         time_machine.move_to(datetime(2026, 10, 25, 0, 30, tzinfo=UTC), tick=False)
-        active_person(institutional_address="nuit.blanche@univ-exemple.fr")
+        active_account(institutional_address="nuit.blanche@univ-exemple.fr")
         visitor.post(reverse(PAGE), {"login": "nuit.blanche"})
 
         mail = text_of(postman.last_mail()).replace("\N{NO-BREAK SPACE}", " ")
@@ -379,7 +381,7 @@ class TestTheLink:
 
     def test_of_another_account_changes_that_one_alone(self, person):
         """TOK-02: and two halves of two good links are no link."""
-        other = active_person()
+        other = active_account()
         one, two = (link_for(somebody).split("/")[-2] for somebody in (person, other))
 
         assert Client().get(reverse(LINK, args=[one[:54] + two[54:]])).status_code == 404
@@ -397,7 +399,7 @@ class TestTheLink:
         statuses = [visitor.get(reverse(LINK, args=["A" * 97])).status_code for _ in range(31)]
 
         assert statuses == [404] * 30 + [429]
-        assert opened(link_for(active_person()), Client(REMOTE_ADDR="198.51.100.77"))
+        assert opened(link_for(active_account()), Client(REMOTE_ADDR="198.51.100.77"))
 
 
 class TestWhatKillsALink:
@@ -498,7 +500,7 @@ class TestANewPassword:
         assert browser.get(reverse(DONE)).status_code == 200
 
     def test_leaves_whoever_else_is_signed_in_here(self, person):
-        browser = opened(link_for(person), browser_of(active_person()))
+        browser = opened(link_for(person), browser_of(active_account()))
 
         choose(browser)
 
@@ -553,7 +555,7 @@ class TestANewPassword:
 
         for _ in range(100):
             FAILED_SIGN_INS_PER_LOGIN.count(person.login)
-        monkeypatch.setattr("accounts.services.tell_of_change", full)
+        monkeypatch.setattr("accounts.passwords.services.notify_change", full)
         browser = opened(link_for(person), Client(raise_request_exception=False))
 
         assert choose(browser).status_code == 500
@@ -614,7 +616,7 @@ class TestANewPassword:
 
     def test_a_form_left_open_behind_one_link_does_not_answer_for_another_person(self, person):
         """SES-03: the CSRF token changes with the person; a newer link of the same person leaves it alone."""
-        browser, other = Client(enforce_csrf_checks=True), active_person()
+        browser, other = Client(enforce_csrf_checks=True), active_account()
         browser.get(link_for(person))
         form = {"csrfmiddlewaretoken": csrf_of(browser.get(reverse(RESET)).content.decode()), "password": NEW_PASSWORD}
 
@@ -646,7 +648,7 @@ class TestAtTheSameInstant:
         """TOK-07: exactly one wins; its password is stored; one entry, one set of notices."""
         words = ("une-phrase-du-bureau-bleu", "une-phrase-du-train-orange")
         for _ in range(ROUNDS):
-            person = active_person()
+            person = active_account()
             path = link_for(person)
             browsers = [opened(path), opened(path)]
 
@@ -661,7 +663,7 @@ class TestAtTheSameInstant:
     def test_a_double_click_is_one_change(self):
         """TOK-07: two POSTs of one session; the second is told that it has been done."""
         for _ in range(ROUNDS // 2):
-            person = active_person()
+            person = active_account()
             browser, second = opened(link_for(person)), Client()
             second.cookies = browser.cookies.copy()
 
@@ -673,7 +675,7 @@ class TestAtTheSameInstant:
     @pytest.mark.parametrize("event", ["lock", "change_the_recovery_address", "leave"])
     def test_what_kills_the_link_while_the_answer_waits_for_the_account(self, event):
         """TOK-07: the form was good when it was sent; the link is dead when it is its turn."""
-        person = active_person()
+        person = active_account()
         browser = opened(link_for(person))
 
         with ThreadPoolExecutor(1) as threads:

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 LONGEST = 1.0
 HASH = """
 import time
@@ -49,7 +49,7 @@ def test_the_operators_are_told_what_it_needs():
 def test_a_password_of_two_years_ago_is_as_good_as_ever(time_machine):
     """PWD-01: nobody has to change one that nobody else knows."""
     time_machine.move_to(timezone.now() - timedelta(days=2 * 365))
-    person = active_person()
+    person = active_account()
     time_machine.move_to(timezone.now() + timedelta(days=2 * 365))
     answer = Client().post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
     assert answer["Location"] == reverse("account")

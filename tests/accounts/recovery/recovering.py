@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.links.links import not_me_link, recovery_address_link
 from accounts.models import Account, RecoveryAddressChange
-from accounts.recovery.changes import ask_for_recovery_change, confirm_recovery_change
+from accounts.recovery.changes import confirm_recovery_change, request_recovery_change
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.signing_in import let_in
@@ -46,7 +46,7 @@ def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
 
 def wish(person: Account, address: str = NEW) -> RecoveryAddressChange:
     """The person has asked for another address; nobody has confirmed it."""
-    return ask_for_recovery_change(account=fresh(person), address=address)
+    return request_recovery_change(account=fresh(person), address=address)
 
 
 def fingerprint_of(change: RecoveryAddressChange) -> str:

@@ -9,20 +9,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import LinkExpired, LinkNotValid, LinkUsed
+from accounts.links.base import InvalidLink, LinkExpired, LinkUsed
 from accounts.links.links import not_me_link, password_reset_link, recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, RecoveryAddressChange
 from accounts.passwords.services import change_password
 from accounts.recovery.changes import (
     SameAddress,
-    ask_for_recovery_change,
-    ask_for_recovery_verification_again,
     cancel_recovery_change,
     confirm_recovery_change,
+    request_recovery_change,
+    resend_recovery_verification,
 )
-from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailLimitReached
-from accounts.services import NotActive
+from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailQuotaExceeded
+from accounts.services import AccountNotActive
 from activation.links import activation_link
 from journal.events import Event
 from mailrouting.links import redirection_link
@@ -42,7 +42,7 @@ from tests.accounts.recovery.recovering import (
     stolen_cookie_of,
     wish,
 )
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import EMAIL, TOKEN
 from tests.locking import PROVEN
 from tests.mail_delivery import link_in, text_of
@@ -55,7 +55,7 @@ PASSWORD_FIELD = 'name="current_password"'
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand")
+    return active_account(given_name="Camille", family_name="Durand")
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ class TestTheWholeWay:
         assert changed.details == {"previous": old, "address": NEW}
 
     def test_somebody_without_an_address_adds_one(self, postman):
-        person = active_person(recovery_address="")
+        person = active_account(recovery_address="")
         browser = browser_of(person)
         assert "Sans adresse de secours" in page(browser)
 
@@ -141,7 +141,7 @@ class TestTheWholeWay:
         assert mails(Kind.RECOVERY_CHANGED) == [person.institutional_address]
 
     def test_a_person_without_mailbox_is_told_at_the_old_address(self):
-        person = active_person(category="student")
+        person = active_account(category="student")
         change_to(person)
 
         assert mails(Kind.RECOVERY_CHANGED) == [person.recovery_address]
@@ -274,7 +274,7 @@ class TestWhichAddresses:
         assert answer.status_code == 200
         assert "C’est déjà votre adresse de secours" in answer.content.decode()
         with pytest.raises(SameAddress):
-            ask_for_recovery_change(account=person, address=person.recovery_address)
+            request_recovery_change(account=person, address=person.recovery_address)
 
     def test_a_slip_is_asked_about_and_the_person_decides(self, person, browser):
         """Peers 8, 9: whoever reads a mistyped address could take the account over."""
@@ -299,7 +299,7 @@ class TestWhichAddresses:
         assert ask(browser, "camille@gmail,com", spelling="corrected").status_code == 302
 
     def test_the_corrected_spelling_is_no_way_to_the_present_one(self):
-        person = active_person(recovery_address="camille@gmail.com")
+        person = active_account(recovery_address="camille@gmail.com")
 
         answer = ask(browser_of(person), "camille@gmial.com", spelling="corrected")
 
@@ -313,7 +313,7 @@ class TestWhichAddresses:
 
     def test_only_the_address_is_taken_from_the_form(self, person, browser):
         """§17: extra fields."""
-        other = active_person()
+        other = active_account()
         ask(browser, account=str(other.pk), recovery_address="a@evil.example", is_staff="1", confirmed_at="2026-01-01")
 
         assert RecoveryAddressChange.objects.get().account == person
@@ -410,7 +410,7 @@ class TestWhileItWaits:
     @pytest.mark.parametrize("name", ["account-recovery-resend", "account-recovery-cancel"])
     def test_the_wish_of_another_person_is_out_of_reach(self, person, name):
         """ADM-01: IDOR."""
-        wish(active_person())
+        wish(active_account())
         browser_of(person).post(reverse(name))
 
         assert RecoveryAddressChange.objects.waiting().count() == Message.objects.count() == 1
@@ -444,7 +444,7 @@ class TestHowManyMails:
             change = wish(person)
             first = link_in(postman.last_mail())
             clock.shift(61)
-            ask_for_recovery_verification_again(account=person)
+            resend_recovery_verification(account=person)
             postman.deliver()
             assert confirm(first).status_code == 200
         change.refresh_from_db()
@@ -453,7 +453,7 @@ class TestHowManyMails:
     def test_asking_for_the_same_address_again_mails_it_again_and_is_one_wish(self, person):
         with time_machine.travel(timezone.now()) as clock:
             wish(person)
-            with pytest.raises(MailLimitReached):
+            with pytest.raises(MailQuotaExceeded):
                 wish(person)
             clock.shift(61)
             wish(person)
@@ -464,7 +464,7 @@ class TestHowManyMails:
         """ENU-05: per destination, whoever asks and however they spell it; the others are told from when they can ask."""
         spellings = ["nouvelle@université.fr", "NOUVELLE@UNIVERSITÉ.FR", "Nouvelle@xn--universit-j4a.fr"]
         spellings += ["nouvellE@université.fr", "nouvelle@université.fr"]
-        answers = [ask(browser_of(active_person()), spelling) for spelling in spellings]
+        answers = [ask(browser_of(active_account()), spelling) for spelling in spellings]
 
         assert [one.status_code for one in answers] == [302, 302, 302, 200, 200]
         assert "Vous pourrez en demander un autre" in answers[-1].content.decode()
@@ -481,7 +481,7 @@ class TestHowManyMails:
 
     def test_an_address_that_cannot_be_asked_leaves_the_wish_before_it_in_place(self, person, browser):
         for _ in range(3):
-            wish(active_person(), OTHER)
+            wish(active_account(), OTHER)
         ask(browser)
 
         assert ask(browser, OTHER).status_code == 200
@@ -493,7 +493,7 @@ class TestHowManyMails:
 
         assert "Aucune adresse n’attend de vérification." in answer.content.decode()
         with pytest.raises(RecoveryAddressChange.DoesNotExist):
-            ask_for_recovery_verification_again(account=person)
+            resend_recovery_verification(account=person)
         assert not Message.objects.exists()
 
 
@@ -530,7 +530,7 @@ class TestTheLink:
         assert elsewhere.get(reverse("account")).status_code == 302
 
     def test_whoever_is_signed_in_there_stays_so(self, person):
-        somebody = active_person()
+        somebody = active_account()
         browser = browser_of(somebody)
 
         assert confirm(link_of(wish(person)), browser).status_code == 200
@@ -602,7 +602,7 @@ class TestTheLink:
         before = fresh(person).recovery_address
 
         assert confirm(link).status_code == (410 if event == "locked" else 404)
-        with pytest.raises((NotActive, LinkNotValid)):
+        with pytest.raises((AccountNotActive, InvalidLink)):
             confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)
         assert fresh(person).recovery_address == before
         assert not mails(Kind.RECOVERY_CHANGED)
@@ -615,8 +615,8 @@ class TestTheLink:
         change.refresh_from_db()
         assert change.cancelled_at is not None
         with pytest.raises(RecoveryAddressChange.DoesNotExist):
-            ask_for_recovery_verification_again(account=fresh(person))
-        again = ask_for_recovery_change(account=fresh(person), address="une.autre@exemple.org")
+            resend_recovery_verification(account=fresh(person))
+        again = request_recovery_change(account=fresh(person), address="une.autre@exemple.org")
         assert confirm(link_of(again)).status_code == 200
 
     def test_a_mail_asked_for_before_the_password_changed_is_not_sent(self, person, postman):
@@ -653,8 +653,8 @@ class TestTheLink:
         ]
         for token in tokens:
             assert Client().get(reverse("recovery-address-link", args=[token])).status_code == 404
-        for account, change_id in ((active_person(), change.pk), (person, change.pk + 1)):
-            with pytest.raises(LinkNotValid):
+        for account, change_id in ((active_account(), change.pk), (person, change.pk + 1)):
+            with pytest.raises(InvalidLink):
                 recovery_address_link.token(account, deadline, change_id)
 
     def test_a_token_that_was_tampered_with_opens_nothing(self, person):
@@ -687,12 +687,12 @@ class TestWhileLocked:
         change = wish(person)
         lock_account(account=person, reason=LockReason.PHISHING)
         for act in (
-            lambda: ask_for_recovery_change(account=person, address=OTHER),
-            lambda: ask_for_recovery_verification_again(account=person),
+            lambda: request_recovery_change(account=person, address=OTHER),
+            lambda: resend_recovery_verification(account=person),
             lambda: cancel_recovery_change(account=person),
             lambda: confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint_of(change)),
         ):
-            with pytest.raises(NotActive):
+            with pytest.raises(AccountNotActive):
                 act()
 
     @pytest.mark.parametrize("name", ["account-recovery", "account-recovery-resend", "account-recovery-cancel"])
@@ -701,13 +701,13 @@ class TestWhileLocked:
         ask(browser)
         from accounts.recovery import changes as recovery
 
-        held = recovery.held
+        held = recovery.lock_active_account
 
         def locked_just_now(account: Account) -> Account:
             Lock.objects.get_or_create(account=account, released_at=None, defaults={"reason": LockReason.PHISHING})
             return held(account)
 
-        monkeypatch.setattr(recovery, "held", locked_just_now)
+        monkeypatch.setattr(recovery, "lock_active_account", locked_just_now)
         answer = browser.post(reverse(name), {"address": OTHER})
 
         assert answer.status_code == 302
@@ -719,7 +719,7 @@ class TestAtOnce:
     def test_two_clicks_put_it_in_force_once(self):
         """TOK-07: one change, one entry, one set of notices."""
         for round_ in range(6):
-            person = active_person()
+            person = active_account()
             change = wish(person, f"nouvelle{round_}@exemple.org")
             fingerprint = fingerprint_of(change)
 
@@ -736,7 +736,7 @@ class TestAtOnce:
     def test_a_click_and_another_wish(self):
         """One of them comes first, and the other finds what it left."""
         for round_ in range(6):
-            person = active_person()
+            person = active_account()
             change = wish(person, f"nouvelle{round_}@exemple.org")
             fingerprint = fingerprint_of(change)
 
@@ -749,7 +749,7 @@ class TestAtOnce:
 
             change.refresh_from_db()
             won = isinstance(confirmed, RecoveryAddressChange)
-            assert won or isinstance(confirmed, LinkNotValid)
+            assert won or isinstance(confirmed, InvalidLink)
             assert (change.confirmed_at is not None, change.cancelled_at is not None) == (won, not won)
             assert fresh(person).recovery_address == (change.new_address if won else person.recovery_address)
             waiting = RecoveryAddressChange.objects.waiting().get(account=person)
@@ -759,7 +759,7 @@ class TestAtOnce:
     def test_a_click_and_what_kills_the_link(self, act):
         """TOK-07, HLP-01: never both in the wrong order."""
         for round_ in range(4):
-            person = active_person()
+            person = active_account()
             change = wish(person, f"nouvelle{round_}@exemple.org")
             fingerprint = fingerprint_of(change)
             kill = {
@@ -779,14 +779,14 @@ class TestAtOnce:
                 killer = Event.PASSWORD_CHANGED if act == "password" else Event.LOCKED
                 assert events.index(Event.RECOVERY_ADDRESS_CHANGED) < events.index(killer)
             else:
-                assert isinstance(confirmed, LinkNotValid | NotActive)
+                assert isinstance(confirmed, InvalidLink | AccountNotActive)
                 assert fresh(person).recovery_address == person.recovery_address
                 assert not mails(Kind.RECOVERY_CHANGED, person=person)
 
     def test_two_wishes_leave_one(self):
         """A double click: the database allows one wish at a time."""
         for round_ in range(4):
-            person = active_person()
+            person = active_account()
             at_once(
                 lambda person=person, round_=round_: wish(person, f"une{round_}@exemple.org"),
                 lambda person=person, round_=round_: wish(person, f"autre{round_}@exemple.org"),

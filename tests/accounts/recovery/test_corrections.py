@@ -10,38 +10,38 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, State
-from accounts.links.base import LinkNotValid
+from accounts.links.base import InvalidLink
 from accounts.links.links import not_me_link, password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.locking.unlock import changes_to_review
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.recovery import corrections as recovery_corrections
-from accounts.recovery.changes import SameAddress, disown_change
+from accounts.recovery.changes import SameAddress, report_unauthorized_change
 from accounts.recovery.corrections import (
     AccountClosed,
     AddressChangedMeanwhile,
     AlreadyProposed,
+    CorrectionNotAllowed,
+    CorrectionNotProven,
     CorrectionRefused,
     NeedsTwoAgents,
-    NotForThisAgent,
-    NotProven,
     NotWaiting,
     OwnProposal,
     apply_due_replacements,
     apply_replacement,
     approve_replacement,
+    cancel_replacement,
     correct_at_once,
-    give_up_replacement,
     propose_replacement,
 )
 from accounts.tasks import apply_due_replacements as beat
 from activation.links import activation_link
 from agents.roles import Role
-from agents.staff.services import appoint, change_role
+from agents.staff.services import change_role, grant_role
 from config.celery import app
-from core.email_addresses import AddressRefused
-from core.templatetags.dates import moment
-from hr_feed.proposals import AlreadyDealtWith, dismiss_proposal, waiting_proposal_for, waiting_proposals
+from core.email_addresses import InvalidAddress
+from core.templatetags.dates import datetime_long
+from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_proposal_for, waiting_proposals
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Status
@@ -57,7 +57,7 @@ from tests.accounts.recovery.correcting import (
 )
 from tests.accounts.recovery.recovering import at_once, change_to, fresh, report, wish
 from tests.agents.signed_in import an_agent, with_application
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import EMAIL
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import locked_person, release, released_person
@@ -72,12 +72,12 @@ REASON = "Faute de frappe dans le fichier RH."
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand")
+    return active_account(given_name="Camille", family_name="Durand")
 
 
 @pytest.fixture
 def newcomer() -> Account:
-    return pending_person()
+    return pending_account()
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ class TestASlip:
 
         correct(newcomer, agent)
 
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             activation_link.open(older)
         old, new = postman.deliver()
         assert (old["To"], new["To"]) == (newcomer.recovery_address, GIVEN)
@@ -153,7 +153,7 @@ class TestASlip:
 
     def test_a_dispute_is_over_and_the_stranger_is_not_written_to_again(self, agent):
         """TOK-10: « ce n’est pas moi »."""
-        newcomer = pending_person(recovery_address_disputed_at=timezone.now())
+        newcomer = pending_account(recovery_address_disputed_at=timezone.now())
 
         correct(newcomer, agent)
 
@@ -161,7 +161,7 @@ class TestASlip:
         assert mails(newcomer) == {(Kind.ACTIVATION, GIVEN)}
 
     def test_somebody_without_an_address_gets_one(self, agent):
-        newcomer = pending_person(recovery_address="")
+        newcomer = pending_account(recovery_address="")
         correct(newcomer, agent)
         assert mails(newcomer) == {(Kind.ACTIVATION, GIVEN)}
 
@@ -199,7 +199,7 @@ class TestASlip:
 
     @pytest.mark.parametrize(
         "make",
-        [active_person, locked_person, released_person, lambda: lock_of(pending_person())],
+        [active_account, locked_person, released_person, lambda: lock_of(pending_account())],
         ids=["active", "locked", "to reactivate", "locked before the activation"],
     )
     def test_one_agent_is_not_enough_for_anybody_else(self, make, agent):
@@ -222,7 +222,7 @@ class TestASlip:
 
     def test_not_behind_the_back_of_two_agents(self, agent):
         """One open correction an account: proposed while it was locked, released since."""
-        newcomer = lock_of(pending_person())
+        newcomer = lock_of(pending_account())
         correction = proposed(newcomer)
         release(newcomer)
         with pytest.raises(AlreadyProposed) as refused:
@@ -250,7 +250,7 @@ class TestAReplacement:
         told = {mail["To"]: mail for mail in postman.deliver()[1:]}
         assert set(told) == {old, mailbox, GIVEN}
         for mail in told.values():
-            assert moment(NOON + A_DAY) in text_of(mail)
+            assert datetime_long(NOON + A_DAY) in text_of(mail)
         assert "Ce n’est pas vous" in text_of(told[old])
         assert "Ce n’est pas vous" in text_of(told[mailbox])
         assert "/ce-n-est-pas-moi/" not in text_of(told[GIVEN])
@@ -270,7 +270,7 @@ class TestAReplacement:
         told = {mail["To"]: mail for mail in postman.deliver()[before:]}
         assert set(told) == {old, mailbox}
         assert "Cette adresse-ci ne servira plus." in text_of(told[old])
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             password_reset_link.open(older)
         assert who_gets_a_new_password(person, postman) == [GIVEN]
         entries = person.journal.filter(event__startswith="recovery").order_by("pk")
@@ -284,7 +284,7 @@ class TestAReplacement:
         """LOG-02"""
         old = person.recovery_address
         with caplog.at_level("DEBUG"):
-            give_up_replacement(correction_id=approved(person).pk, agent=a_responsable(), reason=REASON)
+            cancel_replacement(correction_id=approved(person).pk, agent=a_responsable(), reason=REASON)
             in_force(person)
         told = json.dumps(list(JournalEntry.objects.values_list("details", flat=True)))
         for address in (old, GIVEN):
@@ -293,7 +293,7 @@ class TestAReplacement:
 
     def test_what_the_agents_did_is_kept(self, at_noon):
         """HLP-03, HLP-04: the number is that of HR."""
-        person, proposer, approver = active_person(phone="+33467123456"), a_responsable(), a_responsable()
+        person, proposer, approver = active_account(phone="+33467123456"), a_responsable(), a_responsable()
         correction = propose(person, proposer, proof=Proof.CALL_BACK)
         approve_replacement(correction_id=correction.pk, agent=approver)
 
@@ -319,7 +319,7 @@ class TestAReplacement:
     def test_a_call_back_needs_a_number_and_every_proof_is_of_the_list(self, person, agent):
         """HLP-03, HLP-04"""
         for proof in (Proof.CALL_BACK, "", "birth-date", "ine"):
-            with pytest.raises(NotProven):
+            with pytest.raises(CorrectionNotProven):
                 propose(person, agent, proof=proof)
         assert not RecoveryAddressCorrection.objects.exists()
 
@@ -329,7 +329,7 @@ class TestAReplacement:
         settings.UNIVERSITY_DOMAINS = ["univ-x.fr"]
         try:
             propose(person, agent, address=value)
-        except AddressRefused:
+        except InvalidAddress:
             assert not RecoveryAddressCorrection.objects.exists()
             return
         stored = RecoveryAddressCorrection.objects.get().new_address
@@ -357,7 +357,7 @@ class TestWhoMay:
         correction = proposed(person, agent)
         with_application(a_responsable())
         change_role(account=agent, role=Role.ASSISTANCE)
-        with pytest.raises(NotForThisAgent):
+        with pytest.raises(CorrectionNotAllowed):
             approve_replacement(correction_id=correction.pk, agent=fresh(agent))
         change_role(account=agent, role=Role.RESPONSABLES)
         with pytest.raises(OwnProposal):
@@ -390,36 +390,36 @@ class TestWhoMay:
     @pytest.mark.parametrize("role", [Role.LECTURE, Role.ASSISTANCE])
     def test_agents_without_the_permission_do_nothing(self, person, newcomer, role):
         """ADM-05"""
-        agent, correction = an_agent(role), proposed(active_person())
+        agent, correction = an_agent(role), proposed(active_account())
         entry = proposed_by_hr(person, "rh@exemple.org")
         for act in (
             lambda: correct(newcomer, agent),
             lambda: propose(person, agent),
             lambda: approve_replacement(correction_id=correction.pk, agent=agent),
-            lambda: give_up_replacement(correction_id=correction.pk, agent=agent, reason=REASON),
+            lambda: cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON),
             lambda: dismiss_proposal(entry_id=entry.pk, agent=agent, reason=REASON),
         ):
-            with pytest.raises(NotForThisAgent):
+            with pytest.raises(CorrectionNotAllowed):
                 act()
         assert now_of(correction).is_open
 
     def test_nobody_corrects_their_own_address_or_another_agents(self, agent):
         """ADM-05"""
         for account in (agent, an_agent(), a_responsable()):
-            with pytest.raises(NotForThisAgent):
+            with pytest.raises(CorrectionNotAllowed):
                 propose(account, agent)
 
     def test_an_agent_who_is_locked_does_nothing(self, person, agent):
         """HLP-01"""
         lock_account(account=agent, reason=LockReason.OTHER)
-        with pytest.raises(NotForThisAgent):
+        with pytest.raises(CorrectionNotAllowed):
             propose(person, fresh(agent))
 
     def test_nobody_approves_the_replacement_of_their_own_address(self, person):
         """ADM-05: somebody who has become a Responsable meanwhile."""
         correction = proposed(person)
-        appoint(account=person, role=Role.RESPONSABLES)
-        with pytest.raises(NotForThisAgent):
+        grant_role(account=person, role=Role.RESPONSABLES)
+        with pytest.raises(CorrectionNotAllowed):
             approve_replacement(correction_id=correction.pk, agent=fresh(person))
 
 
@@ -427,7 +427,7 @@ class TestUntilThen:
     def test_any_agent_who_may_correct_cancels_it(self, person, at_noon, postman):
         """HLP-05"""
         correction, other = approved(person), a_responsable()
-        give_up_replacement(correction_id=correction.pk, agent=other, reason=REASON)
+        cancel_replacement(correction_id=correction.pk, agent=other, reason=REASON)
 
         at_noon.shift(A_DAY)
         assert apply_due_replacements() == 0
@@ -439,14 +439,14 @@ class TestUntilThen:
 
     def test_whoever_proposed_may_take_it_back(self, person, agent):
         correction = proposed(person, agent)
-        give_up_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
+        cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
         with pytest.raises(NotWaiting):
             approve_replacement(correction_id=correction.pk, agent=a_responsable())
 
     def test_once_in_force_there_is_nothing_to_cancel(self, person):
         correction = in_force(person)
         with pytest.raises(NotWaiting):
-            give_up_replacement(correction_id=correction.pk, agent=a_responsable(), reason=REASON)
+            cancel_replacement(correction_id=correction.pk, agent=a_responsable(), reason=REASON)
         assert fresh(person).recovery_address == GIVEN
 
     def test_the_old_address_cancels_it_and_locks_the_account(self, person, at_noon, postman):
@@ -499,7 +499,7 @@ class TestUntilThen:
         """HLP-06: nothing waits on an account that somebody else may have."""
         entry = change_to(person)
         correction = approved(fresh(person))
-        disown_change(entry=entry)
+        report_unauthorized_change(entry=entry)
         assert not now_of(correction).is_open
 
     def test_of_several_changes_the_first_address_comes_back(self, person, at_noon):
@@ -511,7 +511,7 @@ class TestUntilThen:
         apply_due_replacements()
         assert fresh(person).recovery_address == GIVEN
 
-        disown_change(entry=first)
+        report_unauthorized_change(entry=first)
 
         assert fresh(person).recovery_address == person.recovery_address
         assert RecoveryAddressChange.objects.get().undone_at is not None
@@ -520,7 +520,7 @@ class TestUntilThen:
     def test_an_address_that_is_disputed_or_missing_is_not_told(self):
         """TOK-10: the mailbox is."""
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
-            person = active_person(**facts)
+            person = active_account(**facts)
             approved(person)
             assert mails(person) == {
                 (Kind.RECOVERY_REPLACEMENT, person.institutional_address),
@@ -532,12 +532,12 @@ class TestUntilThen:
         with pytest.raises(AlreadyProposed) as refused:
             propose(person, agent, address="autre@exemple.org")
         assert refused.value.correction == first
-        give_up_replacement(correction_id=first.pk, agent=agent, reason=REASON)
+        cancel_replacement(correction_id=first.pk, agent=agent, reason=REASON)
         assert propose(person, agent, address="autre@exemple.org").is_open
 
     def test_an_address_that_the_person_has_changed_meanwhile_is_not_overwritten(self, person, at_noon):
         """Whoever reads the newer one was told nothing."""
-        to_approve, waiting = proposed(person), approved(active_person())
+        to_approve, waiting = proposed(person), approved(active_account())
         change_to(person)
         with pytest.raises(AddressChangedMeanwhile):
             approve_replacement(correction_id=to_approve.pk, agent=a_responsable())
@@ -560,7 +560,7 @@ class TestUntilThen:
         assert change.cancelled_at is not None
 
     def test_somebody_who_has_left_keeps_what_is_there(self, person, at_noon):
-        correction, waits = proposed(active_person()), approved(person)
+        correction, waits = proposed(active_account()), approved(person)
         for account in (correction.account, person):
             leave(account)
         with pytest.raises(AccountClosed):
@@ -574,7 +574,7 @@ class TestUntilThen:
     def test_what_is_pointless_is_not_mailed(self, person, postman):
         """EML-04: cancelled before the worker came."""
         correction = approved(person)
-        disown_change(entry=person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED))
+        report_unauthorized_change(entry=person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED))
         postman.deliver()
         assert not now_of(correction).is_open
         about = (Kind.RECOVERY_REPLACEMENT, Kind.RECOVERY_ANNOUNCED)
@@ -611,7 +611,7 @@ class TestOfALockedAccount:
         assert list(links.values_list("address", flat=True)) == [person.recovery_address, GIVEN]
 
     def test_somebody_who_was_released_before_activating_gets_an_activation_link(self, at_noon):
-        newcomer = lock_of(pending_person())
+        newcomer = lock_of(pending_account())
         approved(newcomer)
         release(newcomer)
         at_noon.shift(A_DAY)
@@ -631,7 +631,7 @@ class TestOfALockedAccount:
         entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
         token = not_me_link.token(fresh(person), not_me_link.deadline(entry.at), entry.pk)
         release(person)
-        with pytest.raises(LinkNotValid):
+        with pytest.raises(InvalidLink):
             not_me_link.open(token)
 
 
@@ -652,16 +652,16 @@ class TestTheBeat:
 
     def test_one_that_fails_holds_up_no_other_and_is_tried_again(self, at_noon, monkeypatch, caplog):
         """AVL-02"""
-        broken, fine = approved(active_person()), approved(active_person())
+        broken, fine = approved(active_account()), approved(active_account())
         at_noon.shift(A_DAY)
-        put_in_force = recovery_corrections.put_in_force
+        put_in_force = recovery_corrections.set_recovery_address
 
         def fail(account: Account, address: str) -> None:
             put_in_force(account, address)
             if account.pk == broken.account_id:
                 raise OSError
 
-        monkeypatch.setattr(recovery_corrections, "put_in_force", fail)
+        monkeypatch.setattr(recovery_corrections, "set_recovery_address", fail)
         assert apply_due_replacements() == 1
         assert (now_of(broken).is_open, now_of(fine).is_open) == (True, False)
         assert fresh(broken.account).recovery_address == broken.previous_address
@@ -670,7 +670,7 @@ class TestTheBeat:
         assert apply_due_replacements() == 1
 
     def test_nothing_comes_into_force_by_its_key_before_its_time(self, person):
-        assert not apply_replacement(correction_id=proposed(active_person()).pk)
+        assert not apply_replacement(correction_id=proposed(active_account()).pk)
         assert not apply_replacement(correction_id=approved(person).pk)
         assert fresh(person).recovery_address == person.recovery_address
 
@@ -691,7 +691,7 @@ class TestWhatHrProposes:
     def test_the_latest_for_each_person(self, person):
         yesterday = timezone.now() - timedelta(days=1)
         proposed_by_hr(person, "trois@exemple.org")
-        proposed_by_hr(active_person(), "deux@exemple.org", at=yesterday)
+        proposed_by_hr(active_account(), "deux@exemple.org", at=yesterday)
         proposed_by_hr(person, "une@exemple.org", at=yesterday - timedelta(days=1))
         assert self.addresses() == ["deux@exemple.org", "trois@exemple.org"]
 
@@ -712,7 +712,7 @@ class TestWhatHrProposes:
         assert self.addresses() == []
         kept = person.journal.get(event=Event.RECOVERY_PROPOSAL_DISMISSED)
         assert (kept.actor, kept.details) == (agent, {"proposal": entry.pk, "reason": REASON})
-        with pytest.raises(AlreadyDealtWith):
+        with pytest.raises(ProposalAlreadyHandled):
             dismiss_proposal(entry_id=entry.pk, agent=agent, reason=REASON)
         proposed_by_hr(person, "autre@exemple.org")
         assert self.addresses() == ["autre@exemple.org"]
@@ -721,14 +721,14 @@ class TestWhatHrProposes:
         """ADM-06: the key of something else."""
         other = change_to(person)
         for key in (other.pk, 10**9):
-            with pytest.raises(AlreadyDealtWith):
+            with pytest.raises(ProposalAlreadyHandled):
                 dismiss_proposal(entry_id=key, agent=agent, reason=REASON)
 
     def test_not_what_an_agent_has_taken_up_whatever_became_of_it(self, person, agent):
         proposed_by_hr(person, GIVEN)
         correction = proposed(person)
         assert self.addresses() == []
-        give_up_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
+        cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
         assert self.addresses() == []
 
     def test_another_address_by_agents_does_not_settle_it(self, person):
@@ -743,7 +743,7 @@ class TestAtOnce:
 
     def test_two_approvals(self):
         for _ in range(4):
-            person = active_person()
+            person = active_account()
             correction, agents = proposed(person), [a_responsable(), a_responsable()]
             got = at_once(
                 *(
@@ -757,11 +757,11 @@ class TestAtOnce:
 
     def test_an_approval_and_a_refusal(self):
         for _ in range(4):
-            person = active_person()
+            person = active_account()
             pk, agents = proposed(person).pk, [a_responsable(), a_responsable()]
             yes, no = at_once(
                 lambda pk=pk, agents=agents: approve_replacement(correction_id=pk, agent=agents[0]),
-                lambda pk=pk, agents=agents: give_up_replacement(correction_id=pk, agent=agents[1], reason=REASON),
+                lambda pk=pk, agents=agents: cancel_replacement(correction_id=pk, agent=agents[1], reason=REASON),
             )
             # Refusing what has just been approved cancels it: nobody's no is lost.
             assert isinstance(no, RecoveryAddressCorrection)
@@ -770,20 +770,20 @@ class TestAtOnce:
 
     def test_a_cancellation_and_the_hour(self):
         for _ in range(4):
-            person, agent = active_person(), a_responsable()
+            person, agent = active_account(), a_responsable()
             pk = approved(person).pk
             past = timezone.now() - timedelta(seconds=1)
             RecoveryAddressCorrection.objects.filter(pk=pk).update(approved_at=past - A_DAY, effective_at=past)
             was_applied, cancelled = at_once(
                 lambda pk=pk: apply_replacement(correction_id=pk),
-                lambda pk=pk, agent=agent: give_up_replacement(correction_id=pk, agent=agent, reason=REASON),
+                lambda pk=pk, agent=agent: cancel_replacement(correction_id=pk, agent=agent, reason=REASON),
             )
             assert was_applied is isinstance(cancelled, NotWaiting)
             address = GIVEN if was_applied else person.recovery_address
             assert fresh(person).recovery_address == address
 
     def test_two_workers(self):
-        people = [active_person() for _ in range(3)]
+        people = [active_account() for _ in range(3)]
         for person in people:
             pk, past = approved(person).pk, timezone.now() - timedelta(seconds=1)
             RecoveryAddressCorrection.objects.filter(pk=pk).update(approved_at=past - A_DAY, effective_at=past)
@@ -794,7 +794,7 @@ class TestAtOnce:
 
     def test_two_proposals(self):
         for _ in range(3):
-            person, agents = active_person(), [a_responsable(), a_responsable()]
+            person, agents = active_account(), [a_responsable(), a_responsable()]
             got = at_once(
                 *(
                     lambda agent=agent, person=person: propose(person, agent, address=f"a{agent.pk}@exemple.org")
@@ -806,18 +806,25 @@ class TestAtOnce:
     def test_an_objection_and_the_hour(self):
         """HLP-07: whoever comes second, the old address is there and the account locked."""
         for _ in range(3):
-            person = active_person()
+            person = active_account()
             pk, past = approved(person).pk, timezone.now() - timedelta(seconds=1)
             RecoveryAddressCorrection.objects.filter(pk=pk).update(approved_at=past - A_DAY, effective_at=past)
             entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
             at_once(
                 lambda pk=pk: apply_replacement(correction_id=pk),
-                lambda entry=entry: disown_change(entry=entry),
+                lambda entry=entry: report_unauthorized_change(entry=entry),
             )
             assert fresh(person).recovery_address == person.recovery_address
             assert fresh(person).is_locked
 
 
 def test_refusals_are_of_one_family():
-    for refusal in (NotForThisAgent, OwnProposal, AccountClosed, NeedsTwoAgents, NotProven, AddressChangedMeanwhile):
+    for refusal in (
+        CorrectionNotAllowed,
+        OwnProposal,
+        AccountClosed,
+        NeedsTwoAgents,
+        CorrectionNotProven,
+        AddressChangedMeanwhile,
+    ):
         assert issubclass(refusal, CorrectionRefused)

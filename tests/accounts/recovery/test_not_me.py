@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import LinkNotValid
+from accounts.links.base import InvalidLink
 from accounts.links.links import not_me_link, password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, RecoveryAddressChange, Session
 from accounts.passwords.services import change_password, reset_password
-from accounts.recovery.changes import disown_change
+from accounts.recovery.changes import report_unauthorized_change
 from activation.links import activation_link
 from journal.events import Event
 from journal.models import JournalEntry
@@ -33,7 +33,7 @@ from tests.accounts.recovery.recovering import (
     report,
     wish,
 )
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import TOKEN
 from tests.locking import PROVEN
 from tests.mail_delivery import link_in, text_of
@@ -46,7 +46,7 @@ ANOTHER_PASSWORD = "une autre phrase de passe"
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand")
+    return active_account(given_name="Camille", family_name="Durand")
 
 
 def change_the_password(person: Account) -> JournalEntry:
@@ -114,7 +114,7 @@ class TestTheWholeWay:
 
     def test_the_mailbox_reports_as_well(self, postman):
         """PWD-06: somebody without a recovery address is told there."""
-        person = active_person(recovery_address="")
+        person = active_account(recovery_address="")
         change_to(person, B)
         postman.deliver()
         [notice] = [mail for mail in postman.server.messages if mail["To"] == person.institutional_address]
@@ -358,8 +358,8 @@ class TestTheLink:
         ]
         for token in tokens:
             assert report(reverse("not-me-link", args=[token])).status_code == 404
-        for account, entry_id in ((active_person(), entry.pk), (person, entry.pk + 1000)):
-            with pytest.raises(LinkNotValid):
+        for account, entry_id in ((active_account(), entry.pk), (person, entry.pk + 1000)):
+            with pytest.raises(InvalidLink):
                 not_me_link.token(account, deadline, entry_id)
         assert not Lock.objects.exists()
 
@@ -417,10 +417,10 @@ class TestAtOnce:
     def test_two_reports_are_one(self):
         """TOK-07"""
         for round_ in range(5):
-            person = active_person()
+            person = active_account()
             entry = change_to(person, f"b{round_}@exemple.org")
 
-            got = at_once(*[lambda entry=entry: disown_change(entry=entry)] * 3)
+            got = at_once(*[lambda entry=entry: report_unauthorized_change(entry=entry)] * 3)
 
             assert not [one for one in got if isinstance(one, Exception)]
             assert events_of(person).count(Event.CHANGE_DISOWNED) == 1
@@ -431,11 +431,11 @@ class TestAtOnce:
     def test_a_report_and_the_next_change(self):
         """HLP-07: whichever comes first, the account ends locked with its old address."""
         for round_ in range(5):
-            person = active_person()
+            person = active_account()
             entry = change_to(person, f"b{round_}@exemple.org")
             link = link_of(wish(person, f"c{round_}@exemple.org"))
 
-            at_once(lambda entry=entry: disown_change(entry=entry), lambda link=link: confirm(link))
+            at_once(lambda entry=entry: report_unauthorized_change(entry=entry), lambda link=link: confirm(link))
 
             assert fresh(person).recovery_address == person.recovery_address
             assert fresh(person).is_locked
@@ -443,11 +443,11 @@ class TestAtOnce:
 
     def test_a_report_and_the_lock_of_an_agent(self):
         for round_ in range(5):
-            person = active_person()
+            person = active_account()
             entry = change_to(person, f"b{round_}@exemple.org")
 
             got = at_once(
-                lambda entry=entry: disown_change(entry=entry),
+                lambda entry=entry: report_unauthorized_change(entry=entry),
                 lambda person=person: lock_account(account=person, reason=LockReason.PHISHING),
             )
 

@@ -23,7 +23,7 @@ from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.models import Message
 from tests.accounts.recovery.recovering import browser_of, change_to, fresh, stolen_cookie_of, wish
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import N
 from tests.fuzz.routes import routes
 from tests.pages import active_without_a_charter
@@ -43,7 +43,7 @@ def words(html: str) -> str:
 
 class TestEachState:
     def test_somebody_who_has_changed_nothing(self):
-        person = active_person(given_name="Camille", family_name="Durand")
+        person = active_account(given_name="Camille", family_name="Durand")
         html = dashboard(browser_of(person))
 
         for told in ("Camille Durand", person.login, person.recovery_address, person.mailbox.address, "Vérifiée"):
@@ -53,13 +53,13 @@ class TestEachState:
         assert "Français" in html
 
     def test_somebody_without_a_recovery_address_is_warned(self):
-        html = dashboard(browser_of(active_person(recovery_address="")))
+        html = dashboard(browser_of(active_account(recovery_address="")))
 
         assert "Ajoutez une adresse de secours" in html
         assert "Manquante" in html
 
     def test_a_change_that_waits_is_shown_beside_what_is_in_force(self):
-        person = active_person()
+        person = active_account()
         wish(person)
         html = dashboard(browser_of(person))
 
@@ -69,7 +69,7 @@ class TestEachState:
         assert "Changement en attente" in html
 
     def test_a_redirection_that_waits_can_be_asked_for_again(self):
-        person = active_person()
+        person = active_account()
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         html = dashboard(browser_of(person))
 
@@ -78,7 +78,7 @@ class TestEachState:
 
     @pytest.mark.parametrize("category", [Category.STUDENT, Category.HOSTED])
     def test_somebody_without_a_mailbox_reads_nothing_about_one(self, category):
-        html = dashboard(browser_of(active_person(category=category)))
+        html = dashboard(browser_of(active_account(category=category)))
 
         for told in ("Boîte universitaire", "Redirection", "Messagerie"):
             assert told not in html
@@ -99,12 +99,12 @@ class TestEachState:
 
     @pytest.mark.parametrize(("is_staff", "links"), [(True, 1), (False, 0)])
     def test_only_an_agent_is_led_to_the_agents_area(self, is_staff, links):
-        html = dashboard(browser_of(active_person(is_staff=is_staff)))
+        html = dashboard(browser_of(active_account(is_staff=is_staff)))
 
         assert html.count(f'href="{reverse("admin:index")}"') == links
 
     def test_everything_at_once(self):
-        person = active_person(language="en")
+        person = active_account(language="en")
         change_to(person, "seconde@exemple.org")
         change_redirection(account=fresh(person), target="seconde@exemple.org", keep_copy=False)
         record_directory_consent(account=person, listed=True, wording="?")
@@ -117,7 +117,7 @@ class TestEachState:
 
 class TestSignIns:
     def test_the_first_one_says_since_when_the_account_is_active(self):
-        person = active_person()
+        person = active_account()
         html = words(dashboard(browser_of(person)))
 
         assert "Actif depuis le" in html
@@ -125,7 +125,7 @@ class TestSignIns:
 
     def test_later_the_one_before_this_one_is_shown(self):
         """LOG-04: whoever was there in the night is seen in the morning."""
-        person = active_person()
+        person = active_account()
         with time_machine.travel(datetime(2026, 11, 23, 2, 12, tzinfo=UTC)):
             browser_of(person)
         with time_machine.travel(datetime(2026, 11, 23, 8, 0, tzinfo=UTC)):
@@ -134,7 +134,7 @@ class TestSignIns:
         assert "Connexion précédente 23 novembre 2026 à 3 h 12" in html
 
     def test_the_five_latest_events(self):
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
         for language in ("en", "fr", "en", "fr", "en", "fr"):
             browser.post(reverse("account-language"), {"language": language})
@@ -148,7 +148,7 @@ class TestNotices:
     @pytest.mark.parametrize("value", [v for v in N.values() if isinstance(v, str) and "<" in v])
     def test_whatever_is_stored_is_shown_as_text(self, value):
         """INP-01"""
-        person = active_person()
+        person = active_account()
         wish(person)
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         RecoveryAddressChange.objects.update(new_address=value[:254])
@@ -160,7 +160,7 @@ class TestNotices:
             assert markup not in html
 
     def test_the_queries_do_not_grow_with_the_years(self):
-        person = active_person()
+        person = active_account()
         browser = browser_of(person)
 
         def queries() -> int:
@@ -215,7 +215,7 @@ class TestNobodyElse:
 
     @pytest.fixture
     def a(self) -> Account:
-        return active_person(
+        return active_account(
             given_name="Zébulon",
             family_name="Quetzalcoatl",
             institutional_address="zebulon.quetzalcoatl@univ-exemple.fr",
@@ -226,7 +226,7 @@ class TestNobodyElse:
 
     @pytest.fixture
     def b(self) -> Client:
-        return browser_of(active_person(given_name="Camille", family_name="Durand"))
+        return browser_of(active_account(given_name="Camille", family_name="Durand"))
 
     def test_no_private_page_shows_anything_of_another(self, a, b):
         secrets = full_life(a)
@@ -310,7 +310,7 @@ class TestNobodyElse:
 
 def test_a_person_signed_in_for_long_sees_the_address_that_was_confirmed_elsewhere():
     """Two devices."""
-    person = active_person()
+    person = active_account()
     browser = browser_of(person)
     assert person.recovery_address in dashboard(browser)
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):

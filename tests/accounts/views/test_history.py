@@ -18,14 +18,14 @@ from accounts.history import SIGN_IN_EVENTS, Topic, history
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from accounts.templatetags.accounts import author, detail
-from core.request_context import Origin, acting_from
+from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import browser_of, change_to, confirm, link_of, notice_of, report, wish
-from tests.factories import active_person
+from tests.factories import active_account
 from tests.fuzz import COMPUTED, EMAIL, N
 from tests.locking import PROVEN
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def person() -> Account:
-    return active_person(given_name="Camille", family_name="Durand")
+    return active_account(given_name="Camille", family_name="Durand")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class TestInPlainWords:
     def test_what_happened_when_by_whom_and_on_which_device(self):
         firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
         with time_machine.travel(datetime(2026, 11, 23, 13, 40, tzinfo=UTC)):
-            browser = browser_of(active_person())
+            browser = browser_of(active_account())
             browser.defaults["HTTP_USER_AGENT"] = firefox
             browser.post(reverse("account-language"), {"language": "en"})
             browser.post(reverse("account-language"), {"language": "fr"})
@@ -99,7 +99,7 @@ class TestInPlainWords:
     )
     def test_by_whom(self, person, event, actor, source, said):
         """Design §7: nobody is called « vous » who only held a link or typed an identifier."""
-        actors = {"self": person, "agent": active_person(is_staff=True), None: None}
+        actors = {"self": person, "agent": active_account(is_staff=True), None: None}
         written = JournalEntry(account=person, actor=actors[actor], event=event, source=source)
 
         assert author(written) == said
@@ -242,7 +242,7 @@ class TestTopicsAndPages:
 class TestNobodyElse:
     def test_nothing_of_anybody_else_is_shown(self, person, browser):
         """ADM-01: IDOR."""
-        stranger = active_person(recovery_address="autre@exemple.net")
+        stranger = active_account(recovery_address="autre@exemple.net")
         change_to(stranger, "secret@exemple.org")
         lock_account(account=stranger, reason=LockReason.PHISHING)
 
@@ -253,7 +253,7 @@ class TestNobodyElse:
 
     def test_what_the_person_did_to_somebody_else_is_theirs(self, person):
         """An agent's own history holds what happened to their own account."""
-        agent = active_person(is_staff=True)
+        agent = active_account(is_staff=True)
         lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
 
         assert "Compte bloqué" not in shown(browser_of(agent))
@@ -311,7 +311,7 @@ class TestSpeed:
 
     def test_a_name_that_the_portal_has_is_looked_up_once(self, person, browser):
         """The agents behind twenty lines come with them."""
-        agents = [active_person(is_staff=True) for _ in range(5)]
+        agents = [active_account(is_staff=True) for _ in range(5)]
         for agent in agents:
             record_event(account=person, actor=agent, event=Event.LOCKED)
         with CaptureQueriesContext(connection) as captured:
@@ -323,7 +323,9 @@ class TestSpeed:
 
 def test_the_origin_of_an_event_is_kept(person):
     """LOG-01"""
-    with acting_from(Origin(source="web", client_address="203.0.113.9", device="Firefox", request_id="x")):
+    with use_request_context(
+        RequestContext(source="web", client_address="203.0.113.9", device="Firefox", request_id="x")
+    ):
         written = entry(person)
 
     assert (written.client_address, written.device) == ("203.0.113.9", "Firefox")

@@ -8,14 +8,14 @@ from django.utils import translation
 from accounts.models import Account
 from journal.events import Event
 from tests.accounts.recovery.recovering import browser_of, fresh, wish
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_it_takes_our_own_form_of_somebody_signed_in(person):
 
 def test_only_ones_own_language_changes(person, browser):
     """ADM-01: IDOR."""
-    stranger = active_person()
+    stranger = active_account()
     browser.post(reverse("account-language"), {"language": "en", "account": stranger.pk, "login": stranger.login})
 
     assert (fresh(person).language, fresh(stranger).language) == ("en", "fr")

@@ -22,14 +22,14 @@ import config.urls
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.charter.gate import CHARTER_DUE
+from activation.charter.gate import CHARTER_DUE_KEY
 from activation.charter.middleware import is_open_without_charter
 from activation.models import Charter
 from journal.events import Event
 from mailrouting.models import Redirection
 from tests.activation.wizard.client import everything_about
 from tests.activation.wizard.test_concurrency import together
-from tests.factories import A_GOOD_PASSWORD, active_person
+from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz.routes import routes
 from tests.pages import active_without_a_charter, publish_another_charter
 
@@ -97,7 +97,7 @@ def other_pages(settings) -> None:
 
 @pytest.fixture
 def person() -> Account:
-    return active_person()
+    return active_account()
 
 
 def signs_in(browser: Client, person: Account, *, then: str = "") -> HttpResponse:
@@ -147,7 +147,7 @@ class TestWhoIsAsked:
     def test_the_version_accepted_at_the_activation_asks_nothing(self, person):
         browser = signed_in(person)
 
-        assert CHARTER_DUE not in browser.session
+        assert CHARTER_DUE_KEY not in browser.session
         assert browser.get(reverse(ACCOUNT)).status_code == 200
 
     def test_a_draft_or_a_version_for_later_asks_nothing(self, person):
@@ -187,7 +187,7 @@ class TestWhoIsAsked:
 
         browser = signed_in(agent)
 
-        assert CHARTER_DUE not in browser.session
+        assert CHARTER_DUE_KEY not in browser.session
         assert browser.get(reverse("login")).status_code == 200
         assert browser.get(reverse(PAGE)).status_code == 404
         assert accepts(browser, version=FIRST).status_code == 302
@@ -252,7 +252,7 @@ class TestWhatWaits:
 
         assert browser.post(reverse("logout"))["Location"] == reverse("home")
         assert SESSION_KEY not in browser.session
-        assert CHARTER_DUE not in browser.session
+        assert CHARTER_DUE_KEY not in browser.session
 
     def test_a_page_that_does_not_exist_says_so(self, person):
         assert stopped(person).get("/nulle-part/").status_code == 404
@@ -305,7 +305,7 @@ class TestAccepting:
 
         accepts(browser)
 
-        assert CHARTER_DUE not in browser.session
+        assert CHARTER_DUE_KEY not in browser.session
         page = browser.get(reverse(ACCOUNT))
         assert page.status_code == 200
         assert [str(message) for message in page.context["messages"]] == ["Vous avez accepté la charte informatique."]
@@ -420,7 +420,7 @@ class TestSeveralTabsAndDevices:
         accepts(phone)
 
         assert desk.get(reverse(ACCOUNT)).status_code == 200
-        assert CHARTER_DUE not in desk.session
+        assert CHARTER_DUE_KEY not in desk.session
 
     def test_the_page_left_open_on_the_other_device_goes_on(self, person):
         """PRV-01: one proof, one line in the journal, no error."""
@@ -446,7 +446,7 @@ class TestSeveralTabsAndDevices:
     def test_the_next_person_at_the_same_browser_is_not_stopped_by_what_the_first_one_left(self, person):
         """SES-01: nothing of a session passes into the next."""
         browser = stopped(person)
-        other = active_person()
+        other = active_account()
 
         signs_in(browser, other)
 
@@ -482,7 +482,7 @@ class TestNotAccepting:
         assert "mailto:" in html
 
     def test_whoever_has_no_mailbox_is_told_nothing_about_mail(self):
-        browser = stopped(active_person(category=Category.STUDENT))
+        browser = stopped(active_account(category=Category.STUDENT))
 
         assert "continuent d’arriver" not in browser.get(reverse("account-charter-refused")).content.decode()
 
@@ -538,7 +538,7 @@ class TestReadingAgain:
 
     def test_it_is_shown_in_the_language_in_which_it_was_accepted(self):
         """PRV-01: on an English page the French text is marked as French (RGAA 8.7)."""
-        browser = signed_in(active_person())
+        browser = signed_in(active_account())
 
         html = browser.get("/en/compte/charte/").content.decode()
 
@@ -565,7 +565,7 @@ class TestReadingAgain:
     def test_a_version_that_somebody_else_accepted_is_not_there(self, person):
         """ADM-01 (IDOR): neither a later version nor an earlier one that was before one's time."""
         publish_another_charter()
-        later = active_person()
+        later = active_account()
 
         assert signed_in(later).get(reverse("account-charter-version", args=[FIRST])).status_code == 404
         assert signed_in(person).get(reverse("account-charter-version", args=[SECOND])).status_code == 404

@@ -11,16 +11,16 @@ from django.utils import timezone
 
 from accounts.models import Account
 from activation.charter import publishing
-from activation.charter.diff import MOST_PARAGRAPHS, difference, differences, review
+from activation.charter.diff import MOST_PARAGRAPHS, difference, differences, review_draft
 from activation.charter.publishing import DraftChanged, DraftExists, NoDraft, TextMissing, VersionTaken
 from activation.charter.rendering import LONGEST_TEXT, clean_charter_text
 from activation.models import Charter, CharterAcceptance, UnsavedCharter
 from activation.services import accept_charter
-from core.text import TextRefused
+from core.text import InvalidText
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.activation.wizard.test_concurrency import together
-from tests.factories import active_person, pending_person
+from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.locking import locked_person
 
@@ -36,7 +36,7 @@ SUMMARY = "Délibération du 12 novembre."
 
 @pytest.fixture
 def agent() -> Account:
-    return active_person(is_staff=True)
+    return active_account(is_staff=True)
 
 
 def start(agent: Account, *, version: str = NEXT, **changed: str) -> Charter:
@@ -90,7 +90,7 @@ class TestTheDraft:
         assert save(draft, agent, text_en="").text_en == ""
 
     def test_is_saved_over_what_was_seen_only(self, agent):
-        other = active_person(is_staff=True)
+        other = active_account(is_staff=True)
         draft = start(agent)
         theirs = save(draft, other, text_fr="Leur texte.")
         with pytest.raises(DraftChanged) as refused:
@@ -156,7 +156,7 @@ class TestTheDraft:
 class TestThePublication:
     def test_puts_the_version_in_force_and_asks_everyone(self, agent):
         """PRV-01"""
-        person = active_person()
+        person = active_account()
         before = timezone.now()
         charter = publish(start(agent), agent)
         assert Charter.objects.in_force() == charter
@@ -167,7 +167,7 @@ class TestThePublication:
 
     def test_is_of_what_was_read(self, agent):
         draft = start(agent)
-        save(draft, active_person(is_staff=True), text_en="Something else.")
+        save(draft, active_account(is_staff=True), text_en="Something else.")
         with pytest.raises(DraftChanged):
             publish(draft, agent)
         assert Charter.objects.in_force().version == FIRST
@@ -197,7 +197,7 @@ class TestThePublication:
     def test_is_the_text_that_the_proof_is_of(self, agent):
         """PRV-01: the digest of the journal and those of the acceptances are the same."""
         charter = publish(start(agent), agent)
-        proof = accept_charter(account=active_person(), charter=charter)
+        proof = accept_charter(account=active_account(), charter=charter)
         [entry] = told(Event.CHARTER_PUBLISHED)
         assert proof.text_sha256 == entry.details["sha256_fr"]
 
@@ -224,7 +224,7 @@ class TestAtTheSameTime:
 
     def test_two_agents_publish_once(self):
         for round_ in range(self.ROUNDS):
-            first, second = active_person(is_staff=True), active_person(is_staff=True)
+            first, second = active_account(is_staff=True), active_account(is_staff=True)
             draft = start(first, version=f"2030-{round_:02}")
 
             def by(agent: Account, draft: Charter = draft) -> object:
@@ -239,7 +239,7 @@ class TestAtTheSameTime:
 
     def test_a_save_and_a_publication_leave_what_was_read_or_a_draft(self):
         for round_ in range(self.ROUNDS):
-            first, second = active_person(is_staff=True), active_person(is_staff=True)
+            first, second = active_account(is_staff=True), active_account(is_staff=True)
             draft = start(first, version=f"2031-{round_:02}")
 
             def attempt(act: object) -> object:
@@ -261,7 +261,7 @@ class TestAtTheSameTime:
 
     def test_two_agents_begin_one_draft(self):
         for round_ in range(self.ROUNDS):
-            agents = [active_person(is_staff=True) for _ in range(2)]
+            agents = [active_account(is_staff=True) for _ in range(2)]
 
             def begin(agent: Account, name: str) -> object:
                 try:
@@ -281,17 +281,17 @@ class TestAtTheSameTime:
 @pytest.mark.django_db
 class TestWhoAccepted:
     def test_is_counted_for_each_version(self, agent):
-        people = [active_person() for _ in range(3)]
+        people = [active_account() for _ in range(3)]
         charter = publish(start(agent), agent)
         accept_charter(account=people[0], charter=charter)
         first = Charter.objects.get(version=FIRST)
         assert publishing.acceptances_by_version() == {first.pk: 4, charter.pk: 1}
 
     def test_those_who_cannot_sign_in_are_waited_for_by_nobody(self, agent):
-        people = [active_person() for _ in range(3)]
+        people = [active_account() for _ in range(3)]
         locked_person()
-        pending_person()
-        active_person(end_date=timezone.localdate() - timedelta(days=1))
+        pending_account()
+        active_account(end_date=timezone.localdate() - timedelta(days=1))
         charter = publish(start(agent), agent)
         accept_charter(account=people[0], charter=charter)
         waiting = publishing.still_to_accept(charter)
@@ -301,7 +301,7 @@ class TestWhoAccepted:
         assert publishing.still_to_accept(Charter.objects.in_force()).percent == 0
 
     def test_of_the_last_seven_days(self, agent):
-        people = [active_person() for _ in range(3)]
+        people = [active_account() for _ in range(3)]
         charter = publish(start(agent), agent)
         for person, days in zip(people, (0, 6, 8), strict=True):
             CharterAcceptance.objects.create(
@@ -325,25 +325,25 @@ class TestWhoAccepted:
 @pytest.mark.django_db
 class TestWhatWasTyped:
     def test_is_kept_once_for_each_agent_and_forgotten_when_it_is_saved(self, agent):
-        draft, other = start(agent), active_person(is_staff=True)
+        draft, other = start(agent), active_account(is_staff=True)
         for text in ("un", "deux"):
-            publishing.keep_typed(author=agent, charter_id=draft.pk, typed={"text_fr": text})
-        publishing.keep_typed(author=other, charter_id=None, typed={"text_fr": "trois"})
+            publishing.save_unsaved_text(author=agent, charter_id=draft.pk, typed={"text_fr": text})
+        publishing.save_unsaved_text(author=other, charter_id=None, typed={"text_fr": "trois"})
         assert UnsavedCharter.objects.get(author=agent).typed == {"text_fr": "deux"}
         save(draft, agent, text_fr="deux")
         assert [kept.author for kept in UnsavedCharter.objects.all()] == [other]
-        publishing.forget_typed(author=other)
+        publishing.discard_unsaved_text(author=other)
         assert not UnsavedCharter.objects.exists()
 
     def test_stays_when_its_draft_goes(self, agent):
-        draft, other = start(agent), active_person(is_staff=True)
-        publishing.keep_typed(author=other, charter_id=draft.pk, typed={"text_fr": "mes mots"})
+        draft, other = start(agent), active_account(is_staff=True)
+        publishing.save_unsaved_text(author=other, charter_id=draft.pk, typed={"text_fr": "mes mots"})
         publishing.delete_draft(charter_id=draft.pk, seen=draft.fingerprint, actor=agent)
         kept = UnsavedCharter.objects.get(author=other)
         assert (kept.charter, kept.typed) == (None, {"text_fr": "mes mots"})
 
     def test_is_purged_after_a_week(self, agent):
-        publishing.keep_typed(author=agent, charter_id=None, typed={})
+        publishing.save_unsaved_text(author=agent, charter_id=None, typed={})
         UnsavedCharter.objects.update(kept_at=timezone.now() - timedelta(days=8))
         call_command("purge", verbosity=0)
         assert not UnsavedCharter.objects.exists()
@@ -357,7 +357,7 @@ class TestTheText:
 
     @pytest.mark.parametrize("typed", ["a" * (LONGEST_TEXT + 1), "a" * 10_001, "Z" + "\u0301\u0323" * 20_000])
     def test_that_is_too_long_is_refused(self, typed):
-        with pytest.raises(TextRefused):
+        with pytest.raises(InvalidText):
             clean_charter_text(typed)
 
     def test_of_a_long_charter_is_taken(self):
@@ -367,14 +367,14 @@ class TestTheText:
     def test_cleaned_twice_is_cleaned_once(self, name):
         try:
             once = clean_charter_text(N[name])
-        except TextRefused:
+        except InvalidText:
             return
         assert clean_charter_text(once) == once
 
 
 class TestTheReview:
     def of(self, text: str, **more: str) -> object:
-        return review(Charter(version=NEXT, **{**TEXTS, "text_fr": text, **more})).french
+        return review_draft(Charter(version=NEXT, **{**TEXTS, "text_fr": text, **more})).french
 
     @pytest.mark.parametrize(
         ("text", "dead"),
@@ -404,10 +404,10 @@ class TestTheReview:
 
     def test_compares_the_languages(self):
         draft = Charter(version=NEXT, **{**TEXTS, "text_en": "## One\n\n## Two", "key_points_en": ""})
-        found = review(draft)
+        found = review_draft(draft)
         assert (found.french.articles, found.english.articles, found.articles_differ) == (1, 2, True)
         assert (found.english.points, found.points_differ, found.is_complete) == (0, True, True)
-        assert not review(Charter(version=NEXT, **{**TEXTS, "text_en": ""})).is_complete
+        assert not review_draft(Charter(version=NEXT, **{**TEXTS, "text_en": ""})).is_complete
 
     def test_says_what_changed_by_paragraphs(self):
         found = difference("Un.\n\nDeux.\n\nTrois.", "Un.\n\nDeux et demi.\n\nTrois.\n\nQuatre.")

@@ -23,7 +23,7 @@ from tests.activation.wizard.client import (
     forward_to,
     link_to,
 )
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.invariants import assert_nothing_is_half_done
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ WALKS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([*ACTS, *FORWARD, 
 @given(walk=WALKS)
 def test_no_order_of_clicks_breaks_a_promise(walk):
     """SES-02: never a 5xx (the client would raise it); active means everything was answered, and told once."""
-    person, browsers = pending_person(), (Client(), Client())
+    person, browsers = pending_account(), (Client(), Client())
 
     for which, name in walk:
         ACTS[name](browsers[which], person)
@@ -67,7 +67,7 @@ def test_no_order_of_clicks_breaks_a_promise(walk):
 
 def test_the_walk_forward_gets_there():
     """The property above would hold for a portal that activates nobody."""
-    person, browser = pending_person(), Client()
+    person, browser = pending_account(), Client()
 
     for name in FORWARD:
         ACTS[name](browser, person)

@@ -21,14 +21,14 @@ from tests.activation.wizard.client import (
     everything_about,
     link_to,
 )
-from tests.factories import pending_person
+from tests.factories import pending_account
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def person() -> Account:
-    return pending_person()
+    return pending_account()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation.enums import Wish
+from activation.enums import LinkRequestKind
 from activation.first_connection.services import answer_link_request
 from activation.models import CharterAcceptance
 from activation.services import dispute_recovery_address, request_link
@@ -31,7 +31,7 @@ from tests.activation.wizard.client import (
     everything_about,
     forward_to,
 )
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.invariants import assert_nothing_is_half_done
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,7 +79,7 @@ def is_done(response: object) -> bool:
 def test_two_passwords_at_the_same_instant_make_one_activation():
     """TOK-07: one success, one mail, one event, and the stored hash is the winner's."""
     for _ in range(ROUNDS):
-        person = pending_person()
+        person = pending_account()
         browsers = two_browsers_before(person, PASSWORD)
 
         responses = together(
@@ -98,7 +98,7 @@ def test_two_passwords_at_the_same_instant_make_one_activation():
 def test_a_double_click_on_the_last_button_activates_once():
     """TOK-07, SES-02: two POSTs of one session."""
     for _ in range(ROUNDS // 2):
-        person = pending_person()
+        person = pending_account()
         browser, _other = two_browsers_before(person, PASSWORD)
         second = Client(raise_request_exception=False)
         second.cookies = browser.cookies.copy()
@@ -128,7 +128,7 @@ def correct_it(person: Account) -> None:
 def test_the_last_step_races_with_what_ends_the_journey(event):
     """TOK-07, HLP-01: either order is fine; an activation after the event, or half of one, is not."""
     for _ in range(ROUNDS // 2):
-        person = pending_person()
+        person = pending_account()
         browser, _other = two_browsers_before(person, PASSWORD)
 
         response, _done = together(lambda: answer(browser, PASSWORD), lambda: event(person))
@@ -142,7 +142,7 @@ def test_the_last_step_races_with_what_ends_the_journey(event):
 
 def test_a_step_that_waited_for_a_lock_sees_it():
     """HLP-01: the row was held by whoever locks; what the step reads after the wait is the locked account."""
-    person = pending_person()
+    person = pending_account()
     browser, _other = two_browsers_before(person, PASSWORD)
 
     with ThreadPoolExecutor(1) as threads:
@@ -171,7 +171,7 @@ def wait_until_somebody_waits_for_us() -> None:
 def test_an_answer_given_twice_at_the_same_instant_is_one_record(step):
     """SES-02."""
     for _ in range(ROUNDS // 3):
-        person = pending_person()
+        person = pending_account()
         browsers = two_browsers_before(person, step)
         answers = forward_to(f"ailleurs.{person.pk}@exemple.net") if step == MAILBOX else None
 
@@ -188,8 +188,8 @@ def test_an_answer_given_twice_at_the_same_instant_is_one_record(step):
 def test_two_workers_answer_one_request_once():
     """ENU-05, AVL-05."""
     for _ in range(ROUNDS // 3):
-        person = pending_person()
-        asked = request_link(login=person.login, wish=Wish.FIRST_CONNECTION)
+        person = pending_account()
+        asked = request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
 
         answered = together(*[lambda: answer_link_request(request_id=asked.pk)] * 2)
 

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.activation.wizard.client import CHARTER, DIRECTORY, PASSWORD, answer, begun_until
-from tests.factories import pending_person
+from tests.factories import pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -25,15 +25,15 @@ def test_what_one_person_answers_is_not_on_the_page_of_the_next(client):
     """Neither a choice nor an error, whoever comes first, in both languages; who answered finds the answer again."""
     seen = {}
     for step, wrong in WRONG.items():
-        begun_until(first := Client(), pending_person(uid=f"first-{step}"), step)
-        begun_until(second := Client(), pending_person(uid=f"second-{step}"), step)
+        begun_until(first := Client(), pending_account(uid=f"first-{step}"), step)
+        begun_until(second := Client(), pending_account(uid=f"second-{step}"), step)
         refused = answer(first, step, wrong).content.decode()
         for who, page in (("refused", refused), ("first", shown(first, step)), ("second", shown(second, step))):
             seen[step, who] = [mark for mark in MARKS_OF_AN_ANSWER if mark in page]
     assert {key for key, marks in seen.items() if marks} == {(step, "refused") for step in WRONG}
 
-    begun_until(first := Client(), pending_person(uid="yes"), DIRECTORY)
-    begun_until(second := Client(), pending_person(uid="none"), DIRECTORY)
+    begun_until(first := Client(), pending_account(uid="yes"), DIRECTORY)
+    begun_until(second := Client(), pending_account(uid="none"), DIRECTORY)
     answer(first, DIRECTORY, {"listed": "yes", "understood": "on"})
     for _twice in range(2):
         assert "checked" in shown(first, DIRECTORY)

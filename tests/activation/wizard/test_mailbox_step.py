@@ -18,7 +18,7 @@ from mailrouting.models import Redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.activation.wizard.client import MAILBOX, PASSWORD, VERIFICATION, answer, answered_until, begin, forward_to
-from tests.factories import pending_person
+from tests.factories import pending_account
 from tests.fuzz import EMAIL
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ NON_BREAKING = "\N{NO-BREAK SPACE}"
 
 @pytest.fixture
 def person() -> Account:
-    person = pending_person(recovery_address="camille.durand@exemple.net")
+    person = pending_account(recovery_address="camille.durand@exemple.net")
     answered_until(person, MAILBOX)
     return person
 
@@ -320,7 +320,7 @@ def test_many_accounts_aiming_at_one_address_send_it_three_mails(postman):
     """ENU-05: nobody's mailbox is flooded; the person whose mail was not sent is told, and not to click."""
     pages = []
     for _ in range(5):
-        one = pending_person()
+        one = pending_account()
         answered_until(one, MAILBOX)
         begin(client := Client(), one)
         pages.append(client.post(reverse(MAILBOX), forward_to(ELSEWHERE), follow=True).content.decode())

@@ -17,7 +17,7 @@ from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.wizard.client import PASSWORD, answer, answered_until, begin
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ CANARY = "CANARI-jaune-7f3a-en-cage"
 
 @pytest.fixture
 def person() -> Account:
-    person = pending_person(
+    person = pending_account(
         institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
     )
     answered_until(person, PASSWORD)
@@ -104,7 +104,7 @@ def test_the_password_pack(browser, person):
         if activated:
             assert again(person).check_password(password)
             assert not again(person).check_password(password[:-1])
-            answered_until(person := pending_person(), PASSWORD)
+            answered_until(person := pending_account(), PASSWORD)
             begin(browser, person)
 
 
@@ -194,7 +194,7 @@ def test_everything_happens_at_the_end_or_nothing(browser, person, monkeypatch):
     def fail(**kwargs: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(services, "queue", fail)
+    monkeypatch.setattr(services, "queue_email", fail)
     browser.raise_request_exception = False
     before = person.journal.count()
 

@@ -23,7 +23,7 @@ from tests.activation.wizard.client import (
     link_to,
 )
 from tests.config.test_answers import PUBLIC
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz.routes import routes
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ def csrf_of(page: str) -> str:
 
 def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends(visitor):
     """SES-01."""
-    person = pending_person()
+    person = pending_account()
     keys = []
     visitor.get(reverse("first-connection"))
     visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
@@ -65,7 +65,7 @@ def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends
 
 def test_a_button_whose_session_could_not_be_written_was_not_pressed(visitor):
     """AVL-06, SES-02: told to come back, the person presses it again; sent on, they would be led round in circles."""
-    visitor.get(link_to(pending_person()))
+    visitor.get(link_to(pending_account()))
     with connection.cursor() as cursor:
         cursor.execute(NO_SESSION_CAN_BE_WRITTEN)
     visitor.raise_request_exception = False
@@ -82,7 +82,7 @@ def test_a_button_whose_session_could_not_be_written_was_not_pressed(visitor):
 
 def test_opening_the_same_link_again_changes_the_session_key_too(visitor):
     """SES-01."""
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
     before = visitor.session.session_key
 
@@ -93,7 +93,7 @@ def test_opening_the_same_link_again_changes_the_session_key_too(visitor):
 
 def test_a_double_click_on_the_first_button_begins_once(visitor):
     """SES-02: the second click still carries the cookie of the first."""
-    person = pending_person()
+    person = pending_account()
     visitor.get(link_to(person))
     second = Client()
     second.cookies = visitor.cookies.copy()
@@ -107,7 +107,7 @@ def test_a_double_click_on_the_first_button_begins_once(visitor):
 
 def test_a_session_planted_beforehand_learns_nothing(visitor):
     """SES-01: whoever planted the cookie stays outside the journey."""
-    person = pending_person()
+    person = pending_account()
     visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
     planted = visitor.cookies["sessionid"].value
     begin(visitor, person)
@@ -120,14 +120,14 @@ def test_a_session_planted_beforehand_learns_nothing(visitor):
 def test_a_made_up_session_is_not_adopted(visitor):
     """SES-01."""
     visitor.cookies["sessionid"] = "a" * 32
-    begin(visitor, pending_person())
+    begin(visitor, pending_account())
 
     assert visitor.session.session_key != "a" * 32
 
 
 def test_a_journey_opens_the_wizard_and_public_pages_only(visitor):
     """SES-03: of every address of the URLconf, the agents' included."""
-    begin(visitor, pending_person())
+    begin(visitor, pending_account())
 
     pages = {route: visitor.get(route.path()) for route in routes()}
 
@@ -140,7 +140,7 @@ def test_a_journey_opens_the_wizard_and_public_pages_only(visitor):
 
 def test_opening_somebody_elses_link_ends_the_journey_of_the_first(visitor):
     """SES-03: a shared computer."""
-    first, second = pending_person(), pending_person()
+    first, second = pending_account(), pending_account()
     begun_until(visitor, first, MAILBOX)
     before = everything_about(first)
 
@@ -155,7 +155,7 @@ def test_opening_somebody_elses_link_ends_the_journey_of_the_first(visitor):
 def test_a_form_left_open_by_the_first_person_does_not_answer_for_the_second():
     """SES-03: the CSRF token changes with the person; the same person's other tab goes on."""
     browser = Client(enforce_csrf_checks=True)
-    first, second = pending_person(), pending_person()
+    first, second = pending_account(), pending_account()
 
     def begin_checked(person: Account) -> str:
         page = browser.get(link_to(person), follow=True).content.decode()
@@ -176,18 +176,18 @@ def test_a_form_left_open_by_the_first_person_does_not_answer_for_the_second():
 
 def test_opening_a_link_signs_out_whoever_was_signed_in(visitor):
     """SES-03."""
-    signed_in = active_person()
+    signed_in = active_account()
     visitor.post(reverse("login"), {"login": signed_in.login, "password": A_GOOD_PASSWORD})
     assert visitor.get(reverse("account")).status_code == 200
 
-    visitor.get(link_to(pending_person()))
+    visitor.get(link_to(pending_account()))
 
     assert visitor.get(reverse("account")).status_code == 302
 
 
 def test_a_journey_waits_for_an_hour_and_no_longer(visitor, time_machine):
     """SES-04: idle limit; the same link resumes, answers kept."""
-    person = pending_person()
+    person = pending_account()
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     begun_until(visitor, person, DIRECTORY)
@@ -207,7 +207,7 @@ def test_a_journey_waits_for_an_hour_and_no_longer(visitor, time_machine):
 
 def test_reading_does_not_postpone_the_end_of_a_journey(visitor, time_machine):
     """SES-04: activity keeps it alive from hour to hour, never past eight hours."""
-    person = pending_person()
+    person = pending_account()
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     begun_until(visitor, person, DIRECTORY)
@@ -233,7 +233,7 @@ def test_a_lost_journey_never_ends_on_a_missing_page(visitor):
 
 def test_the_session_holds_no_answer(visitor):
     """Design §5: whose journey, since when, nothing else."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
 
     kept = visitor.session["activation"]
@@ -243,7 +243,7 @@ def test_the_session_holds_no_answer(visitor):
 
 
 def test_a_journey_of_somebody_who_was_erased_meanwhile_is_lost(visitor):
-    person = pending_person()
+    person = pending_account()
     visitor.get(link_to(person))
     Account.objects.filter(pk=person.pk).delete()
 
@@ -253,7 +253,7 @@ def test_a_journey_of_somebody_who_was_erased_meanwhile_is_lost(visitor):
 def test_every_form_of_the_journey_checks_where_it_comes_from():
     """SES-07: a POST without its token writes nothing."""
     browser = Client(enforce_csrf_checks=True)
-    person = pending_person()
+    person = pending_account()
     browser.get(link_to(person))
     before = everything_about(person)
 

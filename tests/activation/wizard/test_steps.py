@@ -36,7 +36,7 @@ from tests.activation.wizard.client import (
     good_answer,
     link_to,
 )
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +68,7 @@ ANSWERED = list(product([True, False], [True, False], MAILBOX_ANSWERS))
 @pytest.mark.parametrize(("charter", "directory", "mailbox"), ANSWERED)
 def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(visitor, charter, directory, mailbox):
     """SES-02: whatever has been answered, no step after the first missing one can be written."""
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
     if charter:
         accept_charter(account=person, charter=Charter.objects.in_force())
@@ -89,7 +89,7 @@ def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(visitor
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_is_written_before_the_first_page_was_left(visitor, step):
     """SES-02: the click on « Commencer » comes first."""
-    person = pending_person()
+    person = pending_account()
     visitor.get(link_to(person))
     before = everything_about(person)
 
@@ -111,7 +111,7 @@ def test_nothing_is_written_without_a_journey(visitor, step):
 @pytest.mark.parametrize("missing", ["charter", "directory", "mailbox"])
 def test_the_service_itself_refuses_an_incomplete_activation(missing):
     """SES-02: active only after charter, directory and mailbox."""
-    person = pending_person()
+    person = pending_account()
     if missing != "charter":
         accept_charter(account=person, charter=Charter.objects.in_force())
     if missing != "directory":
@@ -131,7 +131,7 @@ def test_the_service_itself_refuses_an_incomplete_activation(missing):
 )
 def test_the_service_itself_activates_only_who_is_waiting_for_it(facts):
     """TOK-07, HLP-01: not twice, not locked, not departed, whatever page called it."""
-    person = pending_person()
+    person = pending_account()
     answered_until(person, PASSWORD)
     if facts == "locked":
         lock_account(account=person, reason=LockReason.PHISHING)
@@ -148,7 +148,7 @@ def test_the_service_itself_activates_only_who_is_waiting_for_it(facts):
 @pytest.mark.parametrize("step", [CHARTER, DIRECTORY, MAILBOX])
 def test_an_answer_sent_twice_is_recorded_once(visitor, step):
     """SES-02: double click."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, step)
 
     first = answer(visitor, step)
@@ -161,7 +161,7 @@ def test_an_answer_sent_twice_is_recorded_once(visitor, step):
 
 def test_forwarding_asked_for_twice_mails_once(visitor):
     """SES-02: one verification mail."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, MAILBOX)
 
     first = answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
@@ -174,7 +174,7 @@ def test_forwarding_asked_for_twice_mails_once(visitor):
 
 def test_the_last_step_sent_twice_activates_once(visitor):
     """SES-02, TOK-07: the second click lands on a page that says what to do."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
     other_tab = Client()
     other_tab.get(link_to(person))
@@ -194,7 +194,7 @@ def test_the_last_step_sent_twice_activates_once(visitor):
 
 def test_one_may_go_back_and_change_an_answer(visitor):
     """Back, another answer: both decisions stay on record, the last one counts, and nothing else is asked again."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
 
     shown = visitor.get(reverse(DIRECTORY)).content.decode()
@@ -209,7 +209,7 @@ def test_one_may_go_back_and_change_an_answer(visitor):
 
 def test_two_devices_end_in_one_state(visitor):
     """SES-02: both open the link, both answer; each goes on from what the other has recorded."""
-    person = pending_person()
+    person = pending_account()
     phone = Client()
     begin(visitor, person)
     begin(phone, person)
@@ -233,7 +233,7 @@ def test_two_devices_end_in_one_state(visitor):
 def test_where_forwarding_is_not_allowed_the_step_only_informs(visitor, settings):
     """FWD-06: nothing typed by hand brings it back."""
     settings.FORWARDING_ALLOWED = False
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, MAILBOX)
 
     page = visitor.get(reverse(MAILBOX)).content.decode()
@@ -249,7 +249,7 @@ def test_where_forwarding_is_not_allowed_the_step_only_informs(visitor, settings
 @pytest.mark.parametrize("step", STEPS)
 def test_extra_parameters_change_nothing(visitor, step):
     """INP-06: only the fields of the form are read."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, step)
     if step == VERIFICATION:
         answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
@@ -279,7 +279,7 @@ def test_extra_parameters_change_nothing(visitor, step):
 @pytest.mark.parametrize("step", ["activation", *STEPS])
 def test_other_methods_write_nothing(visitor, step, method):
     """HDR-05."""
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
     before = everything_about(person)
 

@@ -11,7 +11,7 @@ from accounts.enums import Category
 from accounts.models import Account
 from journal.events import Event
 from outbox.enums import Kind
-from outbox.services import queue
+from outbox.services import queue_email
 from tests.activation.wizard.client import (
     CHARTER,
     DIRECTORY,
@@ -23,7 +23,7 @@ from tests.activation.wizard.client import (
     begun_until,
     link_to,
 )
-from tests.factories import A_GOOD_PASSWORD, pending_person
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.mail_delivery import text_of
 
 pytestmark = pytest.mark.django_db
@@ -32,11 +32,11 @@ WITHOUT_MAILBOX = [Category.HOSTED, Category.STUDENT]
 
 
 def mail_activation_link(person: Account) -> None:
-    queue(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language=person.language)
+    queue_email(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language=person.language)
 
 
 def test_a_member_of_staff_activates_an_account(visitor, postman):
-    person = pending_person()
+    person = pending_account()
     mail_activation_link(person)
 
     visitor.get(postman.last_link())
@@ -63,7 +63,7 @@ def test_a_member_of_staff_activates_an_account(visitor, postman):
 @pytest.mark.parametrize("category", WITHOUT_MAILBOX)
 def test_people_without_a_mailbox_are_not_asked_about_one(visitor, category):
     """Only the university's own staff gets a mailbox (design §5)."""
-    person = pending_person(category=category)
+    person = pending_account(category=category)
     begin(visitor, person)
     answer(visitor, CHARTER)
 
@@ -79,7 +79,7 @@ def test_people_without_a_mailbox_are_not_asked_about_one(visitor, category):
 
 @pytest.mark.parametrize("category", WITHOUT_MAILBOX)
 def test_people_without_a_mailbox_get_none(visitor, category):
-    person = pending_person(category=category)
+    person = pending_account(category=category)
     begun_until(visitor, person, MAILBOX)
 
     answer(visitor, MAILBOX, {"forward": "on", "target": "quelqu.un@exemple.net"})
@@ -92,7 +92,9 @@ def test_people_without_a_mailbox_get_none(visitor, category):
 
 
 def test_the_first_page_says_who_what_and_until_when(visitor):
-    person = pending_person(given_name="Zoé", family_name="Le Gall", institutional_address="zoe.legall@univ-exemple.fr")
+    person = pending_account(
+        given_name="Zoé", family_name="Le Gall", institutional_address="zoe.legall@univ-exemple.fr"
+    )
 
     page = visitor.get(link_to(person), follow=True).content.decode()
 
@@ -103,7 +105,7 @@ def test_the_first_page_says_who_what_and_until_when(visitor):
 
 def test_the_same_link_on_another_device_resumes_where_the_person_stopped(visitor):
     """Design §5: answers are facts of the account, not of a browser."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, MAILBOX)
     phone = Client()
 
@@ -115,7 +117,7 @@ def test_the_same_link_on_another_device_resumes_where_the_person_stopped(visito
 
 
 def test_opening_the_link_again_in_the_same_browser_goes_straight_on(visitor):
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, DIRECTORY)
 
     response = visitor.get(link_to(person), follow=True)
@@ -125,7 +127,7 @@ def test_opening_the_link_again_in_the_same_browser_goes_straight_on(visitor):
 
 def test_the_last_page_can_be_read_again_but_not_for_ever(visitor, time_machine):
     """A phone reloads the page it had put aside; the next person at the desk sees nothing."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
     answer(visitor, PASSWORD)
 
@@ -141,7 +143,7 @@ def test_the_last_page_can_be_read_again_but_not_for_ever(visitor, time_machine)
 
 def test_going_back_from_the_last_page_finds_that_it_is_over(visitor):
     """The back button of the browser: no form that could do anything, and where to go now."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
     answer(visitor, PASSWORD)
 
@@ -154,7 +156,7 @@ def test_going_back_from_the_last_page_finds_that_it_is_over(visitor):
 
 def test_activating_signs_nobody_in(visitor):
     """D11, design §4: the end of the journey is « Se connecter »."""
-    person = pending_person()
+    person = pending_account()
     begun_until(visitor, person, PASSWORD)
 
     answer(visitor, PASSWORD)
@@ -164,7 +166,7 @@ def test_activating_signs_nobody_in(visitor):
 
 
 def test_refusing_the_charter_loses_nothing(visitor):
-    person = pending_person()
+    person = pending_account()
     begin(visitor, person)
 
     page = visitor.get(reverse("activation-charter-refused"))
@@ -176,7 +178,7 @@ def test_refusing_the_charter_loses_nothing(visitor):
 
 def test_whoever_says_it_is_not_me_stops_the_mails(visitor, postman):
     """TOK-06, TOK-07: a page with a button first; then the link is dead and nothing goes to that address any more."""
-    person = pending_person()
+    person = pending_account()
     link = link_to(person)
     visitor.get(link)
 

@@ -29,7 +29,7 @@ from tests.accounts.auth.sso.providers import lies
 from tests.accounts.auth.sso.providers.oidc import ASKS_FOR_CONSENT
 from tests.accounts.auth.sso.providers.running import PORTAL, Browser
 from tests.accounts.auth.sso.providers.serving import ADDRESS, USER
-from tests.factories import A_GOOD_PASSWORD, active_person, pending_person
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import NEXT
 from tests.stack import PROJECT
 
@@ -50,7 +50,7 @@ def provider(request):
 @pytest.fixture
 def camille() -> Account:
     """The person whom both providers know."""
-    return active_person(uid=USER, institutional_address=ADDRESS.lower())
+    return active_account(uid=USER, institutional_address=ADDRESS.lower())
 
 
 def failures() -> list[tuple[int | None, str]]:
@@ -97,7 +97,7 @@ class TestWhoComesFromTheEnt:
         assert urlsplit(browser.went_to[-1]).netloc == urlsplit(PORTAL).netloc
 
     def test_reads_on_in_the_language_of_the_account(self, provider, browser):
-        active_person(uid=USER, institutional_address=ADDRESS.lower(), language="en")
+        active_account(uid=USER, institutional_address=ADDRESS.lower(), language="en")
 
         browser.sign_in(f"{PORTAL}/en/compte/")
 
@@ -204,9 +204,9 @@ class TestWhoHasNoActiveAccount:
         yesterday = timezone.localdate() - timedelta(days=1)
         person = {
             "unknown": lambda: None,
-            "pending": lambda: pending_person(uid=USER),
-            "closed": lambda: active_person(uid=USER, end_date=yesterday),
-            "to reactivate": lambda: active_person(uid=USER, password=None),
+            "pending": lambda: pending_account(uid=USER),
+            "closed": lambda: active_account(uid=USER, end_date=yesterday),
+            "to reactivate": lambda: active_account(uid=USER, password=None),
         }[state]()
 
         page = browser.sign_in()
@@ -545,7 +545,7 @@ class TestSwitchedOff:
         assert visitor.get(reverse(name)).status_code == 404
 
     def test_signing_in_and_out_are_as_ever(self, visitor):
-        person = active_person()
+        person = active_account()
 
         assert 'name="password"' in visitor.get(reverse("login")).content.decode()
         visitor.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
