@@ -1,5 +1,6 @@
 """HR files sent by agents, as far as a test wants them; the worker's part is done when the test says so."""
 
+from itertools import count
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,8 +11,9 @@ from hr_feed.models import HrImport
 from hr_feed.uploads import services as receiving
 from hr_feed.uploads.jobs import run_next
 from tests.agents.signed_in import an_agent
-from tests.factories import numbers
 from tests.hr_feed.hr_files import another, text_of
+
+numbers = count(1_000)
 
 
 def a_file(*rows: dict[str, str], name: str = "personnel.csv", **shape: Any) -> SimpleUploadedFile:

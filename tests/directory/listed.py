@@ -1,13 +1,15 @@
 """People of the public directory, without the journey that leads there."""
 
 from datetime import datetime
+from itertools import count
 
 from django.utils import timezone
 
 from accounts.enums import Category
 from accounts.models import Account
 from directory.models import DirectoryConsent
-from tests.factories import numbers
+
+numbers = count(1_000)
 
 
 def listed_person(given_name: str = "Camille", family_name: str = "Durand", **facts: object) -> Account:
