@@ -1,7 +1,7 @@
 """How throughput grows with web processes, up to the cores of the machine, and what a web process weighs.
 
-They share the cores with PostgreSQL and with the crowd that asks: besides the ratio, the share of the cores that was
-left over tells whether the portal or the machine was the limit. Each as shipped, and with one thread.
+Web processes share the cores with PostgreSQL and the load generator: the share of the cores in use tells whether the
+portal or the machine was the limit. Each side is measured as shipped, and with one thread.
 Environment: `BENCH_REQUESTS`, for each round (200).
 """
 
@@ -9,8 +9,8 @@ import os
 from contextlib import ExitStack
 from itertools import product
 
+from benchmarks.accounts import wizard_pages
 from benchmarks.pages import REQUESTS
-from benchmarks.people import wizard_pages
 from benchmarks.serving import Measured, medians, portal, visits
 from benchmarks.timing import ROUNDS, up_to_the_cores
 from config.env import WEB_THREADS
@@ -34,11 +34,11 @@ def measure() -> str:
         ]
         memory = {side: server.memory() for side, server in sides.items()}
     measured = {side: medians([one[side] for one in rounds]) for side in sides}
-    told = (said(side, measured[side], memory[side]) for side in sides)
-    return "\n".join([*told, *(grown(threads, measured) for threads in THREADS)])
+    told = (describe(side, measured[side], memory[side]) for side in sides)
+    return "\n".join([*told, *(scaling(threads, measured) for threads in THREADS)])
 
 
-def said(side: Side, measured: Measured, mebibytes: float) -> str:
+def describe(side: Side, measured: Measured, mebibytes: float) -> str:
     processes, threads = side
     return (
         f"Web processes: {processes} of {threads} thread(s): {measured.requests_per_second:,.0f}/s, "
@@ -51,7 +51,7 @@ def cores(measured: Measured) -> float:
     return (measured.cpu + measured.database_cpu) / 1000 * measured.requests_per_second
 
 
-def grown(threads: int, measured: dict[Side, Measured]) -> str:
+def scaling(threads: int, measured: dict[Side, Measured]) -> str:
     most = up_to_the_cores()[-1]
     ratio = measured[most, threads].requests_per_second / measured[1, threads].requests_per_second
     return f"Throughput from one web process of {threads} thread(s) to {most}: {ratio:.2f} ×"

@@ -16,9 +16,9 @@ import psycopg
 from django.db import connection
 from django.urls import reverse
 
+from benchmarks.accounts import account_page, newcomers, wizard_pages
 from benchmarks.pages import REQUESTS
-from benchmarks.people import account_page, newcomers, wizard_pages
-from benchmarks.serving import PROJECT, Ask, Server, Visit, database_url, portal, visits
+from benchmarks.serving import PROJECT, Request, Server, Visit, database_url, portal, visits
 from benchmarks.timing import ROUNDS
 
 FEW = 1_000
@@ -51,22 +51,22 @@ SELECT 'activation', id, recovery_address, 'fr', 10, 'sent', created_at, created
 
 
 def measure() -> str:
-    pages = pages_looked_at()
+    pages = measured_pages()
     newcomers(RESENDS)
     fill(database_url(), 1, FEW)
     with large_database() as large, portal(processes=1) as few, portal(processes=1, DATABASE_URL=large) as many:
         fill(large, FEW + 1, MANY)
         rounds = [{name: one_round(few, many, visits) for name, visits in pages.items()} for _ in range(ROUNDS)]
         resends = [(time_of_a_resend(database_url()), time_of_a_resend(large)) for _ in range(ROUNDS)]
-    lines = [grown(name, [one[name] for one in rounds]) for name in pages]
-    return "\n".join([*lines, grown("answering a request for a link", resends)])
+    lines = [growth(name, [one[name] for one in rounds]) for name in pages]
+    return "\n".join([*lines, growth("answering a request for a link", resends)])
 
 
-def pages_looked_at() -> dict[str, list[Visit]]:
+def measured_pages() -> dict[str, list[Visit]]:
     """A page of the activation, one's own account, and asking for a link."""
     path, cookies = wizard_pages()["activation-mailbox"]
     account, signed_in = account_page()
-    link = Visit([Ask(reverse("first-connection"), {"login": "prenom.growth7", "website": ""}, 302)])
+    link = Visit([Request(reverse("first-connection"), {"login": "prenom.growth7", "website": ""}, 302)])
     return {
         "page of the activation": visits(path, number=REQUESTS, cookies=cookies),
         "own account": visits(account, number=REQUESTS, cookies=signed_in),
@@ -79,7 +79,7 @@ def one_round(few: Server, many: Server, asked: list[Visit]) -> tuple[float, flo
     return few.measure(asked, connections=1).p50, many.measure(asked, connections=1).p50
 
 
-def grown(name: str, rounds: list[tuple[float, float]]) -> str:
+def growth(name: str, rounds: list[tuple[float, float]]) -> str:
     few, many = (median(times) for times in zip(*rounds, strict=True))
     return f"Growth, {name}: {few:.1f} ms with {FEW:,} accounts, {many:.1f} ms with {MANY:,}; ratio {many / few:.2f}"
 
@@ -94,7 +94,7 @@ def time_of_a_resend(database: str) -> float:
 
 @contextmanager
 def large_database() -> Iterator[str]:
-    """The address of a copy of our database, dropped at the end. Nobody may be connected while it is made."""
+    """The address of a copy of our database, dropped at the end. No other connection may be open while it is made."""
     name = str(connection.settings_dict["NAME"])
     connection.close()
     connection.close_pool()

@@ -29,7 +29,7 @@ LARGE_ROWS = int(os.environ.get("BENCH_LARGE_ROWS", "100000"))
 REFERENCE_ROWS = 500
 CHANGED = 0.01
 
-#: The kernel's own note of the largest size (`ru_maxrss` would begin with the size of whoever started it).
+#: The kernel's own note of the largest size (`ru_maxrss` would begin with the size of the parent process).
 IMPORT_AND_SAY_HOW_MUCH_MEMORY_IT_TOOK = """
 import sys
 from django.core.management import execute_from_command_line
@@ -76,7 +76,7 @@ def one_round() -> tuple[float, float, float, float]:
 
 
 def new_people(size: int) -> list[str]:
-    """The rows of people whom nobody knows yet: names as in France, homonyms among them, a dozen mail providers."""
+    """Rows of new people: names as in France, homonyms among them, a dozen mail providers."""
     chance = random.Random(size)
     return [new_person(next(numbers), chance) for _ in range(size)]
 

@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from activation.models import Charter
-from benchmarks.people import A_GOOD_PASSWORD, link_to, newcomers
+from benchmarks.accounts import A_GOOD_PASSWORD, link_to, newcomers
 from benchmarks.reference import WIZARD_ANSWERS
-from benchmarks.serving import PROJECT, Ask, Measured, Server, Visit, environment_of_servers, medians, portal
+from benchmarks.serving import PROJECT, Measured, Request, Server, Visit, environment_of_servers, medians, portal
 from benchmarks.timing import ROUNDS
 
 JOURNEYS = int(os.environ.get("BENCH_JOURNEYS", "32"))
@@ -39,9 +39,9 @@ def measure() -> str:
             "formtools, no hash": (servers.enter_context(portal(settings_module=REFERENCE, **NO_HASH)), wizards),
         }
         rounds = [{name: one_round(*side) for name, side in sides.items()} for _ in range(ROUNDS)]
-        asking = medians([sides["portal"][0].measure(askings(), connections=1) for _ in range(ROUNDS)])
+        asking = medians([sides["portal"][0].measure(link_requests(), connections=1) for _ in range(ROUNDS)])
     measured = {name: medians([one[name] for one in rounds]) for name in sides}
-    return "\n".join([*compared(measured), hash_share(measured), asked(asking), queries()])
+    return "\n".join([*comparison(measured), hash_share(measured), link_request_cost(asking), queries()])
 
 
 def make_the_table_of_djangos_sessions() -> None:
@@ -59,7 +59,7 @@ def activations() -> list[Visit]:
     return [Visit(activation(link_to(account), version)) for account in newcomers(JOURNEYS)]
 
 
-def activation(link: str, version: str) -> list[Ask]:
+def activation(link: str, version: str) -> list[Request]:
     answers = {
         "activation": {},
         "activation-charter": {"version": version, "accepted": "on"},
@@ -67,38 +67,43 @@ def activation(link: str, version: str) -> list[Ask]:
         "activation-mailbox": {},
         "activation-password": {"password": A_GOOD_PASSWORD},
     }
-    steps = [(Ask(reverse(name)), Ask(reverse(name), answer, 302)) for name, answer in answers.items()]
-    return [Ask(link, expected=302), *(ask for step in steps for ask in step), Ask(reverse("activation-done"))]
+    steps = [(Request(reverse(name)), Request(reverse(name), answer, 302)) for name, answer in answers.items()]
+    return [
+        Request(link, expected=302),
+        *(request for step in steps for request in step),
+        Request(reverse("activation-done")),
+    ]
 
 
 def wizards() -> list[Visit]:
     return [Visit(wizard(account.pk)) for account in newcomers(JOURNEYS)]
 
 
-def wizard(account_id: int) -> list[Ask]:
+def wizard(account_id: int) -> list[Request]:
     answers = {"welcome": {"account": str(account_id)}, **WIZARD_ANSWERS}
-    return [Ask("/wizard/"), *(Ask("/wizard/", step_fields(step, answer)) for step, answer in answers.items())]
+    return [Request("/wizard/"), *(Request("/wizard/", step_fields(step, answer)) for step, answer in answers.items())]
 
 
 def step_fields(step: str, answer: dict[str, str]) -> dict[str, str]:
     return {"wizard-current_step": step, **{f"{step}-{name}": value for name, value in answer.items()}}
 
 
-def askings() -> list[Visit]:
+def link_requests() -> list[Visit]:
     """The page of « Première connexion », filled in."""
     page = reverse("first-connection")
     return [
-        Visit([Ask(page), Ask(page, {"login": account.login, "website": ""}, 302)]) for account in newcomers(JOURNEYS)
+        Visit([Request(page), Request(page, {"login": account.login, "website": ""}, 302)])
+        for account in newcomers(JOURNEYS)
     ]
 
 
-def compared(measured: dict[str, Measured]) -> list[str]:
+def comparison(measured: dict[str, Measured]) -> list[str]:
     """A line with the hash and one without: journeys, CPU of the web processes and of PostgreSQL, ratio."""
     lines = []
     for with_hash, suffix in (("without the hash", ", no hash"), ("with the hash", "")):
         ours, reference = (per_journey(measured[f"{name}{suffix}"]) for name in ("portal", "formtools"))
         lines.append(
-            f"Activation {with_hash}, {AT_ONCE} at once: {said(ours)}; formtools: {said(reference)}; "
+            f"Activation {with_hash}, {AT_ONCE} at once: {describe(ours)}; formtools: {describe(reference)}; "
             f"CPU {sum(ours[1:]) / sum(reference[1:]):.2f} × that of formtools"
         )
     return lines
@@ -110,7 +115,7 @@ def per_journey(measured: Measured) -> tuple[float, float, float]:
     return JOURNEYS / measured.seconds, measured.cpu * requests, measured.database_cpu * requests
 
 
-def said(journey: tuple[float, float, float]) -> str:
+def describe(journey: tuple[float, float, float]) -> str:
     return f"{journey[0]:.1f}/s, {journey[1]:.0f} ms of CPU and {journey[2]:.0f} ms of PostgreSQL’s"
 
 
@@ -119,7 +124,7 @@ def hash_share(measured: dict[str, Measured]) -> str:
     return f"The hash is {1 - without / whole:.0%} of the CPU of an activation"
 
 
-def asked(measured: Measured) -> str:
+def link_request_cost(measured: Measured) -> str:
     return (
         f"Asking for a link (GET and POST), one at a time: {2 * measured.cpu:.1f} ms of CPU and "
         f"{2 * measured.database_cpu:.1f} ms of PostgreSQL’s"
@@ -130,13 +135,15 @@ def queries() -> str:
     """Counted where the statements can be seen: in this process."""
     [visit] = activations()[:1]
     browser, counts = Client(), []
-    for ask in visit.asks:
+    for request in visit.requests:
         with CaptureQueriesContext(connection) as captured:
-            response = browser.get(ask.path) if ask.fields is None else browser.post(ask.path, ask.fields)
-        assert response.status_code == ask.expected, (ask.path, response.status_code)
-        counts.append((len([query for query in captured if not query["sql"].startswith(TRANSACTIONS)]), ask))
-    gets = [number for number, ask in counts if ask.fields is None]
-    posts = [number for number, ask in counts if ask.fields is not None]
+            response = (
+                browser.get(request.path) if request.fields is None else browser.post(request.path, request.fields)
+            )
+        assert response.status_code == request.expected, (request.path, response.status_code)
+        counts.append((len([query for query in captured if not query["sql"].startswith(TRANSACTIONS)]), request))
+    gets = [number for number, request in counts if request.fields is None]
+    posts = [number for number, request in counts if request.fields is not None]
     return (
         f"An activation is {len(counts)} requests and {sum(gets) + sum(posts)} queries; "
         f"GETs: {', '.join(map(str, gets))}; POSTs: {', '.join(map(str, posts))}"

@@ -1,4 +1,4 @@
-"""A crowd of browsers in a process of its own, which imports nothing of the portal.
+"""A load generator in a process of its own, which imports nothing of the portal.
 
 `python -m benchmarks.load` reads what to do as JSON and prints what it saw. Connections are kept where the server keeps
 them, cookies as browsers do.
@@ -18,7 +18,7 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class Answer:
-    """What has come of one answer so far."""
+    """The part of one response that has arrived."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -52,21 +52,25 @@ class Answer:
 
 
 class Browser:
-    """One connection: it makes its visits one after the other, each with cookies of its own."""
+    """One connection that makes its visits one after the other, each with its own cookies."""
 
     def __init__(self, plan: dict[str, Any], visits: Iterator[dict[str, Any]], seen: dict[str, Any]) -> None:
         self.plan, self.visits, self.seen = plan, visits, seen
         self.socket: socket.socket | None = None
-        self.asks: Iterator[dict[str, Any]] = iter(())
+        self.requests: Iterator[dict[str, Any]] = iter(())
 
     def ask_next(self) -> bool:
         """Send the next request; False when there is none left."""
-        while (ask := next(self.asks, None)) is None:
+        while (request := next(self.requests, None)) is None:
             visit = next(self.visits, None)
             if visit is None:
                 return False
-            self.asks, self.cookies, self.address = iter(visit["asks"]), dict(visit["cookies"]), visit["address"]
-        self.ask, self.answer, self.began = ask, Answer(), perf_counter()
+            self.requests, self.cookies, self.address = (
+                iter(visit["requests"]),
+                dict(visit["cookies"]),
+                visit["address"],
+            )
+        self.request, self.answer, self.began = request, Answer(), perf_counter()
         self.connect()
         self.socket.sendall(self.request())
         return True
@@ -78,7 +82,7 @@ class Browser:
 
     def request(self) -> bytes:
         """The request as a proxy that has ended TLS passes it on."""
-        fields = self.ask["fields"]
+        fields = self.request["fields"]
         host = self.plan["host"]
         head = {
             "Host": host,
@@ -98,7 +102,7 @@ class Browser:
                 "Origin": f"https://{host}",
             }
         method = "GET" if fields is None else "POST"
-        lines = [f"{method} {self.ask['path']} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+        lines = [f"{method} {self.request['path']} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
         return "\r\n".join(lines).encode() + END_OF_HEAD + body
 
     def receive(self) -> bool:
@@ -112,10 +116,12 @@ class Browser:
         return self.answer.is_whole
 
     def note(self) -> None:
-        """Note the time and the status, keep the cookies, and let go of a connection that the server does not keep."""
+        """Record the time and the status, keep the cookies, close a connection that the server does not keep."""
         self.seen["milliseconds"].append((perf_counter() - self.began) * 1000)
-        if self.answer.status != self.ask["expected"]:
-            self.seen["failures"].append(f"{self.ask['path']}: {self.answer.status}, not {self.ask['expected']}")
+        if self.answer.status != self.request["expected"]:
+            self.seen["failures"].append(
+                f"{self.request['path']}: {self.answer.status}, not {self.request['expected']}"
+            )
         for name, value in self.answer.headers:
             if name == "set-cookie":
                 self.keep_cookie(value)
@@ -135,21 +141,21 @@ class Browser:
             self.socket = None
 
 
-def crowd(plan: dict[str, Any]) -> dict[str, Any]:
+def run_load(plan: dict[str, Any]) -> dict[str, Any]:
     """Make every visit of the plan, as many at once as it has connections."""
     seen: dict[str, Any] = {"milliseconds": [], "failures": []}
     visits = iter(plan["visits"])
     began = perf_counter()
     with selectors.DefaultSelector() as waiting:
         for browser in [Browser(plan, visits, seen) for _ in range(plan["connections"])]:
-            go_on(waiting, browser)
+            send_next(waiting, browser)
         while waiting.get_map():
             for browser in answered(waiting):
-                go_on(waiting, browser)
+                send_next(waiting, browser)
     return {**seen, "seconds": perf_counter() - began}
 
 
-def go_on(waiting: selectors.BaseSelector, browser: Browser) -> None:
+def send_next(waiting: selectors.BaseSelector, browser: Browser) -> None:
     if browser.ask_next():
         waiting.register(browser.socket, selectors.EVENT_READ, browser)
 
@@ -168,4 +174,4 @@ def answered(waiting: selectors.BaseSelector) -> Iterable[Browser]:
 
 
 if __name__ == "__main__":
-    json.dump(crowd(json.load(sys.stdin)), sys.stdout)
+    json.dump(run_load(json.load(sys.stdin)), sys.stdout)

@@ -24,8 +24,8 @@ from django.utils import timezone
 from accounts.models import Account
 from activation.enums import LinkRequestKind
 from activation.services import request_link
-from benchmarks.people import newcomers
-from benchmarks.serving import PRODUCTION, PROJECT, forget_limits, proportional_kib
+from benchmarks.accounts import newcomers
+from benchmarks.serving import PRODUCTION, PROJECT, proportional_kib, reset_rate_limits
 from benchmarks.timing import ROUNDS, seconds, up_to_the_cores
 from core.celery import enqueue_on_commit
 from devtools.processes import LOOPBACK, children, start, stop, wait_until
@@ -40,7 +40,7 @@ MAILS = int(os.environ.get("MAILS", "1000"))
 MAILS_ONE_BY_ONE = MAILS // 3
 RESENDS = 10
 WAITING = int(os.environ.get("WAITING_MAILS", "50000"))
-EVERYBODY_IS_WRITTEN_TO = """
+QUEUE_ACTIVATION_MAILS = """
 INSERT INTO outbox_message (
     kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer
 )
@@ -128,19 +128,19 @@ def measure_round(processes: int, server: Sink) -> Round:
     with worker(processes, server) as running:
         outbox = mails_per_second(running, MAILS, lambda: enqueue_on_commit(send_due_messages))
         memory = running.memory()
-        return Round(outbox, mails_per_second(running, MAILS_ONE_BY_ONE, wake_for_each), memory)
+        return Round(outbox, mails_per_second(running, MAILS_ONE_BY_ONE, enqueue_each), memory)
 
 
 def measure_resends(processes: int, server: Sink) -> list[float]:
     """Seconds from the request of the public page to the mail server, during a mailing."""
-    forget_mails()
+    delete_mails()
     with worker(processes, server) as running:
-        write_to_everybody(WAITING)
+        queue_activation_mails(WAITING)
         enqueue_on_commit(send_due_messages)
         wait_until(lambda: sent().count() > processes * BATCH, running.log)
         waits = [measure_resend(server, person) for person in newcomers(RESENDS)]
         assert Message.objects.unfinished().count() > MAILS, "the mailing ended too early: more mails have to wait"
-    forget_mails()
+    delete_mails()
     return waits
 
 
@@ -151,9 +151,9 @@ def measure_resend(server: Sink, person: Account) -> float:
 
 
 def mails_per_second(running: Worker, number: int, begin: Callable[[], object]) -> float:
-    """From the waking of a worker until all is recorded as sent."""
-    forget_mails()
-    write_to_everybody(number)
+    """From enqueuing the first task until every mail is recorded as sent."""
+    delete_mails()
+    queue_activation_mails(number)
     began = perf_counter()
     begin()
     wait_until(lambda: not Message.objects.unfinished().exists(), running.log)
@@ -166,7 +166,7 @@ def sent() -> MessageQuerySet:
     return Message.objects.filter(status=Status.SENT)
 
 
-def wake_for_each() -> None:
+def enqueue_each() -> None:
     for number in Message.objects.values_list("pk", flat=True):
         enqueue_on_commit(send_message, number)
 
@@ -195,7 +195,7 @@ def sink(directory: Path) -> Iterator[Sink]:
 @contextmanager
 def worker(processes: int, server: Sink) -> Iterator[Worker]:
     """A worker as `docker-compose.yml` has it."""
-    forget_limits()
+    reset_rate_limits()
     environment = {**os.environ, **PRODUCTION, "EMAIL_URL": f"smtp://{LOOPBACK}:{server.port}"}
     command = ["celery", "--quiet", "--app", "config", "worker", "--loglevel", "INFO", "--concurrency", str(processes)]
     log = server.arrivals.with_name("worker.log")
@@ -208,14 +208,14 @@ def worker(processes: int, server: Sink) -> Iterator[Worker]:
         stop(process, SIGTERM, patience=20)
 
 
-def write_to_everybody(number: int) -> None:
+def queue_activation_mails(number: int) -> None:
     """So many activation mails, to the same people again where there are more mails than people."""
     with connection.cursor() as cursor:
         times = -(-number // MAILS)
-        cursor.execute(EVERYBODY_IS_WRITTEN_TO, [Kind.ACTIVATION, Priority.BULK, times, number])
+        cursor.execute(QUEUE_ACTIVATION_MAILS, [Kind.ACTIVATION, Priority.BULK, times, number])
 
 
-def forget_mails() -> None:
+def delete_mails() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM outbox_message")
         cursor.execute("VACUUM ANALYZE outbox_message")

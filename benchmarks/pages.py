@@ -8,7 +8,7 @@ import os
 
 from django.urls import reverse
 
-from benchmarks.people import account_page, wizard_pages
+from benchmarks.accounts import account_page, wizard_pages
 from benchmarks.serving import Measured, Server, medians, portal, visits
 from benchmarks.timing import ROUNDS
 
@@ -23,14 +23,14 @@ def measure() -> str:
     with portal() as ours, portal(settings_module="benchmarks.reference_settings") as reference:
         measured = measured_pages(ours, reference, pages)
     own, stock = measured.pop("own hello"), measured.pop("hello")
-    hellos = f"“hello” with the nine of any site: {said(stock)}; with the portal’s middleware: {said(own)}"
-    return "\n".join([f"Pages, 16 connections, 2 web processes. {hellos}", *compared(measured, own, stock)])
+    hellos = f"“hello” with the nine of any site: {describe(stock)}; with the portal’s middleware: {describe(own)}"
+    return "\n".join([f"Pages, 16 connections, 2 web processes. {hellos}", *comparison(measured, own, stock)])
 
 
-def compared(measured: dict[str, Measured], own: Measured, stock: Measured) -> list[str]:
+def comparison(measured: dict[str, Measured], own: Measured, stock: Measured) -> list[str]:
     """A line for each page."""
     return [
-        f"{name}: {said(page)}; {page.cpu / own.cpu:.1f} × hello with the same middleware, "
+        f"{name}: {describe(page)}; {page.cpu / own.cpu:.1f} × hello with the same middleware, "
         f"{page.cpu / stock.cpu:.1f} × with the nine; p99 {page.p99 / page.p50:.1f} × p50"
         for name, page in measured.items()
     ]
@@ -58,5 +58,5 @@ def one_round(ours: Server, reference: Server, pages: dict[str, Page]) -> dict[s
     }
 
 
-def said(page: Measured) -> str:
+def describe(page: Measured) -> str:
     return f"{page.cpu:.1f} ms of CPU ({page.requests_per_second:,.0f}/s, p50 {page.p50:.0f} ms)"

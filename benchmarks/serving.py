@@ -1,4 +1,4 @@
-"""The portal behind gunicorn as in production, and what it takes to answer a crowd of browsers.
+"""The portal behind gunicorn as in production, and what it costs to answer many browsers.
 
     with portal(processes=2) as server:
         measured = server.measure(visits("/connexion/", number=300), connections=16)
@@ -51,7 +51,7 @@ addresses = count(1)
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """One request: a POST when there are fields to send; the CSRF token comes by itself."""
 
     path: str
@@ -61,19 +61,21 @@ class Ask:
 
 @dataclass(frozen=True)
 class Visit:
-    """What one browser asks, one after the other, with cookies and a client address of its own."""
+    """What one browser requests, one after the other, with cookies and a client address of its own."""
 
-    asks: Sequence[Ask]
+    requests: Sequence[Request]
     cookies: dict[str, str] = field(default_factory=dict)
 
     def plan(self) -> dict[str, object]:
-        asks = [{"path": ask.path, "fields": ask.fields, "expected": ask.expected} for ask in self.asks]
-        return {"asks": asks, "cookies": {CSRF_COOKIE: CSRF_TOKEN, **self.cookies}, "address": new_address()}
+        requests = [
+            {"path": request.path, "fields": request.fields, "expected": request.expected} for request in self.requests
+        ]
+        return {"requests": requests, "cookies": {CSRF_COOKIE: CSRF_TOKEN, **self.cookies}, "address": new_address()}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a crowd saw, and what it cost. Times are milliseconds; CPU is that of the web processes, for one request."""
+    """What the load generator saw. Times are milliseconds; CPU is that of the web processes, for one request."""
 
     requests: int
     seconds: float
@@ -95,7 +97,7 @@ class Server:
 
     @property
     def web_processes(self) -> list[int]:
-        """Those that answer; the one that keeps them is left out."""
+        """The worker processes, without the gunicorn master."""
         return children(self.process.pid)
 
     def cpu_seconds(self) -> float:
@@ -107,10 +109,10 @@ class Server:
         return sum(proportional_kib(pid) for pid in self.web_processes) / len(self.web_processes) / 1024
 
     def measure(self, visits: Sequence[Visit], *, connections: int = 16) -> Measured:
-        """Let a crowd make these visits. Raises AssertionError when an answer is not the expected one."""
-        forget_limits()
+        """Make these visits. Raises AssertionError when an answer is not the expected one."""
+        reset_rate_limits()
         before, database_before = self.cpu_seconds(), database_cpu_seconds()
-        seen = crowd(self.port, visits, connections)
+        seen = run_load(self.port, visits, connections)
         cpu, database_cpu = self.cpu_seconds() - before, database_cpu_seconds() - database_before
         assert not seen["failures"], (seen["failures"][:3], tail(self.log, 3))
         times = sorted(seen["milliseconds"])
@@ -128,7 +130,7 @@ class Server:
 def portal(
     *, processes: int = 2, threads: int = WEB_THREADS, settings_module: str = "benchmarks.settings", **environment: str
 ) -> Iterator[Server]:
-    """The portal, or with another settings module what it is compared with; warm once it is there."""
+    """Start the portal, or the reference with another settings module, and warm it up."""
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as directory, listen() as listener:
         log = Path(directory) / "web.log"
         bind = f"fd://{listener.fileno()}"
@@ -154,7 +156,7 @@ def portal(
 def warm_up(server: Server, processes: int) -> None:
     """Wait until each process has answered, has read what it reads once, and has opened its connections."""
     wait_until(lambda: len(server.web_processes) == processes, server.log)
-    crowd(server.port, [Visit([Ask("/hello/"), Ask("/sante/pret")])] * 20 * processes, 16)
+    run_load(server.port, [Visit([Request("/hello/"), Request("/sante/pret")])] * 20 * processes, 16)
 
 
 def environment_of_servers(settings_module: str) -> dict[str, str]:
@@ -189,8 +191,8 @@ def static_files() -> str:
     return directory.name
 
 
-def crowd(port: int, visits: Sequence[Visit], connections: int) -> dict:
-    """Let another process make the visits; what it saw."""
+def run_load(port: int, visits: Sequence[Visit], connections: int) -> dict:
+    """Make the visits from another process; return what it measured."""
     plan = {"port": port, "host": HOST, "connections": connections, "visits": [visit.plan() for visit in visits]}
     done = run(
         [sys.executable, "-m", "benchmarks.load"], input=json.dumps(plan).encode(), stdout=PIPE, cwd=PROJECT, check=True
@@ -200,7 +202,7 @@ def crowd(port: int, visits: Sequence[Visit], connections: int) -> dict:
 
 def visits(path: str, *, number: int, cookies: dict[str, str] | None = None) -> list[Visit]:
     """As many visits that look at one page."""
-    return [Visit([Ask(path)], cookies or {}) for _ in range(number)]
+    return [Visit([Request(path)], cookies or {}) for _ in range(number)]
 
 
 def medians(rounds: Sequence[Measured]) -> Measured:
@@ -232,14 +234,14 @@ def session_with(**facts: object) -> dict[str, str]:
     return {SESSION_COOKIE: str(session.session_key)}
 
 
-def forget_limits() -> None:
-    """Redis without what it has counted; nobody here is to be slowed down for asking often."""
+def reset_rate_limits() -> None:
+    """Empty Redis, so that no rate limit slows the measurement."""
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.flushdb()
 
 
 def new_address() -> str:
-    """A client address that nobody had before."""
+    """A client address that was not used before."""
     number = next(addresses)
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 

@@ -1,4 +1,4 @@
-"""A mail server that keeps nothing, in a process of its own and faster than whoever it is to measure.
+"""A mail server that keeps nothing, in a process of its own and faster than the sender that it measures.
 
 `python -m benchmarks.smtp_sink ARRIVALS` prints its port; for each mail it writes to the file ARRIVALS one line with
 the instant (of the machine's monotonic clock) and the recipient.

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from benchmarks import MEASUREMENTS, journeys, people
+from benchmarks import MEASUREMENTS, accounts, journeys
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def test_every_measurement_is_there_and_explained():
 
 
 def test_its_people_stand_where_they_are_looked_at():
-    for name, (path, cookies) in {**people.wizard_pages(), "account": people.account_page()}.items():
+    for name, (path, cookies) in {**accounts.wizard_pages(), "account": accounts.account_page()}.items():
         browser, [key] = Client(), cookies.values()
         browser.cookies[settings.SESSION_COOKIE_NAME] = key
         assert browser.get(path).status_code == 200, name

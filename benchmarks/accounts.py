@@ -1,4 +1,4 @@
-"""People to measure with, and the visits of their browsers."""
+"""Accounts to measure with, and the cookies of their browsers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ Answer = Callable[[Account], object]
 
 
 def newcomers(number: int) -> list[Account]:
-    """People whom HR has just recorded."""
+    """Pending accounts."""
     return Account.objects.bulk_create(newcomer(next(numbers)) for _ in range(number))
 
 
@@ -60,8 +60,7 @@ def activation(account: Account) -> None:
     complete_activation(account=account, password=A_GOOD_PASSWORD)
 
 
-def somebody(*answers: Answer) -> Account:
-    """Somebody who has given these answers."""
+def account_with(*answers: Answer) -> Account:
     [account] = newcomers(1)
     for answer in answers:
         answer(account)
@@ -77,8 +76,8 @@ def token_of(account: Account) -> str:
     return activation_link.token(account, activation_link.deadline(timezone.now()))
 
 
-def inside_the_activation(account: Account, *, begun: bool = True) -> dict[str, str]:
-    """The cookie of a browser that has opened the link, and pressed the button of the first page."""
+def wizard_cookie(account: Account, *, begun: bool = True) -> dict[str, str]:
+    """The session cookie after the link was opened and, if `begun`, the activation started."""
     opened = activation_link.open(token_of(account))
     now = int(timezone.now().timestamp())
     visit = WizardSession(account.pk, opened.fingerprint, int(opened.deadline.timestamp()), now, now, begun)
@@ -86,7 +85,7 @@ def inside_the_activation(account: Account, *, begun: bool = True) -> dict[str, 
 
 
 def wizard_pages() -> dict[str, tuple[str, dict[str, str]]]:
-    """Address and cookie of each page of the activation, as somebody meets it who has come that far."""
+    """Address and cookie of each page of the activation, for an account that has reached it."""
     stands: Sequence[tuple[str, tuple[Answer, ...]]] = (
         ("activation-charter", ()),
         ("activation-directory", (charter,)),
@@ -94,12 +93,12 @@ def wizard_pages() -> dict[str, tuple[str, dict[str, str]]]:
         ("activation-verification", (charter, directory, forwarding)),
         ("activation-password", (charter, directory, mailbox)),
     )
-    welcome = (reverse("activation"), inside_the_activation(somebody(), begun=False))
-    steps = {name: (reverse(name), inside_the_activation(somebody(*answers))) for name, answers in stands}
+    welcome = (reverse("activation"), wizard_cookie(account_with(), begun=False))
+    steps = {name: (reverse(name), wizard_cookie(account_with(*answers))) for name, answers in stands}
     return {"activation": welcome, **steps}
 
 
 def account_page() -> tuple[str, dict[str, str]]:
-    """Address and cookie of the page of somebody's own account."""
-    account = somebody(charter, directory, mailbox, activation)
+    """Address and cookie of the account page."""
+    account = account_with(charter, directory, mailbox, activation)
     return reverse("account"), signed_in(account)
