@@ -59,7 +59,7 @@ class Browser:
         self.socket: socket.socket | None = None
         self.requests: Iterator[dict[str, Any]] = iter(())
 
-    def ask_next(self) -> bool:
+    def send_next_request(self) -> bool:
         """Send the next request; False when there is none left."""
         while (request := next(self.requests, None)) is None:
             visit = next(self.visits, None)
@@ -72,7 +72,7 @@ class Browser:
             )
         self.request, self.answer, self.began = request, Answer(), perf_counter()
         self.connect()
-        self.socket.sendall(self.request())
+        self.socket.sendall(self.encode_request())
         return True
 
     def connect(self) -> None:
@@ -80,7 +80,7 @@ class Browser:
             self.socket = socket.create_connection(("127.0.0.1", self.plan["port"]), SECONDS_TO_ANSWER)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def request(self) -> bytes:
+    def encode_request(self) -> bytes:
         """The request as a proxy that has ended TLS passes it on."""
         fields = self.request["fields"]
         host = self.plan["host"]
@@ -115,7 +115,7 @@ class Browser:
         self.answer.ended = not piece
         return self.answer.is_whole
 
-    def note(self) -> None:
+    def record(self) -> None:
         """Record the time and the status, keep the cookies, close a connection that the server does not keep."""
         self.seen["milliseconds"].append((perf_counter() - self.began) * 1000)
         if self.answer.status != self.request["expected"]:
@@ -156,7 +156,7 @@ def run_load(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def send_next(waiting: selectors.BaseSelector, browser: Browser) -> None:
-    if browser.ask_next():
+    if browser.send_next_request():
         waiting.register(browser.socket, selectors.EVENT_READ, browser)
 
 
@@ -169,7 +169,7 @@ def answered(waiting: selectors.BaseSelector) -> Iterable[Browser]:
         connection, browser = key.fileobj, key.data
         if browser.receive():
             waiting.unregister(connection)
-            browser.note()
+            browser.record()
             yield browser
 
 
