@@ -20,8 +20,8 @@ from accounts.models import Account
 from benchmarks.serving import PROJECT, database_url
 from benchmarks.timing import ROUNDS, seconds
 from core.email_typos import COMMON_DOMAINS
+from hr_feed.columns import COLUMNS
 from hr_feed.importer import import_feed
-from hr_feed.parsing.columns import COLUMNS
 from tests.agents.bulk_data import BEGINNINGS, ENDS, GIVEN_NAMES
 
 ROWS = int(os.environ.get("BENCH_ROWS", "50000"))

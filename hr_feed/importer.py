@@ -1,4 +1,4 @@
-"""Importing a file: read, check, apply; each chunk of rows is all or nothing and can be done again (AVL-09)."""
+"""Reads, checks and applies an HR file in chunks. Each chunk is one transaction and idempotent."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,20 +16,20 @@ from accounts.models import Account
 from core.celery import enqueue_on_commit
 from hr_feed.parsing.parser import FeedFile
 from hr_feed.parsing.rows import Person, RowChecker
+from hr_feed.preview import example_of_change, example_of_newcomer
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Problem, Severity
-from hr_feed.report_examples import example_of_change, example_of_newcomer
 from hr_feed.sync.apply import Changes, apply
-from hr_feed.sync.diff import AccountDifference, differences, lines_of_newcomers, lines_with_a_known_recovery_address
+from hr_feed.sync.diff import AccountDifference, differences, lines_with_a_known_recovery_address, new_lines
 from hr_feed.sync.login_assignment import assign_logins
 from hr_feed.sync.staging import staged
 from outbox.tasks import send_due_messages
 
-#: Told how many lines of how many have been dealt with.
+#: Called with the lines read, and the lines of the file.
 Progress = Callable[[int, int], None]
 
 ROWS_IN_A_CHUNK = 5_000
-#: A chunk takes less than a second; the limits are for a server under load. The indexes of a chunk are in memory: when
-#: the planner thinks of a disk, it reads every account instead, once for each chunk.
+#: A chunk takes less than a second; the limits are for a server under load. The planner would scan every account for
+#: each chunk when it assumes a disk; the indexes are in memory.
 CHUNK_LIMITS = """
 SET LOCAL statement_timeout = '120s';
 SET LOCAL lock_timeout = '60s';
@@ -47,16 +47,15 @@ SHARED = _("Quelqu’un d’autre a la même adresse de secours")
 def import_feed(
     stream: BinaryIO, *, dry_run: bool = False, progress: Progress | None = None, actor: Account | None = None
 ) -> ImportReport:
-    """Bring the accounts in line with an HR file; with `dry_run`, only say what would happen.
+    """Create and update accounts from an HR file; with `dry_run`, only report what would change.
 
-    `stream` is binary and can be read twice; `actor` is the agent who imports, for the journal. Good rows go in while
-    bad ones are reported. What was committed before an import was killed is unchanged when it is run again. Raises
-    FeedUnreadable, before anything is changed, when nothing of the file can be taken.
+    `stream` is seekable; `actor` is the agent who imports, for the journal. Good rows are imported, bad ones reported.
+    An import that was killed can be run again. Raises UnreadableFile before any change.
     """
     feed = FeedFile(stream)
     run = _Preview(feed.columns) if dry_run else _Import(feed.columns, actor)
-    for chunk in _made_ahead(_checked_chunks(feed)):
-        run.take(chunk)
+    for chunk in _prefetched(_checked_chunks(feed)):
+        run.process(chunk)
         if progress:
             progress(chunk.lines_read, feed.lines)
     run.finish()
@@ -65,26 +64,25 @@ def import_feed(
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Some thousand rows, checked: how many, the good ones by line, what there is to say, how far the reading is."""
-
     rows: int
+    #: Good rows by line.
     people: dict[int, Person]
     problems: list[Problem]
     lines_read: int
 
 
 def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
-    checker = RowChecker(timezone.localdate())
+    checker = RowChecker()
     rows = iter(feed)
-    # Only what has been checked is kept: a hostile text is long.
+    # Keep checked rows only: the text of a hostile row is long.
     while checked := [checker.check(row) for row in islice(rows, ROWS_IN_A_CHUNK)]:
         people = {row.person.line: row.person for row in checked if row.person}
         problems = [problem for row in checked for problem in row.problems]
         yield _Chunk(len(checked), people, problems, feed.lines_read)
 
 
-def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-    """The same chunks: each is read and checked in a thread while the database works on the one before."""
+def _prefetched(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    """Read and check each chunk in a thread while the database works on the one before."""
     language = get_language()
 
     def make() -> _Chunk | None:
@@ -99,36 +97,33 @@ def _made_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
 
 
 class _Preview:
-    """Finds out what an import would do, one chunk of rows after the other."""
-
     def __init__(self, columns: frozenset[str]) -> None:
         self.report = ImportReport()
         self._columns = columns
         self._today = timezone.localdate()
 
-    def take(self, chunk: _Chunk) -> None:
-        """Settle the good rows in one transaction, count everything."""
-        self._tell(chunk.problems)
+    def process(self, chunk: _Chunk) -> None:
+        self._report(chunk.problems)
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(CHUNK_LIMITS)
                 cursor.execute(ONE_CHUNK_AT_A_TIME)
             with staged(chunk.people.values()):
                 changes = self._changes(chunk.people)
-                self._warn_of_known_addresses(changes, chunk.people)
-                self._settle(changes, chunk.people)
+                self._warn_about_shared_addresses(changes, chunk.people)
+                self._write(changes, chunk.people)
         self._count(chunk, changes)
 
     def finish(self) -> None:
-        """Everything has been read."""
+        """Called after the last chunk."""
 
-    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
-        """Nothing is changed by looking: show the first of those who would be."""
+    def _write(self, changes: Changes, people: dict[int, Person]) -> None:
+        """Change nothing; keep the first examples."""
         report = self.report
         newcomers = changes.newcomers[: MOST_EXAMPLES - len(report.newcomers)]
         report.newcomers += [example_of_newcomer(newcomer.person) for newcomer in newcomers]
-        touched = [difference for difference in changes.differences if difference.fields or difference.is_correction]
-        shown = touched[: MOST_EXAMPLES - len(report.changed)]
+        changed = [difference for difference in changes.differences if difference.fields or difference.is_correction]
+        shown = changed[: MOST_EXAMPLES - len(report.changed)]
         accounts = Account.objects.in_bulk([difference.account_id for difference in shown])
         report.changed += [
             example_of_change(difference, people[difference.line], accounts[difference.account_id])
@@ -136,56 +131,53 @@ class _Preview:
         ]
 
     def _changes(self, people: dict[int, Person]) -> Changes:
-        newcomers, nameless = assign_logins([people[line] for line in lines_of_newcomers()])
-        changes = Changes(newcomers, nameless, differences(columns=self._columns, today=self._today))
-        self._tell(nameless)
-        self._warn_of_what_is_kept(changes.differences, people)
+        newcomers, refused = assign_logins([people[line] for line in new_lines()])
+        changes = Changes(newcomers, refused, differences(columns=self._columns, today=self._today))
+        self._report(refused)
+        self._warn_about_kept_values(changes.differences, people)
         return changes
 
-    def _warn_of_what_is_kept(self, found: Sequence[AccountDifference], people: dict[int, Person]) -> None:
+    def _warn_about_kept_values(self, found: Sequence[AccountDifference], people: dict[int, Person]) -> None:
         for difference in found:
             person = people[difference.line]
             if difference.is_proposal:
-                self._tell([_problem(person, "recovery_address", Severity.PROPOSAL, PROPOSED)])
+                self._report([_problem(person, "recovery_address", Severity.PROPOSAL, PROPOSED)])
             if difference.other_institutional_address:
-                self._tell([_problem(person, "institutional_address", Severity.WARNING, LOGIN_KEPT)])
+                self._report([_problem(person, "institutional_address", Severity.WARNING, LOGIN_KEPT)])
 
-    def _warn_of_known_addresses(self, changes: Changes, people: dict[int, Person]) -> None:
+    def _warn_about_shared_addresses(self, changes: Changes, people: dict[int, Person]) -> None:
         lines = [newcomer.person.line for newcomer in changes.newcomers]
         lines += [difference.line for difference in changes.corrections]
-        doubtful = [line for line in lines if not people[line].shares_recovery_address]
-        for line in lines_with_a_known_recovery_address(doubtful):
-            self._tell([_problem(people[line], "recovery_address", Severity.WARNING, SHARED)])
+        unchecked = [line for line in lines if not people[line].shares_recovery_address]
+        for line in lines_with_a_known_recovery_address(unchecked):
+            self._report([_problem(people[line], "recovery_address", Severity.WARNING, SHARED)])
 
     def _count(self, chunk: _Chunk, changes: Changes) -> None:
         report = self.report
-        touched = sum(1 for difference in changes.differences if difference.is_a_change)
+        changed = sum(1 for difference in changes.differences if difference.is_a_change)
         report.read += chunk.rows
         report.created += len(changes.newcomers)
         report.updated += len(changes.updates)
         report.corrected += len(changes.corrections)
         report.proposed += len(changes.proposals)
         report.closing += sum(difference.leaves for difference in changes.differences)
-        report.refused += chunk.rows - len(chunk.people) + len(changes.nameless)
-        report.unchanged += len(chunk.people) - len(changes.nameless) - len(changes.newcomers) - touched
+        report.refused += chunk.rows - len(chunk.people) + len(changes.refused)
+        report.unchanged += len(chunk.people) - len(changes.refused) - len(changes.newcomers) - changed
 
-    def _tell(self, problems: Iterable[Problem]) -> None:
+    def _report(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
-            self.report.tell(problem)
+            self.report.add(problem)
 
 
 class _Import(_Preview):
-    """Brings the accounts in line, one transaction for each chunk of rows."""
-
     def __init__(self, columns: frozenset[str], actor: Account | None) -> None:
         super().__init__(columns)
         self._actor = actor
 
     def finish(self) -> None:
-        """Wake a worker, once: mails wait."""
         enqueue_on_commit(send_due_messages)
 
-    def _settle(self, changes: Changes, people: dict[int, Person]) -> None:
+    def _write(self, changes: Changes, people: dict[int, Person]) -> None:
         apply(changes, people=people, columns=self._columns, today=self._today, actor=self._actor)
 
 

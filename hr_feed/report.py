@@ -1,4 +1,4 @@
-"""What an import did, and what it could not do, line by line."""
+"""Counts and problems of an import."""
 
 import csv
 from dataclasses import dataclass, field
@@ -10,16 +10,13 @@ from django.utils.translation import gettext_lazy as _
 
 from core.csv import escape_formula
 
-#: More lines than anybody reads; the others are only counted, so that a hostile file cannot fill the memory.
+#: Further problems are only counted, so that a hostile file cannot fill the memory.
 MOST_PROBLEMS = 50_000
-
-#: As many as somebody looks through before saying yes.
+#: Shown in the preview.
 MOST_EXAMPLES = 200
 
 
 class Severity(models.TextChoices):
-    """What a problem means for its row."""
-
     ERROR = "error", _("erreur")
     WARNING = "warning", _("avertissement")
     PROPOSAL = "proposal", _("proposition")
@@ -27,7 +24,7 @@ class Severity(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something to tell about one cell. It quotes nothing of the file but the checked `hr_id` (PRV-04)."""
+    """`reason` quotes nothing of the file, `hr_id` is validated: the report holds no personal data."""
 
     line: int
     hr_id: str
@@ -38,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A column that changes; `old` and `new` are None where the values must not be shown (PRV-04)."""
+    """`old` and `new` are None in columns whose values are not shown."""
 
     column: str
     old: str | None = None
@@ -47,7 +44,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Somebody of the file, for whoever looks at a preview; `changes` is empty for newcomers."""
+    """`changes` is empty for new people."""
 
     line: int
     hr_id: str
@@ -57,9 +54,9 @@ class Example:
 
 @dataclass(slots=True)
 class ImportReport:
-    """Rows counted by what became of them. A row can be both updated and corrected, and who is `closing` is updated.
+    """Rows by outcome. A row can be updated and corrected; `closing` rows are among the updated ones.
 
-    A preview has examples too: the first newcomers and the first people who change.
+    `newcomers` and `changed` are the examples of a preview.
     """
 
     read: int = 0
@@ -76,8 +73,7 @@ class ImportReport:
     newcomers: list[Example] = field(default_factory=list, compare=False)
     changed: list[Example] = field(default_factory=list, compare=False)
 
-    def tell(self, problem: Problem) -> None:
-        """Keep a problem, or only count it when there are too many already."""
+    def add(self, problem: Problem) -> None:
         self.warnings += problem.severity == Severity.WARNING
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
@@ -85,7 +81,7 @@ class ImportReport:
             self.problems_left_out += 1
 
     def write_csv(self, file: TextIO) -> None:
-        """Write the problems in the order of the file, for a spreadsheet that reads French CSV."""
+        """Write the problems in the order of the file, as French CSV."""
         writer = csv.writer(file, delimiter=";")
         writer.writerow([gettext("ligne"), "hr_id", gettext("colonne"), gettext("gravité"), gettext("raison")])
         for problem in sorted(self.problems, key=lambda problem: problem.line):

@@ -9,7 +9,7 @@ from django.core.management import get_commands
 
 from accounts.enums import LockReason
 from core import rate_limits as limits
-from hr_feed.parsing.columns import COLUMNS
+from hr_feed.columns import COLUMNS
 from outbox.enums import Status
 
 PROJECT = Path(__file__).resolve().parent.parent

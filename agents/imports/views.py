@@ -13,8 +13,8 @@ from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.imports.forms import ApprovalForm, HrFileForm
 from agents.imports.presenters import counts, good_rows, result, sections, would_write
+from hr_feed.columns import optional_columns, required_columns
 from hr_feed.models import HrImport, ImportState
-from hr_feed.parsing.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from hr_feed.uploads import services as receiving
 from hr_feed.uploads.sanity_checks import failed_checks
 
@@ -39,8 +39,8 @@ class ImportsView(AgentView, FormView):
         return super().get_context_data(
             **kwargs,
             imports=[(one, result(one)) for one in imports],
-            required_columns=REQUIRED_COLUMNS,
-            optional_columns=OPTIONAL_COLUMNS,
+            required_columns=required_columns(),
+            optional_columns=optional_columns(),
             largest=settings.HR_FILE_LARGEST_MB,
         )
 

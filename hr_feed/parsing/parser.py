@@ -1,11 +1,12 @@
-"""From the bytes of a file to rows of text, without ever holding more than a few lines.
+"""Reads a CSV file line by line.
 
-A line that cannot be read spoils only itself: a forgotten quotation mark must not swallow the people behind it.
+A malformed line loses only itself: an unclosed quotation mark must not swallow the rows after it.
 """
 
 import codecs
 import csv
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hr_feed.parsing.columns import COLUMNS, column_name, missing_columns, names_a_password, repeated_columns
+from hr_feed.columns import COLUMNS, required_columns
 
+PASSWORD_WORDS = ("password", "passwd", "passphrase", "motdepasse", "motpasse", "mdp", "pwd")
 LARGEST_FILE = 200_000_000
-#: Three times the people of the largest French university; what is remembered of each line must fit in memory.
+#: Three times the largest French university. RowChecker keeps some values of every line in memory.
 MOST_LINES = 300_000
 LONGEST_LINE = 20_000
 MOST_LINES_IN_A_ROW = 20
@@ -27,7 +29,7 @@ BLOCK = 1 << 20
 DELIMITERS = ";,"
 BOM = "\ufeff"
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-#: ZIP, which workbooks are too, and the workbooks before 2007.
+#: ZIP (also XLSX and ODS), and XLS.
 WORKBOOK_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 UTF_8_SEQUENCES = re.compile(rb"(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+")
@@ -38,12 +40,12 @@ MALFORMED = gettext_lazy("Cette ligne n’a pas les colonnes de la première, ou
 
 
 class UnreadableFile(Exception):
-    """Nothing of the file can be taken; the message says why, in one sentence for a person."""
+    """No row can be read. The message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as text, known columns only; or, with a `fault`, a line that could not be read."""
+    """The known columns of a row; with a `fault`, a line that could not be read."""
 
     line: int
     cells: dict[str, str]
@@ -52,17 +54,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a first look at the whole file says."""
-
     lines: int
     encoding: str
 
 
 class FeedFile:
-    """A CSV file whose first line has been understood; iterate over its rows, once.
-
-    `stream` is binary and can be read twice. Raises FeedUnreadable.
-    """
+    """Checks size, encoding and header; iterate over its rows, once. `stream` is seekable. Raises UnreadableFile."""
 
     def __init__(self, stream: BinaryIO) -> None:
         survey = survey_of(stream)
@@ -74,7 +71,6 @@ class FeedFile:
 
     @property
     def lines_read(self) -> int:
-        """How far the reading has come."""
         return self._lines.number
 
     def __iter__(self) -> Iterator[Row]:
@@ -92,7 +88,7 @@ class FeedFile:
         return Row(line, {column: values[place] for place, column in self._places}) if any(values) else None
 
     def _values(self, text: str) -> list[str] | None:
-        """One value for each heading, taking in the next lines while a quotation mark is open; None when malformed."""
+        """Joins the next lines while a quotation mark is open. None: malformed."""
         following: list[str] = []
         while text.count('"') % 2 and len(following) < MOST_LINES_IN_A_ROW and len(text) <= LONGEST_LINE:
             next_line = self._lines.take()
@@ -106,7 +102,7 @@ class FeedFile:
         return values
 
     def _fitted(self, values: list[str] | None, *, exactly: bool) -> list[str] | None:
-        """As many values as headings: spreadsheets leave out empty cells at the end, or add some."""
+        """Pads or cuts empty cells at the end: spreadsheets leave them out, or add some."""
         width = len(self._headings)
         if values is None or any(values[width:]) or (exactly and len(values) != width):
             return None
@@ -114,8 +110,6 @@ class FeedFile:
 
 
 class _Lines:
-    """Numbered lines of text; some can be put back."""
-
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         self.number = 0
         self._stream = stream
@@ -124,18 +118,17 @@ class _Lines:
         stream.seek(0)
 
     def take(self) -> str | None:
-        """The next line without its end; of one that is too long, its beginning. None after the last."""
+        """The next line, cut when it is too long. None: end of file."""
         text = self._waiting.popleft() if self._waiting else self._read()
         self.number += text is not None
         return text
 
     def put_back(self, lines: list[str]) -> None:
-        """Have these lines read again."""
         self._waiting.extendleft(reversed(lines))
         self.number -= len(lines)
 
     def _read(self) -> str | None:
-        # A character takes four bytes at most: what is cut here has more characters than a line may have.
+        # A character takes four bytes at most, so a line that is cut here is still longer than LONGEST_LINE.
         line = self._stream.readline(4 * (LONGEST_LINE + 1))
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -146,7 +139,7 @@ class _Lines:
 
 
 def survey_of(stream: BinaryIO) -> Survey:
-    """Look at the whole file once: its size, its lines, its encoding. Raises FeedUnreadable."""
+    """Read the whole file once for its size, lines and encoding. Raises UnreadableFile."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = lines = 0
     is_utf_8, last_block = True, b""
@@ -170,7 +163,6 @@ def survey_of(stream: BinaryIO) -> Survey:
     if size == 0:
         raise UnreadableFile(_("Le fichier est vide."))
     is_utf_8 = is_utf_8 and _decodes(decoder, b"", final=True)
-    # The last line may have no end.
     return Survey(lines if last_block.endswith(b"\n") else lines + 1, "utf-8" if is_utf_8 else _encoding_of(stream))
 
 
@@ -196,10 +188,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = 
 
 
 def _encoding_of(stream: BinaryIO) -> str:
-    """The encoding of what is not UTF-8 throughout: mostly UTF-8 with some damaged lines, CP1252, or Latin-9.
-
-    The bytes 80 to 9F, which Latin-9 does not use, tell CP1252.
-    """
+    """Of a file that is not valid UTF-8: UTF-8 with damaged lines, CP1252 (which uses bytes 80 to 9F) or Latin-9."""
     high = in_sequences = 0
     has_cp1252 = False
     for block in _blocks(stream):
@@ -221,7 +210,7 @@ def _header(first_line: str | None) -> tuple[str, list[str]]:
 
 
 def _headings(text: str, delimiter: str) -> list[str]:
-    return [column_name(heading) for heading in _split(text, delimiter) or []]
+    return [heading.strip().lower() for heading in _split(text, delimiter) or []]
 
 
 def _check_headings(headings: list[str]) -> None:
@@ -230,18 +219,26 @@ def _check_headings(headings: list[str]) -> None:
             _("La première ligne doit nommer les colonnes\N{NO-BREAK SPACE}: %(columns)s")
             % {"columns": ";".join(COLUMNS)}
         )
-    if any(map(names_a_password, headings)):
+    if any(map(_names_a_password, headings)):
         raise UnreadableFile(_("Une colonne porte le nom d’un mot de passe. Retirez-la du fichier."))
+    missing = [name for name in required_columns() if name not in headings]
+    repeated = [name for name in COLUMNS if headings.count(name) > 1]
     for columns, sentence in (
-        (missing_columns(headings), _("Il manque des colonnes\N{NO-BREAK SPACE}: %(columns)s")),
-        (repeated_columns(headings), _("Des colonnes sont en double\N{NO-BREAK SPACE}: %(columns)s")),
+        (missing, _("Il manque des colonnes\N{NO-BREAK SPACE}: %(columns)s")),
+        (repeated, _("Des colonnes sont en double\N{NO-BREAK SPACE}: %(columns)s")),
     ):
         if columns:
             raise UnreadableFile(sentence % {"columns": ", ".join(columns)})
 
 
+def _names_a_password(heading: str) -> bool:
+    plain = unicodedata.normalize("NFKD", heading[:200]).encode("ascii", "ignore").decode()
+    letters = re.sub(r"[^a-z]", "", plain.lower())
+    return any(word in letters for word in PASSWORD_WORDS)
+
+
 def _split(text: str, delimiter: str) -> list[str] | None:
-    # Most lines have nothing for which a CSV reader would be needed.
+    # Most lines need no CSV reader.
     if '"' not in text and "\r" not in text:
         return text.split(delimiter)
     try:

@@ -1,15 +1,16 @@
-"""What one cell of the HR feed may hold, column by column (design §8, INP-02 to INP-04)."""
+"""What one cell of the HR file may hold, column by column."""
 
 import re
 from datetime import date
 from typing import NoReturn
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.enums import Category
-from core.email_addresses import institutional_address_from_login, is_university_address
+from core.email_addresses import external_address, institutional_address_from_login, is_university_address
 from core.phone_numbers import InvalidPhoneNumber, normalize_phone
 from core.text import BLANKS, InvalidText, clean_line
 from hr_feed.sync.login_names import RESERVED_NAMES
@@ -23,7 +24,7 @@ INE = re.compile(r"[0-9A-Z]{11}")
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FRENCH_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 INSTITUTIONAL_LOCAL_PART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
-#: What stands between the letters of a name, and the accents that no letter has taken in.
+#: Characters allowed between the letters of a name, and combining accents.
 IN_NAMES = dict.fromkeys([*map(ord, " -'.·\u2019\u02bc\u2010\u2011"), *range(0x300, 0x370)])
 
 REQUIRED = _("Valeur obligatoire")
@@ -42,7 +43,7 @@ RESERVED = _("Cette adresse est réservée au fonctionnement de la messagerie")
 
 
 class InvalidCell(ValueError):
-    """The cell cannot be taken; `reason` says why, without repeating what it holds."""
+    """`reason` never quotes the cell: the report must hold no personal data."""
 
     def __init__(self, reason: str | Promise) -> None:
         super().__init__(reason)
@@ -50,12 +51,10 @@ class InvalidCell(ValueError):
 
 
 def hr_id(raw: str) -> str:
-    """The key of the person in the HR system."""
     return _matching(HR_ID, required(raw), BAD_HR_ID)
 
 
 def name(raw: str) -> str:
-    """A given or a family name."""
     cleaned = line(raw)
     if not cleaned.translate(IN_NAMES).isalpha():
         _refuse(BAD_NAME)
@@ -74,31 +73,27 @@ def line(raw: str) -> str:
 
 
 def category(raw: str) -> str:
-    """A category of `accounts.enums`."""
     value = required(raw).lower()
     return value if value in CATEGORIES else _refuse(BAD_CATEGORY)
 
 
-def birth_date(raw: str, today: date) -> date:
-    """The day of birth of somebody who is 14 to 100 years old `today` (INP-04)."""
-    born = day(required(raw))
+def birth_date(raw: str) -> date:
+    born, today = day(required(raw)), timezone.localdate()
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     return born if YOUNGEST <= age <= OLDEST else _refuse(BAD_AGE)
 
 
 def start_date(raw: str) -> date:
-    """The first day at the university."""
     return day(required(raw))
 
 
 def end_date(raw: str) -> date | None:
-    """The last day at the university, or None."""
     stated = raw.strip(BLANKS)
     return day(stated) if stated else None
 
 
 def day(text: str) -> date:
-    """A date written 1980-12-31 or 31/12/1980, the year in four digits."""
+    """Accepts 1980-12-31 and 31/12/1980."""
     if match := FRENCH_DATE.fullmatch(text):
         number, month, year = match.groups()
         text = f"{year}-{month:0>2}-{number:0>2}"
@@ -108,12 +103,10 @@ def day(text: str) -> date:
         found = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidCell(BAD_DATE) from error
-    # PostgreSQL and people agree on dates of this calendar only.
     return found if found.year >= 1900 else _refuse(BAD_DATE)
 
 
 def language(raw: str) -> str | None:
-    """One of the portal's languages, or None."""
     stated = raw.strip(BLANKS).lower()
     if not stated:
         return None
@@ -121,7 +114,6 @@ def language(raw: str) -> str | None:
 
 
 def institutional_address(raw: str) -> str:
-    """An address in a domain of the university, which nobody needs for the mail system itself; or ""."""
     if not raw.strip(BLANKS):
         return ""
     address = institutional_address_from_login(raw)
@@ -135,13 +127,12 @@ def institutional_address(raw: str) -> str:
 
 
 def ine(raw: str) -> str:
-    """The student number, 11 characters in capitals, or ""."""
     stated = raw.strip(BLANKS).replace(" ", "").upper()
     return _matching(INE, stated, BAD_INE) if stated else ""
 
 
 def phone(raw: str) -> str:
-    """The number HR knows, in E.164, or ""."""
+    """Returns E.164."""
     stated = raw.strip(BLANKS)
     try:
         return normalize_phone(stated) if stated else ""
@@ -149,8 +140,11 @@ def phone(raw: str) -> str:
         raise InvalidCell(BAD_PHONE) from refusal
 
 
+def recovery_address(raw: str) -> str:
+    return external_address(required(raw))
+
+
 def required(raw: str) -> str:
-    """The value without the blanks around it; CellRefused when nothing is left."""
     return raw.strip(BLANKS) or _refuse(REQUIRED)
 
 

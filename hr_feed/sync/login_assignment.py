@@ -1,4 +1,4 @@
-"""Names for the people of one chunk who have no account yet."""
+"""Gives logins and LDAP names to the new people of one chunk."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ NO_LATIN_LETTER = _("Aucune lettre latine dans le nom\N{NO-BREAK SPACE}: donnez 
 
 
 class Newcomer(NamedTuple):
-    """A new person with the names of the account to make."""
+    """A new person, with the names of their account."""
 
     person: Person
     uid: str
@@ -25,7 +25,7 @@ class Newcomer(NamedTuple):
 
 
 class NameRequest(NamedTuple):
-    """The names that a person would have without homonyms."""
+    """The names without a number for homonyms."""
 
     person: Person
     uid: str
@@ -33,52 +33,50 @@ class NameRequest(NamedTuple):
 
 
 def assign_logins(people: Sequence[Person]) -> tuple[list[Newcomer], list[Problem]]:
-    """The people with their names, in the order of the file; and those who cannot have one."""
-    wishes, problems = _wishes(people)
-    uids, addresses = names_in_use(uids=(wish.uid for wish in wishes), logins=(wish.login for wish in wishes))
-    clerk = _Clerk(uids, addresses)
-    # Addresses that HR has given go first: numbering must not take them.
+    """Returns the new people in the order of the file, and a problem for each who cannot get a login."""
+    requests, problems = _requests(people)
+    uids, addresses = names_in_use(uids=(one.uid for one in requests), logins=(one.login for one in requests))
+    names = _Names(uids, addresses)
+    # Addresses given by HR first: numbering must not take them.
     newcomers = []
-    for wish in sorted(wishes, key=lambda wish: not wish.person.institutional_address):
-        address = clerk.address_for(wish)
+    for request in sorted(requests, key=lambda one: not one.person.institutional_address):
+        address = names.address_for(request)
         if address:
-            newcomers.append(Newcomer(wish.person, clerk.uids.give(wish.uid), address))
+            newcomers.append(Newcomer(request.person, names.uids.give(request.uid), address))
         else:
-            problems.append(_refusal(wish.person, IN_USE))
+            problems.append(_refusal(request.person, IN_USE))
     return sorted(newcomers, key=lambda newcomer: newcomer.person.line), problems
 
 
-class _Clerk:
-    """Knows which names are in use and gives out the others."""
-
+class _Names:
     def __init__(self, uids: set[str], addresses: set[str]) -> None:
         self.uids = NameRegistry(uids)
         self._addresses = addresses
         self._logins = NameRegistry({_local_part(address) for address in addresses})
 
-    def address_for(self, wish: NameRequest) -> str:
-        """The address HR has given, "" when it is in use; or one made from the names."""
-        stated = wish.person.institutional_address
+    def address_for(self, request: NameRequest) -> str:
+        """The address given by HR, or "" when it is in use; else one made from the names."""
+        stated = request.person.institutional_address
         if not stated:
-            return f"{self._logins.give(wish.login)}@{settings.UNIVERSITY_DOMAINS[0]}"
+            return f"{self._logins.give(request.login)}@{settings.UNIVERSITY_DOMAINS[0]}"
         if stated in self._addresses:
             return ""
         self._addresses.add(stated)
-        self._logins.take(wish.login)
+        self._logins.take(request.login)
         return stated
 
 
-def _wishes(people: Sequence[Person]) -> tuple[list[NameRequest], list[Problem]]:
-    wishes, problems = [], []
+def _requests(people: Sequence[Person]) -> tuple[list[NameRequest], list[Problem]]:
+    requests, problems = [], []
     for person in people:
         try:
-            wishes.append(_wish(person))
+            requests.append(_request(person))
         except NoLatinLetter:
             problems.append(_refusal(person, NO_LATIN_LETTER))
-    return wishes, problems
+    return requests, problems
 
 
-def _wish(person: Person) -> NameRequest:
+def _request(person: Person) -> NameRequest:
     login = _local_part(person.institutional_address) or login_base(person.given_name, person.family_name)
     return NameRequest(person, uid_base(person.given_name, person.family_name, login), login)
 

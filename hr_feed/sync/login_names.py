@@ -1,6 +1,6 @@
-"""Names of accounts: the login made from a person's names, and the short LDAP name. Neither is ever given twice.
+"""Makes logins and short LDAP names from people's names.
 
-What is taken stays taken: accounts of people who left keep their names, and homonyms get the next number.
+A name is never given twice: accounts of people who left keep theirs, and homonyms get the next number.
 """
 
 import re
@@ -14,7 +14,7 @@ LONGEST_FAMILY_NAME = 30
 #: With the longest number behind it, 20 characters.
 LONGEST_UID_BASE = 14
 
-#: Letters that are not a plain letter with an accent.
+#: Letters that Unicode does not decompose.
 LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
 )
@@ -36,12 +36,12 @@ RESERVED_NAMES = frozenset(
 
 
 class NoLatinLetter(ValueError):
-    """Nothing in the names can stand in an address."""
+    """The names have no letter that an address can have."""
 
 
 @dataclass(slots=True)
 class NameRegistry:
-    """Names in use; the ones given here join them."""
+    """Names in use. Those given here are added."""
 
     names: set[str]
     _next_number: dict[str, int] = field(default_factory=dict)
@@ -58,12 +58,10 @@ class NameRegistry:
         return candidate
 
     def take(self, name: str) -> None:
-        """Nobody gets this name any more."""
         self.names.add(name)
 
 
 def numbered(base: str, number: int) -> str:
-    """The name of the first person, and of the second and later homonyms."""
     return base if number == 1 else f"{base}{number}"
 
 

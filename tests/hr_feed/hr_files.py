@@ -1,12 +1,13 @@
 """HR files to import, made of people who differ from one ordinary person."""
 
 import csv
+from collections.abc import Iterable
 from io import BytesIO, StringIO
 from typing import Any
 
 from accounts.models import Account
+from hr_feed.columns import COLUMNS
 from hr_feed.importer import import_feed
-from hr_feed.parsing.columns import COLUMNS
 from hr_feed.report import ImportReport
 
 CAMILLE = {
@@ -38,7 +39,7 @@ def another(number: int, **facts: str) -> dict[str, str]:
     return {**CAMILLE, **unlike, **facts}
 
 
-def text_of(*rows: dict[str, str], columns: tuple[str, ...] = COLUMNS, delimiter: str = ";", end: str = "\n") -> str:
+def text_of(*rows: dict[str, str], columns: Iterable[str] = COLUMNS, delimiter: str = ";", end: str = "\n") -> str:
     """The file as text."""
     file = StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator=end)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from accounts.models import Account
 from core.email_addresses import canonical_address
+from hr_feed.columns import COLUMNS
 from hr_feed.importer import import_feed
-from hr_feed.parsing.columns import COLUMNS
 from hr_feed.parsing.parser import UnreadableFile
 from hr_feed.report import MOST_PROBLEMS, ImportReport, Problem, Severity
 from journal.events import Event
@@ -132,7 +132,7 @@ def test_an_account_that_hr_does_not_know_is_never_touched():
 def test_what_is_remembered_of_a_hopeless_file_is_bounded():
     report = ImportReport()
     for line in range(MOST_PROBLEMS + 5):
-        report.tell(Problem(line, "", "hr_id", Severity.ERROR, "?"))
+        report.add(Problem(line, "", "hr_id", Severity.ERROR, "?"))
 
     assert (len(report.problems), report.problems_left_out) == (MOST_PROBLEMS, 5)
 

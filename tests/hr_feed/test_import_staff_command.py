@@ -80,7 +80,7 @@ def test_a_report_that_cannot_be_written_is_found_out_before_anything_changes(fi
 def test_no_cell_of_the_report_is_a_formula(cell):
     """ADM-07"""
     report = ImportReport()
-    report.tell(Problem(2, cell, cell, Severity.ERROR, f'{cell};"\n'))
+    report.add(Problem(2, cell, cell, Severity.ERROR, f'{cell};"\n'))
     output = StringIO(newline="")
 
     report.write_csv(output)
