@@ -1,4 +1,4 @@
-"""HR files to import, made of people who differ from one ordinary person."""
+"""HR files to import, made of rows that differ from one ordinary row."""
 
 import csv
 from collections.abc import Iterable
@@ -28,19 +28,17 @@ CAMILLE = {
 
 
 def row(**facts: str) -> dict[str, str]:
-    """Camille Durand, but for these facts."""
     return {**CAMILLE, **facts}
 
 
 def another(number: int, **facts: str) -> dict[str, str]:
-    """Somebody who shares nothing with Camille, nor with anybody of another number."""
+    """Another person: no identifier, name or address in common with other numbers."""
     letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
     unlike = {"hr_id": f"HR{number}", "family_name": f"Nom{letters}", "recovery_address": f"p{number}@exemple.net"}
     return {**CAMILLE, **unlike, **facts}
 
 
 def text_of(*rows: dict[str, str], columns: Iterable[str] = COLUMNS, delimiter: str = ";", end: str = "\n") -> str:
-    """The file as text."""
     file = StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator=end)
     writer.writerow(columns)
@@ -49,20 +47,16 @@ def text_of(*rows: dict[str, str], columns: Iterable[str] = COLUMNS, delimiter: 
 
 
 def stream_of(*rows: dict[str, str], **shape: Any) -> BytesIO:
-    """The file as a stream, in UTF-8."""
     return BytesIO(text_of(*rows, **shape).encode())
 
 
 def imported(*rows: dict[str, str], **options: Any) -> ImportReport:
-    """What importing a file of these rows reports."""
     return import_feed(stream_of(*rows), **options)
 
 
-def told(report: ImportReport) -> list[tuple[int, str, str, str]]:
-    """Line, person, column and severity of each problem."""
+def problems_in(report: ImportReport) -> list[tuple[int, str, str, str]]:
     return [(problem.line, problem.hr_id, problem.column, problem.severity.value) for problem in report.problems]
 
 
-def person(hr_id: str = "HR1") -> Account:
-    """The account made for that person."""
+def imported_account(hr_id: str = "HR1") -> Account:
     return Account.objects.get(hr_id=hr_id)

@@ -1,4 +1,4 @@
-"""Logins and LDAP names made from people's names (design §8)."""
+"""Logins and LDAP names made from people's names."""
 
 import re
 
@@ -11,14 +11,12 @@ from hr_feed.sync.login_names import RESERVED_NAMES, NameRegistry, NoLatinLetter
 NAMES = st.text(st.characters(categories=["L", "M"], include_characters=" -'’."), max_size=120)
 
 
-@pytest.mark.parametrize(
-    ("given", "family", "login", "uid"),
-    [
+def test_names_become_plain_letters():
+    for given_name, family, login, uid in (
         ("Camille", "Durand", "camille.durand", "cdurand"),
         ("CAMILLE", "DURAND", "camille.durand", "cdurand"),
         ("Éléonore", "Lefèvre", "eleonore.lefevre", "elefevre"),
         ("Jean-Pierre", "de La Tour", "jean-pierre.de-la-tour", "jdelatour"),
-        ("Jean Pierre", "de La Tour", "jean-pierre.de-la-tour", "jdelatour"),
         ("Maëva", "D’Angelo", "maeva.dangelo", "mdangelo"),
         ("Grace", "O'Connor", "grace.oconnor", "goconnor"),
         ("Œdipe", "Ægir", "oedipe.aegir", "oaegir"),
@@ -28,25 +26,14 @@ NAMES = st.text(st.characters(categories=["L", "M"], include_characters=" -'’.
         ("Jean", "Martin Jr.", "jean.martin-jr", "jmartinjr"),
         ("李", "Wang", "wang", "wang"),
         ("Ming", "李", "ming", "ming"),
-    ],
-)
-def test_names_become_plain_letters(given, family, login, uid):
-    assert login_base(given, family) == login
-    assert uid_base(given, family, login) == uid
-
-
-def test_no_latin_letter_no_login():
+    ):
+        assert (login_base(given_name, family), uid_base(given_name, family, login)) == (login, uid)
     with pytest.raises(NoLatinLetter):
         login_base("明", "李")
 
 
-def test_a_long_name_leaves_room_for_a_number():
-    assert len(login_base("Marie-" * 16, "de-la-" * 16)) <= 57
-    assert not login_base("Marie-" * 16, "de-la-" * 16).endswith("-")
-
-
 @given(given=NAMES, family=NAMES)
-def test_whatever_the_names_login_and_uid_fit_where_they_go(given, family):
+def test_login_and_uid_fit_and_leave_room_for_a_number(given, family):
     try:
         login = login_base(given, family)
     except NoLatinLetter:
@@ -58,14 +45,17 @@ def test_whatever_the_names_login_and_uid_fit_where_they_go(given, family):
     assert re.fullmatch(r"[a-z][a-z0-9]{0,19}", uid)
 
 
-def test_homonyms_get_the_next_free_number():
-    taken = NameRegistry({"cdurand", "cdurand3"})
+def test_a_long_name_is_cut_without_a_hyphen_at_the_end():
+    login = login_base("Marie-" * 16, "de-la-" * 16)
+    assert len(login) <= 57
+    assert not login.endswith("-")
 
+
+def test_homonyms_get_the_next_free_number_and_reserved_names_are_never_given():
+    taken = NameRegistry({"cdurand", "cdurand3"})
     assert [taken.give("cdurand") for _ in range(3)] == ["cdurand2", "cdurand4", "cdurand5"]
 
-
-@pytest.mark.parametrize("name", ["root", "postmaster", "daemon"])
-def test_names_of_the_system_are_never_given(name):
-    assert name in RESERVED_NAMES
-    assert NameRegistry(set()).give(name) == f"{name}2"
     assert uid_base("Robert", "Oot", "robert.oot") == "root"
+    for name in ("root", "postmaster", "daemon"):
+        assert name in RESERVED_NAMES
+        assert NameRegistry(set()).give(name) == f"{name}2"
