@@ -1,0 +1,215 @@
+"""What a request for assistance keeps, to whom its acknowledgement goes, and for how long facts are kept."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from accounts.models import Account
+from assistance import services
+from assistance.enums import Profile, Reason, RequestState
+from assistance.models import AssistanceRequest
+from assistance.references import ALPHABET, random_reference
+from core.retention import apply_rule, retention_rules
+from journal.events import Event
+from journal.models import JournalEntry
+from outbox.enums import Kind
+from outbox.models import Message
+from privacy.export import export_person
+from tests.activation.wizard.test_concurrency import together
+from tests.assistance.asking import CONTACT, asked, asked_by_a_student, written
+from tests.factories import active_account, pending_account
+from tests.locking import locked_person
+from tests.mail_delivery import html_of, text_of
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "assistance"
+INE, BORN = "0123456789A", date(1984, 2, 29)
+A_MOMENT = datetime(2026, 10, 6, 9, tzinfo=UTC)
+
+
+def the_request() -> AssistanceRequest:
+    return AssistanceRequest.objects.get()
+
+
+def test_a_request_holds_what_was_typed_when_and_from_where_and_changes_no_account(time_machine):
+    """HLP-02, HLP-04: asking for assistance opens nothing."""
+    account = locked_person()
+    now = timezone.now()
+    time_machine.move_to(now, tick=False)
+    before = Account.objects.filter(pk=account.pk).values().get()
+    mails = Message.objects.filter(person=account).count()
+
+    Client(REMOTE_ADDR="198.51.100.77").post(
+        reverse(PAGE), asked(login=account.login.upper(), phone=" 06.12.34.56.78 ", description="Un\r\ndeux\r\n")
+    )
+
+    request = the_request()
+    assert (request.reason, request.profile, request.state) == (Reason.LOCKED, Profile.STAFF, RequestState.NEW)
+    assert (request.typed_address, request.account) == (account.login, account)
+    assert request.contact_address == CONTACT
+    assert (request.phone_typed, request.phone) == ("06.12.34.56.78", "+33612345678")
+    assert (request.birth_date_typed, request.ine_typed) == (BORN, "")
+    assert (request.availability, request.description) == ("demain matin", "Un\ndeux")
+    assert (request.language, request.asked_at, request.client_address) == ("fr", now, "198.51.100.77")
+    assert (request.taken_by, request.taken_at, request.closed_at) == (None, None, None)
+    assert Account.objects.filter(pk=account.pk).values().get() == before
+    assert account.locks.open().exists()
+    assert Message.objects.filter(person=account).count() == mails
+
+
+def test_the_journal_of_the_account_records_the_request_and_nothing_that_was_typed():
+    """LOG-01, PRV-07: the author is unproven; a namesake may have typed the wrong address."""
+    account = active_account()
+    Client(REMOTE_ADDR="198.51.100.77").post(reverse(PAGE), asked(login=account.login, phone="06 99 88 77 66"))
+
+    entry = account.journal.get(event=Event.ASSISTANCE_REQUESTED)
+    assert (entry.actor, entry.client_address) == (None, "198.51.100.77")
+    assert entry.details == {"request": the_request().pk}
+    copy = str(export_person(account=account, actor=account))
+    assert "assistance_requested" in copy
+    assert CONTACT not in copy
+    assert "699887766" not in copy
+
+
+def test_a_request_about_no_account_is_in_the_journal_without_an_account():
+    services.create_request(**written(login="personne.inconnue@univ-exemple.fr"))
+    assert JournalEntry.objects.get(event=Event.ASSISTANCE_REQUESTED).account is None
+    assert the_request().account is None
+
+
+def test_the_database_refuses_inconsistent_requests():
+    """PRV-04, and states without their times."""
+    common = {"phone": "+33612345678", "profile": Profile.STAFF}
+    AssistanceRequest.objects.create(**common, reference="A-22222")
+    for facts in (
+        {"profile": Profile.STUDENT, "birth_date_typed": BORN},
+        {"profile": Profile.STAFF, "ine_typed": INE},
+        {"profile": "teacher"},
+        {"state": RequestState.NEW, "taken_at": A_MOMENT},
+        {"state": RequestState.TAKEN},
+        {"state": RequestState.CALL_TRIED},
+        {"state": RequestState.SOLVED},
+        {"state": RequestState.TAKEN, "taken_at": A_MOMENT, "closed_at": A_MOMENT},
+        {"state": "lost"},
+        {"reference": "A-22222"},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            AssistanceRequest.objects.create(**{**common, "reference": "A-33333", **facts})
+
+
+def test_a_request_that_is_refused_leaves_nothing():
+    """One transaction: no request, no entry, no mail."""
+    with pytest.raises(IntegrityError), transaction.atomic():
+        services.create_request(**written(profile=Profile.STAFF, ine=INE, birth_date=BORN))
+    assert not AssistanceRequest.objects.exists()
+    assert not JournalEntry.objects.filter(event=Event.ASSISTANCE_REQUESTED).exists()
+    assert not Message.objects.exists()
+
+
+def test_a_reference_is_drawn_at_random(monkeypatch):
+    """HLP-08: readable, each character drawn anew, and never given twice."""
+    drawn = [random_reference() for _ in range(1_000)]
+    assert len(set(drawn)) > 990
+    assert {(len(reference), reference[:2]) for reference in drawn} == {(7, "A-")}
+    assert not set(ALPHABET) & set("01IO")
+    for place in range(2, 7):
+        counted = Counter(reference[place] for reference in drawn)
+        assert set(counted) == set(ALPHABET)
+        assert max(counted.values()) < 100
+
+    coming = iter(["A-22222", "A-22222", "A-22222", "A-33333"])
+    monkeypatch.setattr("assistance.services.random_reference", lambda: next(coming))
+    for _ in range(2):
+        services.create_request(**written())
+    assert set(AssistanceRequest.objects.values_list("reference", flat=True)) == {"A-22222", "A-33333"}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_typed(postman, language, settings):
+    """HLP-08, HLP-04: no text, number, date or address, no URL but the portal's; and it belongs to no account."""
+    account = active_account()
+    typed = asked_by_a_student(
+        login=account.login,
+        availability="lundi www.evil.example",
+        description="Voir http://evil.example/ <b>gras</b>",
+        phone="06 98 76 54 32",
+    )
+    with translation.override(language):
+        Client().post(reverse(PAGE), typed)
+
+    assert Message.objects.get(kind=Kind.ASSISTANCE_RECEIVED).person is None
+    [mail] = postman.deliver()
+    assert mail["To"] == CONTACT
+    assert the_request().reference in mail["Subject"]
+    assert mail["Content-Language"] == the_request().language == language
+    for part in (mail["Subject"], text_of(mail), html_of(mail)):
+        for text in ("evil", "gras", "98 76 54", "698765432", INE, "lundi www", account.login, account.family_name):
+            assert text not in part
+    assert text_of(mail).count("http") == text_of(mail).count(settings.PORTAL_URL)
+
+
+def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(postman, time_machine):
+    """HLP-08, ENU-05: further requests are kept without a mail, for known and unknown accounts alike."""
+    logins = (pending_account().login, "x.y@univ-exemple.fr")
+    start = timezone.now()
+    time_machine.move_to(start, tick=False)
+    for number, spelling in enumerate(("camille@exemple.net", "Camille@exemple.net", "CAMILLE@EXEMPLE.NET") * 2):
+        services.create_request(**written(contact_address=spelling, login=logins[number % 2]))
+    assert len(postman.deliver()) == 2
+    assert AssistanceRequest.objects.open().count() == 6
+
+    services.create_request(**written(contact_address="une.autre@exemple.net"))
+    assert len(postman.deliver()) == 3
+    time_machine.move_to(start + timedelta(days=1, seconds=1), tick=False)
+    services.create_request(**written())
+    assert len(postman.deliver()) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_simultaneous_requests_send_two_acknowledgements_to_one_mailbox():
+    """HLP-08, ENU-05: no gap between counting and sending, whatever the spelling."""
+    spellings = ("une@exemple.net", "Une@exemple.net", "UNE@exemple.net", "une@exemple.net", "uNe@exemple.net")
+    together(*(lambda there=there: services.create_request(**written(contact_address=there)) for there in spellings))
+    assert AssistanceRequest.objects.count() == len(spellings)
+    assert Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).count() == 2
+
+
+def test_a_closed_request_is_not_acknowledged(postman):
+    services.create_request(**written())
+    AssistanceRequest.objects.update(state=RequestState.REFUSED, closed_at=timezone.now())
+    assert postman.deliver() == []
+
+
+def closed_request(days_ago: float) -> AssistanceRequest:
+    request = services.create_request(**written())
+    closed = timezone.now() - timedelta(days=days_ago)
+    AssistanceRequest.objects.filter(pk=request.pk).update(state=RequestState.SOLVED, closed_at=closed)
+    return request
+
+
+def test_facts_and_requests_are_erased_when_their_time_is_over(time_machine):
+    """PRV-05: INE and birth date 30 days after the end, the request after a year, an open one never."""
+    time_machine.move_to(timezone.now(), tick=False)
+    fresh, old, gone = (closed_request(days) for days in (29.9, 30.1, 365.1))
+    still_open = services.create_request(**written(ine=INE))
+    AssistanceRequest.objects.filter(pk=still_open.pk).update(asked_at=timezone.now() - timedelta(days=4_000))
+
+    rules = {rule.name: rule for rule in retention_rules()}
+    counts = [
+        [apply_rule(rules[name], now=timezone.now()) for name in ("assistance-facts", "assistance-requests")]
+        for _ in range(2)
+    ]
+
+    assert counts == [[2, 1], [0, 0]]
+    kept = AssistanceRequest.objects.in_bulk()
+    assert set(kept) == {fresh.pk, old.pk, still_open.pk}
+    assert kept[fresh.pk].birth_date_typed == BORN
+    assert kept[old.pk].birth_date_typed is None
+    assert kept[still_open.pk].ine_typed == INE
+    assert kept[old.pk].description == gone.description

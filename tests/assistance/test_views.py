@@ -1,0 +1,271 @@
+"""The public pages of a request for assistance: one answer for every account, limits, and the page after sending."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import Category
+from accounts.models import Account
+from assistance import services
+from assistance.enums import Profile, RequestState
+from assistance.models import AssistanceRequest
+from core.rate_limits import RateLimit
+from journal.events import Event
+from journal.models import JournalEntry
+from outbox.enums import Kind
+from outbox.models import Message
+from tests.assistance.asking import CONTACT, asked, asked_by_a_student, written
+from tests.assistance.test_form import values_in, words_of
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
+from tests.locking import locked_person
+from tests.mail_delivery import text_of
+from tests.normalised import Answer, normalised_answer
+from tests.pages import publish_another_charter
+
+pytestmark = pytest.mark.django_db
+
+PAGE, ANSWER = "assistance", "assistance-sent"
+INE = "0123456789A"
+
+
+def with_bounced_mail() -> Account:
+    account = pending_account()
+    Message.objects.create(kind=Kind.ACTIVATION, person=account, address=account.recovery_address, status="bounced")
+    return account
+
+
+def with_an_open_request() -> Account:
+    account = pending_account()
+    services.create_request(**written(login=account.login, contact_address="autre@exemple.org"))
+    return account
+
+
+ACCOUNTS: dict[str, Callable[[], Account]] = {
+    "pending": lambda: pending_account(ine=INE),
+    "active": lambda: active_account(ine=INE),
+    "locked": lambda: locked_person(ine=INE),
+    "closed": lambda: pending_account(ine=INE, end_date=timezone.localdate() - timedelta(days=1)),
+    "student": lambda: active_account(ine=INE, category=Category.STUDENT),
+    "agent": lambda: active_account(is_staff=True),
+    "without recovery address": lambda: pending_account(recovery_address=""),
+    "bounced mail": with_bounced_mail,
+    "open request": with_an_open_request,
+    "unknown": lambda: Account(institutional_address="personne.inconnue@univ-exemple.fr"),
+    "elsewhere": lambda: Account(institutional_address="quelqu.un@autre-univ.fr"),
+}
+KNOWLEDGE = {
+    "right birth date": asked(),
+    "wrong birth date": asked(birth_date_year="1988"),
+    "right INE": asked_by_a_student(),
+    "wrong INE": asked_by_a_student(ine="1111111111Z"),
+}
+
+
+def the_request() -> AssistanceRequest:
+    return AssistanceRequest.objects.get()
+
+
+def answers_to(browser: Client, typed: dict[str, str]) -> tuple[Answer, Answer]:
+    redirected = browser.post(reverse(PAGE), typed)
+    shown = browser.get(reverse(ANSWER))
+    reference = browser.session["assistance_sent"]["reference"]
+    return normalised_answer(redirected, typed["login"]), normalised_answer(shown, typed["login"], reference)
+
+
+def test_the_answer_does_not_reveal_which_accounts_exist(time_machine):
+    """ENU-01, HLP-04: status, headers, cookies and body are the same for all states and for right and wrong facts."""
+    accounts = [make() for make in ACCOUNTS.values()]
+    time_machine.move_to(timezone.now(), tick=False)
+
+    answers = {
+        answers_to(Client(REMOTE_ADDR=f"198.51.100.{number}"), known | {"login": account.login})
+        for number, account in enumerate(accounts)
+        for known in KNOWLEDGE.values()
+    }
+
+    assert len(answers) == 1
+    redirected, page = answers.pop()
+    assert (redirected.status, page.status) == (302, 200)
+    assert "***" not in page.body
+
+
+def statements_for(client_address: str, **typed: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        Client(REMOTE_ADDR=client_address).post(
+            reverse(PAGE), (asked_by_a_student if "ine" in typed else asked)(**typed)
+        )
+    statements = [query["sql"].split(" VALUES")[0].replace(typed["contact_address"], "")[:70] for query in captured]
+    return [sql for sql in statements if "SAVEPOINT" not in sql]
+
+
+def test_every_account_costs_the_same_statements():
+    """ENU-03: the same statements in the same order, whatever is known of the account."""
+    unknown = statements_for("198.51.100.250", login="nul.autre@univ-exemple.fr", contact_address="un@exemple.org")
+    assert len(unknown) == 8
+    for number, (name, make) in enumerate(ACCOUNTS.items()):
+        account, address = make(), f"198.51.100.{number}"
+        for typed in ({}, {"ine": INE}):
+            mailbox = f"a{number}{len(typed)}@exemple.org"
+            assert statements_for(address, login=account.login, contact_address=mailbox, **typed) == unknown, name
+
+
+def test_a_signed_in_person_gets_the_same_even_with_a_charter_to_accept(visitor):
+    """A session says nothing about the account that the request is about."""
+    account = active_account()
+    publish_another_charter("2031-01")
+    visitor.post(reverse("login"), {"login": account.login, "password": A_GOOD_PASSWORD})
+
+    assert visitor.get(reverse("account")).status_code == 302
+    assert visitor.get(reverse(PAGE)).status_code == 200
+    answer = visitor.post(reverse(PAGE), asked(login="personne.inconnue@univ-exemple.fr"))
+
+    assert answer.url == reverse(ANSWER)
+    assert the_request().account is None
+    assert not account.journal.filter(event=Event.ASSISTANCE_REQUESTED).exists()
+
+
+def test_the_session_holds_only_what_the_answer_shows(visitor):
+    """PRV-04: the session holds what the answer shows, and reloading the answer sends nothing."""
+    visitor.post(reverse(PAGE), asked())
+    assert set(visitor.session["assistance_sent"]) == {"reference", "contact_address", "call_expected_by"}
+    assert len({normalised_answer(visitor.get(reverse(ANSWER))) for _ in range(3)}) == 1
+    assert AssistanceRequest.objects.count() == 1
+
+
+def test_the_answer_says_where_the_mail_went_and_until_when_an_agent_calls(visitor, postman, time_machine, settings):
+    settings.SUPPORT_PHONE = "04 67 00 00 00"
+    time_machine.move_to("2026-10-09T15:59:59.9+02:00", tick=True)
+
+    visitor.post(reverse(PAGE), asked())
+    page = words_of(visitor.get(reverse(ANSWER)).content.decode())
+
+    assert the_request().reference in page
+    assert CONTACT in page
+    assert "lundi 12 octobre 2026 à 11 h (heure de Paris)" in page
+    assert 'depuis le <b class="nw">04 67 00 00 00</b>' in page
+    assert "jamais votre mot de passe" in page
+    assert "lundi 12 octobre 2026 à 11 h" in words_of(text_of(postman.last_mail()))
+    assert "04 67 00 00 00" in visitor.get(reverse(PAGE)).content.decode().split("</main>")[0]
+
+
+def test_the_answer_opened_by_itself_leads_to_the_form(visitor):
+    answer = visitor.get(reverse(ANSWER))
+    assert answer.status_code == 200
+    assert "Aucune demande n’a été envoyée depuis ce navigateur" in words_of(answer.content.decode())
+    assert f'href="{reverse(PAGE)}"' in answer.content.decode()
+    assert not answer.cookies
+
+
+def test_a_reference_is_shown_to_its_author_alone_and_opens_nothing(visitor):
+    """HLP-08: there is no page of a request, and none that a reference leads to."""
+    visitor.post(reverse(PAGE), asked())
+    reference = the_request().reference
+
+    assert reference in visitor.get(reverse(ANSWER)).content.decode()
+    assert reference not in visitor.get(reverse(PAGE)).content.decode()
+    for path in (f"{reverse(PAGE)}{reference}/", f"{reverse(ANSWER)}{reference}/"):
+        assert Client().get(path).status_code == 404
+    plain, with_reference = (Client().get(reverse(ANSWER) + query) for query in ("", f"?reference={reference}"))
+    assert normalised_answer(with_reference).body == normalised_answer(plain).body
+
+
+def test_the_owner_reads_in_the_history_that_a_request_was_made(visitor):
+    account = active_account()
+    Client().post(reverse(PAGE), asked(login=account.login))
+    visitor.force_login(account)
+
+    page = words_of(visitor.get(reverse("account-history")).content.decode())
+
+    assert "Demande d’assistance reçue" in page
+    assert "Inconnu" in page
+    assert the_request().reference not in page
+
+
+def test_a_mail_server_that_refuses_is_not_seen_by_the_visitor(visitor, postman, mail_server):
+    """ENU-04"""
+    mail_server.answer = lambda *_: "550 no"
+    redirected = visitor.post(reverse(PAGE), asked())
+    postman.deliver()
+    assert redirected.status_code == 302
+    assert the_request().reference in visitor.get(reverse(ANSWER)).content.decode()
+
+
+def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_kept(postman, time_machine):
+    """ENU-08: a honeypot that assistive technology and keyboards never reach; no captcha."""
+    time_machine.move_to(timezone.now(), tick=False)
+    page = Client().get(reverse(PAGE)).content.decode()
+    trap = page.split('class="trap"')[1].split("</div>")[0]
+
+    caught = answers_to(Client(), asked(website="https://robot.example"))
+    assert not AssistanceRequest.objects.exists()
+    assert not JournalEntry.objects.exists()
+    assert postman.deliver() == []
+
+    assert caught == answers_to(Client(), asked())
+    for attribute in ('aria-hidden="true"', 'tabindex="-1"', 'autocomplete="off"'):
+        assert attribute in trap
+    assert "captcha" not in page.lower()
+    assert "<img" not in page
+
+
+def test_too_many_requests_of_one_client_wait_with_what_they_wrote(visitor, monkeypatch):
+    """ENU-06: 429, until when, and nothing typed is lost; other clients are not concerned, refused forms not counted."""
+    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("few-requests", "2/hour"))
+    for _ in range(5):
+        visitor.post(reverse(PAGE), asked(phone="06"))
+    for _ in range(2):
+        assert visitor.post(reverse(PAGE), asked()).status_code == 302
+
+    slowed = visitor.post(reverse(PAGE), asked(description="Toute une histoire"))
+    elsewhere = Client(REMOTE_ADDR="198.51.100.9").post(reverse(PAGE), asked())
+
+    assert slowed.status_code == 429
+    assert 0 < int(slowed["Retry-After"]) <= 3601
+    assert "Trop de demandes depuis votre réseau" in slowed.content.decode()
+    assert values_in(slowed.content.decode())["description"] == "Toute une histoire"
+    assert elsewhere.status_code == 302
+    assert AssistanceRequest.objects.count() == 3
+
+
+def test_all_clients_together_are_limited_too(monkeypatch):
+    """ENU-06"""
+    monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_IN_ALL", RateLimit("few-requests-in-all", "2/hour"))
+    browsers = [Client(REMOTE_ADDR=f"198.51.100.{number}") for number in range(3)]
+    assert [browser.post(reverse(PAGE), asked()).status_code for browser in browsers] == [302, 302, 429]
+
+
+def test_files_and_fields_that_the_form_does_not_have_are_ignored(visitor):
+    """HLP-08, INP-06"""
+    extra = {
+        "state": "solved", "account": "1", "reference": "A-99999", "is_staff": "1", "taken_by": "1", "asked_at": "2000",
+        "phone_typed": "17", "_connector": "OR 1=1--", "description[]": "x",
+        "attachment": SimpleUploadedFile("photo.exe", b"MZ" * 1000),
+    }  # fmt: skip
+    instead = asked() | {"description": SimpleUploadedFile("x.txt", b"texte")}
+
+    assert visitor.post(reverse(PAGE), instead).status_code == 200
+    assert visitor.post(f"{reverse(PAGE)}?profile=student&phone=17", asked() | extra).status_code == 302
+
+    request = the_request()
+    assert (request.state, request.account, request.taken_by) == (RequestState.NEW, None, None)
+    assert request.reference != "A-99999"
+    assert (request.profile, request.phone_typed) == (Profile.STAFF, "06 12 34 56 78")
+    assert request.description == asked()["description"]
+
+
+def test_a_field_that_is_sent_twice_is_one_value_everywhere(postman):
+    """INP-06: validated, kept and mailed is the last one."""
+    for number, field in enumerate(("login", "contact_address", "phone", "description")):
+        good = asked(contact_address=f"camille{number}@exemple.net")
+        twice = {name: [value] for name, value in good.items()} | {field: ["premier <script>", good[field]]}
+        Client().post(reverse(PAGE), twice)
+        request = AssistanceRequest.objects.latest("pk")
+        assert (request.contact_address, request.phone) == (good["contact_address"], "+33612345678")
+    assert [mail["To"] for mail in postman.deliver()] == [f"camille{number}@exemple.net" for number in range(4)]
