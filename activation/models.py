@@ -109,29 +109,6 @@ class Charter(models.Model):
         return [line.strip() for line in points.splitlines() if line.strip()]
 
 
-class UnsavedCharter(models.Model):
-    """What an agent had typed when something stood between them and the draft: shown again when they come back.
-
-    `typed` holds the fields of the form as they were sent; `charter` is the draft, none for a new one.
-    """
-
-    # Theirs to finish, no fact about them.
-    author = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("agent"))
-    charter = models.ForeignKey(
-        Charter, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("brouillon")
-    )
-    typed = models.JSONField(_("saisie"))
-    kept_at = models.DateTimeField(_("gardé le"), default=timezone.now)
-
-    class Meta:
-        default_permissions = ()
-        verbose_name = _("saisie non enregistrée")
-        verbose_name_plural = _("saisies non enregistrées")
-
-    def __str__(self) -> str:
-        return str(self._meta.verbose_name)
-
-
 class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
     """Words of the acceptances."""
 

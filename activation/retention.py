@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
-from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
+from activation.models import CharterAcceptance, LinkRequest
 from core.retention import Rows, retention_rule
 from privacy.erasure import keep_relation, register_erasure
 from privacy.retention import deleted_behind_the_door
@@ -35,9 +35,3 @@ def proofs_of_acceptance(limit: datetime) -> Rows:
     return CharterAcceptance.objects.filter(
         account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
     )
-
-
-@retention_rule("unsaved-charters", after="RETENTION_WAITING_DAYS")
-def forgotten_charters(limit: datetime) -> Rows:
-    """What agents had typed for the charter, and never came back to."""
-    return UnsavedCharter.objects.filter(kept_at__lt=limit)

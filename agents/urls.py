@@ -6,6 +6,8 @@ from agents import views as home
 from agents.accounts import action_views as acts
 from agents.accounts import views as accounts
 from agents.addresses import views as addresses
+from agents.charters import edit_views as charter_edit
+from agents.charters import publish_views as charter_publish
 from agents.charters import views as charters
 from agents.exports import views as exports
 from agents.imports import views as imports
@@ -62,13 +64,14 @@ urlpatterns = [
     path("import/<int:pk>/reprendre/", imports.ResumptionView.as_view(), name="import-resumption"),
     path("import/<int:pk>/compte-rendu/", imports.ReportView.as_view(), name="import-report"),
     path("charte/", charters.ChartersView.as_view(), name="charters"),
-    path("charte/nouvelle/", charters.NewCharterView.as_view(), name="charter-new"),
-    path("charte/saisie-gardee/effacer/", charters.ForgetTypedView.as_view(), name="charter-forget"),
+    path("charte/nouvelle/", charter_edit.NewCharterView.as_view(), name="charter-new"),
+    path("charte/nouvelle/enregistrement/", charter_edit.NewCharterAutosaveView.as_view(), name="charter-new-autosave"),
     path("charte/<int:pk>/", charters.CharterView.as_view(), name="charter"),
     path("charte/<int:pk>/apercu/", charters.CharterPreviewView.as_view(), name="charter-preview"),
-    path("charte/<int:pk>/modifier/", charters.EditCharterView.as_view(), name="charter-edit"),
-    path("charte/<int:pk>/publier/", charters.PublishCharterView.as_view(), name="charter-publish"),
-    path("charte/<int:pk>/supprimer/", charters.DeleteCharterView.as_view(), name="charter-deletion"),
+    path("charte/<int:pk>/modifier/", charter_edit.EditCharterView.as_view(), name="charter-edit"),
+    path("charte/<int:pk>/enregistrement/", charter_edit.CharterAutosaveView.as_view(), name="charter-autosave"),
+    path("charte/<int:pk>/publier/", charter_publish.PublishCharterView.as_view(), name="charter-publish"),
+    path("charte/<int:pk>/supprimer/", charter_publish.DeleteCharterView.as_view(), name="charter-deletion"),
     path("journal/", journal.JournalView.as_view(), name="journal"),
     path("exports/journal/", exports.JournalExportView.as_view(), name="export-journal"),
     path("exports/comptes/", exports.AccountsExportView.as_view(), name="export-accounts"),

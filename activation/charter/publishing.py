@@ -10,11 +10,13 @@ from django.db.models import Count, FilteredRelation, Q
 from django.utils import timezone
 
 from accounts.models import Account
-from activation.models import Charter, CharterAcceptance, UnsavedCharter
+from activation.models import Charter, CharterAcceptance
 from journal.events import Event
 from journal.services import record_event
 
 WEEK = timedelta(days=7)
+#: While one agent goes on writing, autosaves add no entry to the journal.
+EDITING_SESSION = timedelta(minutes=30)
 
 
 class DraftExists(Exception):
@@ -63,29 +65,38 @@ def start_draft(*, version: str, texts: Mapping[str, str], actor: Account) -> Ch
     """Begin a new version; `texts` are those of `Charter.TEXTS`, cleaned. Raises DraftExists, VersionTaken."""
     draft = Charter(version=version, **_only_texts(texts))
     _save(draft, actor)
+    _record(Event.CHARTER_DRAFT_SAVED, draft, actor)
     return draft
 
 
 @transaction.atomic
 def save_draft(*, charter_id: int, seen: str, version: str, texts: Mapping[str, str], actor: Account) -> Charter:
-    """Write the draft anew. `seen` is the fingerprint of what the agent had opened.
+    """Write the draft anew. `seen` is the fingerprint of the text that the agent had opened.
 
-    Raises NoDraft, DraftChanged when somebody else has saved other words since, VersionTaken.
+    Raises NoDraft, DraftChanged when another agent has saved other words since, VersionTaken.
     """
-    draft = _held(charter_id)
-    former = draft.fingerprint
-    for name, text in {"version": version, **_only_texts(texts)}.items():
-        setattr(draft, name, text)
-    if former not in (seen, draft.fingerprint):
-        raise DraftChanged(Charter.objects.select_related("saved_by").get(pk=charter_id))
+    draft = _edited_draft(charter_id, seen, version, texts)
     _save(draft, actor)
+    _record(Event.CHARTER_DRAFT_SAVED, draft, actor)
+    return draft
+
+
+@transaction.atomic
+def autosave_draft(*, charter_id: int, seen: str, version: str, texts: Mapping[str, str], actor: Account) -> Charter:
+    """Like `save_draft`, every few seconds while the agent types; the journal gets one entry an editing session."""
+    draft = _edited_draft(charter_id, seen, version, texts)
+    session_started = timezone.now() - EDITING_SESSION
+    begins = draft.saved_by_id != actor.pk or draft.saved_at is None or draft.saved_at < session_started
+    _save(draft, actor)
+    if begins:
+        _record(Event.CHARTER_DRAFT_SAVED, draft, actor)
     return draft
 
 
 @transaction.atomic
 def delete_draft(*, charter_id: int, seen: str, actor: Account) -> None:
     """Throw the draft away. `seen` is the fingerprint of what the agent saw. Raises NoDraft, DraftChanged."""
-    draft = _held(charter_id)
+    draft = _locked_draft(charter_id)
     if draft.fingerprint != seen:
         raise DraftChanged(draft)
     draft.delete()
@@ -100,31 +111,15 @@ def publish(*, charter_id: int, read: str, summary: str, actor: Account) -> Char
 
     Raises NoDraft, DraftChanged when it is not what was read, TextMissing.
     """
-    draft = _held(charter_id)
+    draft = _locked_draft(charter_id)
     if draft.fingerprint != read:
         raise DraftChanged(draft)
     if not draft.text_fr or not draft.text_en:
         raise TextMissing
     draft.published_at, draft.published_by, draft.summary = timezone.now(), actor, summary
     draft.save(update_fields=["published_at", "published_by", "summary"])
-    UnsavedCharter.objects.filter(author=actor).delete()
     _record(Event.CHARTER_PUBLISHED, draft, actor, summary=summary)
     return draft
-
-
-@transaction.atomic
-def save_unsaved_text(*, author: Account, charter_id: int | None, typed: Mapping[str, str]) -> None:
-    """Keep what an agent had typed and nobody could save; what was kept of theirs before is gone."""
-    charter = None if charter_id is None else Charter.objects.filter(pk=charter_id).first()
-    UnsavedCharter.objects.update_or_create(
-        author=author, defaults={"charter": charter, "typed": dict(typed), "kept_at": timezone.now()}
-    )
-
-
-@transaction.atomic
-def discard_unsaved_text(*, author: Account) -> None:
-    """The agent does not want it any more."""
-    UnsavedCharter.objects.filter(author=author).delete()
 
 
 def acceptances_by_version() -> dict[int, int]:
@@ -146,10 +141,20 @@ def still_to_accept(charter: Charter) -> StillToAccept:
     return StillToAccept(active=counts["active"], waiting=counts["active"] - counts["accepted"])
 
 
-def _held(charter_id: int) -> Charter:
+def _locked_draft(charter_id: int) -> Charter:
     draft = Charter.objects.select_for_update(of=("self",)).filter(pk=charter_id, published_at__isnull=True).first()
     if draft is None:
         raise NoDraft
+    return draft
+
+
+def _edited_draft(charter_id: int, seen: str, version: str, texts: Mapping[str, str]) -> Charter:
+    draft = _locked_draft(charter_id)
+    former = draft.fingerprint
+    for name, text in {"version": version, **_only_texts(texts)}.items():
+        setattr(draft, name, text)
+    if former not in (seen, draft.fingerprint):
+        raise DraftChanged(Charter.objects.select_related("saved_by").get(pk=charter_id))
     return draft
 
 
@@ -160,8 +165,6 @@ def _save(draft: Charter, actor: Account) -> None:
             draft.save()
     except IntegrityError as refused:
         raise _why(draft) from refused
-    UnsavedCharter.objects.filter(author=actor).delete()
-    _record(Event.CHARTER_DRAFT_SAVED, draft, actor)
 
 
 def _why(draft: Charter) -> DraftExists | VersionTaken:

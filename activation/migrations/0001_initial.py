@@ -87,21 +87,6 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('answered_at__isnull', True)), fields=['requested_at'], name='link_request_waiting')],
             },
         ),
-        migrations.CreateModel(
-            name='UnsavedCharter',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('typed', models.JSONField(verbose_name='saisie')),
-                ('kept_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='gardé le')),
-                ('author', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
-                ('charter', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='activation.charter', verbose_name='brouillon')),
-            ],
-            options={
-                'verbose_name': 'saisie non enregistrée',
-                'verbose_name_plural': 'saisies non enregistrées',
-                'default_permissions': (),
-            },
-        ),
         migrations.AddConstraint(
             model_name='charter',
             constraint=models.UniqueConstraint(django.db.models.lookups.IsNull(models.F('published_at'), True), condition=models.Q(('published_at__isnull', True)), name='charter_one_draft'),

@@ -1,4 +1,4 @@
-"""Forms of the charter: writing a version, publishing it, throwing it away."""
+"""Forms of the charter: writing a version, publishing it, deleting it."""
 
 import re
 from typing import Any
@@ -14,10 +14,10 @@ from core.forms.fields import CleanedCharField, LineField, ParagraphField
 
 NBSP = "\N{NO-BREAK SPACE}"
 LONGEST_VERSION = 40
-#: It stands in the address at which people read again what they accepted.
+#: Part of the URL at which people read again the version that they accepted.
 VERSION = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-#: Stands there for something else.
-TAKEN_WORDS = frozenset({"refus"})
+#: Path segments of other pages there.
+RESERVED_NAMES = frozenset({"refus"})
 MARKDOWN = (
     f"Un article commence par «{NBSP}##{NBSP}», une ligne d’une liste par «{NBSP}-{NBSP}». **Gras**, "
     "[texte du lien](https://exemple.fr). Une ligne vide sépare deux paragraphes."
@@ -26,7 +26,7 @@ POINTS = "Un point par ligne, 4 à 6 en tout, une phrase chacun."
 
 
 class CharterTextField(CleanedCharField):
-    """A whole text, in Markdown. No `maxlength`: the browser would cut what is pasted without a word."""
+    # No `maxlength`: the browser would cut a pasted text silently.
 
     widget = forms.Textarea(attrs={"rows": "24"})
     default_error_messages = {
@@ -40,9 +40,9 @@ class CharterTextField(CleanedCharField):
 
 
 class CharterDraftForm(forms.Form):
-    """One version in both languages; a draft may have gaps. `seen` is the fingerprint of what was opened."""
+    """A draft may have gaps. `seen` is the fingerprint of the text that was opened."""
 
-    # Their labels say what each is for; none is mandatory before the publication.
+    # Mandatory at the publication only.
     conditional_fields = Charter.TEXTS
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -84,24 +84,27 @@ class CharterDraftForm(forms.Form):
     )
 
     def clean_version(self) -> str:
-        """A name that has an address."""
         version: str = self.cleaned_data["version"]
-        if version in TAKEN_WORDS:
+        if version in RESERVED_NAMES:
             raise ValidationError("Ce nom est réservé. Choisissez-en un autre", code="taken")
         return version
 
     @property
     def texts(self) -> dict[str, str]:
-        """What is to be saved beside the name."""
         return {name: self.cleaned_data[name] for name in Charter.TEXTS}
 
-    def saw(self, fingerprint: str) -> None:
-        """Take the draft as it is now for what was opened: whoever sends the form again has been told."""
+    @property
+    def edit(self) -> dict[str, Any]:
+        """The arguments of `save_draft`."""
+        return {"seen": self.cleaned_data["seen"], "version": self.cleaned_data["version"], "texts": self.texts}
+
+    def set_seen(self, fingerprint: str) -> None:
+        """Take the draft as it is now for the one that was opened."""
         self.data: dict[str, Any] = {**self.data.dict(), "seen": fingerprint}  # type: ignore[attr-defined]
 
 
 class PublicationForm(forms.Form):
-    """What changes, and the fingerprint of the preview that was read."""
+    """`read` is the fingerprint of the preview that was read."""
 
     read = forms.CharField(widget=forms.HiddenInput, required=False)
     summary = ReasonField(
@@ -111,12 +114,12 @@ class PublicationForm(forms.Form):
         error_messages={"required": "Écrivez ce qui change"},
     )
 
-    def read_now(self, fingerprint: str) -> None:
-        """Take what the page shows now for what is read."""
+    def set_read(self, fingerprint: str) -> None:
+        """Take the draft that the page shows now for the one that was read."""
         self.data: dict[str, Any] = {**self.data.dict(), "read": fingerprint}  # type: ignore[attr-defined]
 
 
 class DeletionForm(forms.Form):
-    """The fingerprint of what is thrown away."""
+    """`seen` is the fingerprint of the text to delete."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)

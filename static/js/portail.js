@@ -205,6 +205,8 @@ function idleWarning(box) {
     else end = 0;
     check();
   });
+  // Any other request of the page prolongs the session of the server as well.
+  addEventListener("portal:request", restart);
   restart();
   const timer = setInterval(check, 5000);
 }

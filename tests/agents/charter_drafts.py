@@ -9,7 +9,6 @@ from django.urls import reverse
 from accounts.models import Account
 from activation.charter import publishing
 from activation.models import Charter
-from agents.charters.typed_text import permit_for
 from agents.roles import Role
 from tests.agents.signed_in import an_agent
 from tests.fuzz import N
@@ -79,14 +78,12 @@ def saved_by_another(draft: Charter, actor: Account, **changed: str) -> Charter:
     )
 
 
-def sent(draft: Charter | None, author: Account, **changed: str) -> dict[str, Any]:
-    """What the browser of `author` sends from the editor."""
+def sent(draft: Charter | None, **changed: str) -> dict[str, Any]:
+    """The form of the editor as a browser sends it."""
     if draft is None:
-        seen: dict[str, str] = {"seen": "", "version": VERSION, **TEXTS}
-    else:
-        texts = {name: getattr(draft, name) for name in Charter.TEXTS}
-        seen = {"seen": draft.fingerprint, "version": draft.version, **texts}
-    return {**seen, "permit": permit_for(author), **changed}
+        return {"seen": "", "version": VERSION, **TEXTS, **changed}
+    texts = {name: getattr(draft, name) for name in Charter.TEXTS}
+    return {"seen": draft.fingerprint, "version": draft.version, **texts, **changed}
 
 
 def edit_page(draft: Charter) -> str:

@@ -12,7 +12,7 @@ from accounts.locking.lock import lock_account, lock_as_agent
 from accounts.models import Account, Lock
 from accounts.recovery.changes import report_unauthorized_change
 from accounts.recovery.corrections import cancel_replacement
-from activation.charter.publishing import publish, save_unsaved_text
+from activation.charter.publishing import publish
 from activation.models import Charter
 from agents.journal.filters import PageCursor
 from agents.roles import Role
@@ -30,7 +30,6 @@ from privacy.erasure import erase_person
 from tests.accounts.recovery.correcting import approved, in_force, proposed, proposed_by_hr
 from tests.agents.charter_drafts import (
     HOSTILE,
-    TEXTS,
     a_draft,
     edit_page,
     no_draft,
@@ -687,7 +686,7 @@ def charters(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     published(me)
     active_account()
-    save_unsaved_text(author=me, charter_id=a_draft(me, version="2027-01").pk, typed=TEXTS)
+    a_draft(me, version="2027-01")
     return Ask(reverse("admin:charters"))
 
 
@@ -755,14 +754,14 @@ def charter_new(browser: Client) -> Ask:
 @refusal
 def charter_new_without_a_name(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:charter-new"), sent(None, me, version=""))
+    return Ask(reverse("admin:charter-new"), sent(None, version=""))
 
 
 @refusal
 def charter_new_beside_a_draft(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     a_draft(me)
-    return Ask(reverse("admin:charter-new"), sent(None, me, version="2027-01"))
+    return Ask(reverse("admin:charter-new"), sent(None, version="2027-01"))
 
 
 @page
@@ -771,19 +770,11 @@ def charter_edit(browser: Client) -> Ask:
     return Ask(edit_page(a_draft(me)))
 
 
-@page
-def charter_edit_with_what_was_kept(browser: Client) -> Ask:
-    me = come_in(browser, Role.RESPONSABLES)
-    draft = a_draft(me)
-    save_unsaved_text(author=me, charter_id=draft.pk, typed=sent(draft, me, text_fr="Gardé."))
-    return Ask(edit_page(draft))
-
-
 @refusal
 def charter_edit_saved_by_another_meanwhile(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
-    mine = sent(draft, me, text_fr=HOSTILE)
+    mine = sent(draft, text_fr=HOSTILE)
     saved_by_another(draft, an_agent(Role.RESPONSABLES), text_fr="Autre texte.", key_points_fr="", version="2027-01")
     return Ask(edit_page(draft), mine)
 
@@ -792,16 +783,9 @@ def charter_edit_saved_by_another_meanwhile(browser: Client) -> Ask:
 def charter_edit_published_meanwhile(browser: Client) -> Ask:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
-    mine = sent(draft, me, text_fr="Ma phrase.")
+    mine = sent(draft, text_fr="Ma phrase.")
     publish(charter_id=draft.pk, read=draft.fingerprint, summary="Le conseil l’a voté.", actor=an_agent())
     return Ask(edit_page(draft), mine)
-
-
-@page
-def charter_too_long_to_be_read(browser: Client) -> Ask:
-    me = come_in(browser, Role.RESPONSABLES)
-    draft = a_draft(me)
-    return Ask(edit_page(draft), sent(draft, me, text_fr="x" * 1_000_001), 413)
 
 
 @page

@@ -81,7 +81,8 @@ WHO = {
     "charter": EVERY_AGENT,
     "charter-preview": EVERY_AGENT,
     "charter-new": {Role.RESPONSABLES},
-    "charter-forget": {Role.RESPONSABLES},
+    "charter-new-autosave": {Role.RESPONSABLES},
+    "charter-autosave": {Role.RESPONSABLES},
     "charter-edit": {Role.RESPONSABLES},
     "charter-publish": {Role.RESPONSABLES},
     "charter-deletion": {Role.RESPONSABLES},
@@ -93,7 +94,7 @@ WHO = {
     "import-resumption": {Role.RESPONSABLES},
     "import-report": {Role.RESPONSABLES},
 }
-REFUSED, SHOWN = 403, (200, 302, 405, 409)
+REFUSED, SHOWN = 403, (200, 302, 400, 405, 409)
 
 
 def address_of(pattern: URLPattern) -> str:
@@ -124,7 +125,7 @@ SUBJECTS: dict[str, Callable[[], int | str]] = {
     "agent-role": lambda: an_agent().pk,
     "agent-withdrawal": lambda: an_agent().pk,
     "charter": lambda: Charter.objects.in_force().pk,
-    **{f"charter-{name}": lambda: the_draft().pk for name in ("preview", "edit", "publish", "deletion")},
+    **{f"charter-{name}": lambda: the_draft().pk for name in ("preview", "edit", "autosave", "publish", "deletion")},
     **{name: lambda: some_preview().pk for name in WHO if name.startswith("import-") or name == "import"},
 }
 

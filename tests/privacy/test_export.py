@@ -74,7 +74,6 @@ NOT_ABOUT_THE_PERSON = {
     # Agents wrote a text for everybody.
     ("activation.Charter", "saved_by"),
     ("activation.Charter", "published_by"),
-    ("activation.UnsavedCharter", "author"),
     # Opens something.
     ("agents.EnrolmentCode", "account"),
 }

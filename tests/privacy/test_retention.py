@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection, Session
 from accounts.recovery.changes import request_recovery_change, resend_recovery_verification
-from activation.models import CharterAcceptance, LinkRequest, UnsavedCharter
+from activation.models import CharterAcceptance, LinkRequest
 from agents.models import EnrolmentCode
 from assistance.enums import Profile, Reason, RequestState
 from assistance.models import AssistanceRequest
@@ -62,10 +62,6 @@ def a_mail(at: datetime, **facts: Any) -> Message:
 
 def a_link_request(at: datetime) -> LinkRequest:
     return LinkRequest.objects.create(login="personne", language="fr", requested_at=at)
-
-
-def an_unsaved_charter(at: datetime) -> UnsavedCharter:
-    return UnsavedCharter.objects.create(author=active_account(), typed={}, kept_at=at)
 
 
 def an_entry(at: datetime) -> JournalEntry:
@@ -117,7 +113,6 @@ def an_enrolment_code(at: datetime) -> EnrolmentCode:
 SEEDS: dict[str, tuple[int, Seed]] = {
     "mails": (365, a_mail),
     "link-requests": (30, a_link_request),
-    "unsaved-charters": (7, an_unsaved_charter),
     "journal": (365, an_entry),
     "sessions": (0, a_session),
     "former-recovery-addresses": (365, a_former_address),

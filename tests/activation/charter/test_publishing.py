@@ -4,7 +4,6 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,7 +13,7 @@ from activation.charter import publishing
 from activation.charter.diff import MOST_PARAGRAPHS, difference, differences, review_draft
 from activation.charter.publishing import DraftChanged, DraftExists, NoDraft, TextMissing, VersionTaken
 from activation.charter.rendering import LONGEST_TEXT, clean_charter_text
-from activation.models import Charter, CharterAcceptance, UnsavedCharter
+from activation.models import Charter, CharterAcceptance
 from activation.services import accept_charter
 from core.text import InvalidText
 from journal.events import Event
@@ -320,33 +319,6 @@ class TestWhoAccepted:
             publishing.acceptances_by_version()
             publishing.still_to_accept(Charter.objects.in_force())
         assert len(captured) == 3
-
-
-@pytest.mark.django_db
-class TestWhatWasTyped:
-    def test_is_kept_once_for_each_agent_and_forgotten_when_it_is_saved(self, agent):
-        draft, other = start(agent), active_account(is_staff=True)
-        for text in ("un", "deux"):
-            publishing.save_unsaved_text(author=agent, charter_id=draft.pk, typed={"text_fr": text})
-        publishing.save_unsaved_text(author=other, charter_id=None, typed={"text_fr": "trois"})
-        assert UnsavedCharter.objects.get(author=agent).typed == {"text_fr": "deux"}
-        save(draft, agent, text_fr="deux")
-        assert [kept.author for kept in UnsavedCharter.objects.all()] == [other]
-        publishing.discard_unsaved_text(author=other)
-        assert not UnsavedCharter.objects.exists()
-
-    def test_stays_when_its_draft_goes(self, agent):
-        draft, other = start(agent), active_account(is_staff=True)
-        publishing.save_unsaved_text(author=other, charter_id=draft.pk, typed={"text_fr": "mes mots"})
-        publishing.delete_draft(charter_id=draft.pk, seen=draft.fingerprint, actor=agent)
-        kept = UnsavedCharter.objects.get(author=other)
-        assert (kept.charter, kept.typed) == (None, {"text_fr": "mes mots"})
-
-    def test_is_purged_after_a_week(self, agent):
-        publishing.save_unsaved_text(author=agent, charter_id=None, typed={})
-        UnsavedCharter.objects.update(kept_at=timezone.now() - timedelta(days=8))
-        call_command("purge", verbosity=0)
-        assert not UnsavedCharter.objects.exists()
 
 
 class TestTheText:
