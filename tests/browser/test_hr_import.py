@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.agents.test_pages import seen
-from tests.browser.test_every_page import Screen, screen  # noqa: F401
+from tests.browser.test_pages import Screen, screen  # noqa: F401
 from tests.browser.visitor import IN_BROWSER
 
 pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("agents' pages"), pytest.mark.django_db]

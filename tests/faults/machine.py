@@ -33,7 +33,7 @@ from devtools.servers import PostgreSQL, Server
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
 
-ON_THE_MACHINE = NEEDS_STACK
+NEEDS_MACHINE = NEEDS_STACK
 CSRF_TOKEN = "c" * 32
 #: Seconds on a machine that has nothing else to do. Nobody waits longer for any answer, whatever is broken behind it; nor
 #: does a load balancer most of the time, nor once as long as it has patience for (AVL-08).
@@ -241,7 +241,7 @@ def copy_tables(source: str, target: str) -> None:
     subprocess.run(load, input=dumped.stdout, check=True)
 
 
-def all_at_once(acts: list[Callable[[], Any]]) -> list[Any]:
+def concurrently(acts: list[Callable[[], Any]]) -> list[Any]:
     """What each answers, all begun at the same instant in threads of their own, which leave no connection."""
     ready = threading.Barrier(len(acts))
 
@@ -257,11 +257,11 @@ def all_at_once(acts: list[Callable[[], Any]]) -> list[Any]:
 
 
 @contextmanager
-def asking_how_it_is(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
+def health_probe(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
     """What a load balancer hears during the block, by path. It is another process, which no crowd of ours slows down."""
     heard: dict[str, list[Answer]] = {path: [] for path in paths}
     asking = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.balancer", machine.url, *paths], cwd=PROJECT, stdin=PIPE, stdout=PIPE
+        [sys.executable, "-m", "tests.faults.health_probe", machine.url, *paths], cwd=PROJECT, stdin=PIPE, stdout=PIPE
     )
     assert asking.stdout
     asking.stdout.readline()
@@ -290,7 +290,7 @@ def share_of_a_core() -> float:
     return 0.1 / (time.monotonic() - began)
 
 
-def told(what: str, answers: Sequence[Answer], **more: object) -> str:
+def describe(what: str, answers: Sequence[Answer], **more: object) -> str:
     """The line of a test: how many requests, how many of them failed, how long the longest waited."""
     failed = sum(answer.status in (0, 429) or answer.status >= 500 for answer in answers)
     longest = max(answer.seconds for answer in answers)

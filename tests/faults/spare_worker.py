@@ -28,7 +28,7 @@ from tests.stack import Stack, wait_until
 PROCESSES = 8
 
 
-class Halt:
+class PausedServer:
     """What a mail server answers that stops at one stage, the `nth` time it comes there, until `go_on` is set."""
 
     def __init__(self, stage: Stage, *, then: str = "250 OK", nth: int = 1) -> None:
@@ -69,7 +69,7 @@ class SpareWorker:
         """Have it run a task."""
         self.stack.send(task, *arguments, queue="spare")
 
-    def halts(self, halt: Halt, task: Task, *arguments: object) -> Halt:
+    def halts(self, halt: PausedServer, task: Task, *arguments: object) -> PausedServer:
         """Have it run a task until the server halts; the halt, to let it go on."""
         self.server.answer = halt
         self.give(task, *arguments)
@@ -84,7 +84,7 @@ def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def asked_for(priority: Priority = Priority.URGENT) -> Message:
+def queued_mail(priority: Priority = Priority.URGENT) -> Message:
     """A row of the outbox that no worker was woken for."""
     person = pending_account()
     return queue_email(
@@ -92,9 +92,9 @@ def asked_for(priority: Priority = Priority.URGENT) -> Message:
     )
 
 
-def asked_for_many(count: int) -> list[Message]:
+def queued_mails(count: int) -> list[Message]:
     """As an HR file does."""
-    return [asked_for(Priority.BULK) for _ in range(count)]
+    return [queued_mail(Priority.BULK) for _ in range(count)]
 
 
 def leases_run_out(stack: Stack) -> None:

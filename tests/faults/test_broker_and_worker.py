@@ -17,9 +17,9 @@ from outbox.services import queue_email
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.faults.accounting import Tally
-from tests.faults.spare_worker import Halt
-from tests.faults.visiting import Visitor
+from tests.faults.http_client import Visitor
+from tests.faults.spare_worker import PausedServer
+from tests.faults.tally import Tally
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
@@ -87,7 +87,7 @@ class TestBroker:
 
     def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, tally):
         """AVL-06: the process goes on, the mail in its hands arrives once, the next one too."""
-        stack.catcher.answer = halt = Halt("data")
+        stack.catcher.answer = halt = PausedServer("data")
         first, second = pending_account(), pending_account()
         worker = stack.processes["worker"]
         queue_email(kind=Kind.ACTIVATION, person=first, address=first.recovery_address, language="fr")

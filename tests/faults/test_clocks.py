@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from config.celery import app
 from tests.factories import pending_account
-from tests.faults.machine import ON_THE_MACHINE, Machine
+from tests.faults.machine import NEEDS_MACHINE, Machine
 from tests.mail_delivery import text_of
 from tests.stack import wait_until
 
 PARIS = ZoneInfo("Europe/Paris")
-ANOTHER_TIME = Path(__file__).with_name("another_time")
+ANOTHER_TIME = Path(__file__).with_name("shifted_clock")
 APART = timedelta(seconds=180)
 
 
@@ -32,7 +32,7 @@ def next_midnight() -> datetime:
 
 
 class TestApart:
-    pytestmark = ON_THE_MACHINE
+    pytestmark = NEEDS_MACHINE
 
     def test_a_link_made_on_one_machine_opens_on_the_other(self, machine: Machine):
         """AVL-07: the worker's clock is 180 s behind that of the web, then as far ahead, where the next day has begun."""

@@ -10,8 +10,8 @@ from journal.models import JournalEntry
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
-from tests.faults.accounting import Tally
-from tests.faults.spare_worker import Halt, all_sent, asked_for, asked_for_many, leases_run_out
+from tests.faults.spare_worker import PausedServer, all_sent, leases_run_out, queued_mail, queued_mails
+from tests.faults.tally import Tally
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, wait_until
 
@@ -23,17 +23,17 @@ BATCH_OF = 6
 def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(stack, spare, tally):
     """AVL-04: eight processes end at once, each with a mail at another point; the first worker takes over."""
     halts = {
-        "before the greeting": Halt("connect"),
-        "after RCPT": Halt("rcpt"),
-        "after DATA, and the server lost the mail": Halt("data", then="451 4.3.0 Lost"),
-        "after DATA, and the server kept the mail": Halt("kept"),
-        "after 250": Halt("data"),
+        "before the greeting": PausedServer("connect"),
+        "after RCPT": PausedServer("rcpt"),
+        "after DATA, and the server lost the mail": PausedServer("data", then="451 4.3.0 Lost"),
+        "after DATA, and the server kept the mail": PausedServer("kept"),
+        "after 250": PausedServer("data"),
     }
-    rows, batch = {point: asked_for() for point in halts}, asked_for_many(BATCH_OF)
+    rows, batch = {point: queued_mail() for point in halts}, queued_mails(BATCH_OF)
     people = state_of_people()
     for point, halt in halts.items():
         spare.halts(halt, send_message, rows[point].pk)
-    in_batch = spare.halts(Halt("kept", nth=3), send_due_messages)
+    in_batch = spare.halts(PausedServer("kept", nth=3), send_due_messages)
 
     with transaction.atomic():
         # The worker has its 250 and cannot write it down.
@@ -67,8 +67,8 @@ def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(
 
 def test_a_worker_that_is_told_to_stop_finishes_its_mail(stack, spare, tally):
     """A deployment: nothing is sent twice."""
-    message = asked_for()
-    halt = spare.halts(Halt("data"), send_message, message.pk)
+    message = queued_mail()
+    halt = spare.halts(PausedServer("data"), send_message, message.pk)
     Timer(0.5, halt.go_on.set).start()
     stack.stop("spare")
     message.refresh_from_db()

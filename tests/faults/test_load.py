@@ -9,17 +9,17 @@ from accounts.passwords.hashers import PortalArgon2PasswordHasher
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.faults.machine import (
     LONGEST_WAIT,
-    ON_THE_MACHINE,
-    all_at_once,
-    asking_how_it_is,
+    NEEDS_MACHINE,
     assert_it_stays_alive,
+    concurrently,
+    describe,
+    health_probe,
     share_of_a_core,
-    told,
 )
 
-pytestmark = ON_THE_MACHINE
+pytestmark = NEEDS_MACHINE
 
-CROWD = 200
+CLIENTS = 200
 ALIVE = "/sante/vivant"
 #: Of one web process, in MiB: what it weighs anyway, and one hash for each of its connections.
 MOST_MEMORY = 400
@@ -45,18 +45,18 @@ def test_two_hundred_people_sign_in_at_once(machine, record_property):
     encoded = hasher.encode(A_GOOD_PASSWORD, hasher.salt())
     Account.objects.filter(pk__in=[person.pk for person in people]).update(password=encoded)
     forms = [{"login": person.login, "password": A_GOOD_PASSWORD} for person in people]
-    acts = [partial(machine.browser().ask, "/connexion/", forms[number % len(forms)]) for number in range(CROWD)]
+    acts = [partial(machine.browser().ask, "/connexion/", forms[number % len(forms)]) for number in range(CLIENTS)]
 
-    with asking_how_it_is(machine, ALIVE) as heard:
-        answers = all_at_once(acts)
+    with health_probe(machine, ALIVE) as heard:
+        answers = concurrently(acts)
 
     signed_in = [answer for answer in answers if answer.status == 302]
     told_to_wait = [answer for answer in answers if answer.status == 503]
     memory = max(most_memory(pid) for pid in machine.web_processes)
     slowest = max(answer.seconds for answer in heard[ALIVE])
-    record_property("fault", told("Sign-ins", answers, alive_within=f"{slowest:.2f} s", memory=f"{memory} MiB"))
-    assert len(signed_in) + len(told_to_wait) == CROWD
-    assert len(signed_in) > CROWD / 20
+    record_property("fault", describe("Sign-ins", answers, alive_within=f"{slowest:.2f} s", memory=f"{memory} MiB"))
+    assert len(signed_in) + len(told_to_wait) == CLIENTS
+    assert len(signed_in) > CLIENTS / 20
     assert all(answer.retry_after for answer in told_to_wait)
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share_of_a_core()
     assert_it_stays_alive(heard[ALIVE])

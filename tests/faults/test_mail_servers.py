@@ -12,8 +12,8 @@ from devtools.mailcatcher import Stage, accept
 from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
-from tests.faults.accounting import Tally
-from tests.faults.spare_worker import Halt, SpareWorker, asked_for, presenting
+from tests.faults.spare_worker import PausedServer, SpareWorker, presenting, queued_mail
+from tests.faults.tally import Tally
 from tests.stack import NEEDS_STACK, wait_until
 
 pytestmark = NEEDS_STACK
@@ -37,7 +37,7 @@ def answering(said: str, *, at_stage: Stage):
 
 
 @contextmanager
-def away(spare: SpareWorker) -> Iterator[None]:
+def unreachable(spare: SpareWorker) -> Iterator[None]:
     """Nobody listens."""
     spare.server.stop()
     try:
@@ -61,7 +61,7 @@ def certified(spare: SpareWorker, certificate: trustme.LeafCert) -> Iterator[Non
 
 
 @contextmanager
-def saying(spare: SpareWorker, stage: Stage, said: str) -> Iterator[None]:
+def answering_with(spare: SpareWorker, stage: Stage, said: str) -> Iterator[None]:
     """It answers something else."""
     spare.server.answer = answering(said, at_stage=stage)
     yield
@@ -75,36 +75,36 @@ def troubles(spare: SpareWorker):
     yield "certificate for somebody else", certified(spare, authority.issue_cert("smtp.evil.example"))
     yield "certificate that has expired", certified(spare, authority.issue_cert(host, not_after=LONG_AGO))
     for name, (stage, said) in ANSWERS.items():
-        yield name, saying(spare, stage, said)
+        yield name, answering_with(spare, stage, said)
 
 
 def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_over(stack, spare, tally):
     """EML-05, AVL-03: refused, hanging, greylisted, badly certified, without STARTTLS; each is retried and warned of."""
-    halts = [Halt(stage, then="421 4.4.2 Too late") for stage in HANGS]
-    rows = {f"hangs at {halt.stage}": asked_for() for halt in halts}
+    halts = [PausedServer(stage, then="421 4.4.2 Too late") for stage in HANGS]
+    rows = {f"hangs at {halt.stage}": queued_mail() for halt in halts}
     for halt, row in zip(halts, rows.values(), strict=True):
         spare.halts(halt, send_message, row.pk)
 
     # While those wait for their ten seconds to be over, the others of the eight processes meet the rest.
     certificate = spare.server.tls
     for name, trouble in troubles(spare):
-        rows[name] = asked_for()
+        rows[name] = queued_mail()
         with trouble:
             spare.give(send_message, rows[name].pk)
             tried(spare, rows[name])
         spare.server.answer, spare.server.tls = accept, certificate
-    with saying(spare, "rcpt", NOT_WANTED):
-        not_wanted = asked_for()
+    with answering_with(spare, "rcpt", NOT_WANTED):
+        not_wanted = queued_mail()
         spare.give(send_message, not_wanted.pk)
         tried(spare, not_wanted)
     for name, row in rows.items():
         tried(spare, row)
         assert not name.startswith("hangs") or "timed out" in row.answer, name
-    rows["goes away with the mail in its hands"] = asked_for()
-    spare.halts(Halt("data"), send_message, rows["goes away with the mail in its hands"].pk)
-    with away(spare):
+    rows["goes away with the mail in its hands"] = queued_mail()
+    spare.halts(PausedServer("data"), send_message, rows["goes away with the mail in its hands"].pk)
+    with unreachable(spare):
         tried(spare, rows["goes away with the mail in its hands"])
-        rows["refuses connections"] = asked_for()
+        rows["refuses connections"] = queued_mail()
         spare.give(send_message, rows["refuses connections"].pk)
         tried(spare, rows["refuses connections"])
 

@@ -7,8 +7,8 @@ from devtools.mailcatcher import Envelope, Stage, accept
 from outbox.dispatch import BATCH
 from outbox.tasks import send_due_messages
 from tests.factories import pending_account
-from tests.faults.accounting import Tally
-from tests.faults.spare_worker import all_sent, asked_for_many
+from tests.faults.spare_worker import all_sent, queued_mails
+from tests.faults.tally import Tally
 from tests.stack import NEEDS_STACK, wait_until
 
 pytestmark = NEEDS_STACK
@@ -20,7 +20,7 @@ A_SECOND = 5
 PATIENCE = 20.0
 
 
-class Pace:
+class ThrottledServer:
     """A mail server that takes five mails a second, whoever brings them, until it is `let_loose`."""
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Pace:
 
 def test_who_asks_for_a_link_does_not_wait_behind_thousands_of_newcomers(stack, visitor, tally, record_property):
     """AVL-09: at 5 mails a second a new link arrives soon; the invitations keep their order."""
-    stack.catcher.answer = pace = Pace()
-    invitations = asked_for_many(INVITATIONS)
+    stack.catcher.answer = pace = ThrottledServer()
+    invitations = queued_mails(INVITATIONS)
     for _ in range(3):  # as many sweeps as beat has ordered in the first minute
         stack.send(send_due_messages)
     stack.catcher.wait_for(5, timeout=20)

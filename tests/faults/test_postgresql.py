@@ -16,13 +16,22 @@ from outbox.models import Message
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
 from tests.factories import A_GOOD_PASSWORD, pending_account
-from tests.faults.machine import LONGEST_WAIT, ON_THE_MACHINE, Answer, Browser, Machine, children, share_of_a_core, told
+from tests.faults.machine import (
+    LONGEST_WAIT,
+    NEEDS_MACHINE,
+    Answer,
+    Browser,
+    Machine,
+    children,
+    describe,
+    share_of_a_core,
+)
 from tests.invariants import assert_nothing_is_half_done
 from tests.stack import wait_until
 
-pytestmark = ON_THE_MACHINE
+pytestmark = NEEDS_MACHINE
 
-WALKERS = 18
+ACTIVATIONS = 18
 #: Seconds without a server. After the second one, a pool that waits twice as long after each try would be late.
 A_MOMENT, A_WHILE = 2.0, 8.5
 #: Seconds after which nobody may notice any more that the server was away.
@@ -30,7 +39,7 @@ BACK_WITHIN = 5.0
 PAGES = ("/", "/connexion/", "/aide/", "/annuaire/?q=durand", "/premiere-connexion/", "/compte/", "/assistance/")
 
 
-def walk(browser: Browser, link: str, version: str, pause: float) -> None:
+def activate(browser: Browser, link: str, version: str, pause: float) -> None:
     """The whole activation, each page and each form once; whoever is told to come back does, and goes on there."""
     steps: list[tuple[str, dict[str, str] | None]] = [
         (link, None),
@@ -48,7 +57,7 @@ def walk(browser: Browser, link: str, version: str, pause: float) -> None:
         time.sleep(pause)
 
 
-def look_around(browser: Browser, over: threading.Event) -> None:
+def browse(browser: Browser, over: threading.Event) -> None:
     """Somebody who opens pages, asks for links and fails to sign in."""
     for number, page in enumerate(cycle(PAGES)):
         if over.wait(0.3):
@@ -89,16 +98,16 @@ def mails_to(machine: Machine, people: list[Account]) -> list[str]:
 
 def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine, record_property):
     """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
-    people = [pending_account() for _ in range(WALKERS)]
+    people = [pending_account() for _ in range(ACTIVATIONS)]
     links, version = [link_to(person) for person in people], Charter.objects.in_force().version
     answers: list[Answer] = []
     over, worker = threading.Event(), machine.processes["worker"]
     processes = (worker.pid, *children(worker.pid), *machine.web_processes)
 
     def walking(share: int) -> Callable[[], None]:
-        return lambda: [walk(machine.browser(answers), link, version, 0.15) for link in links[share::6]]
+        return lambda: [activate(machine.browser(answers), link, version, 0.15) for link in links[share::6]]
 
-    strolling = [lambda: look_around(machine.browser(answers), over) for _ in range(4)]
+    strolling = [lambda: browse(machine.browser(answers), over) for _ in range(4)]
     gone: list[float] = []
     back: list[float] = []
     with in_threads(*map(walking, range(6)), *strolling):
@@ -121,7 +130,7 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
     share = share_of_a_core()
     expected = [(left, came + BACK_WITHIN / share) for left, came in zip(gone, back, strict=True)]
     late = [answer for answer in refused if not any(left < answer.at < until for left, until in expected)]
-    record_property("fault", told("PostgreSQL stopped, then killed", answers))
+    record_property("fault", describe("PostgreSQL stopped, then killed", answers))
     record_property("fault", f"sent {len(set(told_of_it))}, lost 0, doubled {len(told_of_it) - len(set(told_of_it))}")
     # The last one: somebody whose activation was committed, and whose answer was lost, has pressed the button again.
     assert {answer.status for answer in answers} <= {200, 302, 404, 503, 410}
@@ -131,5 +140,5 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
     assert all(answer.retry_after and "indisponible" in answer.text for answer in refused)
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share
     assert processes == (worker.pid, *children(worker.pid), *machine.web_processes)
-    assert len(told_of_it) <= WALKERS + 2, "one copy more for each time that the server went away"
+    assert len(told_of_it) <= ACTIVATIONS + 2, "one copy more for each time that the server went away"
     assert all(person.is_active for person in Account.objects.filter(pk__in=[person.pk for person in people]))

@@ -13,17 +13,17 @@ from outbox.models import Message
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.faults.machine import (
     LONGEST_WAIT,
-    ON_THE_MACHINE,
+    NEEDS_MACHINE,
     Answer,
     Browser,
     Machine,
-    all_at_once,
+    concurrently,
+    describe,
     share_of_a_core,
-    told,
 )
 from tests.stack import wait_until
 
-pytestmark = ON_THE_MACHINE
+pytestmark = NEEDS_MACHINE
 
 #: Guesses that one client may make at one login in two minutes, wherever they are counted: in Redis, or in a process.
 GUESSES = 5
@@ -33,12 +33,14 @@ A_WRONG_PASSWORD = "ce-n-est-pas-le-bon-du-tout"
 
 def guesses_allowed(guesser: Browser, login: str) -> int:
     """How many of many guesses at one instant were looked at before the client was told to wait."""
-    answers = all_at_once([partial(guesser.ask, "/connexion/", {"login": login, "password": A_WRONG_PASSWORD})] * TRIES)
+    answers = concurrently(
+        [partial(guesser.ask, "/connexion/", {"login": login, "password": A_WRONG_PASSWORD})] * TRIES
+    )
     assert {answer.status for answer in answers} <= {200, 429, 503}
     return sum(answer.status == 200 for answer in answers)
 
 
-def who_may_what(member: Browser, stranger: Browser) -> list[tuple[int, str]]:
+def access(member: Browser, stranger: Browser) -> list[tuple[int, str]]:
     """What the account's page and the agents' answer to somebody signed in, and to nobody."""
     answers = [browser.ask(path) for browser in (member, stranger) for path in ("/compte/", "/admin/")]
     return [(answer.status, answer.location.partition("?")[0]) for answer in answers]
@@ -58,12 +60,12 @@ def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_
     signed_in, of_the_locked, stranger, guesser = browsers
     for browser, person in ((signed_in, member), (of_the_locked, locked)):
         assert browser.ask("/connexion/", {"login": person.login, "password": A_GOOD_PASSWORD}).status == 302
-    rights = who_may_what(signed_in, stranger)
+    rights = access(signed_in, stranger)
 
     guesses = [guesses_allowed(guesser, member.login)]
-    for what_happens in (machine.redis.kill, machine.redis.start, partial(forget_everything, machine)):
+    for what_happens in (machine.redis.kill, machine.redis.start, partial(flush_redis, machine)):
         what_happens()
-        assert who_may_what(signed_in, stranger) == rights
+        assert access(signed_in, stranger) == rights
         guesses.append(guesses_allowed(guesser, member.login))
         ask_for_links(stranger, waiting.login)
         if not machine.redis.answers():
@@ -74,14 +76,14 @@ def test_nobody_gains_anything_by_a_redis_that_forgets(machine: Machine, record_
     machine.send(answer_waiting_link_requests)
     wait_until(lambda: not LinkRequest.objects.waiting().exists(), machine.log("worker"), seconds=30)
 
-    record_property("fault", told("Redis killed, started, emptied", answers, guesses=guesses))
+    record_property("fault", describe("Redis killed, started, emptied", answers, guesses=guesses))
     assert max(guesses) <= GUESSES * (1 + len(machine.web_processes))
     assert Message.objects.filter(person=waiting).count() == MAILS_PER_HOUR
     assert {answer.status for answer in answers} <= {200, 302, 403, 429, 503}
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share_of_a_core()
 
 
-def forget_everything(machine: Machine) -> None:
+def flush_redis(machine: Machine) -> None:
     """FLUSHALL."""
     with redis.Redis.from_url(machine.redis.url) as client:
         client.flushall()

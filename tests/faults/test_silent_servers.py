@@ -13,20 +13,20 @@ from outbox.models import Message
 from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.faults.machine import (
     LONGEST_WAIT,
-    ON_THE_MACHINE,
+    NEEDS_MACHINE,
     Answer,
     Machine,
-    all_at_once,
-    asking_how_it_is,
     assert_it_stays_alive,
+    concurrently,
+    describe,
+    health_probe,
     share_of_a_core,
-    told,
 )
 from tests.stack import wait_until
 
-pytestmark = ON_THE_MACHINE
+pytestmark = NEEDS_MACHINE
 
-CROWD = 200
+CLIENTS = 200
 #: Some read, some write, some hash a password between.
 ASKS = (
     ("/premiere-connexion/", {"login": "personne.inconnue"}),
@@ -37,11 +37,11 @@ ASKS = (
 ALIVE, READY = "/sante/vivant", "/sante/pret"
 
 
-def besiege(machine: Machine) -> tuple[list[Answer], dict[str, list[Answer]]]:
+def load(machine: Machine) -> tuple[list[Answer], dict[str, list[Answer]]]:
     """A crowd asks at once; what it is answered, and what a load balancer hears meanwhile."""
-    acts = [partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), CROWD)]
-    with asking_how_it_is(machine, ALIVE, READY) as heard:
-        return all_at_once(acts), heard
+    acts = [partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), CLIENTS)]
+    with health_probe(machine, ALIVE, READY) as heard:
+        return concurrently(acts), heard
 
 
 def threads_of(machine: Machine) -> int:
@@ -60,7 +60,7 @@ def assert_every_wait_was_bounded(machine: Machine, answers: list[Answer], heard
 def assert_all_is_well(machine: Machine) -> None:
     """Soon everything answers as ever, to everybody."""
     wait_until(lambda: machine.browser().ask(READY).text == "prêt\n", machine.log("web"), seconds=5)
-    answers = all_at_once([partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), 16)])
+    answers = concurrently([partial(machine.browser().ask, path, form) for path, form in islice(cycle(ASKS), 16)])
     assert {answer.status for answer in answers} == {200, 302}
 
 
@@ -68,9 +68,9 @@ def test_a_database_that_says_nothing_is_told_to_all_at_once(machine, record_pro
     """AVL-08, HDR-05: whoever needs it is told to come back, the load balancer that the portal is not ready."""
     assert_all_is_well(machine)
     with machine.relays["database"].silent():
-        answers, heard = besiege(machine)
+        answers, heard = load(machine)
 
-    record_property("fault", told("PostgreSQL says nothing", answers, alive_within=longest(heard[ALIVE])))
+    record_property("fault", describe("PostgreSQL says nothing", answers, alive_within=longest(heard[ALIVE])))
     assert {answer.status for answer in answers} == {503}
     assert all(answer.retry_after for answer in answers)
     assert_every_wait_was_bounded(machine, answers, heard)
@@ -83,12 +83,12 @@ def test_a_redis_that_says_nothing_is_done_without(machine, record_property):
     assert_all_is_well(machine)
     before = LinkRequest.objects.count()
     with machine.relays["redis"].silent():
-        answers, heard = besiege(machine)
+        answers, heard = load(machine)
 
-    record_property("fault", told("Redis says nothing", answers, alive_within=longest(heard[ALIVE])))
+    record_property("fault", describe("Redis says nothing", answers, alive_within=longest(heard[ALIVE])))
     asked = [answer for answer in answers if answer.path == "/premiere-connexion/"]
     assert {answer.status for answer in answers} <= {200, 302, 503}
-    assert LinkRequest.objects.count() - before == sum(answer.status == 302 for answer in asked) > CROWD / 12
+    assert LinkRequest.objects.count() - before == sum(answer.status == 302 for answer in asked) > CLIENTS / 12
     assert_every_wait_was_bounded(machine, answers, heard)
     assert all("prêt" in answer.text for answer in heard[READY] if answer.status == 200)
     assert_all_is_well(machine)
@@ -105,10 +105,10 @@ def test_a_mail_server_that_says_nothing_is_not_noticed(machine, record_property
     machine.catcher.answer = saying_nothing
     for person in people:
         machine.browser().ask("/premiere-connexion/", {"login": person.login})
-    answers, heard = besiege(machine)
+    answers, heard = load(machine)
     speaks.set()
 
-    record_property("fault", told("SMTP says nothing", answers, alive_within=longest(heard[ALIVE])))
+    record_property("fault", describe("SMTP says nothing", answers, alive_within=longest(heard[ALIVE])))
     assert {answer.status for answer in answers} <= {200, 302, 503}
     assert_every_wait_was_bounded(machine, answers, heard)
     mails = Message.objects.filter(person__in=people)

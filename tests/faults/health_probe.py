@@ -1,4 +1,4 @@
-"""A load balancer: asks each path four times a second until its input ends, `python -m tests.faults.balancer URL PATH…`.
+"""A load balancer: asks each path four times a second until its input ends, `python -m tests.faults.health_probe URL PATH…`.
 
 One JSON object a line for each answer; the first line says that it has begun.
 """

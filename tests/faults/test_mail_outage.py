@@ -16,8 +16,8 @@ from outbox import dispatch as sending
 from outbox.dispatch import send_due
 from outbox.enums import Status
 from outbox.models import Message
-from tests.faults.accounting import Tally
-from tests.faults.spare_worker import asked_for
+from tests.faults.spare_worker import queued_mail
+from tests.faults.tally import Tally
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ LAST_DEADLINE = datetime(2026, 3, 31, 21, 59, 59, tzinfo=UTC)
 PRINTED = "jusqu’au mardi 31\u00a0mars 2026 à 23\u00a0h\u00a059 (heure de Paris)"
 
 
-class FussyServer:
+class GreylistingServer:
     """It sends everybody away a first time, one mailbox as often as asked, and does not know another."""
 
     def __init__(self, *, unknown: str) -> None:
@@ -51,18 +51,18 @@ def test_after_33_hours_away_each_mail_leaves_with_a_living_link(mail_server: Ma
     """AVL-03, D8: each is retried ever more slowly; a row that cannot be made delays nobody; 550 is the end."""
     waits: dict[int, list[float]] = defaultdict(list)
     with time_machine.travel(BEGAN, tick=False) as clock:
-        killed_after_250 = asked_for()
+        killed_after_250 = queued_mail()
         send_due()
         killed_after_250.refresh_from_db()
         killed_after_250.lease(timezone.now(), sending.LEASE)
         killed_after_250.save()
         settings.EMAIL_PORT = free_port()
-        good = asked_for()
+        good = queued_mail()
         while next_try() < RECOVERED:
             try_once(clock, waits)
-        poison, unwanted = Message.objects.create(kind="nonsense", address="poison@exemple.net"), asked_for()
+        poison, unwanted = Message.objects.create(kind="nonsense", address="poison@exemple.net"), queued_mail()
         settings.EMAIL_PORT = mail_server.port
-        mail_server.answer = FussyServer(unknown=unwanted.address)
+        mail_server.answer = GreylistingServer(unknown=unwanted.address)
         while Message.objects.unfinished().exclude(pk=poison.pk).exists():
             try_once(clock, waits)
 

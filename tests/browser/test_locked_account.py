@@ -16,7 +16,7 @@ from assistance.models import AssistanceRequest
 from devtools.mailcatcher import CaughtMessage
 from journal.events import Event
 from mailrouting.models import Redirection
-from tests.browser.agents import arrive
+from tests.browser.agent_steps import arrive
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, link_in, sign_in
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.stack import SECURITY_KEY, Stack, wait_until

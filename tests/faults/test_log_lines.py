@@ -84,7 +84,7 @@ def change_recovery_address(browser: Browser) -> str:
     return link
 
 
-def be_hostile(browser: Browser) -> None:
+def send_hostile_requests(browser: Browser) -> None:
     """Paths, headers and forms that no page of ours leads to."""
     browser.read(f"/annuaire/?q={SEARCHED}")
     for path in HOSTILE_PATHS:
@@ -111,7 +111,7 @@ def test_every_line_is_json_and_names_nobody(stack: Stack):
     secrets += [cookie.value or "" for cookie in browser.cookies]
     secrets += [change_recovery_address(browser)]
     secrets += [cookie.value or "" for cookie in browser.cookies]
-    be_hostile(browser)
+    send_hostile_requests(browser)
     stack.send(send_due_messages)
     web, worker, beat = (stack.log(name) for name in ("web", "worker", "beat"))
     wait_until(lambda: "forged" in web.read_text() and "malicious_csrf" in web.read_text(), web, seconds=10)

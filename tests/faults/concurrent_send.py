@@ -1,4 +1,4 @@
-"""Eight processes that run one task for the same rows at the same instants: `python -m tests.faults.eight_processes 1 2 3`."""
+"""Eight processes that run one task for the same rows at the same instants: `python -m tests.faults.concurrent_send 1 2 3`."""
 
 import multiprocessing
 import os

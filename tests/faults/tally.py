@@ -35,7 +35,7 @@ class Tally:
         return f"sent {self.sent}, lost {self.lost}, doubled {self.doubled}"
 
 
-def tallied(mails: Iterable[EmailMessage]) -> Tally:
+def count_mails(mails: Iterable[EmailMessage]) -> Tally:
     """Compare the mails with all the rows. Raises AssertionError for a mail that belongs to no row."""
     copies = Counter(mail["Message-ID"].lstrip("<").partition(".")[0] for mail in mails)
     statuses = {message.reference.hex: message.status for message in Message.objects.all()}
@@ -49,7 +49,7 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[Iterable[
     """Count, print, and keep the line for the summary."""
 
     def count(mails: Iterable[EmailMessage]) -> Tally:
-        counted = tallied(mails)
+        counted = count_mails(mails)
         sys.stdout.write(f"{counted}\n")
         record_property(FAULT, str(counted))
         return counted

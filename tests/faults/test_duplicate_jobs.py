@@ -18,10 +18,10 @@ from outbox.enums import Status
 from outbox.models import Message
 from outbox.tasks import send_due_messages, send_message
 from tests.factories import pending_account
-from tests.faults.accounting import Tally
+from tests.faults.http_client import Visitor
 from tests.faults.machine import children
-from tests.faults.spare_worker import all_sent, asked_for, asked_for_many
-from tests.faults.visiting import Visitor
+from tests.faults.spare_worker import all_sent, queued_mail, queued_mails
+from tests.faults.tally import Tally
 from tests.stack import NEEDS_STACK, PROJECT, Stack, wait_until
 
 pytestmark = NEEDS_STACK
@@ -32,15 +32,15 @@ TIMES = 8
 
 def test_a_row_given_to_eight_processes_at_one_instant_is_sent_once(stack, tally):
     """AVL-05: fifty rounds at a barrier; then as a broker does that delivers twice: each task again and again."""
-    rows = [message.pk for message in asked_for_many(ROUNDS)]
+    rows = [message.pk for message in queued_mails(ROUNDS)]
     subprocess.run(
-        [sys.executable, "-m", "tests.faults.eight_processes", *map(str, rows)],
+        [sys.executable, "-m", "tests.faults.concurrent_send", *map(str, rows)],
         env={**stack.env, "DATABASE_POOL_SIZE": "0"},
         cwd=PROJECT,
         check=True,
         timeout=120,
     )
-    delivered_again = [message.pk for message in asked_for_many(5)]
+    delivered_again = [message.pk for message in queued_mails(5)]
     for row in [*delivered_again, *rows[:5]] * TIMES:
         stack.send(send_message, row)
     all_sent(stack)
@@ -54,8 +54,8 @@ def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, visitor, t
     whose clock is 90 seconds late, and by no other again.
     """
     person = pending_account()
-    with broker_that_is_told_nothing(stack):
-        asking = Thread(target=asks_in_vain, args=(visitor, person.login))
+    with paused_broker(stack):
+        asking = Thread(target=request_without_answer, args=(visitor, person.login))
         asking.start()
         wait_until(LinkRequest.objects.waiting().exists, stack.log("web"), seconds=20)
         kill_children(stack, "web")
@@ -63,7 +63,7 @@ def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, visitor, t
     assert tasks_waiting(stack) == 0
     assert stack.catcher.messages == []
     for _ in range(20):
-        asked_for()
+        queued_mail()
     LinkRequest.objects.update(requested_at=timezone.now() - timedelta(minutes=1))
     stack.start_late_beat()
     stack.catcher.wait_for(21, timeout=60)
@@ -79,7 +79,7 @@ def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, visitor, t
     assert tally(stack.catcher.messages) == Tally(sent=21, lost=0, doubled=0)
 
 
-def asks_in_vain(visitor: Visitor, login: str) -> None:
+def request_without_answer(visitor: Visitor, login: str) -> None:
     """The page never comes: the process that makes it is killed."""
     try:
         visitor.asks_for_a_link(login)
@@ -89,7 +89,7 @@ def asks_in_vain(visitor: Visitor, login: str) -> None:
 
 
 @contextmanager
-def broker_that_is_told_nothing(stack: Stack) -> Iterator[None]:
+def paused_broker(stack: Stack) -> Iterator[None]:
     """Redis reads no command that writes; those of clients that have gone meanwhile are forgotten."""
     with redis.Redis.from_url(stack.redis.url) as server:
         server.execute_command("CLIENT", "PAUSE", "30000", "WRITE")

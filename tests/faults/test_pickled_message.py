@@ -14,7 +14,7 @@ from tests.stack import NEEDS_STACK, Stack, wait_until
 pytestmark = NEEDS_STACK
 
 
-class Intruder:
+class Payload:
     """Unpickled, it makes a file."""
 
     def __init__(self, trace: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_pickled_message_is_thrown_away_unread_and_the_worker_goes_on(stack: S
     )
 
     with Connection(stack.redis.url) as broker:
-        app.send_task(send_due_messages.name, [Intruder(trace)], serializer="pickle", connection=broker)
+        app.send_task(send_due_messages.name, [Payload(trace)], serializer="pickle", connection=broker)
     wait_until(lambda: "ContentDisallowed" in stack.log("worker").read_text(errors="replace"), stack.log("worker"))
     stack.send(send_due_messages)
 

@@ -31,7 +31,7 @@ from tests.agents.hr_imports import imported, previewed
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.agents.signed_in import an_agent, inside
 from tests.assistance.asking import asked
-from tests.browser.test_every_page import Screen, screen_of
+from tests.browser.test_pages import Screen, screen_of
 from tests.browser.visitor import IN_BROWSER
 from tests.factories import active_account
 from tests.fuzz import COMPUTED, N

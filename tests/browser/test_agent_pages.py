@@ -5,7 +5,7 @@ import pytest
 from tests.agents.pages import AGENT_PAGES
 from tests.agents.test_pages import ALL, seen
 from tests.browser.inspection import Inspection
-from tests.browser.test_every_page import (
+from tests.browser.test_pages import (
     LIGHT,
     PHONE_IN_THE_DARK,
     Screen,

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from accounts.models import Account
 from agents.roles import Role
 from journal.events import Event
-from tests.browser.agents import enrol, enrolment_code_from_the_command_line, give_code
+from tests.browser.agent_steps import enrol, enrolment_code_from_the_command_line, give_code
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
 from tests.factories import active_account
 from tests.stack import Stack
