@@ -1,5 +1,6 @@
-"""Agents who click at the same instant, on a real PostgreSQL: every race has one outcome."""
+"""Agents who act on one request at the same instant, on a real PostgreSQL: every race has one outcome."""
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -22,61 +23,53 @@ ROUNDS = 5
 WRONG = date(1984, 3, 1)
 
 
-def tried(act, *args, **kwargs) -> str:
-    """The name of the refusal; empty when it was done."""
+def refusal_of(act: Callable[..., object], **facts: object) -> str:
+    """The name of the refusal; empty when the act was done."""
     try:
-        act(*args, **kwargs)
+        act(**facts)
     except handling.RequestActionRefused as refusal:
         return type(refusal).__name__
     return ""
 
 
-def taken_by(agent: Account, person: Account, number: int = 0) -> AssistanceRequest:
-    request = a_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
+def request_taken_by(agent: Account, owner: Account, number: int = 0) -> AssistanceRequest:
+    request = a_request(login=owner.login, contact_address=f"adresse{number}@exemple.net")
     handling.take_request(request=request, actor=agent)
     return AssistanceRequest.objects.get(pk=request.pk)
 
 
-def test_two_agents_who_take_a_request_at_the_same_instant_do_not_both_get_it():
+def test_of_two_agents_who_take_or_take_over_a_request_one_gets_it():
     for _ in range(ROUNDS):
-        request, agents = a_request(), (an_agent(), an_agent())
-
-        answers = together(
-            *(lambda agent=agent: tried(handling.take_request, request=request, actor=agent) for agent in agents)
-        )
-
-        assert sorted(answers) == ["", "AlreadyTaken"]
-        request.refresh_from_db()
-        assert request.taken_by == agents[answers.index("")]
-        assert request.steps.count() == 1
-
-
-def test_two_agents_who_take_over_at_the_same_instant_do_not_both_get_it():
-    for _ in range(ROUNDS):
-        away, person = an_agent(), active_account()
-        request, agents = taken_by(away, person), (an_agent(), an_agent())
-
-        answers = together(
-            *(
-                lambda agent=agent: tried(handling.take_over, request=request, actor=agent, holder=away.pk)
-                for agent in agents
+        absent, agents = an_agent(), (an_agent(), an_agent())
+        free, held = a_request(), request_taken_by(absent, active_account())
+        for request, act, facts, kind in (
+            (free, handling.take_request, {}, StepKind.TAKEN),
+            (held, handling.take_over, {"holder": absent.pk}, StepKind.TAKEN_OVER),
+        ):
+            answers = together(
+                *(
+                    lambda agent=agent, request=request, act=act, facts=facts: refusal_of(
+                        act, request=request, actor=agent, **facts
+                    )
+                    for agent in agents
+                )
             )
-        )
+            assert sorted(answers) == ["", "AlreadyTaken"]
+            request.refresh_from_db()
+            assert request.taken_by == agents[answers.index("")]
+            assert request.steps.filter(kind=kind).count() == 1
 
-        assert sorted(answers) == ["", "AlreadyTaken"]
-        assert request.steps.filter(kind=StepKind.TAKEN_OVER).count() == 1
 
-
-def test_wrong_answers_at_the_same_instant_are_never_more_than_three():
-    """Design §9: over several requests, by several agents."""
+def test_simultaneous_wrong_answers_are_never_more_than_three():
+    """Over several requests, by several agents."""
     for _ in range(ROUNDS):
-        person, agents = active_account(), [an_agent() for _ in range(3)]
-        requests = [taken_by(agent, person, number) for number, agent in enumerate(agents)]
+        owner, agents = active_account(), [an_agent() for _ in range(3)]
+        requests = [request_taken_by(agent, owner, number) for number, agent in enumerate(agents)]
         tries = [(agent, request) for agent, request in zip(agents, requests, strict=True) for _ in range(2)]
 
         answers = together(
             *(
-                lambda agent=agent, request=request: tried(
+                lambda agent=agent, request=request: refusal_of(
                     handling.compare_fact, request=request, actor=agent, fact=Fact.BIRTH_DATE, answer=WRONG
                 )
                 for agent, request in tries
@@ -84,18 +77,18 @@ def test_wrong_answers_at_the_same_instant_are_never_more_than_three():
         )
 
         assert sorted(answers) == [*[""] * TRIES, *["TooManyMismatches"] * (len(tries) - TRIES)]
-        assert RequestStep.objects.misses(person).count() == TRIES
-        assert JournalEntry.objects.filter(account=person, event=Event.FACT_COMPARED).count() == TRIES
+        assert RequestStep.objects.filter(account=owner, kind=StepKind.FACT_MISMATCHED).count() == TRIES
+        assert JournalEntry.objects.filter(account=owner, event=Event.FACT_COMPARED).count() == TRIES
 
 
 def test_closing_while_a_colleague_takes_over_has_one_outcome():
     for _ in range(ROUNDS):
-        agent, colleague, person = an_agent(), an_agent(), active_account()
-        request = taken_by(agent, person)
+        agent, colleague = an_agent(), an_agent()
+        request = request_taken_by(agent, active_account())
 
         answers = together(
-            lambda: tried(handling.close_request, request=request, actor=agent, outcome=RequestState.SOLVED),
-            lambda: tried(handling.take_over, request=request, actor=colleague, holder=agent.pk),
+            lambda: refusal_of(handling.close_request, request=request, actor=agent, outcome=RequestState.SOLVED),
+            lambda: refusal_of(handling.take_over, request=request, actor=colleague, holder=agent.pk),
         )
 
         request.refresh_from_db()

@@ -14,7 +14,7 @@ from accounts.enums import Category
 from accounts.models import Account
 from agents.roles import Role
 from assistance import handling
-from assistance.business_hours import call_expected_by, late_threshold
+from assistance.business_hours import call_expected_by
 from assistance.enums import CallOutcome, Fact, Match, RequestState, StepKind
 from assistance.handling import TRIES
 from assistance.identity_checks import comparison_of
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.django_db
 
 LOGIN = "camille.durand@univ-exemple.fr"
 BORN, WRONG = date(1984, 2, 29), date(1984, 3, 1)
+INE = "0123456789A"
 NOTE = "La personne rappelle demain, après son cours."
 #: A Tuesday at work.
 NOON = datetime(2026, 10, 6, 10, tzinfo=UTC)
@@ -49,13 +50,13 @@ def colleague() -> Account:
 
 
 @pytest.fixture
-def person() -> Account:
-    return active_account(institutional_address=LOGIN, ine="0123456789A")
+def owner() -> Account:
+    return active_account(institutional_address=LOGIN, ine=INE)
 
 
 @pytest.fixture
-def request_(person) -> AssistanceRequest:
-    return a_request(login=person.login)
+def request_(owner) -> AssistanceRequest:
+    return a_request(login=owner.login)
 
 
 @pytest.fixture
@@ -72,24 +73,25 @@ def steps(request: AssistanceRequest) -> list[tuple[str, str, str]]:
     return list(request.steps.order_by("pk").values_list("kind", "outcome", "note"))
 
 
-def events(about: Account) -> list[str]:
-    """What agents did, as the journal of the account tells it."""
-    found = about.journal.exclude(actor=None).exclude(actor=about).order_by("pk")
+def agents_events(account: Account) -> list[str]:
+    found = account.journal.exclude(actor=None).exclude(actor=account).order_by("pk")
     return list(found.values_list("event", flat=True))
 
 
-def answered(request: AssistanceRequest, actor: Account, answer: Any = BORN, fact: Fact = Fact.BIRTH_DATE) -> bool:
+def compare(request: AssistanceRequest, actor: Account, answer: Any = BORN, fact: Fact = Fact.BIRTH_DATE) -> bool:
     return handling.compare_fact(request=request, actor=actor, fact=fact, answer=answer)
 
 
-ACTS: dict[str, Callable[[AssistanceRequest, Account], object]] = {
+Act = Callable[[AssistanceRequest, Account], object]
+#: Only the agent who has taken the request may do these.
+HOLDERS_ACTS: dict[str, Act] = {
     "hand back": lambda one, actor: handling.release_request(request=one, actor=actor),
     "call": lambda one, actor: handling.record_call(request=one, actor=actor, outcome=CallOutcome.REACHED),
-    "compare": answered,
+    "compare": compare,
     "attach": lambda one, actor: handling.attach_account(request=one, actor=actor, name=LOGIN),
     "close": lambda one, actor: handling.close_request(request=one, actor=actor, outcome=RequestState.SOLVED),
 }
-OTHERS: dict[str, Callable[[AssistanceRequest, Account], object]] = {
+ACTS: dict[str, Act] = HOLDERS_ACTS | {
     "take": lambda one, actor: handling.take_request(request=one, actor=actor),
     "take over": lambda one, actor: handling.take_over(request=one, actor=actor, holder=one.taken_by_id or 0),
     "note": lambda one, actor: handling.add_note(request=one, actor=actor, note=NOTE),
@@ -98,60 +100,42 @@ OTHERS: dict[str, Callable[[AssistanceRequest, Account], object]] = {
 
 
 class TestTaking:
-    def test_gives_the_request_to_the_agent_and_is_in_the_journal(self, request_, agent, person):
+    def test_gives_the_request_to_the_agent_once_and_is_in_the_journal(self, request_, agent, owner):
         with time_machine.travel(NOON, tick=False):
             handling.take_request(request=request_, actor=agent)
+        handling.take_request(request=request_, actor=agent)
 
         held = now(request_)
         assert (held.state, held.taken_by, held.taken_at) == (RequestState.TAKEN, agent, NOON)
         assert steps(held) == [(StepKind.TAKEN, "", "")]
-        assert events(person) == [Event.REQUEST_TAKEN]
-        assert person.journal.get(event=Event.REQUEST_TAKEN).details == {
-            "request": held.pk,
-            "reference": held.reference,
-        }
+        assert agents_events(owner) == [Event.REQUEST_TAKEN]
+        details = owner.journal.get(event=Event.REQUEST_TAKEN).details
+        assert details == {"request": held.pk, "reference": held.reference}
 
     def test_by_a_second_agent_is_refused_with_who_and_when(self, taken, agent, colleague):
         with pytest.raises(handling.AlreadyTaken) as refusal:
             handling.take_request(request=taken, actor=colleague)
-
         assert (refusal.value.holder, refusal.value.since) == (agent, taken.taken_at)
         assert now(taken).taken_by == agent
         assert len(steps(taken)) == 1
 
-    def test_twice_is_once(self, taken, agent):
-        handling.take_request(request=taken, actor=agent)
-        assert now(taken).taken_at == taken.taken_at
-        assert len(steps(taken)) == 1
-
-    def test_nobody_is_written_to(self, taken, agent):
-        """HLP-04: of nothing that agents do with a request."""
-        before = Message.objects.count()
-        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
-        answered(taken, agent)
-        handling.close_request(request=taken, actor=agent, outcome=RequestState.REFUSED, note=NOTE)
-        assert Message.objects.count() == before
-
-    def test_a_request_of_nobody_is_taken_too(self, agent):
+    def test_a_request_about_no_account_is_taken_too(self, agent):
         unknown = a_request(login="personne@univ-exemple.fr")
         handling.take_request(request=unknown, actor=agent)
         entry = JournalEntry.objects.get(event=Event.REQUEST_TAKEN)
         assert (entry.account, entry.actor, entry.details["request"]) == (None, agent, unknown.pk)
 
-
-class TestHandingOn:
-    def test_back_to_the_queue(self, taken, agent, colleague, person):
+    def test_back_to_the_queue(self, taken, agent, colleague, owner):
         handling.release_request(request=taken, actor=agent)
-
         free = now(taken)
         assert (free.state, free.taken_by, free.taken_at) == (RequestState.NEW, None, None)
-        assert events(person)[-1] == Event.REQUEST_HANDED_BACK
+        assert agents_events(owner)[-1] == Event.REQUEST_HANDED_BACK
         handling.take_request(request=free, actor=colleague)
         assert now(taken).taken_by == colleague
 
     def test_over_from_a_colleague_who_is_away(self, taken, agent, colleague):
         handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
-
+        handling.take_over(request=taken, actor=agent, holder=agent.pk)
         handling.take_over(request=taken, actor=colleague, holder=agent.pk)
 
         assert (now(taken).taken_by, now(taken).state) == (colleague, RequestState.CALL_TRIED)
@@ -159,94 +143,70 @@ class TestHandingOn:
         with pytest.raises(handling.AlreadyTaken):
             handling.record_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
 
-    def test_over_from_somebody_else_than_was_on_the_screen_is_refused(self, taken, agent, colleague):
-        third = an_agent()
-        handling.take_over(request=taken, actor=third, holder=agent.pk)
-
-        with pytest.raises(handling.AlreadyTaken) as refusal:
-            handling.take_over(request=taken, actor=colleague, holder=agent.pk)
-        assert refusal.value.holder == third
-
-    def test_over_from_nobody_is_refused(self, request_, agent, colleague):
+    def test_over_from_an_agent_who_was_not_on_the_screen_is_refused(self, request_, agent, colleague):
         with pytest.raises(handling.RequestNotTaken):
             handling.take_over(request=request_, actor=colleague, holder=agent.pk)
-
-    def test_over_from_oneself_changes_nothing(self, taken, agent):
-        handling.take_over(request=taken, actor=agent, holder=agent.pk)
-        assert len(steps(taken)) == 1
-
-
-@pytest.mark.parametrize("act", ACTS)
-class TestOnlyWhoHoldsIt:
-    def test_not_a_colleague(self, act, taken, agent, colleague):
-        before = now(taken)
+        third = an_agent()
+        handling.take_request(request=request_, actor=third)
         with pytest.raises(handling.AlreadyTaken) as refusal:
-            ACTS[act](taken, colleague)
-        assert refusal.value.holder == agent
-        assert (now(taken).state, len(steps(taken))) == (before.state, 1)
-
-    def test_not_before_it_is_taken(self, act, request_, agent):
-        with pytest.raises(handling.RequestNotTaken):
-            ACTS[act](request_, agent)
-        assert steps(request_) == []
-
-    def test_not_after_it_is_closed(self, act, taken, agent):
-        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
-        with pytest.raises(handling.AlreadyClosed) as refusal:
-            ACTS[act](taken, agent)
-        assert refusal.value.closed_at == now(taken).closed_at
+            handling.take_over(request=request_, actor=colleague, holder=agent.pk)
+        assert refusal.value.holder == third
 
 
-@pytest.mark.parametrize("act", [*ACTS, *OTHERS])
-class TestAboutAgents:
-    def test_nobody_handles_a_request_about_their_own_account(self, act, agent):
-        """ADM-05"""
-        own = a_request(login=agent.login)
-        with pytest.raises(PermissionDenied):
-            {**ACTS, **OTHERS}[act](own, agent)
-        assert steps(own) == []
+class TestPermission:
+    def test_only_the_agent_who_has_taken_a_request_changes_it(self, agent, colleague, owner):
+        for name, act in HOLDERS_ACTS.items():
+            request = a_request(login=owner.login)
+            with pytest.raises(handling.RequestNotTaken):
+                act(request, agent)
+            handling.take_request(request=request, actor=agent)
+            taken = now(request)
+            with pytest.raises(handling.AlreadyTaken) as refusal:
+                act(taken, colleague)
+            assert refusal.value.holder == agent, name
+            handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
+            with pytest.raises(handling.AlreadyClosed) as closed:
+                act(taken, agent)
+            assert closed.value.closed_at == now(taken).closed_at, name
+            assert [kind for kind, *_ in steps(taken)] == [StepKind.TAKEN, StepKind.SOLVED], name
 
-    def test_about_a_colleague_s_only_who_manages_agents(self, act, agent, colleague):
-        """ADM-05"""
+    def test_a_request_about_an_agent_is_for_a_colleague_who_manages_agents(self, agent, colleague):
+        """ADM-05: and never for the agent whose account it is about."""
+        manager = an_agent(Role.RESPONSABLES)
+        for account, actor in ((agent, agent), (colleague, agent), (manager, manager)):
+            request = a_request(login=account.login, contact_address=f"{account.pk}@exemple.net")
+            for act in ACTS.values():
+                with pytest.raises(PermissionDenied):
+                    act(request, actor)
+            assert steps(request) == []
         theirs = a_request(login=colleague.login)
-        with pytest.raises(PermissionDenied):
-            {**ACTS, **OTHERS}[act](theirs, agent)
-        assert steps(theirs) == []
+        handling.take_request(request=theirs, actor=manager)
+        handling.close_request(request=theirs, actor=manager, outcome=RequestState.SOLVED)
+        assert now(theirs).state == RequestState.SOLVED
+
+    def test_the_person_gets_no_mail(self, taken, agent):
+        """HLP-04: of nothing that agents do with a request."""
+        before = Message.objects.count()
+        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
+        compare(taken, agent)
+        handling.close_request(request=taken, actor=agent, outcome=RequestState.REFUSED, note=NOTE)
+        assert Message.objects.count() == before
 
 
-def test_who_manages_agents_helps_a_colleague():
-    agent, colleague = an_agent(Role.RESPONSABLES), an_agent(Role.RESPONSABLES)
-    theirs = a_request(login=colleague.login)
-    handling.take_request(request=theirs, actor=agent)
-    handling.close_request(request=theirs, actor=agent, outcome=RequestState.SOLVED)
-    assert now(theirs).state == RequestState.SOLVED
-
-
-class TestCalls:
-    @pytest.mark.parametrize(
-        ("outcome", "state"),
-        [
-            (CallOutcome.REACHED, RequestState.TAKEN),
+class TestCallsAndNotes:
+    def test_a_call_says_how_it_ended(self, taken, agent, owner):
+        for outcome, state in (
             (CallOutcome.NO_ANSWER, RequestState.CALL_TRIED),
             (CallOutcome.WRONG_NUMBER, RequestState.CALL_TRIED),
-        ],
-    )
-    def test_say_how_they_ended(self, taken, agent, person, outcome, state):
-        handling.record_call(request=taken, actor=agent, outcome=outcome, note=NOTE)
+            (CallOutcome.REACHED, RequestState.TAKEN),
+        ):
+            handling.record_call(request=taken, actor=agent, outcome=outcome, note=NOTE)
+            assert now(taken).state == state
+            assert steps(taken)[-1] == (StepKind.CALL, outcome, NOTE)
+            assert agents_events(owner)[-1] == Event.REQUEST_CALLED
+        assert NOTE not in str(list(owner.journal.values("details")))
 
-        assert now(taken).state == state
-        assert steps(taken)[-1] == (StepKind.CALL, outcome, NOTE)
-        assert events(person)[-1] == Event.REQUEST_CALLED
-        assert NOTE not in str(person.journal.last().details)
-
-    def test_the_second_that_reaches_the_person_takes_the_request_in_hand_again(self, taken, agent):
-        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER)
-        first = now(taken).called_at
-        handling.record_call(request=taken, actor=agent, outcome=CallOutcome.REACHED)
-        assert (now(taken).state, now(taken).called_at) == (RequestState.TAKEN, first)
-
-    def test_the_first_keeps_the_promise(self):
-        """Late is whoever nobody has called in time, not whoever is not helped yet."""
+    def test_a_request_is_late_until_the_first_call(self):
         with time_machine.travel(NOON, tick=False) as clock:
             agent, request = an_agent(), a_request()
             clock.move_to(call_expected_by(NOON))
@@ -256,26 +216,27 @@ class TestCalls:
             handling.take_request(request=request, actor=agent)
             assert now(request).is_late
             handling.record_call(request=now(request), actor=agent, outcome=CallOutcome.NO_ANSWER)
+            first_call = now(request).called_at
+            clock.shift(1)
+            handling.record_call(request=now(request), actor=agent, outcome=CallOutcome.REACHED)
             assert not now(request).is_late
+            assert now(request).called_at == first_call
 
-
-class TestNotes:
-    def test_are_open_to_every_colleague_at_any_time(self, taken, agent, colleague, person):
+    def test_notes_are_open_to_every_colleague_at_any_time(self, taken, agent, colleague, owner):
         handling.add_note(request=taken, actor=colleague, note=NOTE)
         handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
         handling.add_note(request=now(taken), actor=colleague, note="Tout va bien.")
-
         assert [note for _kind, _outcome, note in steps(taken)] == ["", NOTE, "", "Tout va bien."]
-        assert events(person).count(Event.REQUEST_NOTED) == 2
+        assert agents_events(owner).count(Event.REQUEST_NOTED) == 2
         assert now(taken).state == RequestState.SOLVED
 
 
 class TestComparing:
-    def test_answers_match_or_no_match_and_keeps_neither_the_answer_nor_the_fact(self, taken, agent, person):
-        """Design §9, LOG-02"""
-        assert answered(taken, agent, WRONG) is False
-        assert answered(taken, agent, BORN) is True
-        assert answered(taken, agent, "0123456789A", Fact.INE) is True
+    def test_says_whether_the_answer_matches_and_keeps_neither_the_answer_nor_the_fact(self, taken, agent, owner):
+        """LOG-02, HLP-04: the journal and the copy of the owner, who may be the caller, do not say what matched."""
+        assert compare(taken, agent, WRONG) is False
+        assert compare(taken, agent, BORN) is True
+        assert compare(taken, agent, INE, Fact.INE) is True
 
         assert steps(taken)[1:] == [
             (StepKind.FACT_MISMATCHED, Fact.BIRTH_DATE, ""),
@@ -284,144 +245,98 @@ class TestComparing:
         ]
         kept = str(list(RequestStep.objects.values())) + str(list(JournalEntry.objects.values()))
         assert "1984" not in kept
-        assert "0123456789A" not in kept
+        assert INE not in kept
+        entries = owner.journal.filter(event=Event.FACT_COMPARED)
+        assert len({(str(entry.details), entry.actor_id) for entry in entries}) == 1
+        assert "match" not in str(export_person(account=owner, actor=owner))
 
-    def test_the_journal_and_the_copy_of_the_owner_do_not_say_whether_it_matched(self, taken, agent, person):
-        """HLP-04: who reads them may be who asked."""
-        answered(taken, agent, WRONG)
-        answered(taken, agent, BORN)
-
-        one, other = person.journal.filter(event=Event.FACT_COMPARED)
-        assert (one.details, one.actor) == (other.details, other.actor)
-        assert "match" not in str(export_person(account=person, actor=person))
-
-    def test_three_wrong_answers_end_the_try_even_for_the_right_one(self, taken, agent):
-        """Design §9: three misses end the try."""
-        for _ in range(TRIES):
-            assert answered(taken, agent, WRONG) is False
-        for answer in (WRONG, BORN):
-            with pytest.raises(handling.TooManyMismatches):
-                answered(taken, agent, answer)
-        assert RequestStep.objects.filter(kind=StepKind.FACT_MATCHED).count() == 0
-        assert len(steps(taken)) == 1 + TRIES
-
-    def test_the_misses_of_all_requests_about_one_person_count_together(self, agent, colleague, person):
-        for number, actor in enumerate((agent, colleague, agent)):
-            another = a_request(login=LOGIN, contact_address=f"adresse{number}@exemple.net")
-            handling.take_request(request=another, actor=actor)
-            answered(another, actor, WRONG)
-        last = a_request(login=LOGIN)
-        handling.take_request(request=last, actor=colleague)
-        with pytest.raises(handling.TooManyMismatches):
-            answered(last, colleague)
-
-    def test_misses_follow_the_person_and_not_the_request(self, taken, agent, person):
-        """Attaching the request to another account and back opens no new try."""
-        other = active_account(institutional_address="camille.durant@univ-exemple.fr", birth_date=date(1990, 1, 1))
-        for _ in range(TRIES):
-            answered(taken, agent, WRONG)
-        handling.attach_account(request=taken, actor=agent, name=other.login)
-        assert answered(now(taken), agent, date(1990, 1, 1)) is True
-        handling.attach_account(request=now(taken), actor=agent, name=LOGIN)
-        with pytest.raises(handling.TooManyMismatches):
-            answered(now(taken), agent)
-
-    def test_what_was_typed_into_the_form_is_no_try(self, agent, person):
-        for number in range(TRIES):
-            a_request(login=LOGIN, birth_date=WRONG, contact_address=f"adresse{number}@exemple.net")
-        wrong = a_request(login=LOGIN, birth_date=WRONG)
-        handling.take_request(request=wrong, actor=agent)
-        assert comparison_of(wrong).match == Match.MISMATCH
-        assert answered(wrong, agent) is True
-
-    def test_a_day_later_somebody_may_be_asked_again(self, person):
+    def test_three_wrong_answers_refuse_every_other_one_for_a_day(self, owner):
         with time_machine.travel(NOON, tick=False) as clock:
             agent, request = an_agent(), a_request(login=LOGIN)
             handling.take_request(request=request, actor=agent)
             for _ in range(TRIES):
-                answered(request, agent, WRONG)
+                assert compare(request, agent, WRONG) is False
+            for answer in (WRONG, BORN):
+                with pytest.raises(handling.TooManyMismatches):
+                    compare(request, agent, answer)
+            assert len(steps(request)) == 1 + TRIES
             clock.shift(timedelta(days=1) - timedelta(seconds=1))
             with pytest.raises(handling.TooManyMismatches):
-                answered(request, agent)
+                compare(request, agent)
             clock.shift(timedelta(seconds=1))
-            assert answered(request, agent) is True
+            assert compare(request, agent) is True
 
-    def test_what_hr_does_not_know_is_not_compared_and_is_no_miss(self, agent):
-        nobody = a_request(login="personne@univ-exemple.fr")
-        stranger = active_account(birth_date=None)
-        about_stranger = a_request(login=stranger.login)
-        for request in (nobody, about_stranger):
+    def test_mismatches_count_per_account_over_all_its_requests(self, agent, colleague, owner):
+        """Attaching the request to another account and back gives no new try; what was typed into forms is no try."""
+        other = active_account(institutional_address="camille.durant@univ-exemple.fr", birth_date=date(1990, 1, 1))
+        for number, actor in enumerate((agent, colleague, agent)):
+            another = a_request(login=LOGIN, birth_date=WRONG, contact_address=f"adresse{number}@exemple.net")
+            handling.take_request(request=another, actor=actor)
+            assert comparison_of(another).match == Match.MISMATCH
+            compare(another, actor, WRONG)
+        last = a_request(login=LOGIN)
+        handling.take_request(request=last, actor=colleague)
+        with pytest.raises(handling.TooManyMismatches):
+            compare(last, colleague)
+        handling.attach_account(request=last, actor=colleague, name=other.login)
+        assert compare(now(last), colleague, date(1990, 1, 1)) is True
+        handling.attach_account(request=now(last), actor=colleague, name=LOGIN)
+        with pytest.raises(handling.TooManyMismatches):
+            compare(now(last), colleague)
+
+    def test_what_hr_does_not_know_is_not_compared_and_is_no_mismatch(self, agent):
+        without_facts = active_account(birth_date=None)
+        for login in ("personne@univ-exemple.fr", without_facts.login):
+            request = a_request(login=login)
             handling.take_request(request=request, actor=agent)
-            for fact, answer in ((Fact.BIRTH_DATE, BORN), (Fact.INE, "0123456789A")):
+            for fact, answer in ((Fact.BIRTH_DATE, BORN), (Fact.INE, INE)):
                 with pytest.raises(handling.NothingToCompareWith):
-                    answered(request, agent, answer, fact)
+                    compare(request, agent, answer, fact)
         assert not RequestStep.objects.filter(kind=StepKind.FACT_MISMATCHED).exists()
 
-
-class TestTheFactOfTheRequest:
-    @pytest.mark.parametrize(
-        ("typed", "known", "match"),
-        [
-            ("0123456789A", "0123456789a", Match.MATCH),
-            ("0123456789A", "0123456789B", Match.MISMATCH),
-            ("0123456789A", "", Match.UNKNOWN),
-        ],
-    )
-    def test_of_a_student(self, typed, known, match):
-        student = active_account(category=Category.STUDENT, ine=known)
-        assert comparison_of(a_request(login=student.login, ine=typed)).match == match
-
-    @pytest.mark.parametrize(
-        ("typed", "known", "match"),
-        [(BORN, BORN, Match.MATCH), (BORN, WRONG, Match.MISMATCH), (BORN, None, Match.UNKNOWN)],
-    )
-    def test_of_staff(self, typed, known, match):
-        someone = active_account(birth_date=known)
-        assert comparison_of(a_request(login=someone.login, birth_date=typed)).match == match
-
-    def test_that_was_erased_or_never_given(self, request_):
-        AssistanceRequest.objects.update(birth_date_typed=None)
-        assert comparison_of(now(request_)).match == Match.NOT_GIVEN
+    def test_the_fact_of_the_request_is_compared_with_the_account(self):
+        for facts, typed, match in (
+            ({"category": Category.STUDENT, "ine": "0123456789a"}, {"ine": INE}, Match.MATCH),
+            ({"category": Category.STUDENT, "ine": "0123456789B"}, {"ine": INE}, Match.MISMATCH),
+            ({"category": Category.STUDENT, "ine": ""}, {"ine": INE}, Match.UNKNOWN),
+            ({"birth_date": BORN}, {"birth_date": BORN}, Match.MATCH),
+            ({"birth_date": WRONG}, {"birth_date": BORN}, Match.MISMATCH),
+            ({"birth_date": None}, {"birth_date": BORN}, Match.UNKNOWN),
+            ({"birth_date": BORN}, {"birth_date": None}, Match.NOT_GIVEN),
+        ):
+            request = a_request(login=active_account(**facts).login, **typed)
+            assert comparison_of(request).match == match, (facts, typed)
 
 
 class TestAttaching:
-    @pytest.mark.parametrize(
-        "name", ["zoe.lambert@univ-exemple.fr", "Zoe.Lambert@univ-exemple.fr", "zlambert", "zoe.lambert"]
-    )
-    def test_by_whatever_the_account_is_called(self, agent, name):
+    def test_by_each_name_of_the_account(self, agent):
         zoe = active_account(institutional_address="zoe.lambert@univ-exemple.fr", uid="zlambert")
-        mistyped = a_request(login="zoe.lamber@univ-exemple.fr")
-        handling.take_request(request=mistyped, actor=agent)
+        names = ("zoe.lambert@univ-exemple.fr", "Zoe.Lambert@univ-exemple.fr", "zlambert", "zoe.lambert")
+        for name in names:
+            mistyped = a_request(login="zoe.lamber@univ-exemple.fr")
+            handling.take_request(request=mistyped, actor=agent)
+            assert handling.attach_account(request=mistyped, actor=agent, name=name) == zoe
+            assert now(mistyped).account == zoe
+            assert mistyped.steps.get(kind=StepKind.ATTACHED).account == zoe
+        assert agents_events(zoe) == [Event.REQUEST_ATTACHED] * len(names)
 
-        assert handling.attach_account(request=mistyped, actor=agent, name=name) == zoe
-
-        assert now(mistyped).account == zoe
-        assert RequestStep.objects.get(kind=StepKind.ATTACHED).account == zoe
-        assert events(zoe) == [Event.REQUEST_ATTACHED]
-
-    def test_somebody_else_tells_both_journals(self, taken, agent, person):
-        zoe = active_account(given_name="Zoe")
-        handling.attach_account(request=taken, actor=agent, name=zoe.login)
-        assert events(person)[-1] == Event.REQUEST_DETACHED
-        assert events(zoe) == [Event.REQUEST_ATTACHED]
-
-    def test_the_same_account_again_changes_nothing(self, taken, agent):
+    def test_to_another_account_is_in_both_journals_and_to_the_same_one_changes_nothing(self, taken, agent, owner):
         handling.attach_account(request=taken, actor=agent, name=LOGIN)
         assert len(steps(taken)) == 1
+        zoe = active_account(given_name="Zoe")
+        handling.attach_account(request=taken, actor=agent, name=zoe.login)
+        assert agents_events(owner)[-1] == Event.REQUEST_DETACHED
+        assert agents_events(zoe) == [Event.REQUEST_ATTACHED]
 
-    @pytest.mark.parametrize("name", ["", "personne", "a@b", "personne@univ-exemple.fr", "\x00", "é", "x" * 300])
-    def test_nobody_s_name_is_refused(self, taken, agent, name):
-        with pytest.raises(handling.UnknownAccountName):
-            handling.attach_account(request=taken, actor=agent, name=name)
+    def test_unknown_and_erased_names_are_refused(self, taken, agent):
+        erase_person(account=active_account(institutional_address="parti@univ-exemple.fr"))
+        unknown = ("", "personne", "a@b", "personne@univ-exemple.fr", "\x00", "é", "x" * 300)
+        for name in (*unknown, "parti@univ-exemple.fr"):
+            with pytest.raises(handling.UnknownAccountName):
+                handling.attach_account(request=taken, actor=agent, name=name)
         assert len(steps(taken)) == 1
 
-    def test_somebody_who_was_erased_is_nobody(self, taken, agent):
-        gone = active_account(institutional_address="parti@univ-exemple.fr")
-        erase_person(account=gone)
-        with pytest.raises(handling.UnknownAccountName):
-            handling.attach_account(request=taken, actor=agent, name="parti@univ-exemple.fr")
-
-    def test_one_s_own_or_a_colleague_s_account_is_refused(self, taken, agent, colleague):
+    def test_the_account_of_an_agent_is_refused(self, taken, agent, colleague):
         """ADM-05"""
         for account in (agent, colleague):
             with pytest.raises(PermissionDenied):
@@ -430,73 +345,46 @@ class TestAttaching:
 
 
 class TestClosing:
-    @pytest.mark.parametrize("outcome", [RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE])
-    def test_says_how(self, taken, agent, person, outcome):
-        handling.close_request(request=taken, actor=agent, outcome=outcome, note=NOTE)
+    def test_says_how_and_can_be_undone_by_any_colleague(self, agent, colleague, owner):
+        for outcome in (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE):
+            request = a_request(login=owner.login)
+            handling.take_request(request=request, actor=agent)
+            handling.close_request(request=request, actor=agent, outcome=outcome, note=NOTE)
+            closed = now(request)
+            assert (closed.state, closed.is_open, closed.taken_by) == (outcome, False, agent)
+            assert steps(closed)[-1] == (outcome.value, "", NOTE)
+            assert agents_events(owner)[-1] == Event.REQUEST_CLOSED
+            assert not AssistanceRequest.objects.open().exists()
 
-        closed = now(taken)
-        assert (closed.state, closed.is_open, closed.taken_by) == (outcome, False, agent)
-        assert steps(closed)[-1] == (outcome.value, "", NOTE)
-        assert events(person)[-1] == Event.REQUEST_CLOSED
-        assert not AssistanceRequest.objects.open().exists()
-
-    def test_too_early_is_undone_by_any_colleague(self, taken, agent, colleague, person):
-        handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED)
-        handling.reopen_request(request=now(taken), actor=colleague)
-
-        again = now(taken)
-        assert (again.state, again.closed_at, again.taken_by) == (RequestState.TAKEN, None, colleague)
-        assert events(person)[-1] == Event.REQUEST_REOPENED
-        with pytest.raises(handling.StillOpen):
-            handling.reopen_request(request=again, actor=agent)
+            handling.reopen_request(request=closed, actor=colleague)
+            again = now(request)
+            assert (again.state, again.closed_at, again.taken_by) == (RequestState.TAKEN, None, colleague)
+            assert agents_events(owner)[-1] == Event.REQUEST_REOPENED
+            with pytest.raises(handling.StillOpen):
+                handling.reopen_request(request=again, actor=agent)
+            handling.close_request(request=again, actor=colleague, outcome=outcome)
 
 
-class TestKeeping:
-    def test_steps_go_with_their_request(self, taken, agent):
+class TestRetention:
+    def test_steps_are_deleted_with_their_request(self, taken, agent):
         """PRV-05"""
         handling.close_request(request=taken, actor=agent, outcome=RequestState.SOLVED, note=NOTE)
-        kind = next(kind for kind in retention_rules() if kind.name == "assistance-requests")
-        assert apply_rule(kind, now=timezone.now() + timedelta(days=364)) == 0
-        assert apply_rule(kind, now=timezone.now() + timedelta(days=366)) == 1
+        rule = next(rule for rule in retention_rules() if rule.name == "assistance-requests")
+        assert apply_rule(rule, now=timezone.now() + timedelta(days=364)) == 0
+        assert apply_rule(rule, now=timezone.now() + timedelta(days=366)) == 1
         assert not RequestStep.objects.exists()
 
-    def test_an_open_request_is_kept_however_old(self, taken):
-        assert (
-            sum(
-                apply_rule(kind, now=timezone.now() + timedelta(days=4_000))
-                for kind in retention_rules()
-                if "assist" in kind.name
-            )
-            == 0
-        )
-
-    def test_steps_go_with_the_person(self, taken, agent, person):
-        """PRV-07"""
+    def test_steps_are_erased_with_the_account_and_are_not_in_its_copy(self, taken, agent, owner):
+        """HLP-04, PRV-07: the author of the request is unproven."""
         handling.add_note(request=taken, actor=agent, note=NOTE)
-        erase_person(account=person)
+        assert NOTE not in str(export_person(account=owner, actor=owner))
+        erase_person(account=owner)
         assert not RequestStep.objects.exists()
 
-    def test_the_copy_of_the_person_holds_nothing_that_agents_wrote(self, taken, agent, person):
-        """HLP-04, PRV-07: nobody has shown who asked."""
-        handling.add_note(request=taken, actor=agent, note=NOTE)
-        answered(taken, agent, WRONG)
-        assert NOTE not in str(export_person(account=person, actor=person))
 
-
-class TestLate:
-    @pytest.mark.parametrize(
-        "moment",
-        [NOON, NOON + timedelta(hours=7), datetime(2026, 10, 4, 10, tzinfo=UTC), datetime(2027, 5, 17, 9, tzinfo=UTC)],
-    )
-    def test_is_told_of_many_as_of_one(self, moment):
-        """On a working day, at night, on a Sunday, after a long weekend: to the second."""
-        last = late_threshold(moment)
-        assert call_expected_by(last) < moment
-        assert call_expected_by(last + timedelta(seconds=1)) >= moment
-
-    def test_uses_the_index_of_what_is_open(self):
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {AssistanceRequest.objects.open().oldest_first().query}")
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-        assert "assistance_request_open" in plan
+def test_the_queue_uses_the_index_of_open_requests():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {AssistanceRequest.objects.open().oldest_first().query}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "assistance_request_open" in plan
