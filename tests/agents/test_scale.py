@@ -48,7 +48,7 @@ SEARCHES = {
 }
 #: What agents open, and whose budget it has (`test_pages`).
 SCREENS = {
-    "home": ("/admin/", "home_of_a_responsable"),
+    "home": ("/admin/", "home"),
     **{f"accounts, {among.name}": (f"{ACCOUNTS}?etat={among}", "accounts_with_several_pages") for among in AccountList},
     "the last page of accounts": (f"{ACCOUNTS}?page=40", "accounts"),
     "a common name among the locked": (f"{ACCOUNTS}?q=martin&etat=locked", "accounts_with_several_pages"),

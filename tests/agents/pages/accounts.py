@@ -1,0 +1,221 @@
+"""The dashboard, accounts, their recovery addresses and the actions on them."""
+
+from datetime import date, timedelta
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import Category, LockReason, Proof
+from accounts.locking.lock import lock_as_agent
+from accounts.models import Account, Lock
+from accounts.recovery.corrections import cancel_replacement
+from agents.roles import Role
+from assistance.services import create_request
+from outbox.enums import Kind, Status
+from outbox.models import Message
+from tests.accounts.recovery.correcting import approved, proposed, proposed_by_hr
+from tests.agents.intruders import act_on, robbed_person
+from tests.agents.pages.registry import come_in, page, plain_page, refusal
+from tests.agents.signed_in import (
+    an_agent,
+)
+from tests.assistance.asking import written
+from tests.factories import active_account, pending_account
+from tests.locking import locked_person, release, released_person
+from tests.pages import Ask, Page
+
+AGENT_PAGES: dict[str, Page] = {}
+
+
+plain_page("home", "admin:index", Role.RESPONSABLES)
+
+
+@page
+def accounts(browser: Client) -> Ask:
+    come_in(browser)
+    for given_name in ("Inès", "Sami", "Zoé"):
+        pending_account(given_name=given_name, family_name="Lefèvre-Dumont", category=Category.STUDENT)
+    Lock.objects.create(account=active_account(given_name="Paul"), reason=LockReason.PHISHING)
+    return Ask(reverse("admin:accounts"))
+
+
+@page
+def accounts_with_several_pages(browser: Client) -> Ask:
+    come_in(browser)
+    for _number in range(60):
+        pending_account()
+    return Ask(f"{reverse('admin:accounts')}?q=camille&page=2")
+
+
+@refusal
+def accounts_with_an_invisible_character(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(f"{reverse('admin:accounts')}?q=a%00b")
+
+
+@page
+def account_with_its_address(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(reverse("admin:account-address", args=[active_account().pk]), {})
+
+
+@page
+def addresses(browser: Client) -> Ask:
+    me = come_in(browser, Role.RESPONSABLES)
+    for agent in (me, an_agent(Role.RESPONSABLES)):
+        proposed(active_account(given_name="Inès"), agent)
+    approved(active_account(given_name="Sami"))
+    proposed_by_hr(active_account(given_name="Zoé"), "zoe@exemple.org")
+    return Ask(reverse("admin:addresses"))
+
+
+@page
+def addresses_with_several_pages(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    for number in range(60):
+        proposed_by_hr(active_account(recovery_address="" if number % 2 else "une@exemple.org"), "rh@exemple.org")
+    return Ask(f"{reverse('admin:addresses')}?page=2")
+
+
+@page
+def address(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    correction = proposed(locked_person(phone="+33467123456"), an_agent(Role.RESPONSABLES), proof=Proof.CALL_BACK)
+    return Ask(reverse("admin:address", args=[correction.pk]))
+
+
+@page
+def address_approved(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    return Ask(reverse("admin:address", args=[approved(active_account()).pk]))
+
+
+@page
+def address_given_up(browser: Client) -> Ask:
+    me = come_in(browser, Role.RESPONSABLES)
+    correction = approved(active_account())
+    cancel_replacement(correction_id=correction.pk, agent=me, reason="La personne s’est trompée.")
+    return Ask(reverse("admin:address", args=[correction.pk]))
+
+
+@page
+def address_give_up(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    correction = proposed(active_account(), an_agent(Role.RESPONSABLES))
+    return Ask(reverse("admin:address-give-up", args=[correction.pk]))
+
+
+@page
+def address_dismiss(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    entry = proposed_by_hr(active_account(), "rh@exemple.org")
+    return Ask(reverse("admin:address-dismiss", args=[entry.pk]))
+
+
+@page
+def address_correct(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    person = pending_account(recovery_address_disputed_at=timezone.now())
+    return Ask(reverse("admin:account-correct", args=[person.pk]))
+
+
+@page
+def address_correct_with_a_proof(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    person = active_account(phone="+33467123456", recovery_address="")
+    proposed_by_hr(person, "rh@exemple.org")
+    return Ask(f"{reverse('admin:account-correct', args=[person.pk])}?proposition=rh")
+
+
+@refusal
+def address_correct_with_a_slip(browser: Client) -> Ask:
+    come_in(browser, Role.RESPONSABLES)
+    slip = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
+    return Ask(reverse("admin:account-correct", args=[active_account().pk]), slip)
+
+
+def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.ASSISTANCE) -> Ask:
+    come_in(browser, role)
+    return Ask(act_on(name, person))
+
+
+@page
+def account_with_everything(browser: Client) -> Ask:
+    agent = come_in(browser, Role.RESPONSABLES)
+    person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
+    one = create_request(**written(login=person.login))
+    release(person, agent=an_agent(Role.ASSISTANCE), proof=Proof.CALL_BACK, reference=one.reference, request=one.pk)
+    lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
+    proposed_by_hr(person, "rh@exemple.org")
+    for status in set(Status) - {Status.SENDING}:
+        Message.objects.create(
+            kind=Kind.NEW_LINK, person=person, address="a@exemple.org", status=status, answer="550 a"
+        )
+    return Ask(f"{reverse('admin:account', args=[person.pk])}?sujet=tout&page=2")
+
+
+@page
+def account_lock(browser: Client) -> Ask:
+    come_in(browser)
+    person = active_account()
+    one = create_request(**written(login=person.login))
+    return Ask(f"{act_on('lock', person)}?demande={one.reference}")
+
+
+@refusal
+def account_lock_without_a_reason(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(act_on("lock", active_account()), {"comment": "x" * 501})
+
+
+@page
+def account_release(browser: Client) -> Ask:
+    return page_of_act("release", browser, robbed_person())
+
+
+@page
+def account_release_to_nowhere(browser: Client) -> Ask:
+    return page_of_act("release", browser, locked_person(recovery_address=""), Role.RESPONSABLES)
+
+
+@refusal
+def account_release_without_anything(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(act_on("release", robbed_person()), {})
+
+
+@page
+def account_put_back(browser: Client) -> Ask:
+    return page_of_act("put-back", browser, robbed_person())
+
+
+@refusal
+def account_put_back_without_a_reason(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(act_on("put-back", robbed_person()), {"change": "1", "reason": "non"})
+
+
+@page
+def account_resend(browser: Client) -> Ask:
+    person = pending_account()
+    Message.objects.create(
+        kind=Kind.ACTIVATION,
+        person=person,
+        address=person.recovery_address,
+        status=Status.BOUNCED,
+        answer="550 5.1.1 mailbox unavailable",
+        created_at=timezone.now() - timedelta(days=2),
+    )
+    return page_of_act("resend", browser, person)
+
+
+@page
+def account_resend_when_active(browser: Client) -> Ask:
+    return page_of_act("resend", browser, active_account())
+
+
+@refusal
+def account_resend_too_early(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(act_on("resend", released_person()), {"reason": "lost"})

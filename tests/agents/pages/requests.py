@@ -1,0 +1,98 @@
+"""Requests for assistance."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import LockReason
+from accounts.models import Account, Lock
+from agents.roles import Role
+from assistance.enums import CallOutcome, RequestState
+from assistance.handling import close_request, record_call, take_request
+from assistance.models import AssistanceRequest
+from tests.agents.pages.registry import come_in, page, refusal
+from tests.agents.signed_in import (
+    an_agent,
+)
+from tests.assistance.asking import a_request
+from tests.factories import active_account, pending_account
+from tests.pages import Ask, Page
+
+AGENT_PAGES: dict[str, Page] = {}
+
+
+def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
+    taken = a_request(**changed)
+    take_request(request=taken, actor=agent)
+    return taken
+
+
+@page
+def requests(browser: Client) -> Ask:
+    agent = come_in(browser)
+    person = active_account(phone="+33467123456")
+    for number in range(3):
+        a_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
+    a_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="un@exemple.net")
+    late = a_request(login=pending_account().login, contact_address="deux@exemple.net")
+    AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
+    tried = a_taken_request(agent, login=active_account().login, reason="recovery-lost")
+    record_call(request=tried, actor=agent, outcome=CallOutcome.NO_ANSWER)
+    return Ask(reverse("admin:requests"))
+
+
+@page
+def requests_of_one_person(browser: Client) -> Ask:
+    come_in(browser, Role.LECTURE)
+    first, _second = a_request(), a_request()
+    return Ask(f"{reverse('admin:requests')}?personne={first.reference}")
+
+
+@page
+def request(browser: Client) -> Ask:
+    come_in(browser)
+    person = active_account(phone="+33467123456")
+    Lock.objects.create(account=person, reason=LockReason.PHISHING)
+    a_request(login=person.login)
+    return Ask(reverse("admin:request", args=[a_request(login=person.login).reference]))
+
+
+@page
+def request_in_hand(browser: Client) -> Ask:
+    agent = come_in(browser, Role.RESPONSABLES)
+    taken = a_taken_request(agent, login=active_account(birth_date=None).login)
+    record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER, note="Répondeur.\nRappeler demain.")
+    return Ask(reverse("admin:request", args=[taken.reference]))
+
+
+@page
+def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> Ask:
+    come_in(browser)
+    taken = a_taken_request(an_agent())
+    return Ask(
+        reverse("admin:request-call", args=[taken.reference]), {"outcome": "reached", "note": "Tout est dit."}, 409
+    )
+
+
+@page
+def request_with_its_identity(browser: Client) -> Ask:
+    come_in(browser)
+    return Ask(reverse("admin:request-identity", args=[a_request(login=active_account().login).reference]), {})
+
+
+@page
+def request_closed(browser: Client) -> Ask:
+    agent = come_in(browser)
+    done = a_taken_request(agent, login=active_account().login)
+    close_request(request=done, actor=agent, outcome=RequestState.REFUSED, note="Numéro faux, personne ne répond.")
+    return Ask(reverse("admin:request", args=[done.reference]))
+
+
+@refusal
+def request_closed_without_a_reason(browser: Client) -> Ask:
+    agent = come_in(browser)
+    taken = a_taken_request(agent, login=active_account().login)
+    return Ask(reverse("admin:request-close", args=[taken.reference]), {"outcome": "refused", "note": ""})

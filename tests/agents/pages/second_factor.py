@@ -1,0 +1,69 @@
+"""The pages of the second factor."""
+
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Account
+from tests.agents.pages.registry import page, plain_page, refusal, signed_in_as
+from tests.agents.signed_in import (
+    an_agent,
+    code_of,
+    enrolment_code_for,
+    with_application,
+    wrong_code,
+)
+from tests.pages import Ask
+
+
+def standing_before_the_qr_code(browser: Client) -> Account:
+    account = an_agent()
+    signed_in_as(browser, account)
+    browser.post(reverse("admin:enrolment"), {"code": enrolment_code_for_signed_in(account, browser)})
+    return account
+
+
+def enrolment_code_for_signed_in(account: Account, browser: Client) -> str:
+    """A new code ends the sessions: sign in after it."""
+    code = enrolment_code_for(account)
+    signed_in_as(browser, account)
+    return code
+
+
+@page
+def verification(browser: Client) -> Ask:
+    account = an_agent()
+    with_application(account)
+    signed_in_as(browser, account)
+    return Ask(f"{reverse('admin:verification')}?next=/admin/comptes/")
+
+
+@refusal
+def verification_refused(browser: Client) -> Ask:
+    account = an_agent()
+    device = with_application(account)
+    signed_in_as(browser, account)
+    return Ask(reverse("admin:verification"), {"code": wrong_code(device)})
+
+
+@page
+def enrolment(browser: Client) -> Ask:
+    signed_in_as(browser, an_agent())
+    return Ask(reverse("admin:enrolment"))
+
+
+@page
+def application(browser: Client) -> Ask:
+    standing_before_the_qr_code(browser)
+    return Ask(reverse("admin:application"))
+
+
+@page
+def backup_codes(browser: Client) -> Ask:
+    account = standing_before_the_qr_code(browser)
+    return Ask(reverse("admin:application"), {"code": code_of(account.totpdevice_set.get())})
+
+
+plain_page("device", "admin:device")
+plain_page("device_replacement", "admin:device-replacement")
+plain_page("device_backup_codes", "admin:backup-codes")
+plain_page("device_removal", "admin:device-removal")
