@@ -104,7 +104,12 @@ def test_extra_columns_named_like_ours_give_no_rights():
     import_feed(BytesIO(text_of(row(**extra), columns=columns).encode()))
 
     camille = imported_account()
-    assert [camille.is_staff, camille.is_superuser, camille.activated_at, camille.uid] == [False, False, None, "cdurand"]
+    assert [camille.is_staff, camille.is_superuser, camille.activated_at, camille.uid] == [
+        False,
+        False,
+        None,
+        "cdurand",
+    ]
 
 
 def test_an_account_that_hr_does_not_know_is_never_touched():

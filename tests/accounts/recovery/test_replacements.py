@@ -1,0 +1,467 @@
+"""Replacement of a recovery address: two agents, a delay of a day, notices, objections (HLP-05)."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.enums import LockReason, Proof, State
+from accounts.links.base import InvalidLink
+from accounts.links.links import not_me_link, password_reset_link
+from accounts.locking.lock import lock_account
+from accounts.locking.unlock import changes_to_review
+from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.recovery import corrections
+from accounts.recovery.changes import SameAddress, report_unauthorized_change
+from accounts.recovery.corrections import (
+    AccountClosed,
+    AddressChangedMeanwhile,
+    AlreadyProposed,
+    CorrectionNotProven,
+    NotWaiting,
+    apply_due_replacements,
+    apply_replacement,
+    approve_replacement,
+    cancel_replacement,
+    propose_replacement,
+)
+from accounts.tasks import apply_due_replacements as task
+from config.celery import app
+from core.email_addresses import InvalidAddress
+from core.templatetags.dates import datetime_long
+from journal.events import Event
+from journal.models import JournalEntry
+from outbox.enums import Kind, Status
+from outbox.models import Message
+from tests.accounts.recovery.correcting import (
+    GIVEN,
+    REPORT,
+    a_responsable,
+    approved,
+    in_force,
+    proposed,
+)
+from tests.accounts.recovery.recovering import at_once, change_to, fresh, report, wish
+from tests.factories import active_account, pending_account
+from tests.locking import locked_person, release
+from tests.mail_delivery import link_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
+A_DAY = timedelta(hours=24)
+REASON = "Faute de frappe dans le fichier RH."
+
+
+@pytest.fixture
+def person() -> Account:
+    return active_account(given_name="Camille", family_name="Durand")
+
+
+@pytest.fixture
+def agent() -> Account:
+    return a_responsable()
+
+
+@pytest.fixture
+def at_noon(time_machine):
+    """The clock stands still."""
+    time_machine.move_to(NOON, tick=False)
+    return time_machine
+
+
+def propose(account: Account, agent: Account, address: str = GIVEN, proof: str = Proof.IN_PERSON, note: str = REPORT):
+    return propose_replacement(account=account, agent=agent, address=address, proof=proof, note=note)
+
+
+def approve(correction: RecoveryAddressCorrection, agent: Account | None = None) -> RecoveryAddressCorrection:
+    return approve_replacement(correction_id=correction.pk, agent=agent or a_responsable())
+
+
+def cancel(correction: RecoveryAddressCorrection, agent: Account) -> RecoveryAddressCorrection:
+    return cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
+
+
+def now_of(correction: RecoveryAddressCorrection) -> RecoveryAddressCorrection:
+    return RecoveryAddressCorrection.objects.get(pk=correction.pk)
+
+
+def mails(account: Account) -> set[tuple[str, str]]:
+    return set(account.messages.values_list("kind", "address"))
+
+
+def events_of(account: Account) -> list[str]:
+    return list(account.journal.filter(event__startswith="recovery").order_by("pk").values_list("event", flat=True))
+
+
+def reset_mail_recipients(account: Account, postman) -> list[str]:
+    before = len(postman.deliver())
+    Client().post(reverse("forgotten-password"), {"login": account.login})
+    return [mail["To"] for mail in postman.deliver()[before:]]
+
+
+def close(account: Account) -> None:
+    Account.objects.filter(pk=account.pk).update(end_date=timezone.localdate() - timedelta(days=1))
+
+
+def locked(account: Account) -> Account:
+    lock_account(account=account, reason=LockReason.OTHER)
+    return fresh(account)
+
+
+def due(person: Account) -> RecoveryAddressCorrection:
+    """Approved more than a day ago."""
+    correction, past = approved(person), timezone.now() - timedelta(seconds=1)
+    RecoveryAddressCorrection.objects.filter(pk=correction.pk).update(approved_at=past - A_DAY, effective_at=past)
+    return now_of(correction)
+
+
+class TestReplacement:
+    """HLP-05"""
+
+    def test_two_agents_a_day_and_notices(self, person, at_noon, postman):
+        """HLP-05"""
+        proposer, approver = a_responsable(), a_responsable()
+        old, mailbox = person.recovery_address, person.institutional_address
+
+        correction = proposed(person, proposer)
+        assert postman.deliver() == []
+        assert reset_mail_recipients(person, postman) == [old]
+
+        approve(correction, approver)
+        notices = {mail["To"]: text_of(mail) for mail in postman.deliver()[1:]}
+        assert set(notices) == {old, mailbox, GIVEN}
+        for address, text in notices.items():
+            assert datetime_long(NOON + A_DAY) in text
+            assert ("Ce n’est pas vous" in text) == (address != GIVEN)
+            assert GIVEN not in text or address == GIVEN
+        assert "/ce-n-est-pas-moi/" not in notices[GIVEN]
+
+        at_noon.move_to(NOON + A_DAY - timedelta(seconds=1), tick=False)
+        assert apply_due_replacements() == 0
+        assert reset_mail_recipients(person, postman) == [old]
+        older = password_reset_link.token(
+            fresh(person), timezone.now() + timedelta(minutes=30), password_reset_link.subject(person)
+        )
+
+        at_noon.move_to(NOON + A_DAY, tick=False)
+        before = len(postman.server.messages)
+        task()
+
+        notices = {mail["To"]: text_of(mail) for mail in postman.deliver()[before:]}
+        assert set(notices) == {old, mailbox}
+        assert "Cette adresse-ci ne servira plus." in notices[old]
+        with pytest.raises(InvalidLink):
+            password_reset_link.open(older)
+        assert reset_mail_recipients(person, postman) == [GIVEN]
+        entries = person.journal.filter(event__startswith="recovery").order_by("pk")
+        assert list(entries.values_list("event", "actor")) == [
+            (Event.RECOVERY_REPLACEMENT_PROPOSED, proposer.pk),
+            (Event.RECOVERY_REPLACEMENT_APPROVED, approver.pk),
+            (Event.RECOVERY_ADDRESS_CHANGED, None),
+        ]
+
+    def test_neither_journal_nor_log_holds_an_address(self, person, caplog):
+        """LOG-02"""
+        old = person.recovery_address
+        with caplog.at_level("DEBUG"):
+            cancel(approved(person), a_responsable())
+            in_force(person)
+        details = json.dumps(list(JournalEntry.objects.values_list("details", flat=True)))
+        for address in (old, GIVEN):
+            assert address not in details + caplog.text
+
+    def test_the_proof_is_kept_and_a_call_back_goes_to_the_number_of_hr(self, at_noon, agent):
+        """HLP-03, HLP-04"""
+        person, approver = active_account(phone="+33467123456"), a_responsable()
+        correction = propose(person, agent, proof=Proof.CALL_BACK)
+        approve(correction, approver)
+
+        kept = now_of(correction)
+        assert (kept.proposed_by, kept.approved_by, kept.note) == (agent, approver, REPORT)
+        assert (kept.proof, kept.number_called) == (Proof.CALL_BACK, "+33467123456")
+        assert (kept.proposed_at, kept.approved_at, kept.effective_at) == (NOON, NOON, NOON + A_DAY)
+        assert person.journal.get(event=Event.RECOVERY_REPLACEMENT_PROPOSED).details == {
+            "correction": correction.pk,
+            "proof": "call-back",
+            "number_called": "+33467123456",
+        }
+        for proof in (Proof.CALL_BACK, "", "birth-date", "ine"):
+            with pytest.raises(CorrectionNotProven):
+                propose(active_account(phone=""), agent, proof=proof)
+
+    def test_a_day_has_24_hours_when_clocks_change(self, person, time_machine):
+        start = datetime.fromisoformat("2026-10-24T10:00:00Z")
+        time_machine.move_to(start, tick=False)
+        assert now_of(approved(person)).effective_at == start + A_DAY
+        time_machine.move_to(start + A_DAY, tick=False)
+        assert apply_due_replacements() == 1
+
+    def test_the_address_follows_the_policy_and_differs(self, person, agent):
+        """INP-03, FWD-02"""
+        for address, refusal in (("a@univ-exemple.fr", InvalidAddress), ("a b", InvalidAddress)):
+            with pytest.raises(refusal):
+                propose(person, agent, address=address)
+        with pytest.raises(SameAddress):
+            propose(person, agent, address=person.recovery_address)
+
+    def test_one_is_open_at_a_time(self, person, agent):
+        first = proposed(person)
+        with pytest.raises(AlreadyProposed) as refused:
+            propose(person, agent, address="autre@exemple.org")
+        assert refused.value.correction == first
+        cancel(first, agent)
+        assert propose(person, agent, address="autre@exemple.org").is_open
+
+
+class TestBeforeItIsEffective:
+    def test_any_agent_with_the_permission_cancels_it(self, person, agent, at_noon, postman):
+        """HLP-05: its proposer too; not once it is applied."""
+        correction = approved(person)
+        cancel(correction, agent)
+
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 0
+        assert fresh(person).recovery_address == person.recovery_address
+        entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
+        assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": REASON})
+        assert postman.deliver() == []
+        assert set(person.messages.values_list("status", flat=True)) == {Status.CANCELLED}
+
+        own = cancel(proposed(person, agent), agent)
+        for act in (lambda: approve(own), lambda: cancel(in_force(person), agent)):
+            with pytest.raises(NotWaiting):
+                act()
+
+    def test_the_old_address_cancels_it_and_locks_the_account(self, person, at_noon, postman):
+        """HLP-05: by a POST without login."""
+        correction, old = approved(person), person.recovery_address
+        [notice] = [mail for mail in postman.deliver() if mail["To"] == old]
+        reader = Client()
+        shown = reader.get(link_in(notice), follow=True).content.decode()
+        assert "Remplacement de l’adresse de secours approuvé" in shown
+        assert now_of(correction).is_open
+
+        assert reader.post(reverse("not-me")).status_code == 302
+
+        assert now_of(correction).given_up_at == NOON
+        assert fresh(person).is_locked
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 0
+        assert fresh(person).recovery_address == old
+
+    def test_both_notices_take_it_back_for_seven_days(self, person, at_noon, postman):
+        """HLP-07"""
+        old, correction = person.recovery_address, approved(person)
+        postman.deliver()
+        at_noon.shift(A_DAY)
+        apply_due_replacements()
+        of_approval, of_effect = [link_in(mail) for mail in postman.deliver() if mail["To"] == old]
+
+        at_noon.move_to(NOON + timedelta(days=7, seconds=1), tick=False)
+        assert report(of_approval).status_code == 410
+        at_noon.move_to(NOON + A_DAY + timedelta(days=7, seconds=1), tick=False)
+        assert report(of_effect).status_code == 410
+        at_noon.move_to(NOON + A_DAY + timedelta(days=7), tick=False)
+        assert report(of_effect).status_code == 302
+
+        assert fresh(person).recovery_address == old
+        assert fresh(person).is_locked
+        assert now_of(correction).undone_at is not None
+        assert events_of(person)[-2:] == [Event.RECOVERY_ADDRESS_CHANGED, Event.RECOVERY_ADDRESS_RESTORED]
+
+    def test_a_report_of_another_change_stops_it_and_restores_the_first_address(self, person, at_noon):
+        """HLP-06, HLP-07"""
+        entry = change_to(active_account())
+        pending = approved(fresh(entry.account))
+        report_unauthorized_change(entry=entry)
+        assert not now_of(pending).is_open
+
+        first = change_to(person)
+        at_noon.shift(timedelta(minutes=1))
+        approved(fresh(person))
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 1
+        report_unauthorized_change(entry=first)
+
+        assert fresh(person).recovery_address == person.recovery_address
+        assert RecoveryAddressChange.objects.get(account=person).undone_at is not None
+        assert RecoveryAddressCorrection.objects.get(account=person).undone_at is not None
+
+    def test_a_disputed_or_missing_address_gets_no_notice(self):
+        """TOK-10"""
+        for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
+            person = active_account(**facts)
+            approved(person)
+            assert mails(person) == {
+                (Kind.RECOVERY_REPLACEMENT, person.institutional_address),
+                (Kind.RECOVERY_ANNOUNCED, GIVEN),
+            }
+
+    def test_an_address_that_its_owner_changed_meanwhile_is_not_overwritten(self, person, at_noon):
+        """HLP-06: a change that is still pending is cancelled instead."""
+        to_approve, waiting, pending = proposed(person), approved(active_account()), approved(active_account())
+        change_to(person)
+        with pytest.raises(AddressChangedMeanwhile):
+            approve(to_approve)
+        change_to(waiting.account, "a.moi@exemple.org")
+        at_noon.shift(A_DAY)
+        change = wish(pending.account, "une.autre@exemple.org")
+
+        assert apply_due_replacements() == 1
+
+        assert fresh(waiting.account).recovery_address == "a.moi@exemple.org"
+        assert now_of(waiting).given_up_at is not None
+        assert now_of(to_approve).is_open
+        change.refresh_from_db()
+        assert change.cancelled_at is not None
+
+    def test_a_closed_account_keeps_its_address(self, person, agent, at_noon):
+        correction, waits = proposed(active_account()), approved(person)
+        close(correction.account)
+        close(person)
+        for act in (lambda: approve(correction), lambda: propose(correction.account, agent)):
+            with pytest.raises(AccountClosed):
+                act()
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 0
+        assert not now_of(waits).is_open
+
+    def test_notices_of_a_cancelled_replacement_are_not_sent(self, person, postman):
+        """EML-04"""
+        approved(person)
+        report_unauthorized_change(entry=person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED))
+        postman.deliver()
+        about = (Kind.RECOVERY_REPLACEMENT, Kind.RECOVERY_ANNOUNCED)
+        assert set(person.messages.filter(kind__in=about).values_list("status", flat=True)) == {Status.CANCELLED}
+
+
+class TestLockedAccount:
+    def test_the_link_goes_to_the_address_on_file_at_the_unlock_and_then_to_the_new_one(self, at_noon, postman):
+        """HLP-05, HLP-06"""
+        first, second = locked_person(recovery_address=""), locked_person()
+        for person in (first, second):
+            approved(person)
+        release(second)
+        links = second.messages.filter(kind=Kind.REACTIVATION).order_by("pk")
+        assert list(links.values_list("address", flat=True)) == [second.recovery_address]
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 2
+        assert list(links.values_list("address", flat=True)) == [second.recovery_address, GIVEN]
+
+        assert fresh(first).state == State.LOCKED
+        assert not first.messages.filter(kind=Kind.REACTIVATION).exists()
+        assert Event.RECOVERY_ADDRESS_CHANGED in [entry.event for entry in changes_to_review(first)]
+        release(first)
+        assert Message.objects.get(kind=Kind.REACTIVATION, person=first).address == GIVEN
+        assert Client().get(link_in(postman.last_mail()), follow=True).status_code == 200
+
+    def test_a_pending_account_gets_an_activation_link(self, at_noon):
+        newcomer = locked(pending_account())
+        approved(newcomer)
+        release(newcomer)
+        at_noon.shift(A_DAY)
+        apply_due_replacements()
+        assert (Kind.ACTIVATION, GIVEN) in mails(newcomer)
+
+    def test_the_notice_of_an_approval_is_dead_after_the_unlock(self):
+        """HLP-02"""
+        person = locked_person()
+        approved(person)
+        entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
+        token = not_me_link.token(fresh(person), not_me_link.deadline(entry.at), entry.pk)
+        release(person)
+        with pytest.raises(InvalidLink):
+            not_me_link.open(token)
+
+
+class TestTask:
+    def test_it_is_scheduled_idempotent_and_never_early(self, person, at_noon):
+        """AVL-02"""
+        app.loader.import_default_modules()
+        schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
+        assert schedule[task.name] == timedelta(minutes=1)
+        assert not apply_replacement(correction_id=proposed(active_account()).pk)
+        assert not apply_replacement(correction_id=approved(person).pk)
+
+        at_noon.shift(timedelta(days=9))
+        assert (apply_due_replacements(), apply_due_replacements()) == (1, 0)
+        assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
+        assert person.messages.filter(kind=Kind.RECOVERY_CHANGED).count() == 2
+
+    def test_one_that_fails_does_not_stop_the_others_and_is_retried(self, at_noon, monkeypatch, caplog):
+        """AVL-02"""
+        broken, fine = approved(active_account()), approved(active_account())
+        at_noon.shift(A_DAY)
+        set_recovery_address = corrections.set_recovery_address
+
+        def fail(account: Account, address: str) -> None:
+            set_recovery_address(account, address)
+            if account.pk == broken.account_id:
+                raise OSError
+
+        monkeypatch.setattr(corrections, "set_recovery_address", fail)
+        assert apply_due_replacements() == 1
+        assert (now_of(broken).is_open, now_of(fine).is_open) == (True, False)
+        assert fresh(broken.account).recovery_address == broken.previous_address
+        assert GIVEN not in caplog.text
+        monkeypatch.undo()
+        assert apply_due_replacements() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConcurrency:
+    """The lock of the account's row decides which act comes first."""
+
+    def test_of_two_approvals_or_proposals_one_is_taken(self):
+        for _ in range(3):
+            person, agents = active_account(), [a_responsable(), a_responsable()]
+            got = at_once(*(lambda a=a: propose(person, a, address=f"a{a.pk}@exemple.org") for a in agents))
+            assert sorted(type(one).__name__ for one in got) == ["AlreadyProposed", "RecoveryAddressCorrection"]
+
+            correction = RecoveryAddressCorrection.objects.get(account=person)
+            agents = [a_responsable(), a_responsable()]
+            got = at_once(*(lambda a=a: approve(correction, a) for a in agents))
+            assert sorted(type(one).__name__ for one in got) == ["NotWaiting", "RecoveryAddressCorrection"]
+            assert person.messages.filter(kind=Kind.RECOVERY_ANNOUNCED).count() == 1
+            assert events_of(person).count(Event.RECOVERY_REPLACEMENT_APPROVED) == 1
+
+    def test_a_cancellation_meets_the_approval_or_the_task(self):
+        for _ in range(3):
+            person, agents = active_account(), [a_responsable(), a_responsable()]
+            correction = proposed(person)
+            approval, cancelled = at_once(lambda: approve(correction, agents[0]), lambda: cancel(correction, agents[1]))
+            assert isinstance(cancelled, RecoveryAddressCorrection)
+            assert isinstance(approval, RecoveryAddressCorrection | NotWaiting)
+            assert not now_of(correction).is_open
+
+            correction = due(person)
+            was_applied, cancelled = at_once(
+                lambda: apply_replacement(correction_id=correction.pk), lambda: cancel(correction, agents[1])
+            )
+            assert was_applied is isinstance(cancelled, NotWaiting)
+            assert fresh(person).recovery_address == (GIVEN if was_applied else person.recovery_address)
+
+    def test_two_workers_apply_each_once(self):
+        people = [active_account() for _ in range(3)]
+        for person in people:
+            due(person)
+        assert sum(at_once(apply_due_replacements, apply_due_replacements)) == len(people)
+        for person in people:
+            assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
+            assert person.messages.filter(kind=Kind.RECOVERY_CHANGED).count() == 2
+
+    def test_an_objection_meets_the_task(self):
+        """HLP-07: either way the old address is on file and the account locked."""
+        for _ in range(3):
+            person = active_account()
+            correction = due(person)
+            entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
+            at_once(
+                lambda: apply_replacement(correction_id=correction.pk), lambda: report_unauthorized_change(entry=entry)
+            )
+            assert fresh(person).recovery_address == person.recovery_address
+            assert fresh(person).is_locked
