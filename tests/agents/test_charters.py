@@ -321,8 +321,8 @@ class TestThePreview:
         first = texts["text_fr"].split("\n\n")[0]
         texts["text_fr"] = texts["text_fr"].replace(first, MINE)
         html = browser.get(preview_page(a_draft(me, **texts))).content.decode()
-        assert f'Retiré</span> <span lang="fr">{first}' in html
-        assert f'Ajouté</span> <span lang="fr">{MINE}' in html
+        assert re.search(rf'Retiré</span>\s+<span lang="fr">{re.escape(first)}', html)
+        assert re.search(rf'Ajouté</span>\s+<span lang="fr">{re.escape(MINE)}', html)
         assert html.count("Retiré</span>") == html.count("Ajouté</span>") == 1
 
     def test_runs_nothing(self, publisher):

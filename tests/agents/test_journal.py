@@ -65,7 +65,7 @@ def page_of(browser: Client, **asked: Any) -> str:
 
 def shown(html: str) -> list[str]:
     """The entries of a page, each as its text."""
-    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", html, re.DOTALL)
+    rows = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", html, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
 
 

@@ -15,7 +15,7 @@ from assistance.services import create_request
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.correcting import approved, proposed, proposed_by_hr
-from tests.agents.intruders import act_on, robbed_person
+from tests.agents.account_actions import act_on, robbed_person
 from tests.agents.pages.registry import come_in, page, plain_page, refusal
 from tests.agents.signed_in import (
     an_agent,

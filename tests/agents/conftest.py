@@ -1,0 +1,22 @@
+"""Fixtures of the agents' area."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import Account
+from tests.agents.signed_in import inside
+
+
+@pytest.fixture
+def agent_and_browser() -> tuple[Account, Client]:
+    return inside(given_name="Lea", family_name="Martin")
+
+
+@pytest.fixture
+def agent(agent_and_browser: tuple[Account, Client]) -> Account:
+    return agent_and_browser[0]
+
+
+@pytest.fixture
+def browser(agent_and_browser: tuple[Account, Client]) -> Client:
+    return agent_and_browser[1]
