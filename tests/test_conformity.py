@@ -140,7 +140,7 @@ class TestFields:
         wrong, compared = [], 0
         for name in ALL:
             html = seen(name, "fr").html
-            marks = dict(re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\((obligatoire|facultatif)\)', html))
+            marks = dict(re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\s*\((obligatoire|facultatif)\)', html))
             for field in Controls(html).fields:
                 mark = marks.get(str(field.get("id")))
                 compared += bool(mark)
@@ -182,7 +182,7 @@ class TestEveryPage:
         for name in ("charter", "directory", "mailbox", "verification", "password"):
             html = seen(name, "fr").html
             assert html.count('aria-current="step"') == 1, name
-            assert re.search(r"<title>Étape \d sur \d :", text_of(html)), name
+            assert re.search(r"<title>\s*Étape \d sur \d :", text_of(html)), name
 
     def test_that_tells_what_was_done_says_it_aloud(self):
         """A11Y-07 (WCAG 4.1.3): screen readers read out « un e-mail est parti » although nothing has the focus."""

@@ -76,7 +76,7 @@ def made(name: str) -> Seen:
 def title_of(html: str) -> str:
     found = TITLE.search(html)
     assert found
-    return unescape(found[1])
+    return re.sub(r"[ \n]+", " ", unescape(found[1])).strip(" ")
 
 
 class Outline(HTMLParser):

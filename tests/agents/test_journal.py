@@ -1,4 +1,4 @@
-"""The journal as agents look through it (A8): who did what to whom, the newest first, whatever is asked for."""
+"""The journal as agents look through it: who did what to whom, the newest first, whatever is asked for."""
 
 import ast
 import re
@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
-from accounts.models import Account
 from agents.journal import filters as journal_search
 from agents.journal.filters import ON_A_PAGE, Author, JournalQuery, PageCursor, newest
 from agents.journal.formatting import FACTS, author_of, facts_of
@@ -34,7 +33,6 @@ from tests.fuzz import N
 
 pytestmark = pytest.mark.django_db
 
-HOSTILE = [name for name in N if isinstance(N[name], str)]
 NOON = datetime(2026, 3, 10, 11, 0, tzinfo=UTC)
 #: A year of somebody's, and statistics that know of it.
 MANY_ENTRIES = """
@@ -131,7 +129,6 @@ class TestFilters:
         assert len(shown(page_of(browser, du="2026-03-10", au="10/03/2026"))) == 3
 
     def test_by_account_and_that_is_in_the_journal(self):
-        """Design §9: what an agent opens."""
         agent, browser = inside(Role.LECTURE)
         person, other = active_account(), active_account()
         record_event(account=other, actor=other, event=Event.SIGNED_IN)
@@ -174,47 +171,18 @@ class TestFilters:
 class TestHostileFilters:
     """ADM-06"""
 
-    @pytest.mark.parametrize("name", HOSTILE)
-    def test_anything_in_any_filter_is_answered_kindly(self, name):
+    def test_forged_addresses_never_fail(self):
+        """Any text in a filter: tests/fuzz/test_fields.py."""
         _agent, browser = inside(Role.LECTURE)
-        filters = dict.fromkeys(("evenement", "par", "compte", "du", "au"), N[name])
-        marks = dict.fromkeys(("avant", "apres"), N[name])
-        for asked in (filters, marks):
-            answer = browser.get(reverse("admin:journal"), asked)
-            assert answer.status_code == 200
-            assert "<script>alert" not in answer.content.decode()
-
-    @pytest.mark.parametrize(
-        "query",
-        [
-            "q=%00",
-            "compte=%00",
-            "evenement=%00",
-            "du=9999-99-99",
-            "du=9999-12-31",
-            "au=9999-12-31",
-            "du=0001-01-01",
-            "du=99999999999999999999-01-01",
-            "password__startswith=argon2",
-            "account__password__startswith=argon2",
-            "par=99999999999999999999999999",
-            "par=-1",
-            "o=1.2.3",
-            "avant=9999999999999999-999999999999999999",
-            "avant=99999999999999999999-1",
-            "avant=0-0",
-            "apres=0-0",
-            "avant=-1--1",
-            "avant=٣-٣",
-            "apres=9999999999999999-1",
-            "evenement=authn_login_lock&evenement=x",
-            "compte=a&compte=b&du=&du=x",
-            "du=2026-03-11&au=2026-03-10",
-        ],
-    )
-    def test_forged_addresses_never_fail(self, query):
-        _agent, browser = inside(Role.LECTURE)
-        assert browser.get(f"{reverse('admin:journal')}?{query}").status_code == 200
+        forged = """
+            q=%00 compte=%00 evenement=%00 du=9999-99-99 du=9999-12-31 au=9999-12-31 du=0001-01-01
+            du=99999999999999999999-01-01 password__startswith=argon2 account__password__startswith=argon2
+            par=99999999999999999999999999 par=-1 o=1.2.3 avant=9999999999999999-999999999999999999
+            avant=99999999999999999999-1 avant=0-0 apres=0-0 avant=-1--1 avant=٣-٣ apres=9999999999999999-1
+            evenement=authn_login_lock&evenement=x compte=a&compte=b&du=&du=x du=2026-03-11&au=2026-03-10
+        """
+        for query in forged.split():
+            assert browser.get(f"{reverse('admin:journal')}?{query}").status_code == 200, query
 
     def test_what_is_wrong_is_said_and_nothing_is_shown(self):
         _agent, browser = inside(Role.LECTURE)
@@ -345,15 +313,15 @@ class TestEntries:
         JournalEntry.objects.create(event="of_another_time", source="elsewhere", details={"reason": ["x"]})
         assert "of_another_time" in page_of(browser)
 
-    @pytest.mark.parametrize("name", ["N09", "N10", "N11", "N14"])
-    def test_show_hostile_reasons_as_text(self, name):
+    def test_show_hostile_reasons_as_text(self):
         """INP-05"""
         _agent, browser = inside(Role.LECTURE)
         person = pending_account()
-        record_event(account=person, event=Event.ENROLMENT_CODE_GIVEN, reason=N[name])
-        raw = browser.get(reverse("admin:journal"), {"compte": person.login}).content.decode()
-        assert N[name] not in raw or name == "N14"
-        assert N[name] in unescape(raw)
+        for name in ("N09", "N10", "N11", "N14"):
+            record_event(account=person, event=Event.ENROLMENT_CODE_GIVEN, reason=N[name])
+            raw = browser.get(reverse("admin:journal"), {"compte": person.login}).content.decode()
+            assert N[name] not in raw or name == "N14"
+            assert N[name] in unescape(raw)
 
     def test_have_a_label_for_each_of_their_details(self):
         """No raw JSON, and nothing that nobody has thought of."""
@@ -399,25 +367,20 @@ class TestScale:
             counts.append(len(captured))
         assert counts[0] == counts[1]
 
-    @pytest.mark.parametrize(
-        ("wanted", "index"),
-        [
+    def test_each_filter_has_its_index(self):
+        account = pending_account()
+        with connection.cursor() as cursor:
+            cursor.execute(MANY_ENTRIES, [pending_account().pk, NOON])
+        index_of = [
             ({}, "journal_newest"),
             ({"since": NOON.date(), "until": NOON.date()}, "journal_newest"),
             ({"about": Event.LOCKED}, "journal_event"),
-            ({"by": "an agent"}, "journal_actor"),
-            ({"account": "somebody"}, "journal_account_at"),
-        ],
-    )
-    def test_each_filter_has_its_index(self, wanted, index):
-        people: dict[str, Account] = {}
-        for field in wanted.keys() & {"by", "account"}:
-            people[field] = pending_account()
-        with connection.cursor() as cursor:
-            cursor.execute(MANY_ENTRIES, [pending_account().pk, NOON])
-        entries = JournalQuery(**{**wanted, **people}).entries()[: ON_A_PAGE + 1]
-        sql, parameters = entries.query.sql_with_params()
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {sql}", parameters)
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-        assert index in plan, plan
+            ({"by": account}, "journal_actor"),
+            ({"account": account}, "journal_account_at"),
+        ]
+        for wanted, index in index_of:
+            sql, parameters = JournalQuery(**wanted).entries()[: ON_A_PAGE + 1].query.sql_with_params()
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", parameters)
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert index in plan, plan

@@ -33,7 +33,7 @@ def search(browser: Client, query: str, **more: str) -> str:
 
 def cards(html: str) -> list[str]:
     """The text of each card."""
-    found = re.findall(r"<li>(<p><b>.*?)</li>", html, re.DOTALL)
+    found = re.findall(r"<li>\s*(<p>\s*<b>.*?)</li>", html, re.DOTALL)
     return [unescape(re.sub(r"<[^>]+>", " ", card)) for card in found]
 
 
