@@ -8,17 +8,20 @@ RUN /tools/bin/pip install --require-hashes -r /requirements-build.txt
 WORKDIR /portail
 COPY . .
 RUN /tools/bin/pybabel compile -d locale -D django
-# Collecting files needs settings, none of which stays in the image.
+# collectstatic reads the settings; these values are for this command only.
 RUN SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(64))') \
     PORTAL_URL=https://build.invalid ALLOWED_HOSTS=build.invalid EMAIL_URL=smtp://build.invalid \
     DATABASE_URL=postgres://build.invalid/x REDIS_URL=redis://build.invalid \
     UNIVERSITY_NAME=build UNIVERSITY_DOMAINS=build.invalid \
     /venv/bin/python manage.py collectstatic --no-input
-# What the image is made of, with versions and licences, in CycloneDX's format.
+# The contents of the image, with versions and licences (CycloneDX).
 RUN /tools/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json /venv/bin/python
 RUN /venv/bin/python -m compileall -q /portail /venv/lib
 
 FROM python:3.11-slim
+# `make image` takes it from pyproject.toml.
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title="portail-compte" org.opencontainers.image.version="$VERSION"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin portail
 COPY --from=build /venv /venv
 COPY --from=build /portail /portail

@@ -1,4 +1,4 @@
-# Everything needs Python 3.11 or later and make, nothing else. ARGS="..." is passed on by test and bench.
+# Needs Python 3.11 or later and make. ARGS="..." is passed on by test, test-all and bench.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,25 +6,34 @@ CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
 COMPILED := $(CATALOGUES:.po=.mo)
 INSTALLED := .venv/.installed $(COMPILED)
 
-# What a production server would be given; DATABASE_URL and REDIS_URL are never used by the check.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
+# Production settings for `check --deploy`, which connects to nothing.
 PRODUCTION := DEBUG=false PORTAL_URL=https://compte.univ-exemple.fr ALLOWED_HOSTS=compte.univ-exemple.fr \
 	EMAIL_URL=smtp+tls://relay.univ-exemple.fr TRUSTED_PROXIES=192.0.2.1 \
 	UNIVERSITY_NAME=Exemple UNIVERSITY_DOMAINS=univ-exemple.fr \
 	DATABASE_URL=postgres://portail@192.0.2.2/portail REDIS_URL=redis://192.0.2.3/0
 
-.PHONY: help install run test lint audit sbom format bench messages
+.PHONY: help install run test test-all coverage lint audit sbom image format bench messages
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## make .venv and put everything in it (the other commands do it when needed)
 
 run: $(INSTALLED) ## start the whole portal with a demonstration; Ctrl-C ends it
 	@$(BIN)/python -m devtools.run
 
-test: $(INSTALLED) ## run the tests, with a real PostgreSQL, Redis and browser; ARGS="tests/outbox -k link"
+test: $(INSTALLED) ## run the tests but for the slow ones; ARGS="tests/outbox -k link" runs those named
+	@$(BIN)/python -m devtools.browser
+	@$(BIN)/python -m devtools.with_servers pytest $(if $(ARGS),$(ARGS),-m "not slow")
+
+test-all: $(INSTALLED) ## run every test, with faults, scale and a fresh clone
 	@$(BIN)/python -m devtools.browser
 	@$(BIN)/python -m devtools.with_servers pytest $(ARGS)
+
+coverage: $(INSTALLED) ## measure the branch coverage of the apps, without browser and processes
+	@$(BIN)/python -m devtools.with_servers pytest -m "not browser and not stack" --cov --cov-report term $(ARGS)
 
 lint: $(INSTALLED) ## check style, types, imports, migrations, catalogues and production settings
 	$(BIN)/ruff check .
@@ -42,6 +51,9 @@ audit: $(INSTALLED) ## look the dependencies up in the database of known vulnera
 
 sbom: $(INSTALLED) ## list what production is made of in sbom.json (CycloneDX)
 	@$(BIN)/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements.txt
+
+image: ## build the image, labelled with the version
+	docker build --build-arg VERSION=$(VERSION) --tag portail-compte:$(VERSION) .
 
 format: $(INSTALLED) ## put the code into the house style
 	$(BIN)/ruff check --fix .

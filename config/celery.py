@@ -2,10 +2,12 @@
 
 import logging
 import os
+from datetime import timedelta
 from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.schedules import crontab
 from celery.signals import celeryd_init, setup_logging
 from django.conf import settings
 from django.utils.log import configure_logging
@@ -18,36 +20,92 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 class PortalTask(DjangoTask):
-    """A task whose acts are recorded as the worker's, and its lines in the log under one number, the task's.
+    """Runs with the request context of a worker; the task's id is the request id of its log lines and journal entries.
 
-    It is acknowledged before it runs: the tables are the memory, so a worker killed half-way loses nothing that the
-    sweep does not find. A late acknowledgement that meets a dead broker would end the worker or cut a mail (AVL-06).
+    Acknowledged before it runs: the tables hold the state, and the sweeps find what a killed worker left. A late
+    acknowledgement that meets an unreachable broker would stop the worker or interrupt a mail.
     """
 
     acks_late = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task."""
         with use_request_context(RequestContext(source="worker", request_id=self.request.id or "")):
             return super().__call__(*args, **kwargs)
 
 
-# Nothing is put back into the queues when a connection ends: kombu 5.7 would end the worker when it tries without
-# Redis, and the sweep finds the row anyway (AVL-06).
+# Do not requeue when a connection ends: kombu 5.7 would stop the worker when Redis is unreachable, and the sweeps find
+# the rows anyway.
 Channel.do_restore = False
+
+# In seconds. Drops what beat has queued while no worker ran; longer than the clocks of two machines may differ.
+SWEEP_EXPIRY = {"expires": 300}
+BULK_TASKS = (
+    "outbox.tasks.send_due_messages",
+    "privacy.tasks.purge_old_data",
+    "accounts.tasks.announce_closings",
+    "activation.tasks.remind",
+    "hr_feed.tasks.run_hr_imports",
+    "hr_feed.tasks.discard_old_hr_files",
+)
 
 app = Celery("portal", task_cls=PortalTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Whoever publishes does not wait for a broker that is down (AVL-01); workers reconnect by a rule of their own.
-app.conf.broker_transport_options = {**app.conf.broker_transport_options, "max_retries": 0}
-app.conf.task_queues = (Queue("urgent"), Queue("bulk"))
+app.conf.update(
+    broker_transport_options={
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+        "queue_order_strategy": "priority",
+        "visibility_timeout": 600,
+        # A publisher does not wait for an unreachable broker; workers reconnect by broker_connection_max_retries.
+        "max_retries": 0,
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_publish_retry=False,
+    task_ignore_result=True,
+    task_time_limit=600,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    accept_content=["json"],
+    task_queues=(Queue("urgent"), Queue("bulk")),
+    task_default_queue="urgent",
+    task_routes={name: {"queue": "bulk"} for name in BULK_TASKS},
+    timezone="Europe/Paris",
+    beat_schedule={
+        "purge": {"task": "privacy.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
+        "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
+        "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
+        "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
+        "recovery-addresses": {
+            "task": "accounts.tasks.apply_due_replacements",
+            "schedule": timedelta(minutes=1),
+            "options": SWEEP_EXPIRY,
+        },
+        "outbox-sweep": {
+            "task": "outbox.tasks.send_due_messages",
+            "schedule": timedelta(seconds=20),
+            "options": SWEEP_EXPIRY,
+        },
+        "link-requests-sweep": {
+            "task": "activation.tasks.answer_waiting_link_requests",
+            "schedule": timedelta(seconds=20),
+            "options": SWEEP_EXPIRY,
+        },
+        "hr-files-sweep": {
+            "task": "hr_feed.tasks.run_hr_imports",
+            "schedule": timedelta(seconds=20),
+            "options": SWEEP_EXPIRY,
+        },
+        "old-hr-files": {"task": "hr_feed.tasks.discard_old_hr_files", "schedule": timedelta(hours=1)},
+    },
+)
 app.autodiscover_tasks()
 
 
-# A worker may have to warn before it sets up its log.
+# A worker may log warnings before it sets up its log.
 @celeryd_init.connect
 @setup_logging.connect
-def log_as_the_web_does(**asked: object) -> None:
-    """Write the lines of worker and beat as the settings say; Celery would write its own kind (LOG-02)."""
+def configure_celery_logging(**options: object) -> None:
+    """Log as the web does, instead of Celery's own format."""
     configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
     logging.captureWarnings(True)

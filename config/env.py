@@ -1,28 +1,43 @@
-"""Reading the environment: every refusal is one clear line, before anything starts."""
+"""Reads and checks environment variables. Every refusal is one line that names the variable, before anything starts."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import environ
 import idna
 from django.core.exceptions import ImproperlyConfigured
 
 from config.db_connection import TimeoutConnection
 
+env = environ.Env()
+
 SHORTEST_SECRET_KEY = 50
 SHORTEST_METRICS_KEY = 32
 SMTP_SCHEMES = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
-#: Each way of signing in, and what it has to be told.
+DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+#: The variables that each value of SIGN_IN requires.
 SIGN_IN_NEEDS = {
     "portal": (),
     "cas": ("CAS_URL",),
     "oidc": ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
 }
-#: Of each web process, unless the environment says otherwise.
+#: Threads of each web process, unless WEB_THREADS says otherwise.
 WEB_THREADS = 64
 SECURITY_KEY = re.compile(r"[a-z0-9-]{1,40}:[0-9a-f]{64}")
-DEFAULT_SMTP_PORT = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+
+
+def env_days(name: str, *, default: int, least: int = 1) -> int:
+    return checked_days(name, env.int(name, default=default), least=least)
+
+
+def env_domains(name: str, *, default: Any = environ.Env.NOTSET) -> list[str]:
+    return checked_domains(name, env.list(name, default=default))
+
+
+def env_provider_url(name: str, *, default: str, debug: bool) -> str:
+    return checked_provider_url(name, env.str(name, default=default), debug=debug)
 
 
 def require(environment: Mapping[str, str], *names: str) -> None:
@@ -33,7 +48,6 @@ def require(environment: Mapping[str, str], *names: str) -> None:
 
 
 def checked_secret_key(secret_key: str) -> str:
-    """The key itself, when it is long and not a sample (SUP-02); ImproperlyConfigured otherwise."""
     if len(secret_key) < SHORTEST_SECRET_KEY or secret_key.startswith("django-insecure"):
         raise ImproperlyConfigured(
             f"SECRET_KEY must have at least {SHORTEST_SECRET_KEY} random characters. Make one with: "
@@ -43,7 +57,7 @@ def checked_secret_key(secret_key: str) -> str:
 
 
 def checked_metrics_key(key: str) -> str:
-    """METRICS_KEY, when it is long or empty, which closes the page; ImproperlyConfigured otherwise."""
+    """METRICS_KEY; empty closes the page."""
     if key and len(key) < SHORTEST_METRICS_KEY:
         raise ImproperlyConfigured(
             f"METRICS_KEY must have at least {SHORTEST_METRICS_KEY} random characters; leave it out to close the page."
@@ -52,14 +66,13 @@ def checked_metrics_key(key: str) -> str:
 
 
 def checked_log_format(name: str) -> str:
-    """LOG_FORMAT, when there is one of that name; ImproperlyConfigured otherwise."""
     if name not in ("json", "text"):
         raise ImproperlyConfigured("LOG_FORMAT must be json or text.")
     return name
 
 
 def checked_portal_url(portal_url: str, *, debug: bool) -> str:
-    """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it (TOK-08)."""
+    """PORTAL_URL without its final slash; https unless DEBUG is on, since every mailed link starts with it."""
     parts = urlsplit(portal_url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
         raise ImproperlyConfigured(
@@ -71,7 +84,7 @@ def checked_portal_url(portal_url: str, *, debug: bool) -> str:
 
 
 def checked_hosts(hosts: list[str]) -> list[str]:
-    """Exact host names only: a wildcard lets a stranger choose the host (HDR-01, HDR-05)."""
+    """Exact host names only: with a wildcard a client can choose the host."""
     loose = [host for host in hosts if host == "*" or host.startswith(".")]
     if loose or not hosts:
         raise ImproperlyConfigured("ALLOWED_HOSTS must list exact host names, without '*' or a leading dot.")
@@ -79,14 +92,13 @@ def checked_hosts(hosts: list[str]) -> list[str]:
 
 
 def checked_days(name: str, days: int, *, least: int = 1) -> int:
-    """A number of days, or of times; ImproperlyConfigured when it is less: nothing may be deleted by a slip."""
+    """A number of days, or of times, that is not less than `least`: a typing error must not delete data."""
     if days < least:
         raise ImproperlyConfigured(f"{name} must be at least {least}.")
     return days
 
 
 def checked_sign_in(environment: Mapping[str, str], sign_in: str) -> str:
-    """SIGN_IN, when all that it needs is there; ImproperlyConfigured otherwise."""
     if sign_in not in SIGN_IN_NEEDS:
         raise ImproperlyConfigured(f"SIGN_IN must be one of: {', '.join(SIGN_IN_NEEDS)}.")
     require(environment, *SIGN_IN_NEEDS[sign_in])
@@ -94,7 +106,7 @@ def checked_sign_in(environment: Mapping[str, str], sign_in: str) -> str:
 
 
 def checked_provider_url(name: str, url: str, *, debug: bool) -> str:
-    """The address of a sign-in provider, or "" where there is none; https unless DEBUG is on: we believe its word."""
+    """The URL of a sign-in provider, or ""; https unless DEBUG is on, since the portal trusts its answers."""
     parts = urlsplit(url)
     schemes = ("https", "http") if debug else ("https",)
     if url and (parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment):
@@ -105,9 +117,9 @@ def checked_provider_url(name: str, url: str, *, debug: bool) -> str:
 
 
 def checked_domains(name: str, domains: list[str]) -> list[str]:
-    """Domain names in the spelling in which addresses are compared, lower-case punycode; they stand for what is below.
+    """Domain names as lower-case punycode, the form in which addresses are compared; subdomains are included.
 
-    ImproperlyConfigured for anything else: "*", "@", a leading dot or a URL would match nothing, silently.
+    Refuses "*", "@", a leading dot or a URL, which would match nothing without a warning.
     """
     try:
         return [
@@ -118,9 +130,9 @@ def checked_domains(name: str, domains: list[str]) -> list[str]:
 
 
 def checked_security_keys(names_and_digests: list[str]) -> list[tuple[str, str]]:
-    """SECURITY_API_KEYS as pairs of a system's name and the SHA-256 of its key; one name may have several, to rotate.
+    """SECURITY_API_KEYS as pairs of a system's name and the SHA-256 of its key; a name may have several, to rotate.
 
-    ImproperlyConfigured for anything else, which is not told: it may be a key that was put here by mistake.
+    The error does not quote the value: it may be a key that was put here by mistake.
     """
     pairs = [tuple(pair.strip().split(":")) for pair in names_and_digests]
     digests = [pair[1] for pair in pairs if len(pair) == 2 and SECURITY_KEY.fullmatch(":".join(pair))]
@@ -133,11 +145,10 @@ def checked_security_keys(names_and_digests: list[str]) -> list[tuple[str, str]]
 
 
 def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
-    """Connections kept by one process of so many threads, how many of them may wait for one and how long, in seconds;
-    0 keeps none, and sets no bound to the silence of the server.
+    """psycopg pool options for a process with that many threads. Size 0: no pool, and no limit on a silent server.
 
-    One thread in eight never waits: it tells whoever comes too many at once (AVL-08). A lost connection is looked for
-    for some seconds, each time that somebody needs one: trying for longer, the pool would pause longer between tries.
+    One thread in eight never waits for a connection: it answers 503 when too many requests come at once. Reconnection
+    stops after some seconds, and starts again with the next request: longer attempts pause longer between tries.
     """
     if not size:
         return False

@@ -1,43 +1,40 @@
-"""All settings, read from the environment; safe for production unless DEBUG=true. docs/configuration.md lists each."""
+"""All settings, read from the environment; safe for production unless DEBUG=true. docs/configuration.md lists them.
+
+Celery's are in config/celery.py, the log's in config/logging.py.
+"""
 
 import os
-from datetime import timedelta
+import tomllib
 from pathlib import Path
 
-import environ
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.env import (
     WEB_THREADS,
-    checked_days,
-    checked_domains,
     checked_hosts,
     checked_log_format,
     checked_metrics_key,
     checked_portal_url,
-    checked_provider_url,
     checked_secret_key,
     checked_security_keys,
     checked_sign_in,
     connection_pool,
+    env,
+    env_days,
+    env_domains,
+    env_provider_url,
     mail_settings,
     require,
 )
+from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 require(
     os.environ,
-    "SECRET_KEY",
-    "PORTAL_URL",
-    "ALLOWED_HOSTS",
-    "UNIVERSITY_NAME",
-    "UNIVERSITY_DOMAINS",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "EMAIL_URL",
+    *("SECRET_KEY", "PORTAL_URL", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"),
+    *("UNIVERSITY_NAME", "UNIVERSITY_DOMAINS"),
 )
 
 # Portal
@@ -51,7 +48,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 CAMPUS_NETWORKS = env.list("CAMPUS_NETWORKS", default=[])
 
 UNIVERSITY_NAME = env.str("UNIVERSITY_NAME")
-UNIVERSITY_DOMAINS = checked_domains("UNIVERSITY_DOMAINS", env.list("UNIVERSITY_DOMAINS"))
+UNIVERSITY_DOMAINS = env_domains("UNIVERSITY_DOMAINS")
 SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default=f"assistance@{UNIVERSITY_DOMAINS[0]}")
 SUPPORT_PHONE = env.str("SUPPORT_PHONE", default="")
 PRIVACY_OFFICER_ADDRESS = env.str("PRIVACY_OFFICER_ADDRESS", default=f"dpo@{UNIVERSITY_DOMAINS[0]}")
@@ -60,42 +57,32 @@ WEBMAIL_URL = env.str("WEBMAIL_URL", default=f"https://webmail.{UNIVERSITY_DOMAI
 MOODLE_URL = env.str("MOODLE_URL", default=f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
 
 FORWARDING_ALLOWED = env.bool("FORWARDING_ALLOWED", default=True)
-FORWARDING_ALLOWED_DOMAINS = checked_domains(
-    "FORWARDING_ALLOWED_DOMAINS", env.list("FORWARDING_ALLOWED_DOMAINS", default=[])
-)
-FORWARDING_DENIED_DOMAINS = checked_domains(
-    "FORWARDING_DENIED_DOMAINS", env.list("FORWARDING_DENIED_DOMAINS", default=[])
-)
+FORWARDING_ALLOWED_DOMAINS = env_domains("FORWARDING_ALLOWED_DOMAINS", default=[])
+FORWARDING_DENIED_DOMAINS = env_domains("FORWARDING_DENIED_DOMAINS", default=[])
 SECURITY_API_KEYS = checked_security_keys(env.list("SECURITY_API_KEYS", default=[]))
 HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
 DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
 HR_FILE_LARGEST_MB = env.int("HR_FILE_LARGEST_MB", default=64)
 
-# How long data are kept, in days (PRV-05). The page about personal data prints these.
+# Retention, in days; shown on the page about personal data.
 
-RETENTION_WAITING_DAYS = checked_days("RETENTION_WAITING_DAYS", env.int("RETENTION_WAITING_DAYS", default=7))
-RETENTION_LINK_REQUESTS_DAYS = checked_days(
-    "RETENTION_LINK_REQUESTS_DAYS", env.int("RETENTION_LINK_REQUESTS_DAYS", default=30)
-)
-RETENTION_MAILS_DAYS = checked_days("RETENTION_MAILS_DAYS", env.int("RETENTION_MAILS_DAYS", default=365))
-RETENTION_JOURNAL_DAYS = checked_days("RETENTION_JOURNAL_DAYS", env.int("RETENTION_JOURNAL_DAYS", default=365))
-RETENTION_ASSISTANCE_DAYS = checked_days("RETENTION_ASSISTANCE_DAYS", env.int("RETENTION_ASSISTANCE_DAYS", default=365))
-RETENTION_ASSISTANCE_FACTS_DAYS = checked_days(
-    "RETENTION_ASSISTANCE_FACTS_DAYS", env.int("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
-)
-RETENTION_IMPORTS_DAYS = checked_days("RETENTION_IMPORTS_DAYS", env.int("RETENTION_IMPORTS_DAYS", default=90))
-RETENTION_NEVER_ACTIVATED_DAYS = checked_days(
-    "RETENTION_NEVER_ACTIVATED_DAYS", env.int("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
-)
-RETENTION_DEPARTED_DAYS = checked_days("RETENTION_DEPARTED_DAYS", env.int("RETENTION_DEPARTED_DAYS", default=365))
-RETENTION_PROOFS_DAYS = checked_days("RETENTION_PROOFS_DAYS", env.int("RETENTION_PROOFS_DAYS", default=1826))
+RETENTION_WAITING_DAYS = env_days("RETENTION_WAITING_DAYS", default=7)
+RETENTION_LINK_REQUESTS_DAYS = env_days("RETENTION_LINK_REQUESTS_DAYS", default=30)
+RETENTION_MAILS_DAYS = env_days("RETENTION_MAILS_DAYS", default=365)
+RETENTION_JOURNAL_DAYS = env_days("RETENTION_JOURNAL_DAYS", default=365)
+RETENTION_ASSISTANCE_DAYS = env_days("RETENTION_ASSISTANCE_DAYS", default=365)
+RETENTION_ASSISTANCE_FACTS_DAYS = env_days("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
+RETENTION_IMPORTS_DAYS = env_days("RETENTION_IMPORTS_DAYS", default=90)
+RETENTION_NEVER_ACTIVATED_DAYS = env_days("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
+RETENTION_DEPARTED_DAYS = env_days("RETENTION_DEPARTED_DAYS", default=365)
+RETENTION_PROOFS_DAYS = env_days("RETENTION_PROOFS_DAYS", default=1826)
 
-# What people, and agents, are told by itself; 0 is never.
+# Notifications; 0 turns one off.
 
-REMINDERS_EVERY_DAYS = checked_days("REMINDERS_EVERY_DAYS", env.int("REMINDERS_EVERY_DAYS", default=7), least=0)
-REMINDERS_AT_MOST = checked_days("REMINDERS_AT_MOST", env.int("REMINDERS_AT_MOST", default=4), least=0)
-NOT_ACTIVATED_AFTER_DAYS = checked_days("NOT_ACTIVATED_AFTER_DAYS", env.int("NOT_ACTIVATED_AFTER_DAYS", default=14))
-CLOSING_NOTICE_DAYS = checked_days("CLOSING_NOTICE_DAYS", env.int("CLOSING_NOTICE_DAYS", default=30), least=0)
+REMINDERS_EVERY_DAYS = env_days("REMINDERS_EVERY_DAYS", default=7, least=0)
+REMINDERS_AT_MOST = env_days("REMINDERS_AT_MOST", default=4, least=0)
+NOT_ACTIVATED_AFTER_DAYS = env_days("NOT_ACTIVATED_AFTER_DAYS", default=14)
+CLOSING_NOTICE_DAYS = env_days("CLOSING_NOTICE_DAYS", default=30, least=0)
 
 # Applications
 
@@ -134,7 +121,6 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "accounts.auth.sso.middleware.SsoFormActionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "agents.charters.typed_text.KeepTypedTextMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -164,7 +150,7 @@ TEMPLATES = [
     }
 ]
 
-# Database: every wait is bounded, so that a sick server gives an error page and never a hung request (AVL-08).
+# Database: every wait is bounded, so that a slow server leads to an error page, not to a request that hangs.
 
 DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
 DATABASES["default"] |= {
@@ -181,70 +167,9 @@ DATABASES["default"] |= {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis: limits and broker. Nothing that has to be remembered is there alone.
+# Redis: rate limits and broker; nothing is stored there alone.
 
-REDIS_URL = env.str("REDIS_URL")
-
-# Worker: the outbox table is the memory, the broker only wakes (docs/architecture.md).
-
-CELERY_BROKER_URL = REDIS_URL
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 5,
-    "queue_order_strategy": "priority",
-    "visibility_timeout": 600,
-}
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_DEFAULT_QUEUE = "urgent"
-CELERY_TASK_ROUTES = {
-    name: {"queue": "bulk"}
-    for name in (
-        "outbox.tasks.send_due_messages",
-        "privacy.tasks.purge_old_data",
-        "accounts.tasks.announce_closings",
-        "activation.tasks.remind",
-        "hr_feed.tasks.run_hr_imports",
-        "hr_feed.tasks.discard_old_hr_files",
-    )
-}
-CELERY_TIMEZONE = "Europe/Paris"
-# In seconds. A worker that was away need not do all that it missed; but beat's clock says when that is, and a sweep
-# must reach a worker whose clock differs (AVL-07).
-GOOD_FOR = {"expires": 300}
-CELERY_BEAT_SCHEDULE = {
-    "purge": {"task": "privacy.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
-    "closing-notices": {"task": "accounts.tasks.announce_closings", "schedule": crontab(hour="7", minute="30")},
-    "activation-reminders": {"task": "activation.tasks.remind", "schedule": crontab(hour="8", minute="0")},
-    "ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": timedelta(hours=6)},
-    "recovery-addresses": {
-        "task": "accounts.tasks.apply_due_replacements",
-        "schedule": timedelta(minutes=1),
-        "options": GOOD_FOR,
-    },
-    "outbox-sweep": {
-        "task": "outbox.tasks.send_due_messages",
-        "schedule": timedelta(seconds=20),
-        "options": GOOD_FOR,
-    },
-    "link-requests-sweep": {
-        "task": "activation.tasks.answer_waiting_link_requests",
-        "schedule": timedelta(seconds=20),
-        "options": GOOD_FOR,
-    },
-    "hr-files-sweep": {
-        "task": "hr_feed.tasks.run_hr_imports",
-        "schedule": timedelta(seconds=20),
-        "options": GOOD_FOR,
-    },
-    "old-hr-files": {"task": "hr_feed.tasks.discard_old_hr_files", "schedule": timedelta(hours=1)},
-}
+REDIS_URL = CELERY_BROKER_URL = env.str("REDIS_URL")
 
 # Mail
 
@@ -270,7 +195,7 @@ PASSWORD_HASHERS = [
     "accounts.passwords.hashers.PortalArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# OWASP's figure: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
+# OWASP's parameters: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
 ARGON2_MEMORY_KIB = env.int("ARGON2_MEMORY_KIB", default=46 * 1024)
 ARGON2_TIME_COST = env.int("ARGON2_TIME_COST", default=1)
 ARGON2_PARALLELISM = env.int("ARGON2_PARALLELISM", default=1)
@@ -287,11 +212,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# A provider of the university's own in front (docs/configuration.md).
+# The university's CAS or OpenID Connect provider (docs/configuration.md).
 SIGN_IN = checked_sign_in(os.environ, env.str("SIGN_IN", default="portal"))
 SIGN_IN_ATTRIBUTE = env.str("SIGN_IN_ATTRIBUTE", default="")
-CAS_URL = checked_provider_url("CAS_URL", env.str("CAS_URL", default=""), debug=DEBUG)
-OIDC_ISSUER = checked_provider_url("OIDC_ISSUER", env.str("OIDC_ISSUER", default=""), debug=DEBUG)
+CAS_URL = env_provider_url("CAS_URL", default="", debug=DEBUG)
+OIDC_ISSUER = env_provider_url("OIDC_ISSUER", default="", debug=DEBUG)
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
 OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
 
@@ -310,7 +235,7 @@ CSRF_COOKIE_HTTPONLY = True
 # Browsers accept the __Host- prefix over https only.
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
-# The second factor of the agents.
+# Second factor of the agents.
 OTP_LOGIN_URL = "admin:verification"
 OTP_TOTP_ISSUER = UNIVERSITY_NAME
 OTP_TOTP_SYNC = False
@@ -318,7 +243,7 @@ OTP_TOTP_THROTTLE_FACTOR = 1
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# Answers
+# Responses
 
 CSRF_FAILURE_VIEW = "config.error_views.csrf_failure"
 SECURE_SSL_REDIRECT = not DEBUG
@@ -333,25 +258,17 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
+        **{name: [NONE] for name in ("default-src", "object-src", "base-uri", "frame-ancestors")},
+        **{name: [SELF] for name in ("script-src", "style-src", "font-src", "connect-src", "form-action")},
         "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "base-uri": [NONE],
-        "object-src": [NONE],
     }
 }
 
-# Languages and time: Paris decides what "tomorrow, 23:59" is.
+# Languages and time: deadlines are in the time of Paris.
 
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", _("Français")), ("en", _("Anglais"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-USE_I18N = True
 TIME_ZONE = "Europe/Paris"
 USE_TZ = True
 
@@ -370,28 +287,10 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
-# Watching
+# Monitoring
 
 METRICS_KEY = checked_metrics_key(env.str("METRICS_KEY", default=""))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "core.logging.JsonFormatter"}, "text": {"()": "core.logging.TextFormatter"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": checked_log_format(env.str("LOG_FORMAT", default="text" if DEBUG else "json")),
-        }
-    },
-    "loggers": {
-        # Django's own handlers know nothing of what logs must not say.
-        "django": {"handlers": [], "propagate": True},
-        # Errors that anybody can cause by what they send: the portal tells them itself, and wakes nobody (INP-01).
-        "django.security": {"level": "CRITICAL"},
-        # They name tickets, codes and addresses at DEBUG (LOG-02).
-        **{name: {"level": "WARNING"} for name in ("authlib", "cas", "requests", "urllib3")},
-        # Celery's own logger of its processes passes nothing on.
-        "multiprocessing": {"handlers": ["console"], "propagate": False},
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+LOGGING = logging_settings(
+    log_format=checked_log_format(env.str("LOG_FORMAT", default="text" if DEBUG else "json")),
+    level=env.str("LOG_LEVEL", default="INFO"),
+)

@@ -1,9 +1,10 @@
-"""The figures that are watched, looked up when somebody asks: the same from whichever process answers (LOG-04).
+"""Prometheus metrics, read from the tables and Redis at each scrape: the same from whichever process answers.
 
-Nothing is counted in the processes, so nothing has to be gathered from them: the tables and Redis know already. A
-figure names kinds and numbers, never anybody. Every figure is there at zero too, or an alert would not see it rise.
+Nothing is counted in the processes. Metrics hold kinds and numbers, no personal data. Each label value is present at
+zero too, or an alert would not see it rise.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -14,28 +15,26 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from accounts.enums import Category, LockReason, State
+from accounts.enums import LockReason, State
 from accounts.models import Account, Lock, Session
-from activation.models import CharterAcceptance, LinkRequest
-from activation.wizard.steps import STEPS
+from activation.models import LinkRequest
+from activation.querysets import with_wizard_facts
+from activation.wizard.steps import STEPS, Wizard
 from core.rate_limits import refusal_counts
-from directory.models import DirectoryConsent
 from journal.events import Event
 from journal.models import JournalEntry
-from mailrouting.models import Redirection
 from monitoring.health import database_answers, redis_answers
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
-#: The first page, on which the link leads, then the steps.
+#: Label of accounts whose activation link has not been opened yet.
 BEFORE_THE_STEPS = "lien"
-STANDS = (BEFORE_THE_STEPS, *(step.slug for step in STEPS))
 QUEUES = ("urgent", "bulk")
 PRIORITIES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 
@@ -43,31 +42,39 @@ Source = Callable[[], Iterable[Metric]]
 
 
 class PortalCollector(Collector):
-    """Every figure of the portal. A server that is away takes its own figures with it, and no others."""
+    """All metrics of the portal, in a dozen queries. Without the database or Redis, only theirs are missing."""
 
     def collect(self) -> Iterator[Metric]:
-        """Look everything up, in a dozen questions."""
-        yield from _told_by("database", database_answers(), OF_THE_DATABASE)
-        yield from _told_by("redis", redis_answers(), OF_REDIS)
+        yield InfoMetricFamily("portal_build", "Version of the portal.", value={"version": settings.VERSION})
+        yield from _metrics_of("database", database_answers(), DATABASE_SOURCES)
+        yield from _metrics_of("redis", redis_answers(), REDIS_SOURCES)
 
 
-def _told_by(server: str, answers: bool, sources: Iterable[Source]) -> Iterator[Metric]:
-    """Whether it answers, and then what it knows; one figure that takes too long is missing alone."""
-    yield _one(int(answers), f"portal_{server}_up", f"1 when the {server} answers.")
+def _metrics_of(server: str, answers: bool, sources: Iterable[Source]) -> Iterator[Metric]:
+    """Whether the server answers, then its metrics; a query that times out leaves out one source only."""
+    yield _gauge(int(answers), f"portal_{server}_up", f"1 when the {server} answers.")
     for source in sources if answers else ():
         with suppress(DatabaseError, RedisError):
             yield from list(source())
 
 
 def _accounts() -> Iterable[Metric]:
-    yield _by("state", State.values, _counted(Account.objects.all(), _state()), "portal_accounts", "Accounts by state.")
+    yield _gauge_by(
+        "state", State.values, _count_by(Account.objects.all(), _state()), "portal_accounts", "Accounts by state."
+    )
 
 
-def _steps() -> Iterable[Metric]:
-    yield _by(
+def _activation_steps() -> Iterable[Metric]:
+    """Counted by the wizard itself, so that a new step needs nothing here; few accounts are half-way at any time."""
+    pending = Account.objects.pending()
+    has_begun = Exists(JournalEntry.objects.filter(account=OuterRef("pk"), event=Event.ACTIVATION_STARTED))
+    half_way = with_wizard_facts(pending.filter(has_begun), timezone.now())
+    numbers = Counter(Wizard(account).first_open.slug for account in half_way.iterator())
+    numbers[BEFORE_THE_STEPS] = pending.exclude(has_begun).count()
+    yield _gauge_by(
         "step",
-        STANDS,
-        _counted(Account.objects.pending(), _first_open_step()),
+        (BEFORE_THE_STEPS, *(step.slug for step in STEPS)),
+        numbers,
         "portal_activation_steps",
         "Accounts not activated yet, by the step at which their owners stand.",
     )
@@ -79,8 +86,10 @@ def _events() -> Iterable[Metric]:
     rows = list(entries.annotate(of_the_day=Count("pk"), of_the_hour=Count("pk", filter=Q(at__gte=now - HOUR))))
     day = {row["event"]: row["of_the_day"] for row in rows}
     hour = {row["event"]: row["of_the_hour"] for row in rows}
-    yield _by("event", Event.values, day, "portal_events_last_day", "Entries of the journal of the last 24 hours.")
-    yield _by("event", Event.values, hour, "portal_events_last_hour", "Entries of the journal of the last hour.")
+    yield _gauge_by(
+        "event", Event.values, day, "portal_events_last_day", "Entries of the journal of the last 24 hours."
+    )
+    yield _gauge_by("event", Event.values, hour, "portal_events_last_hour", "Entries of the journal of the last hour.")
 
 
 def _mails() -> Iterable[Metric]:
@@ -96,7 +105,6 @@ def _mails() -> Iterable[Metric]:
 
 
 def _outbox() -> Iterable[Metric]:
-    """What waits, since when the first of those that are due does, and what is to be tried again later."""
     now = timezone.now()
     rows = (
         Message.objects.unfinished()
@@ -112,37 +120,41 @@ def _outbox() -> Iterable[Metric]:
     waiting = {name: row["waiting"] for name, row in by_priority.items()}
     postponed = {name: row["postponed"] for name, row in by_priority.items()}
     due = Message.objects.due(now).order_by().values("priority").annotate(since=Min("due_at"))
-    oldest = {PRIORITIES[Priority(row["priority"])]: _seconds(row["since"], now) for row in due}
-    yield _by("priority", names, waiting, "portal_outbox_waiting", "Mails not sent yet.")
-    yield _by("priority", names, postponed, "portal_outbox_postponed", "Mails to be tried again later.")
-    yield _by("priority", names, oldest, "portal_outbox_oldest_seconds", "How long the first mail due has been due.")
+    oldest = {PRIORITIES[Priority(row["priority"])]: _seconds_since(row["since"], now) for row in due}
+    yield _gauge_by("priority", names, waiting, "portal_outbox_waiting", "Mails not sent yet.")
+    yield _gauge_by("priority", names, postponed, "portal_outbox_postponed", "Mails to be tried again later.")
+    yield _gauge_by(
+        "priority", names, oldest, "portal_outbox_oldest_seconds", "How long the first mail due has been due."
+    )
 
 
 def _link_requests() -> Iterable[Metric]:
     now = timezone.now()
     waiting = LinkRequest.objects.waiting().aggregate(number=Count("pk"), since=Min("requested_at"))
     asked = LinkRequest.objects.filter(requested_at__gte=now - HOUR).count()
-    yield _one(waiting["number"], "portal_link_requests_waiting", "Requests for links not answered yet.")
-    yield _one(_seconds(waiting["since"], now), "portal_link_requests_oldest_seconds", "How long the first has waited.")
-    yield _one(asked, "portal_link_requests_last_hour", "Requests for links of the last hour, whoever they name.")
+    yield _gauge(waiting["number"], "portal_link_requests_waiting", "Requests for links not answered yet.")
+    yield _gauge(
+        _seconds_since(waiting["since"], now), "portal_link_requests_oldest_seconds", "How long the first has waited."
+    )
+    yield _gauge(asked, "portal_link_requests_last_hour", "Requests for links of the last hour, whoever they name.")
 
 
 def _locks() -> Iterable[Metric]:
-    numbers = _counted(Lock.objects.open(), F("reason"))
-    yield _by("reason", LockReason.values, numbers, "portal_locks_open", "Locks not released yet.")
+    numbers = _count_by(Lock.objects.open(), F("reason"))
+    yield _gauge_by("reason", LockReason.values, numbers, "portal_locks_open", "Locks not released yet.")
 
 
 def _sessions() -> Iterable[Metric]:
     now = timezone.now()
     used_since = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     number = Session.objects.filter(account__isnull=False, expire_date__gt=now, last_seen_at__gt=used_since).count()
-    yield _one(number, "portal_sessions_open", "Sessions of people who are signed in.")
+    yield _gauge(number, "portal_sessions_open", "Sessions of people who are signed in.")
 
 
 def _queues() -> Iterable[Metric]:
     with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
         lengths = {queue: redis.llen(queue) for queue in QUEUES}
-    yield _by("queue", QUEUES, lengths, "portal_queue_length", "Tasks that no worker has taken yet.")
+    yield _gauge_by("queue", QUEUES, lengths, "portal_queue_length", "Tasks that no worker has taken yet.")
 
 
 def _refusals() -> Iterable[Metric]:
@@ -154,9 +166,9 @@ def _refusals() -> Iterable[Metric]:
     yield family
 
 
-OF_THE_DATABASE: tuple[Source, ...] = (
+DATABASE_SOURCES: tuple[Source, ...] = (
     _accounts,
-    _steps,
+    _activation_steps,
     _events,
     _mails,
     _outbox,
@@ -164,11 +176,11 @@ OF_THE_DATABASE: tuple[Source, ...] = (
     _locks,
     _sessions,
 )
-OF_REDIS: tuple[Source, ...] = (_queues, _refusals)
+REDIS_SOURCES: tuple[Source, ...] = (_queues, _refusals)
 
 
 def _state() -> Case:
-    """The state of each account, as `Account.state` tells it of one."""
+    """`Account.state` in SQL."""
     return Case(
         When(end_date__lt=timezone.localdate(), then=Value(State.CLOSED.value)),
         When(Exists(Lock.objects.open().filter(account=OuterRef("pk"))), then=Value(State.LOCKED.value)),
@@ -178,40 +190,20 @@ def _state() -> Case:
     )
 
 
-def _first_open_step() -> Case:
-    """Where each owner stands, as `Journey.first_open` tells it of one; before it, who has never opened a link."""
-    of_theirs = {"account": OuterRef("pk")}
-    has_begun = Exists(JournalEntry.objects.filter(**of_theirs, event=Event.ACTIVATION_STARTED))
-    has_accepted = Exists(CharterAcceptance.objects.of_the_charter_in_force().filter(**of_theirs))
-    has_decided = Exists(DirectoryConsent.objects.filter(**of_theirs))
-    has_chosen = Exists(Redirection.objects.filter(**of_theirs))
-    is_asked_to_wait = Exists(Redirection.objects.waiting().filter(**of_theirs, postponed_at__isnull=True))
-    lien, charte, annuaire, messagerie, verification, password = (Value(stand) for stand in STANDS)
-    return Case(
-        When(~has_begun, then=lien),
-        When(~has_accepted, then=charte),
-        When(~has_decided, then=annuaire),
-        When(Q(category=Category.STAFF) & ~has_chosen, then=messagerie),
-        When(is_asked_to_wait, then=verification),
-        default=password,
-    )
-
-
-def _counted(rows: QuerySet[Any], by: Case | F) -> dict[str, int]:
-    """How many there are of each."""
+def _count_by(rows: QuerySet[Any], by: Case | F) -> dict[str, int]:
     return dict(rows.order_by().annotate(of=by).values("of").annotate(number=Count("pk")).values_list("of", "number"))
 
 
-def _seconds(since: datetime | None, now: datetime) -> float:
+def _seconds_since(since: datetime | None, now: datetime) -> float:
     return (now - since).total_seconds() if since else 0.0
 
 
-def _one(number: float, name: str, about: str) -> Metric:
+def _gauge(number: float, name: str, about: str) -> Metric:
     return GaugeMetricFamily(name, about, value=number)
 
 
-def _by(label: str, values: Iterable[str], numbers: Mapping[str, float], name: str, about: str) -> Metric:
-    """A figure with one line for each of the values."""
+def _gauge_by(label: str, values: Iterable[str], numbers: Mapping[str, float], name: str, about: str) -> Metric:
+    """A gauge with one sample for each of `values`."""
     family = GaugeMetricFamily(name, about, labels=[label])
     for value in values:
         family.add_metric([value], numbers.get(value, 0))

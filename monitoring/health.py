@@ -1,4 +1,4 @@
-"""What a load balancer asks: is the process alive, and can it work."""
+"""Health checks for load balancers: liveness and readiness."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -12,14 +12,14 @@ from redis.exceptions import RedisError
 @login_not_required
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
-    """The process answers; asks nobody else."""
-    return HttpResponse("vivant\n", content_type="text/plain; charset=utf-8")
+    """Liveness: asks no other server. Shows the version."""
+    return HttpResponse(f"vivant\nversion {settings.VERSION}\n", content_type="text/plain; charset=utf-8")
 
 
 @login_not_required
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """The database answers, so requests can be served; a missing Redis slows things down but stops nothing."""
+    """Readiness: 503 without the database. Requests are served without Redis, more slowly."""
     if not database_answers():
         return HttpResponse("base de données injoignable\n", status=503, content_type="text/plain; charset=utf-8")
     note = "" if redis_answers() else " (sans Redis)"
@@ -27,7 +27,6 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def database_answers() -> bool:
-    """Whether PostgreSQL answers us now."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -37,7 +36,7 @@ def database_answers() -> bool:
 
 
 def redis_answers() -> bool:
-    """Whether Redis answers us within half a second."""
+    """Whether Redis answers within half a second."""
     try:
         with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
             redis.ping()

@@ -27,7 +27,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[a-z_.][\w.-]*/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yml|html|txt|sh)|[a-z_]\w*/(?:[a-z_]\w*/)*")
 GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"')
 COMPOSE_READS = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
-MAKE_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+MAKE_TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 COMMAND_OF_MANAGE = re.compile(r"manage\.py ([a-z_]+)")
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -41,7 +41,7 @@ def variables_of_the_settings() -> dict[str, bool]:
     """Every variable that the settings read, and whether they insist on it."""
     found = {}
     for node in ast.walk(ast.parse(read(PROJECT / "config/settings.py"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env."):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("env.", "env_")):
             found[ast.literal_eval(node.args[0])] = all(keyword.arg != "default" for keyword in node.keywords)
     return found
 
@@ -110,7 +110,7 @@ def test_files_and_folders_of_the_project_that_are_named_exist(document: Path):
 
 @each_document
 def test_make_commands_that_are_named_exist(document: Path):
-    named = {name for code in code_of(document) for name in re.findall(r"^\s*make ([a-z]+)", code, re.MULTILINE)}
+    named = {name for code in code_of(document) for name in re.findall(r"^\s*make ([a-z-]+)", code, re.MULTILINE)}
     assert named <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile")))
 
 

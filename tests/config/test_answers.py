@@ -330,7 +330,7 @@ class TestHealth:
     def test_it_is_alive_and_ready(self, browser):
         """AVL-08: for anybody, unlimited."""
         for _ in range(40):
-            assert browser.get("/sante/vivant").content.decode() == "vivant\n"
+            assert browser.get("/sante/vivant").content.decode() == f"vivant\nversion {portal.VERSION}\n"
         assert browser.get("/sante/pret").content.decode() == "prêt\n"
 
     def test_redis_away_is_said_and_stops_nothing(self, browser, settings):

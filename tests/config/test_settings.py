@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from config.celery import app
 from config.env import mail_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -164,9 +165,9 @@ class TestProduction:
             assert production.get(f"{cookie}_COOKIE_DOMAIN") is None
             assert production.get(f"{cookie}_COOKIE_PATH", "/") == "/"
 
-    def test_workers_take_nothing_but_json(self, settings_from):
+    def test_workers_take_nothing_but_json(self):
         """SUP-03"""
-        assert settings_from()["CELERY_ACCEPT_CONTENT"] == ["json"]
+        assert app.conf.accept_content == ["json"]
 
     def test_the_log_is_json_unless_a_person_reads_it(self, settings_from):
         """LOG-02"""
