@@ -1,4 +1,4 @@
-"""Who may enter the agents' area (ADM-01, ADM-02), what each page needs, and whom an agent may act on (ADM-05)."""
+"""Access to the agents' area: an agent, a session verified with the second factor, one permission a page."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -19,8 +19,7 @@ from core.security_log import log_security_event
 
 
 def current_agent(request: HttpRequest) -> Account:
-    """Whoever is asking; raises PermissionDenied unless they are an agent (an account that is not active is signed out
-    by then)."""
+    """The signed-in agent. Raises PermissionDenied for other accounts; inactive accounts are already signed out."""
     account = cast(Account, request.user)
     if not account.is_staff:
         raise PermissionDenied
@@ -28,46 +27,44 @@ def current_agent(request: HttpRequest) -> Account:
 
 
 def is_verified_agent(request: HttpRequest) -> bool:
-    """Whether this very session was verified with the agent's own device."""
+    """Whether this session was verified with a device of the agent. Raises PermissionDenied."""
     return current_agent(request).is_verified()  # type: ignore[attr-defined,no-any-return]
 
 
 def second_factor_url_name(request: HttpRequest) -> str:
-    """The page that an agent has to go through first: give a code, or enrol an application."""
+    """The page that an unverified agent has to pass: verification, or enrolment when there is no device."""
     return "admin:verification" if device_of(current_agent(request)) else "admin:enrolment"
 
 
 def verify_session(request: HttpRequest, device: TOTPDevice) -> None:
-    """Let the agent in, in this session, under a new key (SES-01)."""
+    """Mark the session as verified and renew its key (OWASP: against session fixation)."""
     otp_login(request, device)
     mark_second_factor(request)
     request.session.cycle_key()
 
 
 class AgentView(View):
-    """A page of the agents' area. Each says which `ability` it needs; a test walks them all."""
+    """A page of the agents' area, for verified agents with `permission_required`."""
 
-    ability: AgentPermission
+    permission_required: AgentPermission
     http_method_names = ["get", "head"]
 
     @property
     def agent(self) -> Account:
-        """Whoever is asking."""
         return current_agent(self.request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page to verified agents with the ability; lead the others to their code, or refuse."""
         if not is_verified_agent(request):
-            return _first(request)
-        if not self.agent.has_perm(self.ability.permission):
+            return _redirect_to_second_factor(request)
+        if not self.agent.has_perm(self.permission_required):
             raise PermissionDenied
         page = request.resolver_match.view_name if request.resolver_match else None
         log_security_event("authz_admin", outcome="success", account=self.agent.pk, page=page, method=request.method)
         return super().dispatch(request, *args, **kwargs)
 
 
-def _first(request: HttpRequest) -> HttpResponseRedirect:
-    before = reverse(second_factor_url_name(request))
+def _redirect_to_second_factor(request: HttpRequest) -> HttpResponseRedirect:
+    url = reverse(second_factor_url_name(request))
     if request.method not in ("GET", "HEAD"):
-        return HttpResponseRedirect(before)
-    return HttpResponseRedirect(f"{before}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")
+        return HttpResponseRedirect(url)
+    return HttpResponseRedirect(f"{url}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")

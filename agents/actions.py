@@ -1,35 +1,61 @@
-"""What an agent may do to an account as it is: the buttons of its page and of a request about it."""
+"""The actions on an account: the buttons of its page and of the page of a request about it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from accounts.enums import State
 from accounts.models import Account
 from accounts.permissions import AgentPermission, may_act_on
-from activation.resend import KINDS
 
-RESENT = {State.PENDING: "Renvoyer le lien d’activation", State.TO_REACTIVATE: "Renvoyer le lien de réactivation"}
+
+@dataclass(frozen=True, slots=True)
+class AccountAction:
+    """A button: its page, its permission, its label, and for which accounts it is shown."""
+
+    url_name: str
+    permission: AgentPermission
+    label: str
+    is_available: Callable[[Account], bool]
+
+
+def _can_be_locked(account: Account) -> bool:
+    # An account that is closed may be opened again by HR; an erased one is not.
+    return not account.is_locked and account.erased_at is None
+
+
+ACCOUNT_ACTIONS = [
+    AccountAction(
+        "account-release",
+        AgentPermission.RELEASE,
+        "Débloquer le compte",
+        lambda account: account.state == State.LOCKED,
+    ),
+    AccountAction(
+        "account-resend",
+        AgentPermission.RESEND_LINK,
+        "Renvoyer le lien d’activation",
+        lambda account: account.state == State.PENDING,
+    ),
+    AccountAction(
+        "account-resend",
+        AgentPermission.RESEND_LINK,
+        "Renvoyer le lien de réactivation",
+        lambda account: account.state == State.TO_REACTIVATE,
+    ),
+    AccountAction(
+        "account-correct",
+        AgentPermission.CORRECT_ADDRESS,
+        "Corriger l’adresse de secours",
+        lambda account: account.state != State.CLOSED,
+    ),
+    AccountAction("account-lock", AgentPermission.LOCK, "Bloquer le compte", _can_be_locked),
+]
 
 
 def available_actions(account: Account, agent: Account) -> Iterator[tuple[str, str]]:
-    """What the agent may do to the account as it is: the names of the pages, and what their buttons say."""
+    """The view name and the label of each action that the agent may do to the account in its present state."""
     if not may_act_on(agent, account):
         return
-    state = account.state
-    possible = {
-        AgentPermission.RELEASE: (state == State.LOCKED, "admin:account-release", "Débloquer le compte"),
-        AgentPermission.RESEND_LINK: (state in KINDS, "admin:account-resend", RESENT.get(state, "")),
-        AgentPermission.CORRECT_ADDRESS: (
-            state != State.CLOSED,
-            "admin:account-correct",
-            "Corriger l’adresse de secours",
-        ),
-        AgentPermission.LOCK: (can_be_locked(account), "admin:account-lock", "Bloquer le compte"),
-    }
-    for ability, (fits, page, label) in possible.items():
-        if fits and agent.has_perm(ability.permission):
-            yield page, label
-
-
-def can_be_locked(account: Account) -> bool:
-    """Whether there is something to lock; somebody who has left may come back, somebody who was erased does not."""
-    return not account.is_locked and account.erased_at is None
+    for action in ACCOUNT_ACTIONS:
+        if action.is_available(account) and agent.has_perm(action.permission):
+            yield f"admin:{action.url_name}", action.label

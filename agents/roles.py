@@ -1,4 +1,4 @@
-"""Who may do what in the agents' area (design §9): one table, which `manage.py migrate` brings into the database."""
+"""The roles of agents and their permissions. `manage.py migrate` writes this table to the database."""
 
 from typing import Any
 
@@ -17,44 +17,34 @@ class Role(models.TextChoices):
     LECTURE = "Lecture", "Lecture"
 
 
-_OF_ASSISTANCE = frozenset(
-    {
-        AgentPermission.SEE,
-        AgentPermission.REVEAL,
-        AgentPermission.WORK_ON_REQUESTS,
-        AgentPermission.RESEND_LINK,
-        AgentPermission.LOCK,
-        AgentPermission.RELEASE,
-    }
-)
 ROLE_PERMISSIONS: dict[Role, frozenset[AgentPermission]] = {
     Role.LECTURE: frozenset({AgentPermission.SEE}),
-    Role.ASSISTANCE: _OF_ASSISTANCE,
-    Role.RESPONSABLES: _OF_ASSISTANCE
-    | {
-        AgentPermission.CORRECT_ADDRESS,
-        AgentPermission.IMPORT,
-        AgentPermission.PUBLISH_CHARTER,
-        AgentPermission.MANAGE_AGENTS,
-        AgentPermission.EXPORT,
-    },
+    Role.ASSISTANCE: frozenset(
+        {
+            AgentPermission.SEE,
+            AgentPermission.REVEAL,
+            AgentPermission.WORK_ON_REQUESTS,
+            AgentPermission.RESEND_LINK,
+            AgentPermission.LOCK,
+            AgentPermission.RELEASE,
+        }
+    ),
+    Role.RESPONSABLES: frozenset(AgentPermission),
 }
 
 
 def sync_roles(sender: Any, **kwargs: Any) -> None:
-    """Make groups and permissions what the table says, after each `migrate`: what was clicked together goes."""
-    permissions = {ability: _permission(ability) for ability in AgentPermission}
-    for role, abilities in ROLE_PERMISSIONS.items():
-        group, _created = Group.objects.get_or_create(name=role.value)
-        group.permissions.set([permissions[ability] for ability in abilities])
-
-
-def _permission(ability: AgentPermission) -> Permission:
+    """Set the permissions of each group after `migrate`. Permissions that were added by hand are removed."""
     from agents.models import EnrolmentCode
 
-    permission, _created = Permission.objects.update_or_create(
-        content_type=ContentType.objects.get_for_model(EnrolmentCode),
-        codename=ability.value,
-        defaults={"name": ability.label},
-    )
-    return permission
+    content_type = ContentType.objects.get_for_model(EnrolmentCode)
+    permissions = {}
+    for name in AgentPermission:
+        permissions[name], _created = Permission.objects.update_or_create(
+            content_type=content_type,
+            codename=name.value.removeprefix("agents."),
+            defaults={"name": name.label},
+        )
+    for role, names in ROLE_PERMISSIONS.items():
+        group, _created = Group.objects.get_or_create(name=role.value)
+        group.permissions.set([permissions[name] for name in names])

@@ -14,7 +14,7 @@ from agents.dashboard import dashboard, week_began, weekly_counts
 class HomeView(AgentView, TemplateView):
     """What waits, and the figures of the week."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/home.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -25,5 +25,5 @@ class HomeView(AgentView, TemplateView):
             figures=weekly_counts(),
             since=week_began(),
             patience=settings.NOT_ACTIVATED_AFTER_DAYS,
-            addresses=pending_addresses() if self.agent.has_perm(AgentPermission.CORRECT_ADDRESS.permission) else None,
+            addresses=pending_addresses() if self.agent.has_perm(AgentPermission.CORRECT_ADDRESS) else None,
         )

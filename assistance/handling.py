@@ -76,7 +76,7 @@ def may_handle(actor: Account, account: Account | None) -> bool:
     those who manage agents, or such a request would wait for ever."""
     if account is None or may_act_on(actor, account):
         return True
-    return may_manage(actor, account) and actor.has_perm(AgentPermission.MANAGE_AGENTS.permission)
+    return may_manage(actor, account) and actor.has_perm(AgentPermission.MANAGE_AGENTS)
 
 
 @transaction.atomic

@@ -148,7 +148,7 @@ class AccountActionView(AgentView, FormView):
 class LockView(AccountActionView):
     """Lock the account; the person is told why."""
 
-    ability = AgentPermission.LOCK
+    permission_required = AgentPermission.LOCK
     form_class = LockForm
     template_name = "agents/account_lock.html"
 
@@ -171,7 +171,7 @@ class LockView(AccountActionView):
 class ReleaseView(AccountActionView):
     """Release the lock after a proof, once each change that an intruder may have made is ticked (HLP-03, HLP-06)."""
 
-    ability = AgentPermission.RELEASE
+    permission_required = AgentPermission.RELEASE
     form_class = ReleaseForm
     template_name = "agents/account_release.html"
     done = "Compte débloqué. E-mail envoyé à l’adresse de secours."
@@ -214,7 +214,7 @@ class PutBackView(AccountActionView):
     """Put the recovery address of before back, when the person has not changed it: the link of the release goes to the
     address on file (HLP-05)."""
 
-    ability = AgentPermission.RELEASE
+    permission_required = AgentPermission.RELEASE
     form_class = PutBackForm
     template_name = "agents/account_put_back.html"
     done = "L’adresse d’avant est remise. Le lien du déblocage y partira."
@@ -248,7 +248,7 @@ class PutBackView(AccountActionView):
 class ResendView(AccountActionView):
     """Mail the link that the person needs once more."""
 
-    ability = AgentPermission.RESEND_LINK
+    permission_required = AgentPermission.RESEND_LINK
     form_class = ResendForm
     template_name = "agents/account_resend.html"
 

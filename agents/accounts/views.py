@@ -33,7 +33,7 @@ PAGE = re.compile(r"[1-9][0-9]{0,2}")
 class AccountsView(AgentView, TemplateView):
     """Find an account. Pages are not counted: counting would cost more than all the rest."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/accounts.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def page_number(typed: str) -> int:
 class AgentAccountView(AgentView, TemplateView):
     """One account: its facts, its state, what happened, and the fate of its mails."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/account.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -127,7 +127,7 @@ def facts_of(account: Account) -> dict[str, Any]:
 class RevealRecoveryAddressView(AgentAccountView):
     """« Afficher »: the recovery address in full, once, and noted."""
 
-    ability = AgentPermission.REVEAL
+    permission_required = AgentPermission.REVEAL
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

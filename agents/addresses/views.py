@@ -51,7 +51,7 @@ LEFT = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change
 class AddressesView(AgentView, TemplateView):
     """What is to be approved, what waits for its hour, what HR proposes; the oldest first."""
 
-    ability = AgentPermission.CORRECT_ADDRESS
+    permission_required = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/addresses.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class AddressesView(AgentView, TemplateView):
 class CorrectAddressView(AccountActionView):
     """Give an account another recovery address: at once while nobody has used it, else for another agent to approve."""
 
-    ability = AgentPermission.CORRECT_ADDRESS
+    permission_required = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/address_correct.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -155,7 +155,7 @@ def proposed_meanwhile(correction: RecoveryAddressCorrection) -> str:
 class CorrectionView(AgentView):
     """A page about one replacement; never about one's own account."""
 
-    ability = AgentPermission.CORRECT_ADDRESS
+    permission_required = AgentPermission.CORRECT_ADDRESS
 
     @cached_property
     def correction(self) -> RecoveryAddressCorrection:
@@ -270,7 +270,7 @@ def what_became_of(correction: RecoveryAddressCorrection) -> str:
 class DismissView(AgentView, FormView):
     """« Écarter » what HR proposes; with a reason."""
 
-    ability = AgentPermission.CORRECT_ADDRESS
+    permission_required = AgentPermission.CORRECT_ADDRESS
     http_method_names = ["get", "head", "post"]
     form_class = DismissalForm
     template_name = "agents/address_dismiss.html"

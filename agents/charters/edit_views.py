@@ -28,7 +28,7 @@ INVALID, CONFLICT = 400, 409
 class CharterFormView(AgentView, FormView):
     """Whatever stops a save, the typed text stays on the page."""
 
-    ability = AgentPermission.PUBLISH_CHARTER
+    permission_required = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["get", "head", "post"]
     form_class = CharterDraftForm
     template_name = "agents/charter_edit.html"
@@ -131,7 +131,7 @@ class NewCharterAutosaveView(AgentView, FormView):
     400: the text is not valid yet. 409: saving by the button will show why.
     """
 
-    ability = AgentPermission.PUBLISH_CHARTER
+    permission_required = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["post"]
     form_class = CharterDraftForm
 

@@ -19,7 +19,7 @@ from agents.charters.views import preview_context
 
 
 class DraftActionView(AgentView, FormView):
-    ability = AgentPermission.PUBLISH_CHARTER
+    permission_required = AgentPermission.PUBLISH_CHARTER
     http_method_names = ["get", "head", "post"]
 
     @cached_property

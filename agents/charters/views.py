@@ -33,7 +33,7 @@ class CharterRow:
 
 
 class ChartersView(AgentView, TemplateView):
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/charters.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class ChartersView(AgentView, TemplateView):
 
 
 class AgentCharterPage(AgentView):
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
 
     @cached_property
     def charter(self) -> Charter:

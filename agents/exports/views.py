@@ -47,7 +47,7 @@ class WrongFilter(Exception):
 class ExportView(AgentView, FormView):
     """Asks for the reason, and answers with the file. Its address has the filters of the list."""
 
-    ability = AgentPermission.EXPORT
+    permission_required = AgentPermission.EXPORT
     http_method_names = ["get", "head", "post"]
     form_class = ExportForm
     template_name = "agents/export.html"

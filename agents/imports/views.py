@@ -28,7 +28,7 @@ TOO_LATE = "Ce n’est plus possible\N{NO-BREAK SPACE}: voici où en est le fich
 class ImportsView(AgentView, FormView):
     """Send a file; the last ones."""
 
-    ability = AgentPermission.IMPORT
+    permission_required = AgentPermission.IMPORT
     http_method_names = ["get", "head", "post"]
     form_class = HrFileForm
     template_name = "agents/imports.html"
@@ -59,7 +59,7 @@ class ImportsView(AgentView, FormView):
 class ImportView(AgentView, TemplateView):
     """One file: how far it is, what it would do, what it has done."""
 
-    ability = AgentPermission.IMPORT
+    permission_required = AgentPermission.IMPORT
     template_name = "agents/import.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Line = tuple[JournalEntry, list[tuple[str, str]]]
 class JournalView(AgentView, TemplateView):
     """One page of the entries that were asked for."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/journal.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

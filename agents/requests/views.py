@@ -56,7 +56,7 @@ TRIES_ARE_OVER = (
 class RequestsView(AgentView, TemplateView):
     """Find a request. Pages are not counted: counting would cost more than all the rest."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/requests.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class RequestsView(AgentView, TemplateView):
 class RequestView(AgentView, TemplateView):
     """One request: what was typed, whom to call, what matches, what was done."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/request.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -150,13 +150,13 @@ class RequestView(AgentView, TemplateView):
     def may_reveal(self, found: AssistanceRequest) -> bool:
         """Whether the agent may read the birth date or INE: never those of agents (ADM-05)."""
         is_others = found.account is None or may_act_on(self.agent, found.account)
-        return is_others and self.agent.has_perm(AgentPermission.REVEAL.permission)
+        return is_others and self.agent.has_perm(AgentPermission.REVEAL)
 
 
 class IdentityView(RequestView):
     """« Afficher »: the birth date or INE, what was typed and what HR knows; once, and noted."""
 
-    ability = AgentPermission.REVEAL
+    permission_required = AgentPermission.REVEAL
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -175,7 +175,7 @@ class IdentityView(RequestView):
 class RequestActionView(RequestView):
     """One act on a request: done, or the page again with why not and all that was typed."""
 
-    ability = AgentPermission.WORK_ON_REQUESTS
+    permission_required = AgentPermission.WORK_ON_REQUESTS
     http_method_names = ["get", "head", "post"]
     name = ""
     form_class: type[Form] = EmptyForm

@@ -18,7 +18,7 @@ from agents.second_factor.views import CodeFormView, backup_codes_page, begin
 class DeviceView(AgentView, TemplateView):
     """Since when there is an application, and how many backup codes are left."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     template_name = "agents/device.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class DeviceView(AgentView, TemplateView):
 class ReplacementView(AgentView, CodeFormView):
     """Another telephone."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = DeviceReplacementForm
     template_name = "agents/replacement.html"
@@ -44,7 +44,7 @@ class ReplacementView(AgentView, CodeFormView):
 class BackupCodesView(AgentView, CodeFormView):
     """Ten new backup codes."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = BackupCodesForm
     template_name = "agents/new_backup_codes.html"
@@ -57,7 +57,7 @@ class BackupCodesView(AgentView, CodeFormView):
 class RemovalView(AgentView, CodeFormView):
     """No application any more: the next one needs an enrolment code."""
 
-    ability = AgentPermission.SEE
+    permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = RemovalForm
     template_name = "agents/removal.html"

@@ -153,9 +153,7 @@ def _held(account: Account, actor: Account | None) -> Account:
 
 
 def _require_right(actor: Account, account: Account) -> None:
-    is_responsable = (
-        actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(AgentPermission.MANAGE_AGENTS.permission)
-    )
+    is_responsable = actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(AgentPermission.MANAGE_AGENTS)
     if not is_responsable or actor.pk == account.pk:
         raise RoleNotAllowed
 

@@ -43,7 +43,7 @@ REFUSALS: dict[type[RoleRefused], str] = {
 class AgentsView(AgentView, TemplateView):
     """Who is an agent, in which role, and whether the second factor is there."""
 
-    ability = AgentPermission.MANAGE_AGENTS
+    permission_required = AgentPermission.MANAGE_AGENTS
     template_name = "agents/agents.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class AgentsView(AgentView, TemplateView):
 class OneAgentView(AgentView, FormView):
     """A form about another agent; never oneself (ADM-05)."""
 
-    ability = AgentPermission.MANAGE_AGENTS
+    permission_required = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     @cached_property
@@ -81,7 +81,7 @@ class OneAgentView(AgentView, FormView):
 class RoleActView(AgentView, FormView):
     """An act on somebody's role, with a reason; refused kindly when another Responsable was faster."""
 
-    ability = AgentPermission.MANAGE_AGENTS
+    permission_required = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     def act(self, form: Any) -> HttpResponse:

@@ -52,21 +52,6 @@ def references(browser: Client, **query: str) -> list[str]:
     return re.findall(r'<th scope="row" class="nw">\s*<a href="[^"]*">(A-\w{5})</a>', answer.content.decode())
 
 
-@pytest.fixture
-def agent_and_browser() -> tuple[Account, Client]:
-    return inside(given_name="Lucie", family_name="Martin")
-
-
-@pytest.fixture
-def agent(agent_and_browser) -> Account:
-    return agent_and_browser[0]
-
-
-@pytest.fixture
-def browser(agent_and_browser) -> Client:
-    return agent_and_browser[1]
-
-
 class TestQueue:
     def test_begins_with_the_oldest_and_says_how_many_are_late(self):
         with time_machine.travel(NOON, tick=False) as clock:

@@ -62,21 +62,6 @@ def request_(owner) -> AssistanceRequest:
 
 
 @pytest.fixture
-def agent_and_browser() -> tuple[Account, Client]:
-    return inside(given_name="Lucie", family_name="Martin")
-
-
-@pytest.fixture
-def agent(agent_and_browser) -> Account:
-    return agent_and_browser[0]
-
-
-@pytest.fixture
-def browser(agent_and_browser) -> Client:
-    return agent_and_browser[1]
-
-
-@pytest.fixture
 def taken(request_, agent) -> AssistanceRequest:
     handling.take_request(request=request_, actor=agent)
     return now(request_)

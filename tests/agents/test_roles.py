@@ -1,4 +1,4 @@
-"""Who may do what (ADM-05): each page names its ability, each role has those of the table, nobody acts on agents."""
+"""The role matrix (ADM-05): which role opens which page, and on which accounts an agent may act."""
 
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -32,117 +32,66 @@ from tests.fuzz.watching import grown, written_so_far
 
 pytestmark = pytest.mark.django_db
 
-#: On the way in: for agents who are not inside yet. Reviewed.
-DOOR = {"verification", "enrolment", "application"}
-PAGES = [pattern for pattern in urls.urlpatterns if pattern.name not in DOOR]
-#: Who may open what. Reviewed; a new page has to be added here.
-EVERY_AGENT = {Role.LECTURE, Role.ASSISTANCE, Role.RESPONSABLES}
-WHO = {
-    "index": EVERY_AGENT,
-    "device": EVERY_AGENT,
-    "device-replacement": EVERY_AGENT,
-    "backup-codes": EVERY_AGENT,
-    "device-removal": EVERY_AGENT,
-    "accounts": EVERY_AGENT,
-    "account": EVERY_AGENT,
-    "account-address": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "account-lock": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "account-release": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "account-put-back": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "account-resend": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "requests": EVERY_AGENT,
-    "request": EVERY_AGENT,
-    "request-identity": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-take": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-take-over": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-hand-back": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-call": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-note": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-answer": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-attach": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-close": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "request-reopen": {Role.ASSISTANCE, Role.RESPONSABLES},
-    "account-correct": {Role.RESPONSABLES},
-    "addresses": {Role.RESPONSABLES},
-    "address": {Role.RESPONSABLES},
-    "address-approve": {Role.RESPONSABLES},
-    "address-give-up": {Role.RESPONSABLES},
-    "address-dismiss": {Role.RESPONSABLES},
-    "journal": EVERY_AGENT,
-    "export-journal": {Role.RESPONSABLES},
-    "export-accounts": {Role.RESPONSABLES},
-    "export-requests": {Role.RESPONSABLES},
-    "agents": {Role.RESPONSABLES},
-    "agent-new": {Role.RESPONSABLES},
-    "agent-role": {Role.RESPONSABLES},
-    "agent-withdrawal": {Role.RESPONSABLES},
-    "agent-code": {Role.RESPONSABLES},
-    "charters": EVERY_AGENT,
-    "charter": EVERY_AGENT,
-    "charter-preview": EVERY_AGENT,
-    "charter-new": {Role.RESPONSABLES},
-    "charter-new-autosave": {Role.RESPONSABLES},
-    "charter-autosave": {Role.RESPONSABLES},
-    "charter-edit": {Role.RESPONSABLES},
-    "charter-publish": {Role.RESPONSABLES},
-    "charter-deletion": {Role.RESPONSABLES},
-    "imports": {Role.RESPONSABLES},
-    "import": {Role.RESPONSABLES},
-    "import-progress": {Role.RESPONSABLES},
-    "import-approval": {Role.RESPONSABLES},
-    "import-abandonment": {Role.RESPONSABLES},
-    "import-resumption": {Role.RESPONSABLES},
-    "import-report": {Role.RESPONSABLES},
+#: For agents whose session is not verified yet. Reviewed.
+SECOND_FACTOR = {"verification", "enrolment", "application"}
+PAGES = [pattern for pattern in urls.urlpatterns if pattern.name not in SECOND_FACTOR]
+#: The roles that open each page. Reviewed; a new page has to be added here.
+ROLES_OF_PAGES: dict[tuple[Role, ...], str] = {
+    (Role.LECTURE, Role.ASSISTANCE, Role.RESPONSABLES): """
+        index device device-replacement backup-codes device-removal accounts account requests request journal
+        charters charter charter-preview""",
+    (Role.ASSISTANCE, Role.RESPONSABLES): """
+        account-address account-lock account-release account-put-back account-resend request-identity request-take
+        request-take-over request-hand-back request-call request-note request-answer request-attach request-close
+        request-reopen""",
+    (Role.RESPONSABLES,): """
+        account-correct addresses address address-approve address-give-up address-dismiss
+        export-journal export-accounts export-requests agents agent-new agent-role agent-withdrawal agent-code
+        charter-new charter-new-autosave charter-autosave charter-edit charter-publish charter-deletion
+        imports import import-progress import-approval import-abandonment import-resumption import-report""",
 }
+ROLES_OF = {name: roles for roles, names in ROLES_OF_PAGES.items() for name in names.split()}
 REFUSED, SHOWN = 403, (200, 302, 400, 405, 409)
+
+#: The object of a page, by the beginning of its name; the others with a key in their URL are about an active account.
+OBJECTS: dict[str, Callable[[], int | str]] = {
+    "request": lambda: a_request().reference,
+    "address-dismiss": lambda: proposed_by_hr(active_account(), "rh@exemple.org").pk,
+    "address": lambda: proposed(active_account()).pk,
+    "agent-": lambda: an_agent().pk,
+    "charter-": lambda: the_draft().pk,
+    "charter": lambda: Charter.objects.in_force().pk,
+    "import": lambda: some_preview().pk,
+    "": lambda: active_account().pk,
+}
 
 
 def address_of(pattern: URLPattern) -> str:
-    """With somebody on whom the page may act."""
+    """The URL of the page, for an object on which the page may act."""
     if not pattern.pattern.converters:
         return reverse(f"admin:{pattern.name}")
-    return reverse(f"admin:{pattern.name}", args=[SUBJECTS.get(pattern.name, somebody)()])
+    make = next(make for prefix, make in OBJECTS.items() if pattern.name.startswith(prefix))
+    return reverse(f"admin:{pattern.name}", args=[make()])
 
 
-def visited() -> Iterator[tuple[URLPattern, str]]:
-    """Each page, its address, and for as long as one looks at it whoever or whatever it is about."""
+def pages() -> Iterator[tuple[URLPattern, str]]:
+    """Each page and its URL; its object is rolled back afterwards."""
     for pattern in PAGES:
         with transaction.atomic():
             yield pattern, address_of(pattern)
             transaction.set_rollback(True)
 
 
-def somebody() -> int:
-    return active_account().pk
-
-
-#: What the pages are about, by name; the others with a key in their address are about an active person.
-SUBJECTS: dict[str, Callable[[], int | str]] = {
-    **{name: lambda: a_request().reference for name in WHO if name.startswith("request") and name != "requests"},
-    **{name: lambda: proposed(active_account()).pk for name in ("address", "address-approve", "address-give-up")},
-    "address-dismiss": lambda: proposed_by_hr(active_account(), "rh@exemple.org").pk,
-    "agent-code": lambda: an_agent().pk,
-    "agent-role": lambda: an_agent().pk,
-    "agent-withdrawal": lambda: an_agent().pk,
-    "charter": lambda: Charter.objects.in_force().pk,
-    **{f"charter-{name}": lambda: the_draft().pk for name in ("preview", "edit", "autosave", "publish", "deletion")},
-    **{name: lambda: some_preview().pk for name in WHO if name.startswith("import-") or name == "import"},
-}
-
-
-def test_the_table_covers_every_page_and_nothing_else_is_mounted():
-    """ADM-01, ADM-02: one site, our pages only."""
-    assert {pattern.name for pattern in PAGES} == set(WHO)
-    assert isinstance(admin.site._wrapped if hasattr(admin.site, "_wrapped") else admin.site, AgentSite)
+def test_every_page_has_roles_and_a_permission_and_nothing_else_is_mounted():
+    """ADM-01, ADM-02"""
+    assert {pattern.name for pattern in PAGES} == set(ROLES_OF)
+    assert isinstance(admin.site, AgentSite)
     assert admin.site._registry == {}
     assert admin.site.get_urls() == urls.urlpatterns
-
-
-def test_a_page_names_its_ability():
     for pattern in PAGES:
         view = pattern.callback.view_class
         assert issubclass(view, AgentView), pattern.name
-        assert isinstance(view.ability, AgentPermission), pattern.name
+        assert isinstance(view.permission_required, AgentPermission), pattern.name
 
 
 @pytest.mark.parametrize("role", Role)
@@ -150,80 +99,68 @@ def test_a_role_opens_what_the_table_says(role):
     """ADM-05: by GET and by POST."""
     _agent, browser = inside(role)
     wrong = []
-    for pattern, address in visited():
-        expected = SHOWN if role in WHO[pattern.name] else (REFUSED,)
-        answers = {ask.__name__: ask(address).status_code for ask in (browser.get, browser.post)}
-        wrong += [(pattern.name, how, status) for how, status in answers.items() if status not in expected]
+    for pattern, url in pages():
+        expected = SHOWN if role in ROLES_OF[pattern.name] else (REFUSED,)
+        answers = {method: getattr(browser, method)(url).status_code for method in ("get", "post")}
+        wrong += [(pattern.name, method, status) for method, status in answers.items() if status not in expected]
     assert wrong == []
 
 
-def test_nothing_is_open_to_others():
-    """ADM-02: anonymous, somebody who is no agent, and even a superuser whose code was given in another session."""
+def test_pages_are_closed_without_a_verified_session_of_an_agent():
+    """ADM-02: to anonymous visitors, to accounts without a role, to a superuser verified in another session."""
     superuser, _elsewhere = inside()
     Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
-    browsers = {"stranger": Client(), "person": browser_of(active_account()), "superuser": browser_of(superuser)}
-    before = (reverse("login"), reverse("admin:verification"))
+    browsers = {"anonymous": Client(), "account": browser_of(active_account()), "superuser": browser_of(superuser)}
+    allowed = (reverse("login"), reverse("admin:verification"))
     wrong = []
-    for pattern, address in visited():
+    for pattern, url in pages():
         for (who, browser), method in product(browsers.items(), ("get", "post", "head", "put", "delete", "options")):
-            answer = getattr(browser, method)(address)
-            is_shut = answer.status_code == REFUSED or (answer.status_code == 302 and answer.url.startswith(before))
-            wrong += [] if is_shut else [(pattern.name, who, method, answer.status_code)]
+            answer = getattr(browser, method)(url)
+            is_closed = answer.status_code == REFUSED or (answer.status_code == 302 and answer.url.startswith(allowed))
+            wrong += [] if is_closed else [(pattern.name, who, method, answer.status_code)]
     assert wrong == []
 
 
 def test_reading_changes_nothing_but_the_journal():
-    """ADM-06: in no table, on pages that there are; that the agent is still here is noted."""
+    """ADM-06: in no table but the journal and the agent's session."""
     _agent, browser = inside(Role.RESPONSABLES)
     wrong = []
-    for pattern, address in visited():
+    for pattern, url in pages():
         before = written_so_far()
-        for ask in (browser.get, browser.head):
-            assert ask(address).status_code in SHOWN, pattern.name
+        for read in (browser.get, browser.head):
+            assert read(url).status_code in SHOWN, pattern.name
         changed = set(grown(before, written_so_far())) - {"journal_journalentry", "accounts_session"}
         wrong += [(pattern.name, changed)] if changed else []
     assert wrong == []
 
 
-def test_migrating_brings_the_roles_in_line():
+def test_migrate_restores_the_permissions_of_each_role():
+    """ADM-05: roles are nested, and the reading role has one permission."""
     Group.objects.get(name="Lecture").permissions.set(Permission.objects.filter(codename="manage_agents"))
     Group.objects.get(name="Responsables").delete()
 
     call_command("migrate", "assistance", verbosity=0)
 
-    for role, abilities in ROLE_PERMISSIONS.items():
-        held = Group.objects.get(name=role.value).permissions.values_list("codename", flat=True)
-        assert set(held) == {ability.value for ability in abilities}
+    for role, permissions in ROLE_PERMISSIONS.items():
+        group = Group.objects.get(name=role.value)
+        names = {f"agents.{name}" for name in group.permissions.values_list("codename", flat=True)}
+        assert names == {permission.value for permission in permissions}
+    lecture, assistance, responsables = (ROLE_PERMISSIONS[role] for role in ROLES_OF["index"])
+    assert lecture == {AgentPermission.SEE}
+    assert lecture < assistance < responsables == set(AgentPermission)
 
 
-def test_reading_roles_may_change_nothing():
-    """ADM-05, design §9"""
-    assert ROLE_PERMISSIONS[Role.LECTURE] == {AgentPermission.SEE}
-    assert (
-        ROLE_PERMISSIONS[Role.LECTURE]
-        < ROLE_PERMISSIONS[Role.ASSISTANCE]
-        < ROLE_PERMISSIONS[Role.RESPONSABLES]
-        == set(AgentPermission)
-    )
-
-
-class TestOnOthers:
-    def test_nobody_acts_on_their_own_account_or_on_an_agents(self):
+class TestAccountsOfOthers:
+    def test_agents_act_on_accounts_without_a_role_and_manage_other_agents(self):
         """ADM-05"""
-        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_account()
-        assert may_act_on(agent, person)
+        agent, other, account = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_account()
+        assert [may_act_on(agent, one) for one in (account, agent, other)] == [True, False, False]
+        assert [may_manage(agent, one) for one in (account, agent, other)] == [False, False, True]
         for forbidden in (agent, other):
-            assert not may_act_on(agent, forbidden)
             with pytest.raises(PermissionDenied):
                 require_may_act_on(agent, forbidden)
 
-    def test_nobody_manages_themselves_or_people_who_are_no_agents(self):
-        agent, other, person = an_agent(Role.RESPONSABLES), an_agent(), active_account()
-        assert may_manage(agent, other)
-        assert not may_manage(agent, agent)
-        assert not may_manage(agent, person)
-
-    def test_an_address_of_an_agent_is_not_shown(self):
+    def test_the_recovery_address_of_an_agent_is_not_shown(self):
         """ADM-05"""
         agent, browser = inside(Role.RESPONSABLES)
         for account in (agent, an_agent()):
@@ -234,7 +171,7 @@ class TestOnOthers:
             assert "Afficher" not in page
         assert not JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
 
-    def test_a_responsable_gives_a_code_with_a_reason_never_to_themselves(self):
+    def test_an_enrolment_code_is_given_to_another_agent_with_a_reason(self):
         """ADM-03, ADM-05"""
         agent, browser = inside(Role.RESPONSABLES)
         lost = an_agent()
@@ -254,23 +191,19 @@ class TestOnOthers:
         assert not type(device).objects.filter(pk=device.pk).exists()
         assert lost.messages.count() == 2
 
-    def test_a_code_for_somebody_who_is_no_agent_is_nowhere(self):
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        answer = browser.post(reverse("admin:agent-code", args=[person.pk]), {"reason": "une bonne raison"})
-        assert answer.status_code == 404
-
-    def test_hidden_fields_make_nobody_an_agent(self):
+    def test_forged_fields_give_no_role(self):
         """ADM-06"""
-        _agent, browser = inside()
-        person = active_account()
+        _agent, browser = inside(Role.RESPONSABLES)
+        account = active_account()
+        answer = browser.post(reverse("admin:agent-code", args=[account.pk]), {"reason": "une bonne raison"})
+        assert answer.status_code == 404
         forged = {"is_staff": "1", "is_superuser": "1", "groups": "1", "recovery_address": "a@evil.example"}
-        browser.post(reverse("admin:account", args=[person.pk]), forged)
-        browser.post(reverse("admin:account-address", args=[person.pk]), forged)
-        now = Account.objects.get(pk=person.pk)
-        assert (now.is_staff, now.is_superuser, now.recovery_address) == (False, False, person.recovery_address)
+        browser.post(reverse("admin:account", args=[account.pk]), forged)
+        browser.post(reverse("admin:account-address", args=[account.pk]), forged)
+        now = Account.objects.get(pk=account.pk)
+        assert (now.is_staff, now.is_superuser, now.recovery_address) == (False, False, account.recovery_address)
 
-    def test_a_form_from_elsewhere_is_refused(self):
+    def test_forms_without_a_csrf_token_are_refused(self):
         """SES-07, ADM-06"""
         agent, browser = inside()
         strict = Client(enforce_csrf_checks=True)

@@ -1,4 +1,7 @@
-"""Agents are managed by Responsables, from the pages: added, given another role, and none any more (ADM-05)."""
+"""Responsables manage agents: they add them, change their role and withdraw it (ADM-05)."""
+
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -39,23 +42,23 @@ from tests.agents.signed_in import (
     with_application,
 )
 from tests.factories import active_account, pending_account
-from tests.locking import fresh, released_person
+from tests.locking import fresh, locked_person, released_person
 from tests.mail_delivery import text_of
 
 pytestmark = pytest.mark.django_db
 
-WHY = "Arrivée dans l’équipe."
+REASON, DEPARTURE = "Arrivée dans l’équipe.", "Départ du service."
 
 
-def add(browser: Client, login: str, role: str = "Lecture", reason: str = WHY) -> HttpResponse:
+def add(browser: Client, login: str, role: str = "Lecture", reason: str = REASON) -> HttpResponse:
     return browser.post(reverse("admin:agent-new"), {"login": login, "role": role, "reason": reason})
 
 
-def change(browser: Client, account: Account, role: str, reason: str = WHY) -> HttpResponse:
+def change(browser: Client, account: Account, role: str, reason: str = REASON) -> HttpResponse:
     return browser.post(reverse("admin:agent-role", args=[account.pk]), {"role": role, "reason": reason})
 
 
-def withdraw(browser: Client, account: Account, reason: str = "Départ du service.") -> HttpResponse:
+def withdraw(browser: Client, account: Account, reason: str = DEPARTURE) -> HttpResponse:
     return browser.post(reverse("admin:agent-withdrawal", args=[account.pk]), {"reason": reason})
 
 
@@ -63,113 +66,84 @@ def roles_of(account: Account) -> list[str]:
     return [group.name for group in account.groups.all()]
 
 
-def an_able_responsable() -> Account:
+def enrolled_responsable() -> Account:
     account = an_agent(Role.RESPONSABLES)
     with_application(account)
     return account
 
 
+@pytest.fixture
+def agent_and_browser() -> tuple[Account, Client]:
+    return inside(Role.RESPONSABLES)
+
+
 class TestAdding:
-    def test_makes_an_agent_who_still_needs_a_code(self):
+    def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser, postman):
         """ADM-03, ADM-05, SES-05"""
-        agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        elsewhere = browser_of(person)
+        account = active_account()
+        elsewhere = browser_of(account)
 
-        answer = add(browser, person.login.upper(), "Assistance")
+        answer = add(browser, account.login.upper(), "Assistance")
 
-        assert answer.url == reverse("admin:agent-code", args=[person.pk])
-        assert f"{person.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
-        assert fresh(person).is_staff
-        assert roles_of(person) == ["Assistance"]
+        assert answer.url == reverse("admin:agent-code", args=[account.pk])
+        assert f"{account.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
+        assert (fresh(account).is_staff, roles_of(account)) == (True, ["Assistance"])
         assert elsewhere.get(reverse("account")).status_code == 302
-        entry = person.journal.get(event=Event.ROLE_GIVEN)
-        assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": WHY})
+        entry = account.journal.get(event=Event.ROLE_GIVEN)
+        assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
         assert not EnrolmentCode.objects.exists()
-        assert browser_of(person).get(reverse("admin:index"), follow=True).request["PATH_INFO"] == reverse(
-            "admin:enrolment"
-        )
-
-    def test_tells_the_person_everywhere(self, postman):
-        """ADM-05"""
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        add(browser, person.login)
+        opened = browser_of(account).get(reverse("admin:index"), follow=True)
+        assert opened.request["PATH_INFO"] == reverse("admin:enrolment")
         mails = postman.deliver()
-        assert {mail["To"] for mail in mails} == {person.recovery_address, person.institutional_address}
+        assert {mail["To"] for mail in mails} == {account.recovery_address, account.institutional_address}
         for mail in mails:
-            assert "Lecture" in text_of(mail)
-            assert WHY not in text_of(mail)
+            assert "Assistance" in text_of(mail)
+            assert REASON not in text_of(mail)
 
-    @pytest.mark.parametrize(
-        ("somebody", "said"),
-        [
-            (lambda: pending_account(), "pas encore activé"),
-            (lambda: released_person(), "nouveau mot de passe"),
-            (lambda: active_account(end_date=timezone.localdate() - ENOUGH_WAITED * 720), "fermé"),
-            (lambda: an_agent(), "déjà un agent"),
-        ],
-        ids=["pending", "to reactivate", "closed", "agent"],
-    )
-    def test_somebody_who_cannot_sign_in_or_is_one_already_is_refused(self, somebody, said):
-        """ADM-05: nothing that was typed is lost."""
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = somebody()
-        rights = (fresh(person).is_staff, roles_of(person))
+    def test_refuses_accounts_that_are_not_active_or_have_a_role(self, browser):
+        """ADM-05, HLP-01: nothing that was typed is lost."""
+        for account, words in (
+            (pending_account(), "pas encore activé"),
+            (locked_person(), "bloqué"),
+            (released_person(), "nouveau mot de passe"),
+            (active_account(end_date=timezone.localdate() - timedelta(days=1)), "fermé"),
+            (an_agent(), "déjà un agent"),
+        ):
+            before = (fresh(account).is_staff, roles_of(account))
+            page = add(browser, account.login).content.decode()
+            for text in (words, account.login, REASON):
+                assert text in page
+            assert (fresh(account).is_staff, roles_of(account)) == before
+        with pytest.raises(CannotBeAgent):
+            grant_role(account=locked_person(), role=Role.LECTURE)
 
-        page = add(browser, person.login).content.decode()
-
-        assert said in page
-        assert person.login in page
-        assert WHY in page
-        assert (fresh(person).is_staff, roles_of(person)) == rights
-
-    def test_a_locked_account_gets_no_role(self):
-        """ADM-05, HLP-01"""
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        lock_account(account=person, reason=LockReason.PHISHING)
-        assert "bloqué" in add(browser, person.login).content.decode()
-        assert not fresh(person).is_staff
-
-    @pytest.mark.parametrize("login", ["", "nulle.personne", "pas une adresse", "a@exemple.net", "a\x00b", "é" * 300])
-    def test_an_unknown_login_is_a_kind_word(self, login):
-        _agent, browser = inside(Role.RESPONSABLES)
-        answer = add(browser, login)
-        assert answer.status_code == 200
-        assert "Erreur" in answer.content.decode()
+    def test_refuses_unknown_logins_and_roles(self, browser):
+        """ADM-06"""
+        account = active_account()
+        for login in ("", "nulle.personne", "pas une adresse", "a@exemple.net", "a\x00b", "é" * 300):
+            answer = add(browser, login)
+            assert answer.status_code == 200
+            assert "Erreur" in answer.content.decode(), login
+        for role in ("", "Chef", "Responsables,Lecture", "assistance"):
+            assert "Choisissez un rôle" in add(browser, account.login, role).content.decode(), role
         assert Account.objects.filter(is_staff=True).count() == 1
 
-    @pytest.mark.parametrize("role", ["", "Chef", "Responsables,Lecture", "assistance"])
-    def test_only_the_roles_of_the_table_are_given(self, role):
-        """ADM-06"""
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        assert "Choisissez un rôle" in add(browser, person.login, role).content.decode()
-        assert not fresh(person).is_staff
-
-    def test_of_two_responsables_who_add_the_same_person_one_is_told(self):
-        """A kind word instead of a role that changes behind somebody's back."""
-        first, other = inside(Role.RESPONSABLES), inside(Role.RESPONSABLES)
-        person = active_account()
-        add(first[1], person.login, "Assistance")
-        assert "déjà un agent" in add(other[1], person.login, "Lecture").content.decode()
-        assert roles_of(person) == ["Assistance"]
-
-    def test_what_was_given_by_other_ways_is_gone(self):
-        """ADM-05: a role is what the page says, and nothing besides."""
-        person = active_account(is_superuser=True)
-        grant_role(account=person, role=Role.LECTURE)
-        assert not fresh(person).is_superuser
-        assert not fresh(person).has_perm("agents.lock")
+    def test_ignores_forged_fields_and_removes_rights_that_came_from_elsewhere(self, browser):
+        """ADM-05, ADM-06: the role is the only source of rights."""
+        account, other = active_account(is_superuser=True), active_account()
+        forged = {"is_superuser": "on", "actor": "1", "account": str(other.pk), "pk": str(other.pk)}
+        browser.post(
+            reverse("admin:agent-new"), {"login": account.login, "role": "Lecture", "reason": REASON, **forged}
+        )
+        assert (fresh(account).is_staff, fresh(account).is_superuser) == (True, False)
+        assert not fresh(account).has_perm("agents.lock")
+        assert not fresh(other).is_staff
 
 
 class TestAnotherRole:
-    def test_is_given_with_a_reason_and_the_application_stays(self):
+    def test_is_given_with_a_reason_and_the_device_stays(self, agent, browser):
         """ADM-05, SES-05"""
-        agent, browser = inside(Role.RESPONSABLES)
         other, elsewhere = inside(Role.ASSISTANCE)
-
         answer = change(browser, other, "Lecture")
 
         assert answer.url == reverse("admin:agents")
@@ -178,51 +152,45 @@ class TestAnotherRole:
         assert elsewhere.get(reverse("admin:index")).status_code == 302
         assert TOTPDevice.objects.filter(user=other, confirmed=True).exists()
         entry = other.journal.filter(event=Event.ROLE_GIVEN).latest("at")
-        assert (entry.actor, entry.details) == (agent, {"role": "Lecture", "former": "Assistance", "reason": WHY})
+        assert (entry.actor, entry.details) == (agent, {"role": "Lecture", "former": "Assistance", "reason": REASON})
         assert other.messages.filter(kind=Kind.ROLE_CHANGED).count() == 2
 
-    def test_the_same_one_is_no_change(self):
-        _agent, browser = inside(Role.RESPONSABLES)
-        other = an_agent(Role.LECTURE)
-        assert "déjà son rôle" in change(browser, other, "Lecture").content.decode()
-        assert other.journal.filter(event=Event.ROLE_GIVEN).count() == 1
-        assert not other.messages.exists()
-
-    def test_needs_a_reason(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+    def test_needs_a_reason_and_another_role(self, browser):
         other = an_agent(Role.LECTURE)
         for reason in ("", "parce que", "x" * 501):
             assert change(browser, other, "Assistance", reason).status_code == 200
+        assert "déjà son rôle" in change(browser, other, "Lecture").content.decode()
         assert roles_of(other) == ["Lecture"]
+        assert other.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+        assert not other.messages.exists()
 
-    def test_a_locked_agent_gets_no_more_power(self):
+    def test_is_refused_to_a_locked_agent(self, browser):
         """ADM-05, HLP-01"""
-        _agent, browser = inside(Role.RESPONSABLES)
         other = an_agent(Role.LECTURE)
         lock_account(account=other, reason=LockReason.PHISHING)
-        answer = change(browser, other, "Responsables")
-        assert "actif" in answer.content.decode()
-        assert WHY in answer.content.decode()
+        page = change(browser, other, "Responsables").content.decode()
+        assert "actif" in page
+        assert REASON in page
         assert roles_of(other) == ["Lecture"]
 
-    def test_somebody_who_is_no_agent_any_more_gets_none(self):
-        """Withdrawn by a colleague while the page was open."""
+    def test_is_refused_after_a_colleague_has_withdrawn_the_role(self):
         other = an_agent()
-        as_it_was = fresh(other)
+        before = fresh(other)
         withdraw_role(account=other)
         with pytest.raises(AccountIsNotAgent):
-            change_role(account=as_it_was, role=Role.RESPONSABLES)
+            change_role(account=before, role=Role.RESPONSABLES)
         with pytest.raises(AccountIsNotAgent):
-            withdraw_role(account=as_it_was)
+            withdraw_role(account=before)
         assert roles_of(other) == []
 
 
 class TestWithdrawing:
-    def test_leaves_somebody_like_everybody(self):
-        """ADM-05, SES-05: role, application, backup codes, enrolment code and sessions are gone; the account stays."""
-        agent, browser = inside(Role.RESPONSABLES)
+    def test_removes_role_device_codes_and_sessions_and_notifies_every_address(self, agent, browser, postman):
+        """ADM-05, SES-05: the account stays."""
         other, elsewhere = inside()
         BackupCode.objects.create(device=TOTPDevice.objects.get(user=other), label="k7fq", digest="x")
+        assert "Écrivez la raison" in withdraw(browser, other, "").content.decode()
+        assert fresh(other).is_staff
 
         answer = withdraw(browser, other)
 
@@ -236,172 +204,120 @@ class TestWithdrawing:
         assert not Session.objects.filter(account=other).exists()
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = other.journal.get(event=Event.ROLE_WITHDRAWN)
-        assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "reason": "Départ du service."})
+        assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "reason": DEPARTURE})
         again = browser_of(other)
         assert again.get(reverse("account")).status_code == 200
         assert again.get(reverse("admin:index")).status_code == 403
-
-    def test_tells_the_person_everywhere(self, postman):
-        _agent, browser = inside(Role.RESPONSABLES)
-        other = an_agent(Role.LECTURE)
-        withdraw(browser, other)
         mails = postman.deliver()
         assert {mail["To"] for mail in mails} == {other.recovery_address, other.institutional_address}
         for mail in mails:
             assert "retiré" in text_of(mail)
             assert "codes de secours" in text_of(mail)
 
-    def test_an_enrolment_code_that_was_given_opens_nothing(self):
-        """ADM-03: neither now nor when the person is an agent again."""
-        _agent, browser = inside(Role.RESPONSABLES)
+    def test_leaves_no_enrolment_code_or_device_for_a_later_role(self, browser):
+        """ADM-03"""
         other = an_agent()
-        code = enrolment_code_for(other)
+        device = with_application(other)
         withdraw(browser, other)
-        grant_role(account=fresh(other), role=Role.LECTURE)
-        again = browser_of(other)
-        assert again.post(reverse("admin:enrolment"), {"code": code}).status_code == 200
-        assert not TOTPDevice.objects.filter(user=other).exists()
+        add(browser, other.login, "Assistance")
+        with time_machine.travel(timezone.now() + ENOUGH_WAITED):
+            assert give_code(browser_of(other), code_of(device)).url == reverse("admin:enrolment")
 
-    def test_the_role_of_a_locked_agent_can_be_withdrawn(self):
-        """And then the account is released like everybody's."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        enrolling = an_agent()
+        code = enrolment_code_for(enrolling)
+        withdraw(browser, enrolling)
+        grant_role(account=fresh(enrolling), role=Role.LECTURE)
+        assert browser_of(enrolling).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
+        assert not TOTPDevice.objects.filter(user=enrolling).exists()
+
+    def test_works_for_a_locked_agent(self, browser):
         other = an_agent()
         lock_account(account=other, reason=LockReason.PHISHING)
         assert withdraw(browser, other).status_code == 302
         assert not fresh(other).is_staff
         assert fresh(other).is_locked
 
-    def test_needs_a_reason(self):
-        _agent, browser = inside(Role.RESPONSABLES)
-        other = an_agent()
-        assert "Écrivez la raison" in withdraw(browser, other, "").content.decode()
-        assert fresh(other).is_staff
 
-
-class TestWhoMayNot:
-    def test_nobody_changes_or_withdraws_their_own_role(self):
+class TestPermission:
+    def test_agents_cannot_change_or_withdraw_their_own_role(self, agent, browser):
         """ADM-05"""
-        agent, browser = inside(Role.RESPONSABLES)
-        an_able_responsable()
+        enrolled_responsable()
         for name in ("agent-role", "agent-withdrawal"):
             assert browser.get(reverse(f"admin:{name}", args=[agent.pk])).status_code == 403
         assert change(browser, agent, "Lecture").status_code == 403
         assert withdraw(browser, agent).status_code == 403
-        assert "déjà un agent" in add(browser, agent.login).content.decode()
-        for act in (
-            lambda: withdraw_role(account=agent, actor=agent),
-            lambda: change_role(account=agent, role=Role.LECTURE, actor=agent),
-        ):
-            with pytest.raises(RoleNotAllowed):
-                act()
+        with pytest.raises(RoleNotAllowed):
+            withdraw_role(account=agent, actor=agent)
+        with pytest.raises(RoleNotAllowed):
+            change_role(account=agent, role=Role.LECTURE, actor=agent)
         assert roles_of(agent) == ["Responsables"]
 
-    @pytest.mark.parametrize("role", [Role.ASSISTANCE, Role.LECTURE])
-    def test_other_agents_manage_nobody(self, role):
-        """ADM-05: neither through the page nor when the service is asked."""
-        agent, browser = inside(role)
-        other, person = an_agent(), active_account()
-        assert add(browser, person.login).status_code == 403
-        assert change(browser, other, "Lecture").status_code == 403
-        assert withdraw(browser, other).status_code == 403
-        with pytest.raises(RoleNotAllowed):
-            grant_role(account=person, role=Role.LECTURE, actor=agent)
-        assert not fresh(person).is_staff
-        assert roles_of(other) == ["Assistance"]
+    def test_other_roles_manage_no_agents(self):
+        """ADM-05: neither on the page nor in the service."""
+        for role in (Role.ASSISTANCE, Role.LECTURE):
+            agent, browser = inside(role)
+            other, account = an_agent(), active_account()
+            assert add(browser, account.login).status_code == 403
+            assert change(browser, other, "Lecture").status_code == 403
+            assert withdraw(browser, other).status_code == 403
+            with pytest.raises(RoleNotAllowed):
+                grant_role(account=account, role=Role.LECTURE, actor=agent)
+            assert not fresh(account).is_staff
+            assert roles_of(other) == ["Assistance"]
 
-    def test_people_who_are_no_agents_have_no_such_pages(self):
-        _agent, browser = inside(Role.RESPONSABLES)
-        person = active_account()
-        assert change(browser, person, "Lecture").status_code == 404
-        assert withdraw(browser, person).status_code == 404
-        assert not fresh(person).is_staff
+    def test_accounts_without_a_role_have_no_such_pages(self, browser):
+        account = active_account()
+        assert change(browser, account, "Lecture").status_code == 404
+        assert withdraw(browser, account).status_code == 404
 
-    def test_hidden_fields_do_nothing(self):
-        """ADM-06"""
-        _agent, browser = inside(Role.RESPONSABLES)
-        person, other = active_account(), active_account()
-        forged = {"is_superuser": "on", "actor": "1", "account": str(other.pk), "pk": str(other.pk)}
-        facts = {"login": person.login, "role": "Lecture", "reason": WHY}
-        browser.post(reverse("admin:agent-new"), {**facts, **forged})
-        assert (fresh(person).is_staff, fresh(person).is_superuser) == (True, False)
-        assert not fresh(other).is_staff
-
-
-class TestTheLastResponsable:
-    def test_stays_one(self):
-        """ADM-05: from the command line too, whatever other Responsables there are who cannot come in."""
-        last = an_able_responsable()
-        an_agent(Role.RESPONSABLES)
-        locked = an_able_responsable()
+    def test_the_last_responsable_who_can_sign_in_keeps_the_role(self):
+        """ADM-05: on the command line too; Responsables without a device or locked do not count."""
+        last, without_device = enrolled_responsable(), an_agent(Role.RESPONSABLES)
+        locked = enrolled_responsable()
         lock_account(account=locked, reason=LockReason.PHISHING)
-        for act in (
-            lambda: withdraw_role(account=last),
-            lambda: change_role(account=last, role=Role.ASSISTANCE),
-        ):
-            with pytest.raises(LastResponsable):
-                act()
+        with pytest.raises(LastResponsable):
+            withdraw_role(account=last)
+        with pytest.raises(LastResponsable):
+            change_role(account=last, role=Role.ASSISTANCE)
         assert roles_of(last) == ["Responsables"]
         assert TOTPDevice.objects.filter(user=last).exists()
         assert not last.messages.exists()
 
-    def test_may_go_when_there_is_another(self):
-        last, _another = an_able_responsable(), an_able_responsable()
+        withdraw_role(account=without_device)
+        assert not fresh(without_device).is_staff
+        enrolled_responsable()
         withdraw_role(account=last)
         assert roles_of(last) == []
-
-    def test_those_who_cannot_act_are_no_obstacle(self):
-        an_able_responsable()
-        without = an_agent(Role.RESPONSABLES)
-        withdraw_role(account=without)
-        assert not fresh(without).is_staff
-
-
-def test_a_locked_account_gets_no_role_from_the_service_either():
-    person = active_account()
-    lock_account(account=person, reason=LockReason.PHISHING)
-    with pytest.raises(CannotBeAgent):
-        grant_role(account=person, role=Role.LECTURE)
-    assert not person.journal.filter(event=Event.ROLE_GIVEN).exists()
 
 
 def test_a_change_that_is_rolled_back_leaves_no_trace():
     """LOG-03"""
-    person = active_account()
+    account = active_account()
     with transaction.atomic():
-        grant_role(account=person, role=Role.LECTURE)
+        grant_role(account=account, role=Role.LECTURE)
         transaction.set_rollback(True)
-    assert not fresh(person).is_staff
+    assert not fresh(account).is_staff
     assert not JournalEntry.objects.filter(event=Event.ROLE_GIVEN).exists()
-    assert not person.messages.exists()
+    assert not account.messages.exists()
 
 
-def test_an_agent_who_comes_back_enrols_anew():
-    """ADM-03: the application of before opens nothing."""
-    _agent, browser = inside(Role.RESPONSABLES)
-    other = an_agent()
-    device = with_application(other)
-    withdraw(browser, other)
-    add(browser, other.login, "Assistance")
-    with time_machine.travel(timezone.now() + ENOUGH_WAITED):
-        again = browser_of(other)
-        assert give_code(again, code_of(device)).url == reverse("admin:enrolment")
+def outcome_of(act: Callable[..., None], **facts: object) -> str:
+    try:
+        act(**facts)
+    except RoleRefused as refused:
+        return type(refused).__name__
+    return "done"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
     """ADM-05"""
     for _ in range(6):
-        first, second = an_able_responsable(), an_able_responsable()
-
-        def asked(account: Account, actor: Account) -> str:
-            try:
-                withdraw_role(account=account, actor=actor, reason="L’un ou l’autre.")
-            except RoleRefused as refused:
-                return type(refused).__name__
-            return "done"
-
-        outcomes = together(lambda: asked(second, first), lambda: asked(first, second))
-
+        first, second = enrolled_responsable(), enrolled_responsable()
+        outcomes = together(
+            lambda one=first, other=second: outcome_of(withdraw_role, account=other, actor=one),
+            lambda one=first, other=second: outcome_of(withdraw_role, account=one, actor=other),
+        )
         assert sorted(map(str, outcomes)) == ["RoleNotAllowed", "done"]
         assert sorted([fresh(first).is_staff, fresh(second).is_staff]) == [False, True]
         Account.objects.filter(pk__in=[first.pk, second.pk]).update(is_staff=False)
@@ -410,25 +326,20 @@ def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
 @pytest.mark.django_db(transaction=True)
 def test_of_two_roles_given_at_once_one_is_refused():
     """ADM-05"""
-    person = active_account()
-
-    def asked(role: Role) -> str:
-        try:
-            grant_role(account=person, role=role)
-        except RoleRefused as refused:
-            return type(refused).__name__
-        return role.value
-
-    outcomes = together(lambda: asked(Role.LECTURE), lambda: asked(Role.ASSISTANCE))
-
-    [given] = roles_of(person)
-    assert sorted(map(str, outcomes)) == sorted(["AlreadyAgent", given])
-    assert person.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+    account = active_account()
+    outcomes = together(
+        *(
+            lambda role=role: outcome_of(grant_role, account=account, role=role)
+            for role in (Role.LECTURE, Role.ASSISTANCE)
+        )
+    )
+    assert sorted(map(str, outcomes)) == ["AlreadyAgent", "done"]
+    assert len(roles_of(account)) == 1
+    assert account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
 
 
-def test_a_code_that_is_over_is_not_shown_as_given():
+def test_an_expired_enrolment_code_is_not_listed(browser):
     """ADM-03"""
-    _agent, browser = inside(Role.RESPONSABLES)
     enrolment_code_for(an_agent())
     assert "Code donné" in browser.get(reverse("admin:agents")).content.decode()
     EnrolmentCode.objects.update(expires_at=timezone.now())
