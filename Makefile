@@ -38,6 +38,7 @@ coverage: $(INSTALLED) ## measure the branch coverage of the apps, without brows
 lint: $(INSTALLED) ## check style, types, imports, migrations, catalogues and production settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint --quiet --lint --check templates
 	$(BIN)/python -m devtools.with_servers mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m devtools.with_servers python manage.py makemigrations --check --dry-run
@@ -58,6 +59,7 @@ image: ## build the image, labelled with the version
 format: $(INSTALLED) ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/djlint --quiet --reformat templates
 
 bench: $(INSTALLED) ## measure, against references timed in the same run; ARGS="pages mails"
 	@$(BIN)/python -m devtools.with_servers python -m benchmarks $(ARGS)
