@@ -4,12 +4,17 @@ from itertools import count
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
 
 from accounts.models import Account
 from agents.roles import Role
 from hr_feed.models import HrImport
-from hr_feed.uploads import services as receiving
+from hr_feed.uploads import services
 from hr_feed.uploads.jobs import run_next
+from journal.events import Event
+from journal.models import JournalEntry
 from tests.agents.signed_in import an_agent
 from tests.hr_feed.hr_files import another, text_of
 
@@ -24,7 +29,7 @@ def a_file(*rows: dict[str, str], name: str = "personnel.csv", **shape: Any) -> 
 def received(*rows: dict[str, str], agent: Account | None = None, **shape: Any) -> HrImport:
     """A file that waits for its preview."""
     file = a_file(*rows, **shape)
-    return receiving.store_upload(file=file, name=str(file.name), agent=agent or an_agent(Role.RESPONSABLES))
+    return services.store_upload(file=file, name=str(file.name), agent=agent or an_agent(Role.RESPONSABLES))
 
 
 def previewed(*rows: dict[str, str], **shape: Any) -> HrImport:
@@ -37,7 +42,7 @@ def previewed(*rows: dict[str, str], **shape: Any) -> HrImport:
 def imported(*rows: dict[str, str], **shape: Any) -> HrImport:
     """A file that was imported."""
     hr_import = previewed(*rows, **shape)
-    receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
+    services.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
     assert run_next()
     return now(hr_import)
 
@@ -55,3 +60,19 @@ def people(count: int, **facts: str) -> list[dict[str, str]]:
 def some_preview() -> HrImport:
     """A file unlike any other that waits for a yes."""
     return previewed(another(next(numbers)))
+
+
+def act(browser: Client, name: str, hr_import: HrImport, **sent: str) -> HttpResponse:
+    return browser.post(reverse(f"admin:import-{name}", args=[hr_import.pk]), sent)
+
+
+def page_of(browser: Client, hr_import: HrImport) -> str:
+    return browser.get(reverse("admin:import", args=[hr_import.pk])).content.decode()
+
+
+def people_of_the_file() -> set[str]:
+    return set(Account.objects.filter(hr_id__regex=r"^HR\d{1,3}$").values_list("hr_id", flat=True))
+
+
+def entries_of(*events: Event) -> list[JournalEntry]:
+    return list(JournalEntry.objects.filter(event__in=events).order_by("pk"))

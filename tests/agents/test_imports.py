@@ -1,10 +1,8 @@
 """The HR file in the agents' area: a preview before anything is written, then an import that survives everything."""
 
 import csv
-import inspect
 import json
 import re
-from datetime import timedelta
 from io import StringIO
 from itertools import product
 
@@ -21,21 +19,24 @@ from accounts.enums import LockReason
 from accounts.models import Account, Lock
 from agents.imports import forms
 from agents.roles import Role
-from config.celery import app
-from hr_feed import importer as importing
-from hr_feed.models import LEASE, MOST_ATTEMPTS, HrFilePart, HrImport, ImportState
-from hr_feed.tasks import run_hr_imports
-from hr_feed.uploads import jobs as working
-from hr_feed.uploads import services as receiving
-from hr_feed.uploads.expiry import discard_old_files
+from hr_feed.models import HrFilePart, HrImport, ImportState
+from hr_feed.uploads import jobs, services
 from hr_feed.uploads.jobs import run_next
 from hr_feed.uploads.sanity_checks import failed_checks
 from journal.events import Event
-from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from privacy.purge import purge
-from tests.agents.hr_imports import imported, now, people, previewed, received
+from tests.agents.hr_imports import (
+    act,
+    entries_of,
+    imported,
+    now,
+    page_of,
+    people,
+    people_of_the_file,
+    previewed,
+    received,
+)
 from tests.agents.signed_in import an_agent, inside
 from tests.factories import active_account
 from tests.fuzz import N
@@ -45,29 +46,8 @@ from tests.hr_feed.hr_files import imported as imported_from_the_command_line
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def small_chunks(monkeypatch) -> None:
-    monkeypatch.setattr(importing, "ROWS_IN_A_CHUNK", 10)
-
-
 def send(browser: Client, content: bytes, name: str = "personnel.csv", **more: object) -> HttpResponse:
     return browser.post(reverse("admin:imports"), {"file": SimpleUploadedFile(name, content), **more})
-
-
-def act(browser: Client, name: str, hr_import: HrImport, **sent: str) -> HttpResponse:
-    return browser.post(reverse(f"admin:import-{name}", args=[hr_import.pk]), sent)
-
-
-def page_of(browser: Client, hr_import: HrImport) -> str:
-    return browser.get(reverse("admin:import", args=[hr_import.pk])).content.decode()
-
-
-def people_of_the_file() -> set[str]:
-    return set(Account.objects.filter(hr_id__regex=r"^HR\d{1,3}$").values_list("hr_id", flat=True))
-
-
-def told(*events: Event) -> list[JournalEntry]:
-    return list(JournalEntry.objects.filter(event__in=events).order_by("pk"))
 
 
 class TestSending:
@@ -83,16 +63,16 @@ class TestSending:
         assert now(hr_import).state == ImportState.PREVIEWED
         assert not people_of_the_file()
         assert not Message.objects.filter(kind=Kind.ACTIVATION).exists()
-        [entry] = told(Event.HR_FILE_RECEIVED)
+        [entry] = entries_of(Event.HR_FILE_RECEIVED)
         assert (entry.actor, entry.account, entry.details["file"]) == (agent, None, "personnel.csv")
 
     def test_a_large_file_comes_back_byte_by_byte(self, monkeypatch):
         """Web and worker share nothing but the database."""
-        monkeypatch.setattr(receiving, "PART", 1_000)
+        monkeypatch.setattr(services, "PART", 1_000)
         content = text_of(*people(50)).encode()
-        hr_import = receiving.store_upload(file=SimpleUploadedFile("a.csv", content), name="a.csv", agent=an_agent())
+        hr_import = services.store_upload(file=SimpleUploadedFile("a.csv", content), name="a.csv", agent=an_agent())
         assert hr_import.parts.count() == len(content) // 1_000 + 1
-        with working._content(hr_import) as stream:
+        with jobs._content(hr_import) as stream:
             assert stream.read() == content
 
     def test_what_cannot_be_read_is_refused_at_once_with_a_sentence(self):
@@ -136,7 +116,7 @@ class TestSending:
             send(browser, text_of(another(number, given_name="Zoé"), end=end).encode(encoding))
             hr_import = HrImport.objects.latest("pk")
             run_next()
-            receiving.approve(pk=hr_import.pk, agent=agent)
+            services.approve(pk=hr_import.pk, agent=agent)
             run_next()
             assert Account.objects.get(hr_id=f"HR{number}").given_name == "Zoé", (encoding, end)
 
@@ -280,9 +260,9 @@ class TestImporting:
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
         done = now(hr_import)
         assert (done.state, done.approved_by, done.done["created"]) == (ImportState.DONE, agent, 3)
-        started, finished = told(Event.HR_IMPORT_STARTED, Event.HR_IMPORT_FINISHED)
+        started, finished = entries_of(Event.HR_IMPORT_STARTED, Event.HR_IMPORT_FINISHED)
         assert (started.actor, finished.actor, finished.details["created"]) == (agent, agent, 3)
-        assert {entry.actor for entry in told(Event.USER_CREATED)} == {agent}
+        assert {entry.actor for entry in entries_of(Event.USER_CREATED)} == {agent}
 
     def test_the_content_goes_with_the_names_and_the_report_stays(self):
         """PRV-05"""
@@ -357,186 +337,6 @@ class TestImporting:
                 HrImport.objects.filter(pk=hr_import.pk).update(**facts)
 
 
-class TestWorker:
-    def test_imports_do_not_stand_before_urgent_mail_and_the_task_carries_nothing_of_the_file(self):
-        for task in ("run_hr_imports", "discard_old_hr_files"):
-            assert app.conf.task_routes[f"hr_feed.tasks.{task}"] == {"queue": "bulk"}
-        assert not inspect.signature(run_hr_imports.run).parameters
-        [sweep] = [one for one in app.conf.beat_schedule.values() if one["task"] == run_hr_imports.name]
-        assert sweep["schedule"] <= timedelta(seconds=20)
-        assert run_hr_imports.time_limit > app.conf.task_time_limit
-
-    def test_one_worker_has_one_file_in_hand(self):
-        first = received(*people(2))
-        received(*people(3))
-        HrImport.objects.filter(pk=first.pk).update(leased_until=timezone.now() + LEASE)
-        assert not run_next()
-
-    def test_a_confirmed_file_goes_before_previews(self):
-        waiting = previewed(*people(2))
-        other = received(*people(3))
-        receiving.approve(pk=waiting.pk, agent=an_agent())
-        run_next()
-        assert (now(waiting).state, now(other).state) == (ImportState.DONE, ImportState.TO_PREVIEW)
-
-    def test_progress_is_told_while_it_runs(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
-        hr_import = received(*people(25))
-        seen = []
-        renewing = working._renewing
-
-        def watched(one):
-            renew = renewing(one)
-
-            def look(done, total):
-                renew(done, total)
-                seen.append(browser.get(reverse("admin:import-progress", args=[one.pk])).json())
-
-            return look
-
-        monkeypatch.setattr(working, "_renewing", watched)
-        run_next()
-        assert [facts["done"] for facts in seen] == [11, 21, 26]
-        assert {facts["total"] for facts in seen} == {26}
-        assert {facts["over"] for facts in seen} == {False}
-        assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
-
-    def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch):
-        """AVL-09: the same end, one mail each, and what was really done is told."""
-        _agent, browser = inside(Role.RESPONSABLES)
-        hr_import = previewed(*people(50))
-        act(browser, "approval", hr_import, sure="on")
-        killed_after(monkeypatch, 30)
-        with pytest.raises(KeyboardInterrupt):
-            run_next()
-        monkeypatch.undo()
-        assert len(people_of_the_file()) == 30
-        assert "L’import est en cours" in page_of(browser, hr_import)
-        assert not run_next()
-
-        HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-        assert run_next()
-
-        done = now(hr_import)
-        assert (done.state, done.attempts, done.done["created"], done.done["read"]) == (ImportState.DONE, 2, 50, 50)
-        assert "unchanged" not in done.done
-        assert len(people_of_the_file()) == Message.objects.filter(kind=Kind.ACTIVATION).count() == 50
-
-    def test_a_run_that_fails_again_and_again_waits_for_an_agent(self, monkeypatch):
-        agent, browser = inside(Role.RESPONSABLES)
-        hr_import = received(*people(3))
-
-        def fail(*_arguments, **_options):
-            raise RuntimeError
-
-        monkeypatch.setattr(working, "import_feed", fail)
-        for _ in range(MOST_ATTEMPTS):
-            assert not run_next()
-        assert now(hr_import).attempts == MOST_ATTEMPTS
-        assert "Le traitement s’est arrêté" in page_of(browser, hr_import)
-        assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
-        monkeypatch.undo()
-        assert not run_next()
-
-        act(browser, "resumption", hr_import)
-        assert run_next()
-
-        assert now(hr_import).state == ImportState.PREVIEWED
-        assert [entry.actor for entry in told(Event.HR_IMPORT_RESUMED)] == [agent]
-        assert act(browser, "resumption", hr_import).status_code == 302
-        assert len(told(Event.HR_IMPORT_RESUMED)) == 1
-
-    def test_a_run_that_was_taken_for_dead_stops_and_writes_nothing_any_more(self, small_chunks, monkeypatch):
-        hr_import = previewed(*people(50))
-        receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
-        renewing = working._renewing
-
-        def overtaken(one):
-            renew = renewing(one)
-
-            def look(done, total):
-                if done > 20:
-                    HrImport.objects.filter(pk=one.pk).update(leased_until=timezone.now() + 2 * LEASE)
-                renew(done, total)
-
-            return look
-
-        monkeypatch.setattr(working, "_renewing", overtaken)
-        assert run_next()
-        assert now(hr_import).state == ImportState.TO_IMPORT
-        assert len(people_of_the_file()) == 20
-        assert not told(Event.HR_IMPORT_FINISHED)
-
-    def test_a_file_abandoned_during_its_preview_is_gone(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
-        hr_import = received(*people(30))
-        renewing = working._renewing
-
-        def abandoned(one):
-            renew = renewing(one)
-
-            def look(done, total):
-                act(browser, "abandonment", hr_import)
-                renew(done, total)
-
-            return look
-
-        monkeypatch.setattr(working, "_renewing", abandoned)
-        run_next()
-        assert now(hr_import).state == ImportState.ABANDONED
-        assert not HrFilePart.objects.exists()
-
-
-class TestAbandoning:
-    def test_an_abandoned_file_is_deleted_and_told(self):
-        agent, browser = inside(Role.RESPONSABLES)
-        hr_import = previewed(*people(3))
-        assert act(browser, "abandonment", hr_import).url == reverse("admin:imports")
-        gone = now(hr_import)
-        assert (gone.state, gone.examples, gone.done) == (ImportState.ABANDONED, {}, {})
-        assert not HrFilePart.objects.exists()
-        assert [entry.actor for entry in told(Event.HR_IMPORT_ABANDONED)] == [agent]
-        assert act(browser, "approval", hr_import).status_code == 302
-        assert not people_of_the_file()
-
-    def test_a_file_cannot_be_abandoned_while_it_is_being_imported(self):
-        _agent, browser = inside(Role.RESPONSABLES)
-        hr_import = previewed(*people(3))
-        act(browser, "approval", hr_import)
-        HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() + LEASE)
-        assert "Abandonner" not in page_of(browser, hr_import)
-        act(browser, "abandonment", hr_import)
-        assert now(hr_import).state == ImportState.TO_IMPORT
-
-    def test_what_was_imported_before_it_was_abandoned_is_told(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
-        hr_import = previewed(*people(50))
-        act(browser, "approval", hr_import, sure="on")
-        killed_after(monkeypatch, 30)
-        with pytest.raises(KeyboardInterrupt):
-            run_next()
-        HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-        act(browser, "abandonment", hr_import)
-        assert now(hr_import).done["created"] == 30
-        assert "Ce qui avait déjà été importé reste" in page_of(browser, hr_import)
-
-    @pytest.mark.parametrize("by", [discard_old_files, purge])
-    def test_a_file_that_nobody_confirms_is_kept_for_a_day(self, by):
-        """PRV-05"""
-        old, young, running = previewed(*people(2)), previewed(*people(3)), received(*people(4))
-        for hr_import, hours in ((old, 24.1), (young, 23.9), (running, 25)):
-            HrImport.objects.filter(pk=hr_import.pk).update(uploaded_at=timezone.now() - timedelta(hours=hours))
-        HrImport.objects.filter(pk=running.pk).update(leased_until=timezone.now() + LEASE)
-
-        by()
-
-        states = [now(one).state for one in (old, young, running)]
-        assert states == [ImportState.ABANDONED, ImportState.PREVIEWED, ImportState.TO_PREVIEW]
-        assert set(HrFilePart.objects.values_list("hr_import", flat=True)) == {young.pk, running.pk}
-        [entry] = told(Event.HR_IMPORT_ABANDONED)
-        assert entry.actor is None
-
-
 class TestReport:
     def test_is_a_csv_without_formulas_and_each_download_is_told(self):
         """ADM-07"""
@@ -554,13 +354,13 @@ class TestReport:
             ["5", "HR4", "recovery_address", "erreur"],
         ]
         assert not any(cell.startswith(("=", "+", "-", "@")) for line in rows for cell in line)
-        assert [entry.actor for entry in told(Event.HR_REPORT_READ)] == [agent]
+        assert [entry.actor for entry in entries_of(Event.HR_REPORT_READ)] == [agent]
 
     def test_is_nowhere_before_the_preview(self):
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = received(*people(2))
         assert browser.get(reverse("admin:import-report", args=[hr_import.pk])).status_code == 404
-        assert not told(Event.HR_REPORT_READ)
+        assert not entries_of(Event.HR_REPORT_READ)
 
     def test_of_a_file_that_is_not_there_is_nowhere(self):
         _agent, browser = inside(Role.RESPONSABLES)
@@ -578,20 +378,3 @@ def test_the_list_and_the_page_of_a_large_file_stay_small():
     assert page.count("<tr>") < 450
     assert "Comptes à créer (250)" in page
     assert "Les 200 premières seulement" in page
-
-
-def killed_after(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """The worker dies, without a word, once so many rows are in the database."""
-    renewing = working._renewing
-
-    def dying(hr_import):
-        renew = renewing(hr_import)
-
-        def look(done, total):
-            renew(done, total)
-            if done > rows:
-                raise KeyboardInterrupt
-
-        return look
-
-    monkeypatch.setattr(working, "_renewing", dying)
