@@ -1,4 +1,4 @@
-"""Data go by themselves when they have been kept long enough, whatever happens to the purge (PRV-05)."""
+"""Retention: what the nightly purge deletes, and when (PRV-05)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,6 @@ from directory.models import DirectoryConsent
 from hr_feed.models import HrImport, ImportState
 from journal.events import Event
 from journal.models import JournalEntry
-from journal.services import record_event
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection, resend_verification
 from outbox.enums import Kind, Status
@@ -47,7 +46,6 @@ WAITING = "ailleurs@exemple.org"
 
 @pytest.fixture(autouse=True)
 def at_night(time_machine) -> None:
-    """The hour of the purge."""
     time_machine.move_to(NOW, tick=False)
 
 
@@ -121,7 +119,7 @@ SEEDS: dict[str, tuple[int, Seed]] = {
     "hr-imports": (90, an_import),
     "enrolment-codes": (0, an_enrolment_code),
 }
-#: Kinds whose rows change instead of going, or go by the day of a departure: tested below, one by one.
+#: Tested one by one: rows that change instead of being deleted, or are deleted after the person left.
 ON_THEIR_OWN = {
     "assistance-facts",
     "charter-acceptances",
@@ -136,180 +134,140 @@ ON_THEIR_OWN = {
 
 
 def left(days: int, *, activated: bool = True, **facts: Any) -> Account:
-    """Somebody whose last day was so long ago."""
-    person = active_account(**facts) if activated else pending_account(**facts)
-    person.end_date = TODAY - timedelta(days=days)
-    person.save(update_fields=["end_date"])
-    return person
+    """Left so many days ago."""
+    account = active_account(**facts) if activated else pending_account(**facts)
+    account.end_date = TODAY - timedelta(days=days)
+    account.save(update_fields=["end_date"])
+    return account
 
 
-def is_erased(person: Account) -> bool:
-    return Account.objects.get(pk=person.pk).erased_at is not None
+def is_erased(account: Account) -> bool:
+    return Account.objects.get(pk=account.pk).erased_at is not None
 
 
-def test_every_kind_of_data_is_tested_here():
-    assert {kind.name for kind in retention.retention_rules()} == set(SEEDS) | ON_THEIR_OWN
+def run(*options: str) -> str:
+    output = StringIO()
+    call_command("purge", *options, stdout=output)
+    return output.getvalue()
 
 
 # Both sides of each limit
 
 
-@pytest.mark.parametrize("name", SEEDS)
-def test_what_is_too_old_goes_and_what_is_younger_stays(name):
-    """PRV-05: twice is once."""
-    days, seed = SEEDS[name]
-    old = seed(days_ago(days) - timedelta(seconds=1))
-    young = seed(days_ago(days) + timedelta(seconds=1))
-    seen = preview_purge()[name]
+def test_rows_older_than_their_limit_are_deleted_and_younger_ones_stay():
+    """PRV-05: idempotent, announced by the dry run, recorded in the journal."""
+    assert {kind.name for kind in retention.retention_rules()} == set(SEEDS) | ON_THEIR_OWN
+    second = timedelta(seconds=1)
+    old = {name: seed(days_ago(days) - second) for name, (days, seed) in SEEDS.items()}
+    young = {name: seed(days_ago(days) + second) for name, (days, seed) in SEEDS.items()}
+    preview = preview_purge()
 
-    first, second = purge()[name], purge()[name]
+    first, second_run = purge(), purge()
 
-    assert (seen, first, second) == (1, 1, 0)
-    assert not type(old)._base_manager.filter(pk=old.pk).exists()
-    assert type(young)._base_manager.filter(pk=young.pk).exists()
+    for name in SEEDS:
+        assert (preview[name], first[name], second_run[name]) == (1, 1, 0), name
+        assert not type(old[name])._base_manager.filter(pk=old[name].pk).exists(), name
+        assert type(young[name])._base_manager.filter(pk=young[name].pk).exists(), name
+    entry = JournalEntry.objects.filter(event=Event.DATA_PURGED).earliest("pk")
+    assert (entry.account, entry.details) == (None, {"gone": first, "failed": []})
 
 
-def test_the_birth_date_of_a_request_goes_long_before_the_request():
-    """PRV-04, PRV-05."""
+def test_the_birth_date_of_a_request_is_deleted_before_the_request():
+    """PRV-04, PRV-05"""
     old, young = a_request(days_ago(31)), a_request(days_ago(29))
     AssistanceRequest.objects.update(birth_date_typed=TODAY)
 
-    assert purge()["assistance-facts"] == 1
-    assert purge()["assistance-facts"] == 0
+    assert [purge()["assistance-facts"] for _ in range(2)] == [1, 0]
 
     old.refresh_from_db()
     young.refresh_from_db()
     assert (old.birth_date_typed, young.birth_date_typed) == (None, TODAY)
 
 
-@pytest.mark.parametrize("status", [Status.QUEUED, Status.SENDING])
-def test_a_mail_that_may_still_leave_is_never_purged(status):
-    mail = a_mail(days_ago(1000), status=status, leased_until=NOW)
+def test_an_unfinished_mail_is_never_purged():
+    for status in (Status.QUEUED, Status.SENDING):
+        a_mail(days_ago(1000), status=status, leased_until=NOW)
 
     purge()
 
-    assert Message.objects.filter(pk=mail.pk).exists()
+    assert Message.objects.count() == 2
 
 
-def test_proofs_outlive_the_data_of_who_left_and_then_go(time_machine):
-    """PRV-01, PRV-02, PRV-05."""
-    person = left(366)
-    purge()
-    assert is_erased(person)
-    assert (person.charter_acceptances.count(), person.directory_consents.count()) == (1, 1)
-
-    time_machine.move_to(NOW + timedelta(days=1826 - 366), tick=False)
-    assert (purge()["charter-acceptances"], CharterAcceptance.objects.count()) == (0, 1)
-    time_machine.move_to(NOW + timedelta(days=1826 - 366 + 1), tick=False)
-    gone = purge()
-
-    assert (gone["charter-acceptances"], gone["directory-choices"]) == (1, 1)
-    assert not CharterAcceptance.objects.exists()
-    assert not DirectoryConsent.objects.exists()
-
-
-def test_who_has_not_left_keeps_proofs_however_old():
-    person = active_account()
-    DirectoryConsent.objects.update(decided_at=days_ago(10_000))
-
-    purge()
-
-    assert person.directory_consents.exists()
-    assert person.charter_acceptances.exists()
-
-
-@pytest.mark.parametrize(("activated", "days"), [(True, 365), (False, 30)])
-def test_people_are_erased_some_time_after_they_left(activated, days):
-    """PRV-05."""
-    gone, kept = left(days + 1, activated=activated), left(days, activated=activated)
+def test_accounts_are_erased_after_the_departure_and_agents_never():
+    """PRV-05: nor people still employed, however long they wait."""
+    erased = [left(366), left(31, activated=False)]
+    kept = [left(365), left(30, activated=False), pending_account(created_at=days_ago(5000))]
+    kept += [left(5000, **{right: True}) for right in ("is_staff", "is_superuser")]
 
     counts = purge()
 
-    assert (is_erased(gone), is_erased(kept)) == (True, False)
-    assert counts["departed-people"] + counts["never-activated"] == 1
+    assert all(map(is_erased, erased))
+    assert not any(map(is_erased, kept))
+    assert (counts["departed-people"], counts["never-activated"]) == (1, 1)
     assert purge()["departed-people"] == purge()["never-activated"] == 0
 
 
-def test_whom_hr_still_employs_is_kept_however_long_they_wait():
-    """PRV-05: they may yet activate their account."""
-    person = pending_account(created_at=days_ago(5000))
-
+def test_proofs_are_deleted_five_years_after_the_departure(time_machine):
+    """PRV-01, PRV-02, PRV-05: never while the person is employed."""
+    account, employed = left(366), active_account()
+    DirectoryConsent.objects.filter(account=employed).update(decided_at=days_ago(10_000))
     purge()
+    assert is_erased(account)
+    assert (account.charter_acceptances.count(), account.directory_consents.count()) == (1, 1)
 
-    assert not is_erased(person)
+    time_machine.move_to(NOW + timedelta(days=1826 - 366), tick=False)
+    assert purge()["charter-acceptances"] == 0
+    time_machine.move_to(NOW + timedelta(days=1826 - 366 + 1), tick=False)
+    counts = purge()
 
-
-@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
-def test_agents_are_not_erased_by_themselves(right):
-    agent = left(5000, **{right: True})
-
-    purge()
-
-    assert not is_erased(agent)
-
-
-# Addresses that wait
+    assert (counts["charter-acceptances"], counts["directory-choices"]) == (1, 1)
+    assert CharterAcceptance.objects.get().account == DirectoryConsent.objects.get().account == employed
 
 
-def test_a_redirection_that_nobody_confirms_is_given_up_after_a_week(visitor):
-    """FWD-03: the decision goes back to « aucune », and the history says why."""
-    old, young = active_account(), active_account()
-    for person, days in ((old, 8), (young, 6)):
-        change_redirection(account=person, target=WAITING, keep_copy=False)
-        Redirection.objects.filter(account=person).update(chosen_at=days_ago(days))
-        Message.objects.filter(person=person).update(created_at=days_ago(days))
+# Addresses that were never confirmed
 
-    assert purge()["waiting-redirections"] == 1
-    assert purge()["waiting-redirections"] == 0
+
+def test_an_unconfirmed_redirection_is_cancelled_after_a_week(visitor):
+    """FWD-03: except after a recent mail; a confirmed one stays."""
+    old, young, resent, confirmed = (active_account() for _ in range(4))
+    for account, days in ((old, 8), (young, 6), (resent, 20)):
+        change_redirection(account=account, target=WAITING, keep_copy=False)
+        Redirection.objects.filter(account=account).update(chosen_at=days_ago(days))
+        Message.objects.filter(person=account).update(created_at=days_ago(days))
+    resend_verification(account=resent)
+    change_redirection(account=confirmed, target=confirmed.recovery_address, keep_copy=True)
+    Redirection.objects.filter(account=confirmed).update(chosen_at=days_ago(5000))
+
+    assert [purge()["waiting-redirections"] for _ in range(2)] == [1, 0]
 
     assert not Redirection.objects.get(account=old).is_wanted
-    assert Redirection.objects.get(account=young).target == WAITING
+    for account, target in ((young, WAITING), (resent, WAITING), (confirmed, confirmed.recovery_address)):
+        assert Redirection.objects.get(account=account).target == target
     assert old.journal.get(event=Event.REDIRECTION_EXPIRED).details == {"target": WAITING}
-    assert not Message.objects.filter(status=Status.QUEUED, kind=Kind.REDIRECTION_CHANGED, created_at__gte=NOW).exists()
+    assert not Message.objects.filter(person=old, kind=Kind.REDIRECTION_CHANGED, created_at__gte=NOW).exists()
     visitor.force_login(old)
     assert WAITING not in visitor.get(reverse("account")).content.decode()
 
 
-def test_a_confirmed_redirection_is_for_good():
-    person = active_account()
-    change_redirection(account=person, target=person.recovery_address, keep_copy=True)
-    Redirection.objects.update(chosen_at=days_ago(5000))
+def test_an_unconfirmed_recovery_address_is_cancelled_after_a_week():
+    """PRV-05: except after a recent mail."""
+    old, young, resent = (active_account() for _ in range(3))
+    for account, days in ((old, 8), (young, 6), (resent, 20)):
+        request_recovery_change(account=account, address=f"nouvelle{days}@exemple.org")
+        RecoveryAddressChange.objects.filter(account=account).update(asked_at=days_ago(days))
+        Message.objects.filter(person=account).update(created_at=days_ago(days))
+    resend_recovery_verification(account=resent)
 
-    purge()
+    assert [purge()["waiting-recovery-addresses"] for _ in range(2)] == [1, 0]
 
-    assert Redirection.objects.get().target == person.recovery_address
-
-
-def test_a_redirection_that_was_written_to_lately_goes_on_waiting():
-    """FWD-03: nobody finds a dead link in a fresh mail."""
-    person = active_account()
-    change_redirection(account=person, target=WAITING, keep_copy=False)
-    Redirection.objects.update(chosen_at=days_ago(20))
-    Message.objects.update(created_at=days_ago(20))
-    resend_verification(account=person)
-
-    assert purge()["waiting-redirections"] == 0
-
-
-def test_a_recovery_address_that_nobody_confirms_is_given_up_after_a_week():
-    """PRV-05: the one before stays."""
-    old, young = active_account(), active_account()
-    for person, days in ((old, 8), (young, 6)):
-        request_recovery_change(account=person, address=f"nouvelle{days}@exemple.org")
-        RecoveryAddressChange.objects.filter(account=person).update(asked_at=days_ago(days))
-        Message.objects.filter(person=person).update(created_at=days_ago(days))
-
-    assert purge()["waiting-recovery-addresses"] == 1
-    assert purge()["waiting-recovery-addresses"] == 0
-
-    assert not RecoveryAddressChange.objects.waiting().filter(account=old).exists()
-    assert RecoveryAddressChange.objects.waiting().filter(account=young).exists()
+    waiting = RecoveryAddressChange.objects.waiting().values_list("account", flat=True)
+    assert set(waiting) == {young.pk, resent.pk}
     assert Account.objects.get(pk=old.pk).recovery_address == old.recovery_address
     assert old.journal.filter(event=Event.RECOVERY_CHANGE_EXPIRED).count() == 1
 
 
-def test_a_recovery_address_that_no_second_agent_approves_is_given_up_after_a_week():
-    """HLP-05: an approved one is not, however long the worker was away."""
+def test_a_recovery_address_that_no_second_agent_approves_is_cancelled_after_a_week():
+    """HLP-05: an approved one is not."""
     old, young, approved = (
         RecoveryAddressCorrection.objects.create(
             account=active_account(),
@@ -322,140 +280,98 @@ def test_a_recovery_address_that_no_second_agent_approves_is_given_up_after_a_we
         for days, approved_at in ((8, None), (6, None), (9, days_ago(8)))
     )
 
-    assert purge()["unapproved-recovery-addresses"] == 1
-    assert purge()["unapproved-recovery-addresses"] == 0
+    assert [purge()["unapproved-recovery-addresses"] for _ in range(2)] == [1, 0]
 
     assert list(RecoveryAddressCorrection.objects.open().order_by("pk")) == [young, approved]
     [entry] = old.account.journal.filter(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
     assert (entry.actor, entry.details) == (None, {"correction": old.pk})
 
 
-def test_a_recovery_address_that_was_written_to_lately_goes_on_waiting():
-    person = active_account()
-    request_recovery_change(account=person, address=WAITING)
-    RecoveryAddressChange.objects.update(asked_at=days_ago(20))
-    Message.objects.update(created_at=days_ago(20))
-    resend_recovery_verification(account=person)
-
-    assert purge()["waiting-recovery-addresses"] == 0
-
-
 # The run
 
 
-def test_a_purge_that_was_killed_is_taken_up_where_it_stopped(monkeypatch):
-    """AVL-09, PRV-05: batches are their own transactions."""
+def test_a_killed_purge_continues_where_it_stopped(monkeypatch):
+    """AVL-09, PRV-05: each batch is a transaction."""
     monkeypatch.setattr(retention, "BATCH", 3)
     for _ in range(8):
         a_link_request(days_ago(31))
-    kind = next(kind for kind in retention.retention_rules() if kind.name == "link-requests")
-    batches = []
+    delete, batches = retention.delete_rows, []
 
-    def dies_in_the_second(rows: list[Any]) -> None:
-        retention.delete_rows(rows)
+    def die_in_the_second(rows: list[Any]) -> None:
+        delete(rows)
         batches.append(len(rows))
         if len(batches) == 2:
             raise KeyboardInterrupt
 
-    dying = retention.RetentionRule(kind.name, kind.setting, kind.find, dies_in_the_second, kind.holding)
+    [rule] = [rule for rule in retention.retention_rules() if rule.name == "link-requests"]
+    dying = retention.RetentionRule(rule.name, rule.setting, rule.find, die_in_the_second, rule.holding)
     with pytest.raises(KeyboardInterrupt):
         retention.apply_rule(dying, now=NOW)
 
     assert LinkRequest.objects.count() == 5
     assert purge()["link-requests"] == 5
-    assert not LinkRequest.objects.exists()
 
 
-def test_one_kind_that_fails_holds_up_no_other(monkeypatch):
-    """AVL-09: and the command says so with its exit code."""
+def test_a_rule_that_fails_does_not_stop_the_others(monkeypatch):
+    """AVL-09: the exit code tells."""
 
-    def refuses(rows: list[Any]) -> None:
+    def fail(rows: list[Any]) -> None:
         raise DatabaseError("no")
 
-    broken = retention.RetentionRule("aaa-broken", None, lambda limit: JournalEntry.objects.all(), refuses, ("self",))
+    broken = retention.RetentionRule("aaa-broken", None, lambda limit: JournalEntry.objects.all(), fail, ("self",))
     monkeypatch.setitem(retention._kinds, "aaa-broken", broken)
     an_entry(NOW)
     a_link_request(days_ago(31))
 
-    with pytest.raises(PurgeIncomplete, match="aaa-broken"):
-        purge()
-    with pytest.raises(CommandError, match="aaa-broken"):
-        call_command("purge", stdout=StringIO())
+    for act in (purge, run):
+        with pytest.raises((PurgeIncomplete, CommandError), match="aaa-broken"):
+            act()
 
     assert not LinkRequest.objects.exists()
     assert JournalEntry.objects.filter(event=Event.DATA_PURGED).first().details["failed"] == ["aaa-broken"]
 
 
-def test_each_run_is_in_the_journal_with_its_counts():
-    """PRV-05, LOG-01."""
-    a_link_request(days_ago(31))
-    a_mail(days_ago(366))
-
-    gone = purge()
-
-    entry = JournalEntry.objects.get(event=Event.DATA_PURGED)
-    assert entry.account is None
-    assert entry.details == {"gone": gone, "failed": []}
-    assert (gone["link-requests"], gone["mails"]) == (1, 1)
-
-
-def test_a_trial_says_what_would_go_and_changes_nothing():
+def test_the_command_prints_counts_and_its_dry_run_changes_nothing():
     a_link_request(days_ago(31))
     left(366)
-    said = StringIO()
 
-    call_command("purge", "--dry-run", stdout=said)
-
-    assert "link-requests\N{NO-BREAK SPACE}: 1" in said.getvalue()
-    assert "departed-people\N{NO-BREAK SPACE}: 1" in said.getvalue()
+    preview = run("--dry-run")
+    assert "link-requests\N{NO-BREAK SPACE}: 1" in preview
+    assert "departed-people\N{NO-BREAK SPACE}: 1" in preview
     assert LinkRequest.objects.exists()
     assert not JournalEntry.objects.filter(event=Event.DATA_PURGED).exists()
 
-
-def test_the_command_says_what_went():
-    a_link_request(days_ago(31))
-    said = StringIO()
-
-    call_command("purge", stdout=said)
-
-    assert "link-requests\N{NO-BREAK SPACE}: 1" in said.getvalue()
+    assert "link-requests\N{NO-BREAK SPACE}: 1" in run()
     assert not LinkRequest.objects.exists()
 
 
-def test_the_door_in_the_journal_is_shut_behind_the_purge():
-    """LOG-03: even within the same transaction."""
-    an_entry(days_ago(366))
-    purge()
-
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-        JournalEntry.objects.all().delete()
-
-
-def test_the_portals_own_role_is_enough():
-    """LOG-03: it owns no table, and needs no more than it has (deploy/roles.sh)."""
+def test_the_rights_of_the_portals_role_are_enough_and_the_journal_is_append_only_afterwards():
+    """LOG-03: the role owns no table (deploy/roles.sh)."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE role_of_a_test NOLOGIN; GRANT USAGE ON SCHEMA public TO role_of_a_test")
         cursor.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO role_of_a_test")
         cursor.execute("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO role_of_a_test")
-    person = left(366)
+    account = left(366)
     an_entry(days_ago(366))
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE role_of_a_test")
 
-    gone = purge()
+    counts = purge()
 
-    assert (gone["journal"], gone["departed-people"]) == (1, 1)
-    assert is_erased(person)
+    assert (counts["journal"], counts["departed-people"]) == (1, 1)
+    assert is_erased(account)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        JournalEntry.objects.all().delete()
     with connection.cursor() as cursor:
         cursor.execute("RESET ROLE")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_somebody_has_in_hand_waits_for_the_next_night():
-    """AVL-05: the purge neither waits nor takes it away."""
+def test_a_locked_row_is_skipped_until_the_next_night():
+    """AVL-05"""
     held, free = a_link_request(days_ago(31)), a_link_request(days_ago(31))
 
-    def purge_elsewhere() -> dict[str, int]:
+    def purge_in_another_connection() -> dict[str, int]:
         try:
             return purge()
         finally:
@@ -463,17 +379,17 @@ def test_what_somebody_has_in_hand_waits_for_the_next_night():
 
     with transaction.atomic(), ThreadPoolExecutor(1) as thread:
         LinkRequest.objects.select_for_update().get(pk=held.pk)
-        gone = thread.submit(purge_elsewhere).result(timeout=10)
+        counts = thread.submit(purge_in_another_connection).result(timeout=10)
 
-    assert gone["link-requests"] == 1
+    assert counts["link-requests"] == 1
     assert list(LinkRequest.objects.values_list("pk", flat=True)) == [held.pk]
     assert not LinkRequest.objects.filter(pk=free.pk).exists()
 
 
-# By itself, and as promised
+# Schedule and promises
 
 
-def test_beat_knows_the_nightly_tasks():
+def test_the_nightly_tasks_are_scheduled():
     app.loader.import_default_modules()
     schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
 
@@ -482,36 +398,22 @@ def test_beat_knows_the_nightly_tasks():
         assert isinstance(schedule[task], crontab)
 
 
-def test_a_slip_in_a_setting_deletes_nothing():
-    """SUP-02."""
+def test_a_limit_of_zero_days_is_refused():
+    """SUP-02"""
     assert checked_days("RETENTION_JOURNAL_DAYS", 1) == 1
     assert checked_days("REMINDERS_AT_MOST", 0, least=0) == 0
     with pytest.raises(ImproperlyConfigured, match="RETENTION_JOURNAL_DAYS"):
         checked_days("RETENTION_JOURNAL_DAYS", 0)
 
 
-def test_the_page_about_personal_data_promises_what_the_settings_say(visitor, settings):
-    """PRV-03, PRV-05."""
-    settings.RETENTION_WAITING_DAYS, settings.RETENTION_DEPARTED_DAYS = 11, 730
-    page = visitor.get(reverse("privacy")).content.decode()
-
-    for promise in ("11 jours", "2 ans", "12 mois", "30 jours", "5 ans"):
-        assert promise.replace(" ", "\N{NO-BREAK SPACE}") in page
-
-
-def test_every_duration_is_on_the_page_about_personal_data():
-    """PRV-03."""
+def test_the_page_about_personal_data_states_every_limit_of_the_settings(visitor, settings):
+    """PRV-03, PRV-05"""
     template = Path(portal.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
     used = {kind.setting for kind in retention.retention_rules() if kind.setting}
-
     assert used == {name for name in dir(portal) if name.startswith("RETENTION_")}
     assert all(f'"{name}"' in template for name in used)
 
-
-def test_the_journal_of_a_person_is_read_without_the_run(visitor):
-    """The entry of the run belongs to nobody."""
-    person = active_account()
-    record_event(account=person, event=Event.SIGNED_IN)
-    purge()
-
-    assert not person.journal.filter(event=Event.DATA_PURGED).exists()
+    settings.RETENTION_WAITING_DAYS, settings.RETENTION_DEPARTED_DAYS = 11, 730
+    page = visitor.get(reverse("privacy")).content.decode()
+    for promise in ("11 jours", "2 ans", "12 mois", "30 jours", "5 ans"):
+        assert promise.replace(" ", "\N{NO-BREAK SPACE}") in page
