@@ -35,7 +35,7 @@ def password_reset(message: Message) -> Email | None:
         return None
     deadline = password_reset_link.deadline(message.built_at)
     link = password_reset_link.url(account, deadline, password_reset_link.subject(account))
-    return Email("accounts/mails/password_reset", {"account": account, "link": link}, deadline)
+    return Email("accounts/emails/password_reset", {"account": account, "link": link}, deadline)
 
 
 @register_email(Kind.RECOVERY_VERIFICATION)
@@ -51,13 +51,13 @@ def recovery_verification(message: Message) -> Email | None:
         return None
     deadline = recovery_address_link.deadline(message.built_at)
     link = recovery_address_link.url(account, deadline, change.pk)
-    return Email("accounts/mails/recovery_verification", {"account": account, "link": link}, deadline)
+    return Email("accounts/emails/recovery_verification", {"account": account, "link": link}, deadline)
 
 
 @register_email(Kind.RECOVERY_CHANGED)
 def recovery_changed(message: Message) -> Email | None:
     """Tells the old address that it serves no more, and how to take it back."""
-    return notice(message, "accounts/mails/recovery_changed")
+    return notice(message, "accounts/emails/recovery_changed")
 
 
 @register_email(Kind.RECOVERY_CORRECTED)
@@ -68,13 +68,13 @@ def recovery_corrected(message: Message) -> Email | None:
     if account is None or account.is_closed or entry is None or message.address == account.recovery_address:
         return None
     context = {"account": account, "entry": entry, "assistance_url": _assistance_url()}
-    return Email("accounts/mails/recovery_corrected", context)
+    return Email("accounts/emails/recovery_corrected", context)
 
 
 @register_email(Kind.RECOVERY_REPLACEMENT)
 def recovery_replacement(message: Message) -> Email | None:
     """Tells every address on file from when another recovery address serves, and how to prevent it (HLP-05)."""
-    made = notice(message, "accounts/mails/recovery_replacement")
+    made = notice(message, "accounts/emails/recovery_replacement")
     correction = RecoveryAddressCorrection.objects.approved().filter(account=message.person_id).first()
     if made is None or correction is None or message.address not in notification_addresses(correction.account):
         return None
@@ -90,13 +90,13 @@ def recovery_announced(message: Message) -> Email | None:
     if account is None or account.is_closed or correction is None:
         return None
     facts: dict[str, object] = {"account": account, "effective_at": correction.effective_at}
-    return Email("accounts/mails/recovery_announced", {**facts, "assistance_url": _assistance_url()})
+    return Email("accounts/emails/recovery_announced", {**facts, "assistance_url": _assistance_url()})
 
 
 @register_email(Kind.PASSWORD_CHANGED)
 def password_changed(message: Message) -> Email | None:
     """Tells every address on file that the password is another one."""
-    return notice(message, "accounts/mails/password_changed")
+    return notice(message, "accounts/emails/password_changed")
 
 
 @register_email(Kind.ACCOUNT_LOCKED)
@@ -110,7 +110,7 @@ def account_locked(message: Message) -> Email | None:
     if not account.can_be_mailed or account.recovery_address != message.address:
         return None
     context = {"account": account, "lock": lock, "assistance_url": _assistance_url()}
-    return Email("accounts/mails/account_locked", context)
+    return Email("accounts/emails/account_locked", context)
 
 
 @register_email(Kind.ACCOUNT_CLOSING)
@@ -122,7 +122,7 @@ def account_closing(message: Message) -> Email | None:
     if message.subject_id != day_as_number(account.end_date) or message.address not in notification_addresses(account):
         return None
     account_url = f"{settings.PORTAL_URL}{reverse('account')}"
-    return Email("accounts/mails/account_closing", {"account": account, "account_url": account_url})
+    return Email("accounts/emails/account_closing", {"account": account, "account_url": account_url})
 
 
 def notice(message: Message, template: str) -> Email | None:

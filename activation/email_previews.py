@@ -13,7 +13,7 @@ from outbox.models import Message
 from outbox.registry import Email
 from outbox.rendering import render_email
 
-TEMPLATES = {Kind.REACTIVATION: "activation/mails/reactivation", Kind.NEW_LINK: "activation/mails/new_link"}
+TEMPLATES = {Kind.REACTIVATION: "activation/emails/reactivation", Kind.NEW_LINK: "activation/emails/new_link"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,19 @@ OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 @register_email(Kind.ACTIVATION)
 def activation(message: Message) -> Email | None:
     """The first mail: the login name and the link, in both languages."""
-    return _with_link(message, "activation/mails/activation")
+    return _with_link(message, "activation/emails/activation")
 
 
 @register_email(Kind.NEW_LINK)
 def new_link(message: Message) -> Email | None:
     """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
-    return _with_link(message, "activation/mails/new_link")
+    return _with_link(message, "activation/emails/new_link")
 
 
 @register_email(Kind.ACTIVATION_REMINDER)
 def activation_reminder(message: Message) -> Email | None:
     """A fresh link, for the last one has expired; pointless once there is a newer one, or once it is not wanted."""
-    made = _with_link(message, "activation/mails/reminder")
+    made = _with_link(message, "activation/emails/reminder")
     account, expired_at = _account(message, State.PENDING), last_link_expired_at(message)
     if made is None or account is None or message.built_at is None or expired_at is None or reminders_stopped(account):
         return None
@@ -49,13 +49,13 @@ def activation_reminder(message: Message) -> Email | None:
 @register_email(Kind.ALREADY_ACTIVE)
 def already_active(message: Message) -> Email | None:
     """Somebody asked for a first link to an account that has been active for a while."""
-    return _about(message, "activation/mails/already_active", State.ACTIVE)
+    return _about(message, "activation/emails/already_active", State.ACTIVE)
 
 
 @register_email(Kind.LOCKED)
 def locked(message: Message) -> Email | None:
     """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
-    return _about(message, "activation/mails/locked", State.LOCKED)
+    return _about(message, "activation/emails/locked", State.LOCKED)
 
 
 @register_email(Kind.REACTIVATION)
@@ -66,13 +66,13 @@ def reactivation(message: Message) -> Email | None:
         return None
     deadline = reactivation_link.deadline(message.built_at)
     link = reactivation_link.url(account, deadline)
-    return Email("activation/mails/reactivation", {"account": account, "link": link, **pages()}, deadline)
+    return Email("activation/emails/reactivation", {"account": account, "link": link, **pages()}, deadline)
 
 
 @register_email(Kind.ACCOUNT_ACTIVATED)
 def account_activated(message: Message) -> Email | None:
     """What works now and what to do next."""
-    return _about(message, "activation/mails/account_activated", State.ACTIVE)
+    return _about(message, "activation/emails/account_activated", State.ACTIVE)
 
 
 def _with_link(message: Message, template: str) -> Email | None:

@@ -14,7 +14,7 @@ from outbox.registry import Email, register_email
 @register_email(Kind.SECOND_FACTOR_CHANGED)
 def second_factor_changed(message: Message) -> Email | None:
     """Tells every address on file, with the link that locks the account."""
-    return notice(message, "assistance/mails/second_factor_changed")
+    return notice(message, "assistance/emails/second_factor_changed")
 
 
 @register_email(Kind.ROLE_CHANGED)
@@ -32,4 +32,4 @@ def role_changed(message: Message) -> Email | None:
         "is_withdrawn": entry.event == Event.ROLE_WITHDRAWN,
         "assistance_url": assistance_url,
     }
-    return Email("assistance/mails/role_changed", context)
+    return Email("assistance/emails/role_changed", context)

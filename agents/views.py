@@ -15,7 +15,7 @@ class HomeView(AgentView, TemplateView):
     """What waits, and the figures of the week."""
 
     permission_required = AgentPermission.SEE
-    template_name = "agents/home.html"
+    template_name = "agents/dashboard.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The counts."""

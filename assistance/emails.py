@@ -22,4 +22,4 @@ def assistance_received(message: Message) -> Email | None:
         "call_expected_by": request.call_expected_by,
         "help_url": f"{settings.PORTAL_URL}{reverse('help')}",
     }
-    return Email("assistance/mails/assistance_received", context)
+    return Email("assistance/emails/assistance_received", context)

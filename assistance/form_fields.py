@@ -89,7 +89,7 @@ class StoryField(ParagraphField):
 class BirthDateInput(forms.MultiWidget):
     """Day, month and year, each with its label: nobody guesses an order, and browsers can fill them in."""
 
-    template_name = "assistance/birth_date.html"
+    template_name = "assistance/birth_date_widget.html"
 
     def __init__(self) -> None:
         super().__init__(

@@ -28,7 +28,7 @@ class DirectoryView(TemplateView):
     """Find somebody by name; never a list of everybody (PRV-02)."""
 
     http_method_names = ["get", "head", "options"]
-    template_name = "directory/directory.html"
+    template_name = "directory/search.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The empty form, what is wrong with the query, or who was found."""
@@ -62,7 +62,7 @@ class DirectoryChoiceView(FormView):
     #: Withdrawing is a right, whatever charter waits to be accepted.
     open_without_charter = True
     form_class = DirectoryForm
-    template_name = "directory/choice.html"
+    template_name = "directory/consent.html"
     success_url = reverse_lazy("account")
 
     @property

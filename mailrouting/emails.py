@@ -38,13 +38,13 @@ def redirection_verification(message: Message) -> Email | None:
     deadline = redirection_link.deadline(message.built_at)
     link = redirection_link.url(account, deadline, redirection.pk)
     context = {"account": account, "keep_copy": redirection.keep_copy, "link": link}
-    return Email("mailrouting/mails/redirection_verification", context, deadline)
+    return Email("mailrouting/emails/redirection_verification", context, deadline)
 
 
 @register_email(Kind.REDIRECTION_CHANGED)
 def redirection_changed(message: Message) -> Email | None:
     """Tells every address on file what became of the redirection (FWD-04)."""
-    made = notice(message, "mailrouting/mails/redirection_changed")
+    made = notice(message, "mailrouting/emails/redirection_changed")
     if made is None:
         return None
     change = change_told_by(cast(JournalEntry, made.context["entry"]))

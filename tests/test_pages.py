@@ -357,7 +357,7 @@ def test_every_template_of_a_page_is_looked_at():
     shown_templates = {template for name in ALL for template in seen(name, "fr").templates}
     folder = django_settings.BASE_DIR / "templates"
     existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
-    of_mails = {name for name in existing if name.startswith("mails/") or "/mails/" in name}
+    of_mails = {name for name in existing if name.startswith("emails/") or "/emails/" in name}
 
     # In French only: `tests/assistance/agents` looks at them.
     of_agents = {name for name in existing if name.startswith("agents/")}

@@ -27,7 +27,7 @@ class LoginView(NextPageMixin, FormView):
 
     http_method_names = ["get", "head", "post"]
     form_class = LoginForm
-    template_name = "accounts/sign_in.html"
+    template_name = "accounts/login.html"
     next_page = "account"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

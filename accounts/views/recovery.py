@@ -127,7 +127,7 @@ class RecoveryAddressConfirmView(LinkPageView):
     http_method_names = ["get", "head", "post"]
     link = recovery_address_link
     expired_template = "accounts/recovery_expired.html"
-    used_template = "accounts/recovery_confirmed_before.html"
+    used_template = "accounts/recovery_already_confirmed.html"
     not_valid_template = "accounts/recovery_not_valid.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -151,7 +151,7 @@ class NotMeLinkView(LinkAddressView):
 
     link = not_me_link
     page = "not-me"
-    not_valid_template = "accounts/not_me_not_valid.html"
+    not_valid_template = "accounts/unauthorized_change_not_valid.html"
 
 
 class NotMeView(LinkPageView):
@@ -159,13 +159,13 @@ class NotMeView(LinkPageView):
 
     http_method_names = ["get", "head", "post"]
     link = not_me_link
-    expired_template = "accounts/not_me_expired.html"
-    used_template = "accounts/not_me_done.html"
-    not_valid_template = "accounts/not_me_not_valid.html"
+    expired_template = "accounts/unauthorized_change_expired.html"
+    used_template = "accounts/unauthorized_change_reported.html"
+    not_valid_template = "accounts/unauthorized_change_not_valid.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """What happened, and what the button does."""
-        return render(request, "accounts/not_me.html", {"entry": self.entry(), "deadline": self.opened.deadline})
+        return render(request, "accounts/unauthorized_change.html", {"entry": self.entry(), "deadline": self.opened.deadline})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Undo and lock. This browser may have been signed in to the account: it is not any more."""
@@ -182,4 +182,4 @@ class NotMeView(LinkPageView):
 class NotMeDoneView(TemplateView):
     """What happens now."""
 
-    template_name = "accounts/not_me_done.html"
+    template_name = "accounts/unauthorized_change_reported.html"

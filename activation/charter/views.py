@@ -55,7 +55,7 @@ class CharterPage(View):
             "is_latest": acceptance == self.acceptances[0],
             "is_due": self.due is not None,
         }
-        return render(self.request, "activation/account_charter.html", context)
+        return render(self.request, "activation/charter_accepted.html", context)
 
 
 class AccountCharterView(CharterPage, NextPageMixin, FormView):
@@ -63,7 +63,7 @@ class AccountCharterView(CharterPage, NextPageMixin, FormView):
 
     http_method_names = ["get", "head", "post"]
     form_class = CharterForm
-    template_name = "activation/account_charter_due.html"
+    template_name = "activation/charter_due.html"
     next_page = "account"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -116,7 +116,7 @@ class CharterNotAcceptedView(CharterPage, TemplateView):
     """What follows when one does not accept a new charter: nothing is lost."""
 
     http_method_names = ["get", "head"]
-    template_name = "activation/account_charter_refused.html"
+    template_name = "activation/charter_due_refused.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say so, while there is something to accept."""

@@ -30,7 +30,7 @@ class RemindersView(LinkPageView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask; the page names nobody, for the mailbox may be somebody else's."""
-        return render(request, "activation/reminders.html")
+        return render(request, "activation/reminders_stop.html")
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Write no more."""

@@ -55,7 +55,7 @@ class ActivationLinkView(View):
         except InvalidLink as refused:
             activation_link.tell_of_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(current_client())
-            return render(request, "activation/not_valid.html", status=NOT_FOUND)
+            return render(request, "activation/link_not_valid.html", status=NOT_FOUND)
         return redirect("activation")
 
 
@@ -85,13 +85,13 @@ class WizardView(View):
 
     def overtaken(self, request: HttpRequest, account: Account) -> HttpResponse:
         """The account has changed meanwhile: activated elsewhere, or the link has died."""
-        template = "activation/used.html" if account.activated_at and not account.is_locked else "activation/lost.html"
+        template = "activation/link_used.html" if account.activated_at and not account.is_locked else "activation/session_lost.html"
         return render(request, template, status=GONE)
 
     def lost(self, request: HttpRequest) -> HttpResponse:
         """Nobody's journey: how to take it up again; right after its end, that it has ended."""
         has_finished = visit.finished_account_id(request) is not None
-        template = "activation/used.html" if has_finished else "activation/lost.html"
+        template = "activation/link_used.html" if has_finished else "activation/session_lost.html"
         return render(request, template, status=GONE)
 
     def wizard_context(self, number: int) -> dict[str, Any]:
@@ -123,9 +123,9 @@ class WelcomeView(WizardView):
     def refused(self, request: HttpRequest, refusal: dict[str, Any]) -> HttpResponse:
         """Expired or used: each its page, without name or address (TOK-10)."""
         if refusal["why"] == "used":
-            return render(request, "activation/used.html", status=GONE)
+            return render(request, "activation/link_used.html", status=GONE)
         expired_at = datetime.fromtimestamp(refusal["deadline"], tz=UTC)
-        return render(request, "activation/expired.html", {"expired_at": expired_at}, status=GONE)
+        return render(request, "activation/link_expired.html", {"expired_at": expired_at}, status=GONE)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show what will happen, or go on where the person stopped."""
@@ -273,13 +273,13 @@ class WrongRecipientView(WizardView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Say what will happen."""
-        return render(request, "activation/not_me.html", {"account": self.account})
+        return render(request, "activation/wrong_recipient.html", {"account": self.account})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Stop writing to this address, and let the journey die with its link."""
         services.dispute_recovery_address(account=self.account)
         request.session.flush()
-        return render(request, "activation/not_me_done.html")
+        return render(request, "activation/wrong_recipient_reported.html")
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -422,7 +422,7 @@ class ForgottenPasswordView(LinkRequestView):
 class LinkRequestAnswerView(TemplateView):
     """ "Regardez vos e-mails": the one answer."""
 
-    template_name = "activation/link_request_answer.html"
+    template_name = "activation/link_requested.html"
     form_page = ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class ReleaseView(AccountActionView):
 
     permission_required = AgentPermission.RELEASE
     form_class = ReleaseForm
-    template_name = "agents/account_release.html"
+    template_name = "agents/account_unlock.html"
     done = "Compte débloqué. E-mail envoyé à l’adresse de secours."
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class PutBackView(AccountActionView):
 
     permission_required = AgentPermission.RELEASE
     form_class = PutBackForm
-    template_name = "agents/account_put_back.html"
+    template_name = "agents/account_restore_address.html"
     done = "L’adresse d’avant est remise. Le lien du déblocage y partira."
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class ResendView(AccountActionView):
 
     permission_required = AgentPermission.RESEND_LINK
     form_class = ResendForm
-    template_name = "agents/account_resend.html"
+    template_name = "agents/account_resend_link.html"
 
     @property
     def done(self) -> str:  # type: ignore[override]

@@ -225,7 +225,7 @@ class GiveUpView(CorrectionView, FormView):
 
     http_method_names = ["get", "head", "post"]
     form_class = GiveUpForm
-    template_name = "agents/address_give_up.html"
+    template_name = "agents/address_cancel.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The form, while there is something to give up."""

@@ -86,7 +86,7 @@ class PublishCharterView(DraftActionView):
 
 class DeleteCharterView(DraftActionView):
     form_class = DeletionForm
-    template_name = "agents/charter_deletion.html"
+    template_name = "agents/charter_delete.html"
 
     def get_initial(self) -> dict[str, Any]:
         return {"seen": self.draft.fingerprint}

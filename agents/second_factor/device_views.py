@@ -34,7 +34,7 @@ class ReplacementView(AgentView, CodeFormView):
     permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = DeviceReplacementForm
-    template_name = "agents/replacement.html"
+    template_name = "agents/device_replacement.html"
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Go on to the QR code; the present application works until the new one does."""
@@ -47,7 +47,7 @@ class BackupCodesView(AgentView, CodeFormView):
     permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = BackupCodesForm
-    template_name = "agents/new_backup_codes.html"
+    template_name = "agents/backup_codes_renewal.html"
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Show them, once."""
@@ -60,7 +60,7 @@ class RemovalView(AgentView, CodeFormView):
     permission_required = AgentPermission.SEE
     http_method_names = ["get", "head", "post"]
     form_class = RemovalForm
-    template_name = "agents/removal.html"
+    template_name = "agents/device_removal.html"
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Out of the area, and still signed in to the portal."""

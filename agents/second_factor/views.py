@@ -93,7 +93,7 @@ class ApplicationView(CodeFormView):
     """The QR code of a new application, and its first code."""
 
     form_class = FirstCodeForm
-    template_name = "agents/application.html"
+    template_name = "agents/device_qr_code.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Begin again when the enrolment is none any more."""

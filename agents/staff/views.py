@@ -144,7 +144,7 @@ class WithdrawalView(RoleActView, OneAgentView):
     """« Retirer le rôle »."""
 
     form_class = WithdrawalForm
-    template_name = "agents/agent_withdrawal.html"
+    template_name = "agents/agent_role_removal.html"
 
     def act(self, form: WithdrawalForm) -> HttpResponse:
         """Withdraw it."""
@@ -174,4 +174,4 @@ class EnrolmentCodeView(OneAgentView):
             "until": EnrolmentCode.objects.get(account=account).expires_at,
             "enrolment_url": f"{settings.PORTAL_URL}{reverse('admin:enrolment')}",
         }
-        return self.response_class(self.request, ["agents/enrolment_code_given.html"], context)
+        return self.response_class(self.request, ["agents/enrolment_code_created.html"], context)

@@ -338,7 +338,7 @@ class TestOutcomes:
         for token in (link_of_locked, old_link):
             page = Client().get(path_of(activation_link, token), follow=True)
             assert page.status_code == 410
-            assert "activation/expired.html" in [template.name for template in page.templates]
+            assert "activation/link_expired.html" in [template.name for template in page.templates]
             assert "bloqué" not in page.content.decode().split("<main")[1].split("</main>")[0]
 
     def test_a_link_whose_work_is_done_says_so(self):
@@ -421,7 +421,7 @@ class TestGuessing:
         for tail in (".", "%3E", ")"):
             answer = Client().get(path.rstrip("/") + tail, follow=True)
             assert answer.status_code == 404
-            assert "activation/not_valid.html" in [template.name for template in answer.templates]
+            assert "activation/link_not_valid.html" in [template.name for template in answer.templates]
         for elsewhere in (f"/nulle-part{path}", f"/{path}.", f"/en/en{path}.", f"{path}a/"):
             answer = Client().get(elsewhere)
             assert (answer.status_code, answer["Referrer-Policy"]) == (404, "no-referrer"), elsewhere

@@ -9,7 +9,7 @@ from accounts.auth.sso import views
 
 def failure(address: str, name: str, reason: str) -> URLPattern:
     """The page that tells one reason."""
-    view = views.FailureView.as_view(template_name=f"accounts/single_sign_on_{reason}.html")
+    view = views.FailureView.as_view(template_name=f"accounts/sso_{reason}.html")
     return path(address, view, name=name)
 
 
@@ -18,11 +18,11 @@ urlpatterns = [
     path("connexion/retour/", views.ReturnView.as_view(), name="single-sign-on-return"),
     failure("connexion/interrompue/", views.INTERRUPTED, "interrupted"),
     failure("connexion/indisponible/", views.UNAVAILABLE, "unavailable"),
-    failure("connexion/sans-compte/", views.NOBODY, "nobody"),
+    failure("connexion/sans-compte/", views.NOBODY, "account_not_found"),
     path("deconnexion/fournisseur/", views.SignOutOfProviderView.as_view(), name="single-sign-out"),
     path(
         "deconnexion/terminee/",
-        login_not_required(TemplateView.as_view(template_name="accounts/single_sign_on_signed_out.html")),
+        login_not_required(TemplateView.as_view(template_name="accounts/sso_signed_out.html")),
         name="signed-out",
     ),
 ]
