@@ -6,7 +6,7 @@ from django.conf import settings
 from redis import Redis
 
 
-def forget_limits() -> None:
+def clear_redis() -> None:
     """Start every counter from nothing, and the queue with it."""
     _redis(settings.REDIS_URL).flushdb()
 

@@ -48,13 +48,13 @@ from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
 from tests.directory.listed import listed_people_called
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import reactivation_path, released_person
-from tests.signing_in import let_in
+from tests.signing_in import log_in
 
 ELSEWHERE = "ailleurs@exemple.org"
 ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 
 
-class Ask(NamedTuple):
+class PageRequest(NamedTuple):
     """The request that is looked at: a GET, or a POST when there is something to send."""
 
     path: str
@@ -65,7 +65,7 @@ class Ask(NamedTuple):
         return browser.get(self.path) if self.sent is None else browser.post(self.path, self.sent)
 
 
-Page = Callable[[Client], Ask]
+Page = Callable[[Client], PageRequest]
 PAGES: dict[str, Page] = {}
 # Pages shown because an answer was refused.
 REFUSALS: dict[str, Page] = {}
@@ -103,7 +103,7 @@ def waiting_for_a_click(browser: Client) -> Account:
 
 def signed_in(browser: Client, **facts: object) -> Account:
     person = active_account(**facts)
-    let_in(browser, person)
+    log_in(browser, person)
     return person
 
 
@@ -136,140 +136,140 @@ for public in (
     "signed-out",
     "first-connection",
 ):
-    PAGES[public] = lambda browser, public=public: Ask(reverse(public))
+    PAGES[public] = lambda browser, public=public: PageRequest(reverse(public))
 
 
 @page
-def answer_of_first_connection(browser: Client) -> Ask:
+def answer_of_first_connection(browser: Client) -> PageRequest:
     browser.post(reverse("first-connection"), {"login": "camille.durand"})
-    return Ask(reverse("first-connection-answer"))
+    return PageRequest(reverse("first-connection-answer"))
 
 
 @page
-def answer_of_first_connection_opened_by_itself(browser: Client) -> Ask:
-    return Ask(reverse("first-connection-answer"))
+def answer_of_first_connection_opened_by_itself(browser: Client) -> PageRequest:
+    return PageRequest(reverse("first-connection-answer"))
 
 
 @page
-def missing_page(browser: Client) -> Ask:
-    return Ask(f"{reverse('home')}nulle-part/", status=404)
+def missing_page(browser: Client) -> PageRequest:
+    return PageRequest(f"{reverse('home')}nulle-part/", status=404)
 
 
 @page
-def too_many_requests(browser: Client) -> Ask:
+def too_many_requests(browser: Client) -> PageRequest:
     for _ in range(30):
         BAD_LINKS_PER_CLIENT.hit("127.0.0.1")
-    return Ask(reverse("activation-link", args=["abc"]), status=429)
+    return PageRequest(reverse("activation-link", args=["abc"]), status=429)
 
 
 @page
-def form_open_for_too_long(browser: Client) -> Ask:
+def form_open_for_too_long(browser: Client) -> PageRequest:
     browser.handler.enforce_csrf_checks = True
-    return Ask(reverse("first-connection"), {"login": "quelqu.un"}, 403)
+    return PageRequest(reverse("first-connection"), {"login": "quelqu.un"}, 403)
 
 
 @page
-def unreadable_request(browser: Client) -> Ask:
-    return Ask(reverse("first-connection"), {f"field{number}": "x" for number in range(300)}, 400)
+def unreadable_request(browser: Client) -> PageRequest:
+    return PageRequest(reverse("first-connection"), {f"field{number}": "x" for number in range(300)}, 400)
 
 
 @page
-def public_directory(browser: Client) -> Ask:
-    return Ask(reverse("directory"))
+def public_directory(browser: Client) -> PageRequest:
+    return PageRequest(reverse("directory"))
 
 
 @page
-def public_directory_with_several_pages(browser: Client) -> Ask:
+def public_directory_with_several_pages(browser: Client) -> PageRequest:
     listed_people_called("Durand", 21)
-    return Ask(f"{reverse('directory')}?q=durand")
+    return PageRequest(f"{reverse('directory')}?q=durand")
 
 
 @page
-def public_directory_with_a_slip(browser: Client) -> Ask:
+def public_directory_with_a_slip(browser: Client) -> PageRequest:
     listed_people_called("Lefebvre", 1)
-    return Ask(f"{reverse('directory')}?q=lefevbre")
+    return PageRequest(f"{reverse('directory')}?q=lefevbre")
 
 
 @page
-def public_directory_with_too_many(browser: Client) -> Ask:
+def public_directory_with_too_many(browser: Client) -> PageRequest:
     listed_people_called("Durand", 101)
-    return Ask(f"{reverse('directory')}?q=durand&page=5")
+    return PageRequest(f"{reverse('directory')}?q=durand&page=5")
 
 
 @page
-def public_directory_with_nobody(browser: Client) -> Ask:
-    return Ask(f"{reverse('directory')}?q=durand")
+def public_directory_with_nobody(browser: Client) -> PageRequest:
+    return PageRequest(f"{reverse('directory')}?q=durand")
 
 
 # Assistance
 
 
 @page
-def assistance_sent(browser: Client) -> Ask:
+def assistance_sent(browser: Client) -> PageRequest:
     browser.post(reverse("assistance"), asked())
-    return Ask(reverse("assistance-sent"))
+    return PageRequest(reverse("assistance-sent"))
 
 
 @page
-def assistance_sent_opened_by_itself(browser: Client) -> Ask:
-    return Ask(reverse("assistance-sent"))
+def assistance_sent_opened_by_itself(browser: Client) -> PageRequest:
+    return PageRequest(reverse("assistance-sent"))
 
 
 # The link and the wizard
 
 
 @page
-def link_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("activation-link", args=["abc"]), status=404)
+def link_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("activation-link", args=["abc"]), status=404)
 
 
 @page
-def link_expired(browser: Client) -> Ask:
+def link_expired(browser: Client) -> PageRequest:
     browser.get(link_to(pending_account(), built_at=timezone.now() - timedelta(days=3)))
-    return Ask(reverse("activation"), status=410)
+    return PageRequest(reverse("activation"), status=410)
 
 
 @page
-def link_used(browser: Client) -> Ask:
+def link_used(browser: Client) -> PageRequest:
     browser.get(link_to(active_account()))
-    return Ask(reverse("activation"), status=410)
+    return PageRequest(reverse("activation"), status=410)
 
 
 @page
-def journey_lost(browser: Client) -> Ask:
-    return Ask(reverse(CHARTER), status=410)
+def journey_lost(browser: Client) -> PageRequest:
+    return PageRequest(reverse(CHARTER), status=410)
 
 
 @page
-def journey_of_somebody_locked(browser: Client) -> Ask:
+def journey_of_somebody_locked(browser: Client) -> PageRequest:
     lock_account(account=standing_before(browser, DIRECTORY), reason=LockReason.PHISHING)
-    return Ask(reverse(DIRECTORY), status=410)
+    return PageRequest(reverse(DIRECTORY), status=410)
 
 
 @page
-def welcome(browser: Client) -> Ask:
+def welcome(browser: Client) -> PageRequest:
     browser.get(link_to(pending_account()))
-    return Ask(reverse("activation"))
+    return PageRequest(reverse("activation"))
 
 
 @page
-def welcome_back(browser: Client) -> Ask:
+def welcome_back(browser: Client) -> PageRequest:
     person = pending_account(category=Category.HOSTED)
     answered_until(person, DIRECTORY)
     browser.get(link_to(person))
-    return Ask(reverse("activation"))
+    return PageRequest(reverse("activation"))
 
 
 @page
-def not_me(browser: Client) -> Ask:
+def not_me(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse("activation-not-me"))
+    return PageRequest(reverse("activation-not-me"))
 
 
 @page
-def not_me_done(browser: Client) -> Ask:
+def not_me_done(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse("activation-not-me"), {})
+    return PageRequest(reverse("activation-not-me"), {})
 
 
 def reminders_link_opened(browser: Client, person: Account, *, days_ago: int = 0) -> None:
@@ -278,203 +278,203 @@ def reminders_link_opened(browser: Client, person: Account, *, days_ago: int = 0
 
 
 @page
-def reminders(browser: Client) -> Ask:
+def reminders(browser: Client) -> PageRequest:
     reminders_link_opened(browser, pending_account())
-    return Ask(reverse("reminders"))
+    return PageRequest(reverse("reminders"))
 
 
 @page
-def reminders_stopped(browser: Client) -> Ask:
-    return Ask(reverse("reminders-stopped"))
+def reminders_stopped(browser: Client) -> PageRequest:
+    return PageRequest(reverse("reminders-stopped"))
 
 
 @page
-def reminders_stopped_before(browser: Client) -> Ask:
+def reminders_stopped_before(browser: Client) -> PageRequest:
     person = pending_account()
     reminders_link_opened(browser, person)
     stop_reminders(account=person)
-    return Ask(reverse("reminders"), status=410)
+    return PageRequest(reverse("reminders"), status=410)
 
 
 @page
-def reminders_link_expired(browser: Client) -> Ask:
+def reminders_link_expired(browser: Client) -> PageRequest:
     reminders_link_opened(browser, pending_account(), days_ago=95)
-    return Ask(reverse("reminders"), status=410)
+    return PageRequest(reverse("reminders"), status=410)
 
 
 @page
-def reminders_link_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("reminders-link", args=["abc"]), status=404)
+def reminders_link_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("reminders-link", args=["abc"]), status=404)
 
 
 @act
-def stop_the_reminders(browser: Client) -> Ask:
+def stop_the_reminders(browser: Client) -> PageRequest:
     reminders_link_opened(browser, pending_account())
-    return Ask(reverse("reminders"), {}, 302)
+    return PageRequest(reverse("reminders"), {}, 302)
 
 
 @page
-def charter(browser: Client) -> Ask:
+def charter(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse(CHARTER))
+    return PageRequest(reverse(CHARTER))
 
 
 @page
-def charter_refused(browser: Client) -> Ask:
+def charter_refused(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse("activation-charter-refused"))
+    return PageRequest(reverse("activation-charter-refused"))
 
 
 @page
-def directory(browser: Client) -> Ask:
+def directory(browser: Client) -> PageRequest:
     standing_before(browser, DIRECTORY)
-    return Ask(reverse(DIRECTORY))
+    return PageRequest(reverse(DIRECTORY))
 
 
 @page
-def directory_again(browser: Client) -> Ask:
+def directory_again(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
-    return Ask(reverse(DIRECTORY))
+    return PageRequest(reverse(DIRECTORY))
 
 
 @page
-def mailbox(browser: Client) -> Ask:
+def mailbox(browser: Client) -> PageRequest:
     standing_before(browser, MAILBOX)
-    return Ask(reverse(MAILBOX))
+    return PageRequest(reverse(MAILBOX))
 
 
 @page
-def verification(browser: Client) -> Ask:
+def verification(browser: Client) -> PageRequest:
     waiting_for_a_click(browser)
-    return Ask(reverse(VERIFICATION))
+    return PageRequest(reverse(VERIFICATION))
 
 
 @page
-def verification_too_early(browser: Client) -> Ask:
+def verification_too_early(browser: Client) -> PageRequest:
     waiting_for_a_click(browser)
     browser.post(reverse("activation-verification-resend"))
-    return Ask(f"{reverse(VERIFICATION)}?verifie")
+    return PageRequest(f"{reverse(VERIFICATION)}?verifie")
 
 
 @page
-def verification_not_delivered(browser: Client) -> Ask:
+def verification_not_delivered(browser: Client) -> PageRequest:
     Message.objects.filter(person=waiting_for_a_click(browser)).update(status=Status.BOUNCED)
-    return Ask(reverse(VERIFICATION))
+    return PageRequest(reverse(VERIFICATION))
 
 
 @page
-def verification_without_a_mail(browser: Client) -> Ask:
+def verification_without_a_mail(browser: Client) -> PageRequest:
     Message.objects.filter(person=waiting_for_a_click(browser)).delete()
-    return Ask(reverse(VERIFICATION))
+    return PageRequest(reverse(VERIFICATION))
 
 
 @page
-def verification_done(browser: Client) -> Ask:
+def verification_done(browser: Client) -> PageRequest:
     person = waiting_for_a_click(browser)
     person.redirection.verified_at = timezone.now()
     person.redirection.save()
-    return Ask(reverse(VERIFICATION))
+    return PageRequest(reverse(VERIFICATION))
 
 
 @page
-def password(browser: Client) -> Ask:
+def password(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
-    return Ask(reverse(PASSWORD))
+    return PageRequest(reverse(PASSWORD))
 
 
 @page
-def password_of_a_student(browser: Client) -> Ask:
+def password_of_a_student(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD, category=Category.STUDENT)
-    return Ask(reverse(PASSWORD))
+    return PageRequest(reverse(PASSWORD))
 
 
 @page
-def password_while_an_address_waits(browser: Client) -> Ask:
+def password_while_an_address_waits(browser: Client) -> PageRequest:
     waiting_for_a_click(browser)
     answer(browser, VERIFICATION)
-    return Ask(reverse(PASSWORD))
+    return PageRequest(reverse(PASSWORD))
 
 
 @page
-def done(browser: Client) -> Ask:
+def done(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
     answer(browser, PASSWORD)
-    return Ask(reverse("activation-done"))
+    return PageRequest(reverse("activation-done"))
 
 
 @page
-def done_for_a_student(browser: Client) -> Ask:
+def done_for_a_student(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD, category=Category.STUDENT)
     answer(browser, PASSWORD)
-    return Ask(reverse("activation-done"))
+    return PageRequest(reverse("activation-done"))
 
 
 # The proof of a forwarding address
 
 
 @page
-def address_to_confirm(browser: Client) -> Ask:
+def address_to_confirm(browser: Client) -> PageRequest:
     browser.get(verification_link(waiting_redirection()))
-    return Ask(reverse("redirection"))
+    return PageRequest(reverse("redirection"))
 
 
 @page
-def address_confirmed(browser: Client) -> Ask:
+def address_confirmed(browser: Client) -> PageRequest:
     browser.get(verification_link(waiting_redirection()))
-    return Ask(reverse("redirection"), {})
+    return PageRequest(reverse("redirection"), {})
 
 
 @page
-def address_confirmed_before(browser: Client) -> Ask:
+def address_confirmed_before(browser: Client) -> PageRequest:
     browser.get(verification_link(waiting_redirection()))
     browser.post(reverse("redirection"))
-    return Ask(reverse("redirection"))
+    return PageRequest(reverse("redirection"))
 
 
 @page
-def address_link_expired(browser: Client) -> Ask:
+def address_link_expired(browser: Client) -> PageRequest:
     browser.get(verification_link(waiting_redirection(), days_ago=3))
-    return Ask(reverse("redirection"), status=410)
+    return PageRequest(reverse("redirection"), status=410)
 
 
 @page
-def address_link_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("redirection-link", args=["abc"]), status=404)
+def address_link_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("redirection-link", args=["abc"]), status=404)
 
 
 # The account
 
 
 @page
-def account(browser: Client) -> Ask:
+def account(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account"))
+    return PageRequest(reverse("account"))
 
 
 @page
-def account_of_a_student(browser: Client) -> Ask:
+def account_of_a_student(browser: Client) -> PageRequest:
     signed_in(browser, category=Category.STUDENT)
-    return Ask(reverse("account"))
+    return PageRequest(reverse("account"))
 
 
 @page
-def account_with_an_address_that_waits(browser: Client) -> Ask:
+def account_with_an_address_that_waits(browser: Client) -> PageRequest:
     choose_redirection(account=signed_in(browser), target=ELSEWHERE, keep_copy=True)
-    return Ask(reverse("account"))
+    return PageRequest(reverse("account"))
 
 
 # The password and the sessions
 
 
 @page
-def forgotten_password(browser: Client) -> Ask:
-    return Ask(reverse("forgotten-password"))
+def forgotten_password(browser: Client) -> PageRequest:
+    return PageRequest(reverse("forgotten-password"))
 
 
 @page
-def forgotten_password_answer(browser: Client) -> Ask:
+def forgotten_password_answer(browser: Client) -> PageRequest:
     browser.post(reverse("forgotten-password"), {"login": "camille.durand"})
-    return Ask(reverse("forgotten-password-answer"))
+    return PageRequest(reverse("forgotten-password-answer"))
 
 
 def reset_link(person: Account, built_at: datetime | None = None) -> str:
@@ -491,95 +491,95 @@ def before_a_new_password(browser: Client) -> Account:
 
 
 @page
-def reactivation(browser: Client) -> Ask:
+def reactivation(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person()))
-    return Ask(reverse("reactivation"))
+    return PageRequest(reverse("reactivation"))
 
 
 @page
-def reactivation_of_a_student(browser: Client) -> Ask:
+def reactivation_of_a_student(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person(category=Category.STUDENT)))
-    return Ask(reverse("reactivation"))
+    return PageRequest(reverse("reactivation"))
 
 
 @page
-def reactivation_expired(browser: Client) -> Ask:
+def reactivation_expired(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person(), timezone.now() - timedelta(days=3)))
-    return Ask(reverse("reactivation"), status=410)
+    return PageRequest(reverse("reactivation"), status=410)
 
 
 @page
-def reactivation_used(browser: Client) -> Ask:
+def reactivation_used(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person()))
     browser.post(reverse("reactivation"), {"password": A_GOOD_PASSWORD})
-    return Ask(reverse("reactivation"), status=410)
+    return PageRequest(reverse("reactivation"), status=410)
 
 
 @page
-def reactivation_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("reactivation-link", args=["abc"]), status=404)
+def reactivation_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("reactivation-link", args=["abc"]), status=404)
 
 
 @page
-def reactivation_done(browser: Client) -> Ask:
-    return Ask(reverse("reactivation-done"))
+def reactivation_done(browser: Client) -> PageRequest:
+    return PageRequest(reverse("reactivation-done"))
 
 
 @page
-def password_reset(browser: Client) -> Ask:
+def password_reset(browser: Client) -> PageRequest:
     before_a_new_password(browser)
-    return Ask(reverse("password-reset"))
+    return PageRequest(reverse("password-reset"))
 
 
 @page
-def password_reset_expired(browser: Client) -> Ask:
+def password_reset_expired(browser: Client) -> PageRequest:
     browser.get(reset_link(active_account(), timezone.now() - timedelta(hours=2)))
-    return Ask(reverse("password-reset"), status=410)
+    return PageRequest(reverse("password-reset"), status=410)
 
 
 @page
-def password_reset_used(browser: Client) -> Ask:
+def password_reset_used(browser: Client) -> PageRequest:
     before_a_new_password(browser)
     browser.post(reverse("password-reset"), {"password": ANOTHER_PASSWORD})
-    return Ask(reverse("password-reset"), status=410)
+    return PageRequest(reverse("password-reset"), status=410)
 
 
 @page
-def password_reset_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("password-reset-link", args=["abc"]), status=404)
+def password_reset_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("password-reset-link", args=["abc"]), status=404)
 
 
 @page
-def password_reset_done(browser: Client) -> Ask:
-    return Ask(reverse("password-reset-done"))
+def password_reset_done(browser: Client) -> PageRequest:
+    return PageRequest(reverse("password-reset-done"))
 
 
 @page
-def account_password(browser: Client) -> Ask:
+def account_password(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-password"))
+    return PageRequest(reverse("account-password"))
 
 
 @page
-def sign_in_after_a_session_that_is_over(browser: Client) -> Ask:
+def sign_in_after_a_session_that_is_over(browser: Client) -> PageRequest:
     signed_in(browser)
     session = browser.session
     session[SEEN_AT] = 0
     session.save()
     browser.get(reverse("account"))
-    return Ask(f"{reverse('login')}?next={reverse('account')}")
+    return PageRequest(f"{reverse('login')}?next={reverse('account')}")
 
 
 @page
-def account_sessions(browser: Client) -> Ask:
+def account_sessions(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-sessions"))
+    return PageRequest(reverse("account-sessions"))
 
 
 @page
-def account_sessions_on_several_devices(browser: Client) -> Ask:
+def account_sessions_on_several_devices(browser: Client) -> PageRequest:
     Client(headers={"User-Agent": "Mozilla/5.0 (Android 14; Mobile) Firefox/140.0"}).force_login(signed_in(browser))
-    return Ask(reverse("account-sessions"))
+    return PageRequest(reverse("account-sessions"))
 
 
 # Forwarding after the activation
@@ -592,68 +592,68 @@ def signed_in_with_a_redirection(browser: Client, target: str = ELSEWHERE) -> Ac
 
 
 @page
-def redirection_not_chosen(browser: Client) -> Ask:
+def redirection_not_chosen(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_in_force(browser: Client) -> Ask:
+def redirection_in_force(browser: Client) -> PageRequest:
     person = signed_in(browser)
     change_redirection(account=person, target=person.recovery_address, keep_copy=False)
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_that_waits(browser: Client) -> Ask:
+def redirection_that_waits(browser: Client) -> PageRequest:
     signed_in_with_a_redirection(browser)
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_whose_link_has_expired(browser: Client) -> Ask:
+def redirection_whose_link_has_expired(browser: Client) -> PageRequest:
     person = signed_in_with_a_redirection(browser)
     Message.objects.filter(person=person).update(deadline=timezone.now() - timedelta(hours=1))
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_not_delivered(browser: Client) -> Ask:
+def redirection_not_delivered(browser: Client) -> PageRequest:
     Message.objects.filter(person=signed_in_with_a_redirection(browser)).update(status=Status.BOUNCED)
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_without_a_mail(browser: Client) -> Ask:
+def redirection_without_a_mail(browser: Client) -> PageRequest:
     Message.objects.filter(person=signed_in_with_a_redirection(browser)).delete()
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_suspended(browser: Client) -> Ask:
+def redirection_suspended(browser: Client) -> PageRequest:
     person = signed_in_with_a_redirection(browser)
     Redirection.objects.filter(account=person).update(target="chez.nous@univ-exemple.fr", verified_at=timezone.now())
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_with_the_password_to_give(browser: Client) -> Ask:
+def redirection_with_the_password_to_give(browser: Client) -> PageRequest:
     browser.force_login(active_account())
-    return Ask(reverse("account-redirection"))
+    return PageRequest(reverse("account-redirection"))
 
 
 @page
-def redirection_to_stop(browser: Client) -> Ask:
+def redirection_to_stop(browser: Client) -> PageRequest:
     signed_in_with_a_redirection(browser)
-    return Ask(reverse("account-redirection-stop"))
+    return PageRequest(reverse("account-redirection-stop"))
 
 
 @page
-def redirection_to_stop_with_the_password_to_give(browser: Client) -> Ask:
+def redirection_to_stop_with_the_password_to_give(browser: Client) -> PageRequest:
     person = active_account()
     change_redirection(account=person, target=person.recovery_address, keep_copy=True)
     browser.force_login(person)
-    return Ask(reverse("account-redirection-stop"))
+    return PageRequest(reverse("account-redirection-stop"))
 
 
 # The charter after the activation
@@ -675,14 +675,14 @@ def publish_another_charter(version: str = "2026-11") -> Charter:
 def signed_in_before_a_new_charter(browser: Client) -> Account:
     person = active_account()
     publish_another_charter(f"2027-{next(charters):02}")
-    let_in(browser, person)
+    log_in(browser, person)
     return person
 
 
 @page
-def charter_due(browser: Client) -> Ask:
+def charter_due(browser: Client) -> PageRequest:
     signed_in_before_a_new_charter(browser)
-    return Ask(reverse("account-charter"))
+    return PageRequest(reverse("account-charter"))
 
 
 def active_without_a_charter() -> Account:
@@ -695,42 +695,42 @@ def active_without_a_charter() -> Account:
 
 
 @page
-def charter_due_for_the_first_time(browser: Client) -> Ask:
+def charter_due_for_the_first_time(browser: Client) -> PageRequest:
     person = active_without_a_charter()
     browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    return Ask(reverse("account-charter"))
+    return PageRequest(reverse("account-charter"))
 
 
 @page
-def charter_not_accepted(browser: Client) -> Ask:
+def charter_not_accepted(browser: Client) -> PageRequest:
     signed_in_before_a_new_charter(browser)
-    return Ask(reverse("account-charter-refused"))
+    return PageRequest(reverse("account-charter-refused"))
 
 
 @page
-def charter_accepted(browser: Client) -> Ask:
+def charter_accepted(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-charter"))
+    return PageRequest(reverse("account-charter"))
 
 
 @page
-def charter_accepted_before(browser: Client) -> Ask:
+def charter_accepted_before(browser: Client) -> PageRequest:
     person = signed_in(browser)
     earlier = Charter.objects.in_force()
     accept_charter(account=person, charter=publish_another_charter(f"2027-{next(charters):02}"))
-    return Ask(reverse("account-charter-version", args=[earlier.version]))
+    return PageRequest(reverse("account-charter-version", args=[earlier.version]))
 
 
 @page
-def choice_about_the_directory(browser: Client) -> Ask:
+def choice_about_the_directory(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-directory"))
+    return PageRequest(reverse("account-directory"))
 
 
 @page
-def choice_about_the_directory_of_somebody_listed(browser: Client) -> Ask:
+def choice_about_the_directory_of_somebody_listed(browser: Client) -> PageRequest:
     record_directory_consent(account=signed_in(browser), listed=True, wording="?")
-    return Ask(reverse("account-directory"))
+    return PageRequest(reverse("account-directory"))
 
 
 # The recovery address, and the way back
@@ -743,519 +743,519 @@ def signed_in_with_an_address_that_waits(browser: Client) -> Account:
 
 
 @page
-def recovery_address(browser: Client) -> Ask:
+def recovery_address(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_missing(browser: Client) -> Ask:
+def recovery_address_missing(browser: Client) -> PageRequest:
     signed_in(browser, recovery_address="")
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_with_the_password_to_give(browser: Client) -> Ask:
+def recovery_address_with_the_password_to_give(browser: Client) -> PageRequest:
     browser.force_login(active_account())
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_that_waits(browser: Client) -> Ask:
+def recovery_address_that_waits(browser: Client) -> PageRequest:
     signed_in_with_an_address_that_waits(browser)
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_whose_link_has_expired(browser: Client) -> Ask:
+def recovery_address_whose_link_has_expired(browser: Client) -> PageRequest:
     person = signed_in_with_an_address_that_waits(browser)
     Message.objects.filter(person=person).update(deadline=timezone.now() - timedelta(hours=1))
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_not_delivered(browser: Client) -> Ask:
+def recovery_address_not_delivered(browser: Client) -> PageRequest:
     Message.objects.filter(person=signed_in_with_an_address_that_waits(browser)).update(status=Status.BOUNCED)
-    return Ask(reverse("account-recovery"))
+    return PageRequest(reverse("account-recovery"))
 
 
 @page
-def recovery_address_to_confirm(browser: Client) -> Ask:
+def recovery_address_to_confirm(browser: Client) -> PageRequest:
     browser.get(link_of(wish(active_account())))
-    return Ask(reverse("recovery-address"))
+    return PageRequest(reverse("recovery-address"))
 
 
 @page
-def recovery_address_confirmed(browser: Client) -> Ask:
+def recovery_address_confirmed(browser: Client) -> PageRequest:
     browser.get(link_of(wish(active_account())))
-    return Ask(reverse("recovery-address"), {})
+    return PageRequest(reverse("recovery-address"), {})
 
 
 @page
-def recovery_address_confirmed_before(browser: Client) -> Ask:
+def recovery_address_confirmed_before(browser: Client) -> PageRequest:
     browser.get(link_of(wish(active_account())))
     browser.post(reverse("recovery-address"))
-    return Ask(reverse("recovery-address"), status=410)
+    return PageRequest(reverse("recovery-address"), status=410)
 
 
 @page
-def recovery_address_link_expired(browser: Client) -> Ask:
+def recovery_address_link_expired(browser: Client) -> PageRequest:
     browser.get(link_of(wish(active_account()), days_ago=3))
-    return Ask(reverse("recovery-address"), status=410)
+    return PageRequest(reverse("recovery-address"), status=410)
 
 
 @page
-def recovery_address_link_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("recovery-address-link", args=["abc"]), status=404)
+def recovery_address_link_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("recovery-address-link", args=["abc"]), status=404)
 
 
 @page
-def change_that_was_not_me(browser: Client) -> Ask:
+def change_that_was_not_me(browser: Client) -> PageRequest:
     browser.get(notice_of(change_to(active_account())))
-    return Ask(reverse("not-me"))
+    return PageRequest(reverse("not-me"))
 
 
 @page
-def change_just_reported(browser: Client) -> Ask:
+def change_just_reported(browser: Client) -> PageRequest:
     report(notice_of(change_to(active_account())), browser)
-    return Ask(reverse("not-me-done"))
+    return PageRequest(reverse("not-me-done"))
 
 
 @page
-def change_reported_before(browser: Client) -> Ask:
+def change_reported_before(browser: Client) -> PageRequest:
     link = notice_of(change_to(active_account()))
     report(link)
     browser.get(link)
-    return Ask(reverse("not-me"), status=410)
+    return PageRequest(reverse("not-me"), status=410)
 
 
 @page
-def notice_expired(browser: Client) -> Ask:
+def notice_expired(browser: Client) -> PageRequest:
     browser.get(notice_of(change_to(active_account()), days_ago=8))
-    return Ask(reverse("not-me"), status=410)
+    return PageRequest(reverse("not-me"), status=410)
 
 
 @page
-def notice_not_valid(browser: Client) -> Ask:
-    return Ask(reverse("not-me-link", args=["abc"]), status=404)
+def notice_not_valid(browser: Client) -> PageRequest:
+    return PageRequest(reverse("not-me-link", args=["abc"]), status=404)
 
 
 # What the portal knows
 
 
 @page
-def history_of_everything(browser: Client) -> Ask:
+def history_of_everything(browser: Client) -> PageRequest:
     person = signed_in(browser)
     change_to(person)
-    return Ask(reverse("account-history"))
+    return PageRequest(reverse("account-history"))
 
 
 @page
-def history_of_mails(browser: Client) -> Ask:
+def history_of_mails(browser: Client) -> PageRequest:
     signed_in_with_an_address_that_waits(browser)
-    return Ask(f"{reverse('account-history')}?sujet=e-mails")
+    return PageRequest(f"{reverse('account-history')}?sujet=e-mails")
 
 
 @page
-def history_of_mails_without_any(browser: Client) -> Ask:
+def history_of_mails_without_any(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(f"{reverse('account-history')}?sujet=e-mails")
+    return PageRequest(f"{reverse('account-history')}?sujet=e-mails")
 
 
 @page
-def history_with_several_pages(browser: Client) -> Ask:
+def history_with_several_pages(browser: Client) -> PageRequest:
     person = signed_in(browser)
     JournalEntry.objects.bulk_create(
         JournalEntry(account=person, actor=person, event=Event.SIGNED_IN, source="web") for _ in range(50)
     )
-    return Ask(f"{reverse('account-history')}?page=2")
+    return PageRequest(f"{reverse('account-history')}?page=2")
 
 
 @page
-def personal_data(browser: Client) -> Ask:
+def personal_data(browser: Client) -> PageRequest:
     signed_in(browser, phone="+33611223344", ine="0123456789A", employer="Laboratoire d’exemple")
-    return Ask(reverse("account-data"))
+    return PageRequest(reverse("account-data"))
 
 
 @page
-def language(browser: Client) -> Ask:
+def language(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-language"))
+    return PageRequest(reverse("account-language"))
 
 
 @page
-def account_without_a_recovery_address(browser: Client) -> Ask:
+def account_without_a_recovery_address(browser: Client) -> PageRequest:
     signed_in(browser, recovery_address="")
-    return Ask(reverse("account"))
+    return PageRequest(reverse("account"))
 
 
 @page
-def account_with_a_recovery_address_that_waits(browser: Client) -> Ask:
+def account_with_a_recovery_address_that_waits(browser: Client) -> PageRequest:
     signed_in_with_an_address_that_waits(browser)
-    return Ask(reverse("account"))
+    return PageRequest(reverse("account"))
 
 
 # Answers that are refused
 
 
 @refusal
-def recovery_address_not_typed(browser: Client) -> Ask:
+def recovery_address_not_typed(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-recovery"), {"address": " "})
+    return PageRequest(reverse("account-recovery"), {"address": " "})
 
 
 @refusal
-def recovery_address_with_a_slip(browser: Client) -> Ask:
+def recovery_address_with_a_slip(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-recovery"), {"address": "camille@gmial.com"})
+    return PageRequest(reverse("account-recovery"), {"address": "camille@gmial.com"})
 
 
 @refusal
-def recovery_address_with_a_wrong_password(browser: Client) -> Ask:
+def recovery_address_with_a_wrong_password(browser: Client) -> PageRequest:
     browser.force_login(active_account())
-    return Ask(reverse("account-recovery"), {"address": "camille@univ-exemple.fr", "current_password": "faux"})
+    return PageRequest(reverse("account-recovery"), {"address": "camille@univ-exemple.fr", "current_password": "faux"})
 
 
 @refusal
-def recovery_address_asked_too_often(browser: Client) -> Ask:
+def recovery_address_asked_too_often(browser: Client) -> PageRequest:
     for _ in range(3):
         wish(active_account())
     signed_in(browser)
-    return Ask(reverse("account-recovery"), {"address": NEW})
+    return PageRequest(reverse("account-recovery"), {"address": NEW})
 
 
 @refusal
-def language_not_chosen(browser: Client) -> Ask:
+def language_not_chosen(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-language"), {"language": "de"})
+    return PageRequest(reverse("account-language"), {"language": "de"})
 
 
 @refusal
-def redirection_without_an_address(browser: Client) -> Ask:
+def redirection_without_an_address(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-redirection"), {"target": " "})
+    return PageRequest(reverse("account-redirection"), {"target": " "})
 
 
 @refusal
-def redirection_with_a_slip(browser: Client) -> Ask:
+def redirection_with_a_slip(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-redirection"), {"target": "camille@gmial.com"})
+    return PageRequest(reverse("account-redirection"), {"target": "camille@gmial.com"})
 
 
 @refusal
-def redirection_with_a_wrong_password(browser: Client) -> Ask:
+def redirection_with_a_wrong_password(browser: Client) -> PageRequest:
     browser.force_login(active_account())
-    return Ask(reverse("account-redirection"), {"target": "univ@univ-exemple.fr", "current_password": "faux"})
+    return PageRequest(reverse("account-redirection"), {"target": "univ@univ-exemple.fr", "current_password": "faux"})
 
 
 @refusal
-def redirection_to_stop_without_the_password(browser: Client) -> Ask:
+def redirection_to_stop_without_the_password(browser: Client) -> PageRequest:
     person = active_account()
     change_redirection(account=person, target=ELSEWHERE, keep_copy=True)
     browser.force_login(person)
-    return Ask(reverse("account-redirection-stop"), {})
+    return PageRequest(reverse("account-redirection-stop"), {})
 
 
 @refusal
-def public_directory_asked_for_one_letter(browser: Client) -> Ask:
-    return Ask(f"{reverse('directory')}?q=d")
+def public_directory_asked_for_one_letter(browser: Client) -> PageRequest:
+    return PageRequest(f"{reverse('directory')}?q=d")
 
 
 @refusal
-def choice_about_the_directory_without_an_answer(browser: Client) -> Ask:
+def choice_about_the_directory_without_an_answer(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-directory"), {})
+    return PageRequest(reverse("account-directory"), {})
 
 
 @refusal
-def sign_in_without_anything(browser: Client) -> Ask:
-    return Ask(reverse("login"), {})
+def sign_in_without_anything(browser: Client) -> PageRequest:
+    return PageRequest(reverse("login"), {})
 
 
 @refusal
-def sign_in_refused(browser: Client) -> Ask:
-    return Ask(reverse("login"), {"login": "quelqu.un", "password": "faux"})
+def sign_in_refused(browser: Client) -> PageRequest:
+    return PageRequest(reverse("login"), {"login": "quelqu.un", "password": "faux"})
 
 
 @refusal
-def sign_in_slowed(browser: Client) -> Ask:
+def sign_in_slowed(browser: Client) -> PageRequest:
     for _ in range(5):
         browser.post(reverse("login"), {"login": "quelqu.un", "password": "faux"})
-    return Ask(reverse("login"), {"login": "quelqu.un", "password": "faux"}, 429)
+    return PageRequest(reverse("login"), {"login": "quelqu.un", "password": "faux"}, 429)
 
 
 @refusal
-def assistance_without_anything(browser: Client) -> Ask:
-    return Ask(reverse("assistance"), {})
+def assistance_without_anything(browser: Client) -> PageRequest:
+    return PageRequest(reverse("assistance"), {})
 
 
 @refusal
-def assistance_all_wrong(browser: Client) -> Ask:
-    return Ask(reverse("assistance"), ALL_WRONG)
+def assistance_all_wrong(browser: Client) -> PageRequest:
+    return PageRequest(reverse("assistance"), ALL_WRONG)
 
 
 @refusal
-def assistance_of_a_student_without_a_number(browser: Client) -> Ask:
-    return Ask(reverse("assistance"), asked(profile="student", ine=""))
+def assistance_of_a_student_without_a_number(browser: Client) -> PageRequest:
+    return PageRequest(reverse("assistance"), asked(profile="student", ine=""))
 
 
 @refusal
-def assistance_asked_for_too_often(browser: Client) -> Ask:
+def assistance_asked_for_too_often(browser: Client) -> PageRequest:
     asked_too_often()
-    return Ask(reverse("assistance"), asked(), 429)
+    return PageRequest(reverse("assistance"), asked(), 429)
 
 
 @refusal
-def forgotten_password_refused(browser: Client) -> Ask:
-    return Ask(reverse("forgotten-password"), {"login": "a b c"})
+def forgotten_password_refused(browser: Client) -> PageRequest:
+    return PageRequest(reverse("forgotten-password"), {"login": "a b c"})
 
 
 @refusal
-def reactivation_refused(browser: Client) -> Ask:
+def reactivation_refused(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person()))
-    return Ask(reverse("reactivation"), {"password": "court"})
+    return PageRequest(reverse("reactivation"), {"password": "court"})
 
 
 @refusal
-def password_reset_refused(browser: Client) -> Ask:
+def password_reset_refused(browser: Client) -> PageRequest:
     before_a_new_password(browser)
-    return Ask(reverse("password-reset"), {"password": "court", "password2": "autre"})
+    return PageRequest(reverse("password-reset"), {"password": "court", "password2": "autre"})
 
 
 @refusal
-def account_password_with_a_wrong_one(browser: Client) -> Ask:
+def account_password_with_a_wrong_one(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-password"), {"current_password": "faux", "password": ANOTHER_PASSWORD})
+    return PageRequest(reverse("account-password"), {"current_password": "faux", "password": ANOTHER_PASSWORD})
 
 
 @refusal
-def account_password_without_anything(browser: Client) -> Ask:
+def account_password_without_anything(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-password"), {})
+    return PageRequest(reverse("account-password"), {})
 
 
 @refusal
-def account_password_that_is_the_same(browser: Client) -> Ask:
+def account_password_that_is_the_same(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": A_GOOD_PASSWORD})
+    return PageRequest(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": A_GOOD_PASSWORD})
 
 
 @refusal
-def account_password_after_too_many_tries(browser: Client) -> Ask:
+def account_password_after_too_many_tries(browser: Client) -> PageRequest:
     signed_in(browser)
     wrong = {"current_password": "faux", "password": ANOTHER_PASSWORD}
     for _ in range(5):
         browser.post(reverse("account-password"), wrong)
-    return Ask(reverse("account-password"), wrong, 429)
+    return PageRequest(reverse("account-password"), wrong, 429)
 
 
 @refusal
-def first_connection_refused(browser: Client) -> Ask:
-    return Ask(reverse("first-connection"), {"login": "a b c"})
+def first_connection_refused(browser: Client) -> PageRequest:
+    return PageRequest(reverse("first-connection"), {"login": "a b c"})
 
 
 @refusal
-def charter_not_ticked(browser: Client) -> Ask:
+def charter_not_ticked(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse(CHARTER), {"version": charter_answer()["version"]})
+    return PageRequest(reverse(CHARTER), {"version": charter_answer()["version"]})
 
 
 @refusal
-def charter_changed(browser: Client) -> Ask:
+def charter_changed(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse(CHARTER), {"version": "ancienne", "accepted": "on"})
+    return PageRequest(reverse(CHARTER), {"version": "ancienne", "accepted": "on"})
 
 
 @refusal
-def directory_without_an_answer(browser: Client) -> Ask:
+def directory_without_an_answer(browser: Client) -> PageRequest:
     standing_before(browser, DIRECTORY)
-    return Ask(reverse(DIRECTORY), {})
+    return PageRequest(reverse(DIRECTORY), {})
 
 
 @refusal
-def mailbox_without_an_address(browser: Client) -> Ask:
+def mailbox_without_an_address(browser: Client) -> PageRequest:
     standing_before(browser, MAILBOX)
-    return Ask(reverse(MAILBOX), forward_to(""))
+    return PageRequest(reverse(MAILBOX), forward_to(""))
 
 
 @refusal
-def mailbox_with_a_slip(browser: Client) -> Ask:
+def mailbox_with_a_slip(browser: Client) -> PageRequest:
     standing_before(browser, MAILBOX)
-    return Ask(reverse(MAILBOX), forward_to("camille@gmial.com"))
+    return PageRequest(reverse(MAILBOX), forward_to("camille@gmial.com"))
 
 
 @refusal
-def mailbox_with_an_own_address(browser: Client) -> Ask:
+def mailbox_with_an_own_address(browser: Client) -> PageRequest:
     standing_before(browser, MAILBOX)
-    return Ask(reverse(MAILBOX), forward_to("camille@univ-exemple.fr"))
+    return PageRequest(reverse(MAILBOX), forward_to("camille@univ-exemple.fr"))
 
 
 @refusal
-def password_refused(browser: Client) -> Ask:
+def password_refused(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
-    return Ask(reverse(PASSWORD), {"password": "court"})
+    return PageRequest(reverse(PASSWORD), {"password": "court"})
 
 
 @refusal
-def passwords_that_differ(browser: Client) -> Ask:
+def passwords_that_differ(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
-    return Ask(reverse(PASSWORD), {"password": A_GOOD_PASSWORD, "password2": "autre"})
+    return PageRequest(reverse(PASSWORD), {"password": A_GOOD_PASSWORD, "password2": "autre"})
 
 
 @refusal
-def new_charter_not_ticked(browser: Client) -> Ask:
+def new_charter_not_ticked(browser: Client) -> PageRequest:
     signed_in_before_a_new_charter(browser)
-    return Ask(reverse("account-charter"), {"version": charter_answer()["version"]})
+    return PageRequest(reverse("account-charter"), {"version": charter_answer()["version"]})
 
 
 # Answers that are recorded
 
 
 @act
-def change_the_recovery_address(browser: Client) -> Ask:
+def change_the_recovery_address(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-recovery"), {"address": NEW}, 302)
+    return PageRequest(reverse("account-recovery"), {"address": NEW}, 302)
 
 
 @act
-def ask_again_for_the_recovery_mail(browser: Client) -> Ask:
+def ask_again_for_the_recovery_mail(browser: Client) -> PageRequest:
     Message.objects.filter(person=signed_in_with_an_address_that_waits(browser)).delete()
-    return Ask(reverse("account-recovery-resend"), {}, 302)
+    return PageRequest(reverse("account-recovery-resend"), {}, 302)
 
 
 @act
-def keep_the_recovery_address(browser: Client) -> Ask:
+def keep_the_recovery_address(browser: Client) -> PageRequest:
     signed_in_with_an_address_that_waits(browser)
-    return Ask(reverse("account-recovery-cancel"), {}, 302)
+    return PageRequest(reverse("account-recovery-cancel"), {}, 302)
 
 
 @act
-def report_a_change(browser: Client) -> Ask:
+def report_a_change(browser: Client) -> PageRequest:
     browser.get(notice_of(change_to(active_account())))
-    return Ask(reverse("not-me"), {}, 302)
+    return PageRequest(reverse("not-me"), {}, 302)
 
 
 @act
-def choose_a_language(browser: Client) -> Ask:
+def choose_a_language(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-language"), {"language": "en"}, 302)
+    return PageRequest(reverse("account-language"), {"language": "en"}, 302)
 
 
 @act
-def take_a_copy_of_the_data(browser: Client) -> Ask:
+def take_a_copy_of_the_data(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-data-copy"), {}, 200)
+    return PageRequest(reverse("account-data-copy"), {}, 200)
 
 
 @act
-def change_the_redirection(browser: Client) -> Ask:
+def change_the_redirection(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("account-redirection"), {"target": ELSEWHERE, "keep_copy": "on"}, 302)
+    return PageRequest(reverse("account-redirection"), {"target": ELSEWHERE, "keep_copy": "on"}, 302)
 
 
 @act
-def stop_the_redirection(browser: Client) -> Ask:
+def stop_the_redirection(browser: Client) -> PageRequest:
     signed_in_with_a_redirection(browser)
-    return Ask(reverse("account-redirection-stop"), {}, 302)
+    return PageRequest(reverse("account-redirection-stop"), {}, 302)
 
 
 @act
-def leave_the_directory(browser: Client) -> Ask:
+def leave_the_directory(browser: Client) -> PageRequest:
     record_directory_consent(account=signed_in(browser), listed=True, wording="?")
-    return Ask(reverse("account-directory"), {"listed": "no", "understood": "on"}, 302)
+    return PageRequest(reverse("account-directory"), {"listed": "no", "understood": "on"}, 302)
 
 
 @act
-def ask_for_assistance(browser: Client) -> Ask:
-    return Ask(reverse("assistance"), asked(), 302)
+def ask_for_assistance(browser: Client) -> PageRequest:
+    return PageRequest(reverse("assistance"), asked(), 302)
 
 
 @act
-def ask_for_a_link(browser: Client) -> Ask:
-    return Ask(reverse("first-connection"), {"login": "quelqu.un"}, 302)
+def ask_for_a_link(browser: Client) -> PageRequest:
+    return PageRequest(reverse("first-connection"), {"login": "quelqu.un"}, 302)
 
 
 @act
-def begin_the_activation(browser: Client) -> Ask:
+def begin_the_activation(browser: Client) -> PageRequest:
     browser.get(link_to(pending_account()))
-    return Ask(reverse("activation"), {}, 302)
+    return PageRequest(reverse("activation"), {}, 302)
 
 
 @act
-def accept_the_charter(browser: Client) -> Ask:
+def accept_the_charter(browser: Client) -> PageRequest:
     standing_before(browser, CHARTER)
-    return Ask(reverse(CHARTER), charter_answer(), 302)
+    return PageRequest(reverse(CHARTER), charter_answer(), 302)
 
 
 @act
-def answer_about_the_directory(browser: Client) -> Ask:
+def answer_about_the_directory(browser: Client) -> PageRequest:
     standing_before(browser, DIRECTORY)
-    return Ask(reverse(DIRECTORY), good_answer(DIRECTORY), 302)
+    return PageRequest(reverse(DIRECTORY), good_answer(DIRECTORY), 302)
 
 
 @act
-def forward_the_mail(browser: Client) -> Ask:
+def forward_the_mail(browser: Client) -> PageRequest:
     standing_before(browser, MAILBOX)
-    return Ask(reverse(MAILBOX), forward_to(ELSEWHERE), 302)
+    return PageRequest(reverse(MAILBOX), forward_to(ELSEWHERE), 302)
 
 
 @act
-def go_on_without_waiting(browser: Client) -> Ask:
+def go_on_without_waiting(browser: Client) -> PageRequest:
     waiting_for_a_click(browser)
-    return Ask(reverse(VERIFICATION), {}, 302)
+    return PageRequest(reverse(VERIFICATION), {}, 302)
 
 
 @act
-def activate(browser: Client) -> Ask:
+def activate(browser: Client) -> PageRequest:
     standing_before(browser, PASSWORD)
-    return Ask(reverse(PASSWORD), good_answer(PASSWORD), 302)
+    return PageRequest(reverse(PASSWORD), good_answer(PASSWORD), 302)
 
 
 @act
-def accept_the_new_charter(browser: Client) -> Ask:
+def accept_the_new_charter(browser: Client) -> PageRequest:
     signed_in_before_a_new_charter(browser)
-    return Ask(reverse("account-charter"), charter_answer(), 302)
+    return PageRequest(reverse("account-charter"), charter_answer(), 302)
 
 
 @act
-def reactivate(browser: Client) -> Ask:
+def reactivate(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person()))
-    return Ask(reverse("reactivation"), {"password": A_GOOD_PASSWORD}, 302)
+    return PageRequest(reverse("reactivation"), {"password": A_GOOD_PASSWORD}, 302)
 
 
 @act
-def ask_for_another_reactivation_link(browser: Client) -> Ask:
+def ask_for_another_reactivation_link(browser: Client) -> PageRequest:
     browser.get(reactivation_path(released_person(), timezone.now() - timedelta(days=3)))
-    return Ask(reverse("reactivation-new-link"), {}, 302)
+    return PageRequest(reverse("reactivation-new-link"), {}, 302)
 
 
 @act
-def sign_in(browser: Client) -> Ask:
-    return Ask(reverse("login"), {"login": active_account().login, "password": A_GOOD_PASSWORD}, 302)
+def sign_in(browser: Client) -> PageRequest:
+    return PageRequest(reverse("login"), {"login": active_account().login, "password": A_GOOD_PASSWORD}, 302)
 
 
 @act
-def ask_for_a_reset(browser: Client) -> Ask:
-    return Ask(reverse("forgotten-password"), {"login": "quelqu.un"}, 302)
+def ask_for_a_reset(browser: Client) -> PageRequest:
+    return PageRequest(reverse("forgotten-password"), {"login": "quelqu.un"}, 302)
 
 
 @act
-def ask_for_another_reset(browser: Client) -> Ask:
+def ask_for_another_reset(browser: Client) -> PageRequest:
     browser.get(reset_link(active_account(), timezone.now() - timedelta(hours=2)))
-    return Ask(reverse("password-reset-new-link"), {}, 302)
+    return PageRequest(reverse("password-reset-new-link"), {}, 302)
 
 
 @act
-def reset_the_password(browser: Client) -> Ask:
+def reset_the_password(browser: Client) -> PageRequest:
     before_a_new_password(browser)
-    return Ask(reverse("password-reset"), {"password": ANOTHER_PASSWORD}, 302)
+    return PageRequest(reverse("password-reset"), {"password": ANOTHER_PASSWORD}, 302)
 
 
 @act
-def change_the_password(browser: Client) -> Ask:
+def change_the_password(browser: Client) -> PageRequest:
     signed_in(browser)
     typed = {"current_password": A_GOOD_PASSWORD, "password": ANOTHER_PASSWORD}
-    return Ask(reverse("account-password"), typed, 302)
+    return PageRequest(reverse("account-password"), typed, 302)
 
 
 def signed_in_on_two_devices(browser: Client) -> Session:
@@ -1267,23 +1267,23 @@ def signed_in_on_two_devices(browser: Client) -> Session:
 
 
 @act
-def end_a_session(browser: Client) -> Ask:
-    return Ask(reverse("account-session-end", args=[signed_in_on_two_devices(browser).handle]), {}, 302)
+def end_a_session(browser: Client) -> PageRequest:
+    return PageRequest(reverse("account-session-end", args=[signed_in_on_two_devices(browser).handle]), {}, 302)
 
 
 @act
-def end_the_other_sessions(browser: Client) -> Ask:
+def end_the_other_sessions(browser: Client) -> PageRequest:
     signed_in_on_two_devices(browser)
-    return Ask(reverse("account-sessions-end-others"), {}, 302)
+    return PageRequest(reverse("account-sessions-end-others"), {}, 302)
 
 
 @act
-def end_all_sessions(browser: Client) -> Ask:
+def end_all_sessions(browser: Client) -> PageRequest:
     signed_in_on_two_devices(browser)
-    return Ask(reverse("account-sessions-end-all"), {}, 302)
+    return PageRequest(reverse("account-sessions-end-all"), {}, 302)
 
 
 @act
-def sign_out(browser: Client) -> Ask:
+def sign_out(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask(reverse("logout"), {}, 302)
+    return PageRequest(reverse("logout"), {}, 302)

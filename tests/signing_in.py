@@ -1,9 +1,11 @@
-"""Browsers in which somebody has signed in. Thousands of tests need one, so the session is written as the sign-in page
-would leave it; `tests/accounts/auth/test_login.py` holds the two equal."""
+"""Signed-in test clients. Thousands of tests need one, so `log_in` writes the session that the login page would write;
+`tests/accounts/auth/test_login.py` compares the two."""
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.http import HttpResponse
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -17,15 +19,15 @@ from activation.models import Charter
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.services import record_event
+from tests.factories import A_GOOD_PASSWORD
 
-#: Seconds for which an application shows one code.
-STEP = 30
+TOTP_STEP_SECONDS = 30
 #: What the portal sees of Django's test client.
 FROM_A_BROWSER = RequestContext("web", "127.0.0.1", "", "0" * 32)
 
 
-def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None = None) -> Client:
-    """The person has just given the right password in this browser, and a code of their application if there is one."""
+def log_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None = None) -> Client:
+    """Write the session of a person who has just given their password, and a code of `second_factor` if there is one."""
     now = int(timezone.now().timestamp())
     session = SessionStore()
     session.update(
@@ -53,6 +55,15 @@ def let_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
 
 
 def application_whose_code_was_given(account: Account) -> TOTPDevice:
-    """The agent's application, after its present code has been spent."""
+    """A TOTP device whose current code has been used."""
     now = timezone.now().timestamp()
-    return TOTPDevice.objects.create(user=account, name="application", last_t=int(now // STEP))
+    return TOTPDevice.objects.create(user=account, name="application", last_t=int(now // TOTP_STEP_SECONDS))
+
+
+def submit_login(browser: Client, account: Account, password: str = A_GOOD_PASSWORD, **fields: str) -> HttpResponse:
+    """Post the form of the login page."""
+    return browser.post(reverse("login"), {"login": account.login, "password": password, **fields})
+
+
+def is_signed_in(browser: Client) -> bool:
+    return browser.get(reverse("account")).status_code == 200

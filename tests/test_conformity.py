@@ -140,7 +140,9 @@ class TestFields:
         wrong, compared = [], 0
         for name in ALL:
             html = seen(name, "fr").html
-            marks = dict(re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\s*\((obligatoire|facultatif)\)', html))
+            marks = dict(
+                re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\s*\((obligatoire|facultatif)\)', html)
+            )
             for field in Controls(html).fields:
                 mark = marks.get(str(field.get("id")))
                 compared += bool(mark)

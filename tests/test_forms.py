@@ -70,7 +70,7 @@ class NewPasswordForm(forms.Form):
 
 
 @pytest.fixture(autouse=True)
-def in_french():
+def activate_french():
     with translation.override("fr"):
         yield
 

@@ -25,7 +25,7 @@ from accounts.recovery.corrections import approve_replacement, correct_at_once, 
 from activation.links import activation_link
 from activation.reminders.services import send_reminders
 from agents.roles import Role
-from agents.second_factor.services import begin_enrolment, finish_enrolment, give_enrolment_code
+from agents.second_factor.services import confirm_device, issue_enrolment_code, start_enrolment
 from agents.staff.services import grant_role
 from assistance.services import create_request
 from core.templatetags.dates import datetime_long
@@ -191,8 +191,8 @@ def account_closing(**facts) -> Message:
 def second_factor_changed(**facts) -> Message:
     """For an agent who has a new application; its twin to the mailbox says the same."""
     agent = an_agent(**facts)
-    device = begin_enrolment(account=agent, typed=give_enrolment_code(account=agent))
-    finish_enrolment(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
+    device = start_enrolment(account=agent, typed=issue_enrolment_code(account=agent))
+    confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
     return only_the_notice(Kind.SECOND_FACTOR_CHANGED)
 
 
@@ -348,12 +348,12 @@ def mail_goes_through_smtp(settings) -> None:
 
 
 @pytest.fixture
-def arrived(postman) -> Callable[..., EmailMessage]:
+def arrived(mail_delivery) -> Callable[..., EmailMessage]:
     """Brings about the situation of a kind and reads the mail it makes."""
 
     def receive(kind: Kind, **facts) -> EmailMessage:
         SITUATIONS[kind](**{**PRIVATE, **facts})
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert len(mails) == 1, Message.objects.values("kind", "status", "answer")
         return mails[0]
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from tests.memory import forget_limits
+from tests.memory import clear_redis
 from tests.pages import ACTS, PAGES, REFUSALS
 
 # In one process, which makes each page once a language.
@@ -53,7 +53,7 @@ def language(request) -> str:
 @cache
 def seen(name: str, language: str) -> Seen:
     """The page, made as if nobody had made another before; a variable that its view does not give shows."""
-    forget_limits()
+    clear_redis()
     with translation.override(language), transaction.atomic():
         page = made(name)
         transaction.set_rollback(True)

@@ -63,25 +63,25 @@ def test_notices_go_to_both_addresses_once_some_weeks_before():
     assert Message.objects.count() == 4
 
 
-def test_a_notice_is_cancelled_when_hr_moves_the_day(postman):
+def test_a_notice_is_cancelled_when_hr_moves_the_day(mail_delivery):
     for days in (None, 90):
         account = leaves_in(20)
         send_closing_notices()
         move_end_date(account, days)
-        assert postman.deliver() == []
+        assert mail_delivery.deliver() == []
         assert len(notices(account, status=Status.CANCELLED)) == 2
 
 
-def test_another_day_gets_another_notice(postman):
+def test_another_day_gets_another_notice(mail_delivery):
     account = leaves_in(20)
     send_closing_notices()
-    postman.deliver()
+    mail_delivery.deliver()
     move_end_date(account, 25)
 
     assert send_closing_notices() == 1
 
     day = (TODAY + timedelta(days=25)).day
-    assert f"{day}\N{NO-BREAK SPACE}décembre 2026" in text_of(postman.last_mail())
+    assert f"{day}\N{NO-BREAK SPACE}décembre 2026" in text_of(mail_delivery.last_mail())
 
 
 def test_only_active_accounts_are_notified_where_they_can_be_mailed():

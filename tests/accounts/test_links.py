@@ -229,7 +229,7 @@ class TestSecret:
         assert len(url.removeprefix(portal.PORTAL_URL)) <= 150
         assert len(url) <= 200
 
-    def test_the_secret_is_stored_nowhere(self, postman, django_capture_on_commit_callbacks, caplog):
+    def test_the_secret_is_stored_nowhere(self, mail_delivery, django_capture_on_commit_callbacks, caplog):
         """TOK-01: not in a table, not in Redis, not in a log; before the mail, after it, once its link was opened."""
         broker_starts_afresh()
         person = pending_account()
@@ -239,16 +239,16 @@ class TestSecret:
         assert task_arguments(), "the broker has been told"
         assert all(isinstance(argument, int) for argument in task_arguments())
         with django_capture_on_commit_callbacks(execute=True):
-            link = postman.last_link()
+            link = mail_delivery.last_link()
         [token] = re.findall(r"[\w-]{97}", link)
         assert_nowhere(token, caplog.text)
         Client().get(link, follow=True)
         assert_nowhere(token, caplog.text)
 
-    def test_the_secret_of_a_redirection_is_stored_nowhere(self, postman, caplog):
+    def test_the_secret_of_a_redirection_is_stored_nowhere(self, mail_delivery, caplog):
         """TOK-01"""
         person_with_redirection()
-        link = postman.last_link()
+        link = mail_delivery.last_link()
         [token] = re.findall(r"[\w-]{97}", link)
         page = Client().get(link, follow=True)
         assert page.status_code == 200
@@ -435,14 +435,14 @@ class TestKeys:
         assert activation_link.open(token)
         assert token_for(activation_link.open(token).account) != token
 
-    def test_a_new_key_alone_refuses_them_and_closes_the_sessions(self, settings, visitor):
+    def test_a_new_key_alone_refuses_them_and_closes_the_sessions(self, settings, client):
         """TOK-12: no 5xx either."""
         token = token_for(pending_account())
-        visitor.force_login(active_account())
-        assert visitor.get(reverse("account")).status_code == 200
+        client.force_login(active_account())
+        assert client.get(reverse("account")).status_code == 200
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 60, []
         assert Client().get(path_of(activation_link, token)).status_code == 404
-        assert visitor.get(reverse("account")).status_code == 302
+        assert client.get(reverse("account")).status_code == 302
 
 
 def hostile_tokens(valid: str) -> Iterator[str]:

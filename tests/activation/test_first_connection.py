@@ -116,13 +116,13 @@ def test_nobody_can_tell_who_has_an_account():
 
 
 @pytest.mark.parametrize("make", EVERYBODY)
-def test_the_same_work_is_done_for_everybody(visitor, make):
+def test_the_same_work_is_done_for_everybody(client, make):
     """ENU-03: as many queries, one row; whether the person exists is the worker's business."""
     person = make()
     with CaptureQueriesContext(
         connection,
     ) as of_this_person:
-        visitor.post(reverse(PAGE), {"login": person.login})
+        client.post(reverse(PAGE), {"login": person.login})
     with CaptureQueriesContext(connection) as of_nobody:
         Client().post(reverse(PAGE), {"login": "personne.du.tout@univ-exemple.fr"})
 
@@ -133,12 +133,12 @@ def test_the_same_work_is_done_for_everybody(visitor, make):
 
 
 @pytest.mark.parametrize("make", EVERYBODY)
-def test_who_gets_which_mail(visitor, postman, make):
+def test_who_gets_which_mail(client, mail_delivery, make):
     """Design §6, HLP-02: to the address on file; a link only to whoever is waiting to be activated."""
     person = make()
 
-    visitor.post(reverse(PAGE), {"login": person.login})
-    mails = postman.deliver()
+    client.post(reverse(PAGE), {"login": person.login})
+    mails = mail_delivery.deliver()
 
     assert [message.kind for message in Message.objects.filter(person_id=person.pk)] == (
         [MAILED[make]] if make in MAILED else []
@@ -151,16 +151,16 @@ def test_who_gets_which_mail(visitor, postman, make):
 @pytest.mark.parametrize(
     "typed", ["camille.essai", "CAMILLE.ESSAI", "Camille.Essai@Univ-Exemple.FR", "  camille.essai@univ-exemple.fr "]
 )
-def test_the_login_may_be_typed_as_people_type(visitor, postman, typed):
+def test_the_login_may_be_typed_as_people_type(client, mail_delivery, typed):
     person = pending_account(given_name="Camille", family_name="Essai")
 
-    visitor.post(reverse(PAGE), {"login": typed})
+    client.post(reverse(PAGE), {"login": typed})
 
-    assert postman.last_mail()["To"] == person.recovery_address
-    assert visitor.get(link_in(postman.last_mail()), follow=True).status_code == 200
+    assert mail_delivery.last_mail()["To"] == person.recovery_address
+    assert client.get(link_in(mail_delivery.last_mail()), follow=True).status_code == 200
 
 
-def test_twenty_requests_get_twenty_equal_pages_and_three_mails(postman):
+def test_twenty_requests_get_twenty_equal_pages_and_three_mails(mail_delivery):
     """ENU-05: silently; every spelling shares the count, and the last link still works."""
     person = pending_account(given_name="Jean", family_name="Essai")
     spellings = ["jean.essai", "JEAN.ESSAI", "jean.essai@univ-exemple.fr", " Jean.Essai@UNIV-EXEMPLE.FR "]
@@ -171,34 +171,34 @@ def test_twenty_requests_get_twenty_equal_pages_and_three_mails(postman):
         browser = Client()
         browser.post(reverse(PAGE), {"login": typed})
         answers.add(normalised_answer(browser.get(reverse(ANSWER)), "jean.essai@univ-exemple.fr"))
-        postman.deliver()
+        mail_delivery.deliver()
 
     assert len(answers) == 1
-    assert len(postman.deliver()) == 3
+    assert len(mail_delivery.deliver()) == 3
     assert LinkRequest.objects.waiting().count() == 0
     assert person.journal.filter(event=Event.LINK_REQUESTED).count() == 3
-    assert Client().get(postman.last_link(), follow=True).status_code == 200
+    assert Client().get(mail_delivery.last_link(), follow=True).status_code == 200
 
 
-def test_the_count_starts_again_after_an_hour(visitor, postman, time_machine):
+def test_the_count_starts_again_after_an_hour(client, mail_delivery, time_machine):
     """ENU-05."""
     person = pending_account()
     start = timezone.now()
     for minutes, mails in [(0, 1), (1, 2), (2, 3), (3, 3), (59, 3), (60.1, 4)]:
         time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
-        visitor.post(reverse(PAGE), {"login": person.login})
-        assert len(postman.deliver()) == mails, minutes
+        client.post(reverse(PAGE), {"login": person.login})
+        assert len(mail_delivery.deliver()) == mails, minutes
 
 
-def test_too_many_requests_of_one_client_get_a_useful_page(visitor, monkeypatch):
+def test_too_many_requests_of_one_client_get_a_useful_page(client, monkeypatch):
     """ENU-06: known and unknown count alike; the limit is the client's alone."""
     monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-link-requests", "5/hour"))
     person = pending_account()
 
     for number in range(5):
         login = person.login if number % 2 else f"inconnu{number}"
-        assert visitor.post(reverse(PAGE), {"login": login}).status_code == 302
-    slowed = visitor.post(reverse(PAGE), {"login": person.login})
+        assert client.post(reverse(PAGE), {"login": login}).status_code == 302
+    slowed = client.post(reverse(PAGE), {"login": person.login})
     elsewhere = Client(REMOTE_ADDR="198.51.100.9").post(reverse(PAGE), {"login": person.login})
 
     assert slowed.status_code == 429
@@ -220,12 +220,12 @@ def test_all_clients_together_are_limited_too(monkeypatch):
     assert answers == [302, 302, 302, 429]
 
 
-def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkeypatch):
+def test_a_header_made_up_by_the_client_does_not_reset_its_count(client, monkeypatch):
     """ENU-06: no trusted proxy, no X-Forwarded-For."""
     monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-by-address", "2/hour"))
 
     answers = [
-        visitor.post(
+        client.post(
             reverse(PAGE), {"login": "quelqu.un"}, headers={"X-Forwarded-For": f"203.0.113.{number}"}
         ).status_code
         for number in range(3)
@@ -234,7 +234,7 @@ def test_a_header_made_up_by_the_client_does_not_reset_its_count(visitor, monkey
     assert answers == [302, 302, 429]
 
 
-def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(postman):
+def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(mail_delivery):
     """ENU-08: a trap that assistive technology and keyboards never meet."""
     person = pending_account()
     page = Client().get(reverse(PAGE)).content.decode()
@@ -243,19 +243,19 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(post
     assert asked_by_a_stranger(person.login, website="https://robot.example") == asked_by_a_stranger(
         "inconnu@univ-exemple.fr"
     )
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
     assert 'aria-hidden="true"' in trap
     assert 'tabindex="-1"' in trap
     assert 'autocomplete="off"' in trap
 
 
-def test_the_address_pack_on_the_field(visitor, postman):
+def test_the_address_pack_on_the_field(client, mail_delivery):
     """F1, EML-03: mails go to the address on file."""
     person = pending_account(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
     for value, _wanted in EMAIL:
-        assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
+        assert client.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
-    assert {mail["To"] for mail in postman.deliver()} == {person.recovery_address}
+    assert {mail["To"] for mail in mail_delivery.deliver()} == {person.recovery_address}
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -280,35 +280,35 @@ def test_the_request_notes_from_where_it_came_and_holds_no_secret():
     assert request.answered_at is None
 
 
-def test_a_request_is_answered_once(visitor, postman):
+def test_a_request_is_answered_once(client, mail_delivery):
     """AVL-05."""
     person = pending_account()
-    visitor.post(reverse(PAGE), {"login": person.login})
+    client.post(reverse(PAGE), {"login": person.login})
 
-    postman.deliver()
-    postman.deliver()
+    mail_delivery.deliver()
+    mail_delivery.deliver()
 
     assert Message.objects.filter(person=person).count() == 1
 
 
-def test_the_answer_page_opened_by_itself_says_the_same_without_a_name(visitor):
-    page = visitor.get(reverse(ANSWER)).content.decode()
+def test_the_answer_page_opened_by_itself_says_the_same_without_a_name(client):
+    page = client.get(reverse(ANSWER)).content.decode()
 
     assert "Si un compte correspond à votre demande" in page
 
 
-def test_the_answer_comes_in_the_language_of_the_account(visitor, postman):
+def test_the_answer_comes_in_the_language_of_the_account(client, mail_delivery):
     pending_account(given_name="Ada", family_name="Byron", language="en")
 
-    visitor.post(reverse(PAGE), {"login": "ada.byron"})
+    client.post(reverse(PAGE), {"login": "ada.byron"})
 
-    assert postman.last_mail()["Content-Language"] == "en"
+    assert mail_delivery.last_mail()["Content-Language"] == "en"
 
 
-def test_a_lost_broker_loses_no_request(visitor):
+def test_a_lost_broker_loses_no_request(client):
     """AVL-01: what the worker was not woken for is found by the sweep."""
     person = pending_account()
-    visitor.post(reverse(PAGE), {"login": person.login})
+    client.post(reverse(PAGE), {"login": person.login})
     LinkRequest.objects.update(requested_at=timezone.now() - timedelta(minutes=1))
 
     answer_waiting_requests()

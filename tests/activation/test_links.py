@@ -60,25 +60,25 @@ def charter_of_all_times() -> None:
 
 
 @pytest.mark.usefixtures("charter_of_all_times")
-def test_a_journey_begun_before_the_deadline_may_be_finished_after_it(visitor, time_machine):
+def test_a_journey_begun_before_the_deadline_may_be_finished_after_it(client, time_machine):
     """TOK-03: within the limit of the visit."""
     issued = datetime(2026, 6, 10, 12, 0, tzinfo=PARIS)
     person = pending_account()
     time_machine.move_to(issued + timedelta(days=1, hours=11, minutes=50), tick=False)
     deadline = activation_link.deadline(issued)
-    visitor.get(reverse("activation-link", args=[activation_link.token(person, deadline)]))
-    visitor.post(reverse("activation"))
+    client.get(reverse("activation-link", args=[activation_link.token(person, deadline)]))
+    client.post(reverse("activation"))
 
     time_machine.move_to(deadline + timedelta(minutes=5), tick=False)
     for step in ("activation-charter", "activation-directory", "activation-mailbox", PASSWORD):
-        answer(visitor, step)
+        answer(client, step)
 
     person.refresh_from_db()
     assert person.is_active
     assert person.activated_at > deadline
 
 
-def test_scanners_that_open_the_link_leave_it_as_it_was(visitor):
+def test_scanners_that_open_the_link_leave_it_as_it_was(client):
     """TOK-06: 20 GET, 5 HEAD, 1 OPTIONS, then the person."""
     person = pending_account()
     link = link_to(person)
@@ -90,8 +90,8 @@ def test_scanners_that_open_the_link_leave_it_as_it_was(visitor):
         assert ask(link, follow=True).status_code in (200, 405)
 
     assert everything_about(person) == before
-    begun_until(visitor, person, PASSWORD)
-    assert answer(visitor, PASSWORD)["Location"] == reverse("activation-done")
+    begun_until(client, person, PASSWORD)
+    assert answer(client, PASSWORD)["Location"] == reverse("activation-done")
 
 
 def test_a_scanner_may_open_the_link_of_a_forwarding_address_too():
@@ -110,7 +110,7 @@ def test_a_scanner_may_open_the_link_of_a_forwarding_address_too():
     assert redirection.verified_at is None
 
 
-def test_the_secret_leaves_the_address_bar_at_once(visitor):
+def test_the_secret_leaves_the_address_bar_at_once(client):
     """TOK-09: a redirect without the token, no referrer, nothing cached, nothing repeated.
 
     The page after it, which has no secret in its address, needs a referrer for the CSRF check of its form.
@@ -119,8 +119,8 @@ def test_the_secret_leaves_the_address_bar_at_once(visitor):
     link = link_to(person)
     token = link.split("/")[-2]
 
-    redirected = visitor.get(link)
-    page = visitor.get(redirected["Location"])
+    redirected = client.get(link)
+    page = client.get(redirected["Location"])
 
     assert redirected.status_code == 302
     assert redirected["Location"] == reverse("activation")
@@ -129,16 +129,16 @@ def test_the_secret_leaves_the_address_bar_at_once(visitor):
     for response in (redirected, page):
         assert "no-store" in response["Cache-Control"]
         assert token not in response.content.decode()
-    assert token not in str(visitor.session.items())
+    assert token not in str(client.session.items())
 
 
-def test_the_page_of_a_refused_link_keeps_no_secret_either(visitor):
+def test_the_page_of_a_refused_link_keeps_no_secret_either(client):
     """TOK-09."""
     person = pending_account()
     link = link_to(person, built_at=timezone.now() - timedelta(days=3))
 
-    redirected = visitor.get(link)
-    page = visitor.get(redirected["Location"])
+    redirected = client.get(link)
+    page = client.get(redirected["Location"])
 
     assert redirected["Location"] == reverse("activation")
     assert redirected["Referrer-Policy"] == "no-referrer"
@@ -187,47 +187,47 @@ def test_what_ends_a_link(event):
 
 
 @pytest.mark.parametrize("event", KILLING_EVENTS)
-def test_what_ends_a_link_ends_the_journeys_it_opened(visitor, event):
+def test_what_ends_a_link_ends_the_journeys_it_opened(client, event):
     """TOK-07, HLP-01: the next click of an open journey is refused and writes nothing."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
+    begun_until(client, person, PASSWORD)
     event(person)
     before = everything_about(person)
 
-    seen, sent = visitor.get(reverse(PASSWORD)), answer(visitor, PASSWORD, {"password": "une-autre-phrase-de-passe"})
+    seen, sent = client.get(reverse(PASSWORD)), answer(client, PASSWORD, {"password": "une-autre-phrase-de-passe"})
 
     assert (seen.status_code, sent.status_code) == (410, 410)
     assert without_names(sent.content.decode(), person)
     assert everything_about(person) == before
 
 
-def test_asking_for_more_links_kills_none(visitor, postman):
+def test_asking_for_more_links_kills_none(client, mail_delivery):
     """TOK-07, D2: five strangers ask for links while the person is at step 4, with the link of the day before; the person
     finishes; then all are dead."""
     person = pending_account()
     yesterday = link_to(person, built_at=timezone.now() - timedelta(days=1))
-    visitor.get(yesterday)
-    visitor.post(reverse("activation"))
+    client.get(yesterday)
+    client.post(reverse("activation"))
     for step in ("activation-charter", "activation-directory"):
-        answer(visitor, step)
+        answer(client, step)
     for _ in range(5):
         Client().post(reverse("first-connection"), {"login": person.login})
-    links = [yesterday, *map(link_in, postman.deliver())]
+    links = [yesterday, *map(link_in, mail_delivery.deliver())]
     assert (len(links), len(set(links))) == (1 + 3, 2)
     assert all(opens(link) for link in links)
 
-    answer(visitor, "activation-mailbox")
-    assert answer(visitor, PASSWORD)["Location"] == reverse("activation-done")
+    answer(client, "activation-mailbox")
+    assert answer(client, PASSWORD)["Location"] == reverse("activation-done")
 
     assert not any(opens(link) for link in links)
 
 
-def test_an_expired_link_says_when_and_offers_another(visitor, postman):
+def test_an_expired_link_says_when_and_offers_another(client, mail_delivery):
     """Design §4: one button, no typing; TOK-10: no name, no address."""
     person = pending_account()
 
-    page = visitor.get(link_to(person, built_at=timezone.now() - timedelta(days=3)), follow=True)
-    answered = visitor.post(reverse("activation-new-link"))
+    page = client.get(link_to(person, built_at=timezone.now() - timedelta(days=3)), follow=True)
+    answered = client.post(reverse("activation-new-link"))
 
     html = page.content.decode()
     assert page.status_code == 410
@@ -235,26 +235,26 @@ def test_an_expired_link_says_when_and_offers_another(visitor, postman):
     assert reverse("activation-new-link") in html
     assert without_names(html, person)
     assert answered["Location"] == reverse("first-connection-answer")
-    assert without_names(visitor.get(answered["Location"]).content.decode(), person)
-    assert postman.last_mail()["To"] == person.recovery_address
-    assert opens(postman.last_link())
+    assert without_names(client.get(answered["Location"]).content.decode(), person)
+    assert mail_delivery.last_mail()["To"] == person.recovery_address
+    assert opens(mail_delivery.last_link())
 
 
-def test_the_button_for_a_new_link_needs_a_link_opened_before(visitor):
-    response = visitor.post(reverse("activation-new-link"))
+def test_the_button_for_a_new_link_needs_a_link_opened_before(client):
+    response = client.post(reverse("activation-new-link"))
 
     assert response["Location"] == reverse("first-connection")
     assert not LinkRequest.objects.exists()
-    assert visitor.get(reverse("activation-new-link")).status_code == 405
+    assert client.get(reverse("activation-new-link")).status_code == 405
 
 
-def test_a_used_link_says_so_and_where_to_go(visitor):
+def test_a_used_link_says_so_and_where_to_go(client):
     """Design §4; TOK-10: no name."""
     person = pending_account()
     link = link_to(person)
     activated_elsewhere(person)
 
-    page = visitor.get(link, follow=True)
+    page = client.get(link, follow=True)
 
     html = page.content.decode()
     assert page.status_code == 410
@@ -263,19 +263,19 @@ def test_a_used_link_says_so_and_where_to_go(visitor):
     assert without_names(html, person)
 
 
-def test_a_locked_account_is_not_told_apart_from_an_expired_link(visitor, postman):
+def test_a_locked_account_is_not_told_apart_from_an_expired_link(client, mail_delivery):
     """HLP-02, ENU-01: the page of an expired link; the mail that answers it holds no link that sets a password."""
     person = pending_account()
     link = link_to(person)
     locked(person)
-    told = len(postman.deliver())
+    told = len(mail_delivery.deliver())
 
-    page = visitor.get(link, follow=True)
-    visitor.post(reverse("activation-new-link"))
+    page = client.get(link, follow=True)
+    client.post(reverse("activation-new-link"))
 
     assert page.status_code == 410
     assert "Il a expiré le" in page.content.decode()
-    mails = postman.deliver()[told:]
+    mails = mail_delivery.deliver()[told:]
     assert [mail["To"] for mail in mails] == [person.recovery_address]
     assert Message.objects.latest("pk").kind == Kind.LOCKED
     assert "/activation/" not in mails[0].get_body(("plain",)).get_content()
@@ -300,7 +300,7 @@ def test_every_other_bad_link_gets_one_same_page():
     assert pages.pop().status == 404
 
 
-def test_hostile_tokens_get_a_page_and_change_nothing(visitor):
+def test_hostile_tokens_get_a_page_and_change_nothing(client):
     """INP-01, F7: the TOKEN pack."""
     person = pending_account()
     valid = link_to(person).split("/")[-2]
@@ -310,7 +310,7 @@ def test_hostile_tokens_get_a_page_and_change_nothing(visitor):
         made = {"VALID[:-1]": valid[:-1], "VALID.swapcase()": valid.swapcase()}
         token = made.get(line, line.replace("VALID", valid, 1))
         for prefix in ("/activation/", "/redirection/"):
-            response = visitor.get(f"{prefix}{token}/", follow=True, REMOTE_ADDR=f"198.51.100.{number}")
+            response = client.get(f"{prefix}{token}/", follow=True, REMOTE_ADDR=f"198.51.100.{number}")
             assert response.status_code in {200, 400, 404, 405, 410}, (prefix, line[:30])
 
     assert everything_about(person) == before
@@ -324,12 +324,12 @@ def test_whatever_stands_in_the_place_of_the_token_opens_nothing(text):
         activation_link.open(text)
 
 
-def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(visitor):
+def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(client):
     """TOK-10: 30 in a minute, then 429; others still open theirs."""
     person = pending_account()
 
-    answers = [visitor.get(f"/activation/faux-{number}/").status_code for number in range(31)]
-    slowed = visitor.get(link_to(person))
+    answers = [client.get(f"/activation/faux-{number}/").status_code for number in range(31)]
+    slowed = client.get(link_to(person))
     elsewhere = Client(REMOTE_ADDR="198.51.100.7").get(link_to(person))
 
     assert answers[:30] == [404] * 30
@@ -339,8 +339,8 @@ def test_too_many_bad_links_from_one_client_are_slowed_for_that_client_only(visi
     assert elsewhere.status_code == 302
 
 
-def test_the_link_without_its_last_slash_still_opens(visitor):
+def test_the_link_without_its_last_slash_still_opens(client):
     """TOK-11: people lose the end of what they copy."""
-    response = visitor.get(link_to(pending_account()).rstrip("/"), follow=True)
+    response = client.get(link_to(pending_account()).rstrip("/"), follow=True)
 
     assert response.status_code == 200

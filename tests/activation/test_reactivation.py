@@ -59,13 +59,13 @@ def facts_about(person: Account) -> list[object]:
 
 
 class TestTheWholeWay:
-    def test_from_the_mail_to_the_sign_in(self, postman):
+    def test_from_the_mail_to_the_sign_in(self, mail_delivery):
         """HLP-05, HLP-06: only the new password opens the account, nobody is signed in by the link."""
         person = active_account()
         change_redirection(account=person, target=person.recovery_address, keep_copy=True)
         lock_account(account=person, reason=LockReason.PHISHING)
         release(person)
-        browser = opened(link_in(postman.last_mail()))
+        browser = opened(link_in(mail_delivery.last_mail()))
 
         page = browser.get(reverse(PAGE)).content.decode()
         answer = choose(browser)
@@ -80,14 +80,14 @@ class TestTheWholeWay:
         assert signs_in(person, NEW_PASSWORD)
         assert not Redirection.objects.in_force().filter(account=person).exists()
 
-    def test_it_is_in_the_journal_and_both_addresses_are_told(self, person, postman):
+    def test_it_is_in_the_journal_and_both_addresses_are_told(self, person, mail_delivery):
         """PWD-06, LOG-01: with a button for whoever did not do it."""
-        postman.deliver()
+        mail_delivery.deliver()
         choose(opened(reactivation_path(person)))
 
         entry = person.journal.latest("pk")
         assert (entry.event, entry.actor) == (Event.USER_REACTIVATED, person)
-        notices = postman.deliver()[-2:]
+        notices = mail_delivery.deliver()[-2:]
         assert {mail["To"] for mail in notices} == {person.recovery_address, person.institutional_address}
         assert Client().get(link_in(notices[0]), follow=True).status_code == 200
 
@@ -262,10 +262,10 @@ class TestWhatKillsTheLink:
 
         assert choose(opened(path)).status_code == 302
 
-    def test_a_mail_that_waited_is_not_sent_to_somebody_locked_again(self, person, postman):
+    def test_a_mail_that_waited_is_not_sent_to_somebody_locked_again(self, person, mail_delivery):
         """HLP-02"""
         lock(person)
-        postman.deliver()
+        mail_delivery.deliver()
 
         statuses = Message.objects.filter(kind=Kind.REACTIVATION).values_list("status", flat=True)
         assert list(statuses) == [Status.CANCELLED]
@@ -280,8 +280,8 @@ class TestWhatKillsTheLink:
 
 
 class TestAnotherLink:
-    def test_the_page_of_an_expired_one_gives_it_with_one_button(self, person, postman):
-        postman.deliver()
+    def test_the_page_of_an_expired_one_gives_it_with_one_button(self, person, mail_delivery):
+        mail_delivery.deliver()
         browser = opened(reactivation_path(person, timezone.now() - timedelta(days=3)))
         page = browser.get(reverse(PAGE))
         assert page.status_code == 410
@@ -290,18 +290,18 @@ class TestAnotherLink:
         answer = browser.post(reverse(NEW_LINK))
 
         assert answer.status_code == 302
-        assert choose(opened(postman.last_link())).status_code == 302
+        assert choose(opened(mail_delivery.last_link())).status_code == 302
 
-    def test_somebody_locked_again_is_told_in_the_mail_not_on_the_page(self, person, postman):
+    def test_somebody_locked_again_is_told_in_the_mail_not_on_the_page(self, person, mail_delivery):
         """HLP-02, ENU-01"""
         path = reactivation_path(person)
         lock(person)
         browser = Client()
         page = browser.get(path, follow=True).content.decode()
-        postman.deliver()
+        mail_delivery.deliver()
 
         browser.post(reverse(NEW_LINK))
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
 
         assert "bloqué" not in page.replace(reverse("locked-help"), "")
         assert Message.objects.latest("pk").kind == Kind.LOCKED
@@ -311,26 +311,26 @@ class TestAnotherLink:
         assert Client().post(reverse(NEW_LINK))["Location"] == reverse("first-connection")
 
     @pytest.mark.parametrize("page", ["forgotten-password", "first-connection"])
-    def test_both_pages_that_ask_for_a_link_send_it(self, person, postman, page):
+    def test_both_pages_that_ask_for_a_link_send_it(self, person, mail_delivery, page):
         """HLP-05: to the address on file, three an hour."""
-        postman.deliver()
+        mail_delivery.deliver()
         for _ in range(5):
             Client().post(reverse(page), {"login": person.login})
-        postman.deliver()
+        mail_delivery.deliver()
 
         sent = Message.objects.filter(kind=Kind.REACTIVATION)
         assert {message.address for message in sent} == {person.recovery_address}
         assert len(sent) == 3
-        assert choose(opened(postman.last_link())).status_code == 302
+        assert choose(opened(mail_delivery.last_link())).status_code == 302
 
     @pytest.mark.parametrize("page", ["forgotten-password", "first-connection"])
-    def test_they_unlock_nobody(self, postman, page):
+    def test_they_unlock_nobody(self, mail_delivery, page):
         """HLP-02: no link, and the account stays locked."""
         person = locked_person()
-        postman.deliver()
+        mail_delivery.deliver()
 
         Client().post(reverse(page), {"login": person.login})
-        postman.deliver()
+        mail_delivery.deliver()
 
         assert fresh(person).state == State.LOCKED
         assert not Message.objects.filter(kind__in=[Kind.REACTIVATION, Kind.PASSWORD_RESET]).exists()

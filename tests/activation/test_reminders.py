@@ -97,11 +97,11 @@ def test_a_reminder_follows_once_the_link_has_expired_and_not_before(go_to):
     assert (mail.address, mail.priority, mail.status) == (person.recovery_address, Priority.BULK, Status.QUEUED)
 
 
-def test_the_reminder_has_a_fresh_link_and_says_when_the_old_one_ended(postman):
+def test_the_reminder_has_a_fresh_link_and_says_when_the_old_one_ended(mail_delivery):
     person = invited()
     send_reminders()
 
-    mail = postman.last_mail()
+    mail = mail_delivery.last_mail()
 
     token = link_in(mail).strip("/").rpartition("/")[2]
     assert activation_link.open(token).account == person
@@ -110,13 +110,13 @@ def test_the_reminder_has_a_fresh_link_and_says_when_the_old_one_ended(postman):
     )
 
 
-def test_then_every_week_and_no_more_than_a_few_times(go_to, postman):
+def test_then_every_week_and_no_more_than_a_few_times(go_to, mail_delivery):
     person, days_of_reminders = invited(), []
     for day in range(60):
         go_to(WEDNESDAY + timedelta(days=day))
         if send_reminders():
             days_of_reminders.append(day)
-        postman.deliver()
+        mail_delivery.deliver()
 
     assert days_of_reminders == [0, 7, 14, 21]
     assert reminders_of(person) == 4
@@ -124,18 +124,18 @@ def test_then_every_week_and_no_more_than_a_few_times(go_to, postman):
 
 
 @pytest.mark.parametrize("corrected_by", ["HR", "an agent"])
-def test_a_corrected_address_is_reminded_from_the_beginning(go_to, postman, settings, corrected_by):
+def test_a_corrected_address_is_reminded_from_the_beginning(go_to, mail_delivery, settings, corrected_by):
     """Those of before went to somebody else, or to nobody: neither their number nor their week counts."""
     settings.REMINDERS_AT_MOST = 1
     person = invited()
     assert send_reminders() == 1
-    postman.deliver()
+    mail_delivery.deliver()
     go_to(WEDNESDAY + timedelta(days=2))
     assert send_reminders() == 0
 
     correct(person, corrected_by)
-    postman.deliver()
-    reminded = days_with_a_reminder(go_to, postman, since=WEDNESDAY + timedelta(days=3))
+    mail_delivery.deliver()
+    reminded = days_with_a_reminder(go_to, mail_delivery, since=WEDNESDAY + timedelta(days=3))
 
     # The day after the new link has ended, and no more.
     assert reminded == [WEDNESDAY + timedelta(days=4)]
@@ -152,14 +152,14 @@ def correct(person: Account, by: str) -> None:
     correct_at_once(account=person, agent=agent, address="juste@exemple.net", reason="Faute de frappe des RH.")
 
 
-def days_with_a_reminder(go_to, postman, *, since: datetime) -> list[datetime]:
+def days_with_a_reminder(go_to, mail_delivery, *, since: datetime) -> list[datetime]:
     """On which of thirty days somebody was reminded."""
     reminded = []
     for day in range(30):
         go_to(since + timedelta(days=day))
         if send_reminders():
             reminded.append(timezone.now())
-        postman.deliver()
+        mail_delivery.deliver()
     return reminded
 
 
@@ -169,13 +169,13 @@ def test_never_twice_on_one_day():
     assert (send_reminders(), send_reminders()) == (1, 0)
 
 
-def test_the_settings_decide_how_often(go_to, postman, settings):
+def test_the_settings_decide_how_often(go_to, mail_delivery, settings):
     settings.REMINDERS_EVERY_DAYS, settings.REMINDERS_AT_MOST = 3, 2
     person = invited()
     for day in range(20):
         go_to(WEDNESDAY + timedelta(days=day))
         send_reminders()
-        postman.deliver()
+        mail_delivery.deliver()
 
     assert reminders_of(person) == 2
 
@@ -248,21 +248,21 @@ def test_who_is_active_or_locked_is_not_reminded():
     assert send_reminders() == 0
 
 
-def test_who_activates_before_the_mail_leaves_is_not_written_to(postman):
+def test_who_activates_before_the_mail_leaves_is_not_written_to(mail_delivery):
     person = invited()
     send_reminders()
     Account.objects.filter(pk=person.pk).update(activated_at=WEDNESDAY, charter_accepted_at=WEDNESDAY, password="x")
 
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
     assert Message.objects.get(kind=Kind.ACTIVATION_REMINDER).status == Status.CANCELLED
 
 
-def test_who_asks_for_a_link_before_the_mail_leaves_gets_one_mail(postman):
+def test_who_asks_for_a_link_before_the_mail_leaves_gets_one_mail(mail_delivery):
     person = invited()
     send_reminders()
     mailed(person, WEDNESDAY, kind=Kind.NEW_LINK)
 
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
 
 
 def test_batches_reach_everybody(monkeypatch):
@@ -297,15 +297,15 @@ def test_two_workers_at_once_remind_everybody_once():
 # Enough of it
 
 
-def test_the_link_in_the_mail_stops_them_without_signing_in(postman, visitor, go_to):
+def test_the_link_in_the_mail_stops_them_without_signing_in(mail_delivery, client, go_to):
     person = invited()
     send_reminders()
-    link = text_of(postman.last_mail()).split(":8000")[2].split()[0]
+    link = text_of(mail_delivery.last_mail()).split(":8000")[2].split()[0]
     assert link.startswith("/rappels/")
 
-    visitor.get(link, follow=True)
+    client.get(link, follow=True)
     assert not Reminders.objects.filter(stopped_for=person.recovery_address).exists()
-    answer = visitor.post(reverse("reminders"), follow=True)
+    answer = client.post(reverse("reminders"), follow=True)
 
     assert answer.redirect_chain == [(reverse("reminders-stopped"), 302)]
     assert Reminders.objects.get().stopped_for == person.recovery_address
@@ -316,32 +316,32 @@ def test_the_link_in_the_mail_stops_them_without_signing_in(postman, visitor, go
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_opening_the_link_changes_nothing(visitor, method):
+def test_opening_the_link_changes_nothing(client, method):
     """TOK-06: scanners open links."""
     person = invited()
 
     for _ in range(3):
-        getattr(visitor, method)(stop_link(person), follow=True)
+        getattr(client, method)(stop_link(person), follow=True)
 
     assert not Reminders.objects.exists()
     assert not person.journal.exists()
 
 
-def test_the_token_leaves_the_address_bar_at_once(visitor):
+def test_the_token_leaves_the_address_bar_at_once(client):
     """TOK-09."""
-    answer = visitor.get(stop_link(invited()))
+    answer = client.get(stop_link(invited()))
 
     assert (answer.status_code, answer["Location"]) == (302, reverse("reminders"))
     assert answer["Referrer-Policy"] == "no-referrer"
 
 
-def test_stopping_twice_is_stopping_once(visitor):
+def test_stopping_twice_is_stopping_once(client):
     person = invited()
     stop_reminders(account=person)
     stop_reminders(account=person)
 
-    visitor.get(stop_link(person))
-    answer = visitor.post(reverse("reminders"))
+    client.get(stop_link(person))
+    answer = client.post(reverse("reminders"))
 
     assert answer.status_code == 410
     assert person.journal.filter(event=Event.REMINDERS_STOPPED).count() == 1
@@ -361,34 +361,34 @@ def test_the_reader_of_a_wrong_address_stops_them_for_that_address_only(go_to):
     assert send_reminders() == 1
 
 
-def test_an_old_link_says_so(visitor, go_to):
+def test_an_old_link_says_so(client, go_to):
     link = stop_link(invited())
     go_to(WEDNESDAY + timedelta(days=92))
 
-    assert visitor.get(link, follow=True).status_code == 410
+    assert client.get(link, follow=True).status_code == 410
 
 
 @pytest.mark.parametrize("token", ["x", "a" * 97, "é", "-" * 5000])
-def test_a_made_up_link_opens_nothing(visitor, token):
+def test_a_made_up_link_opens_nothing(client, token):
     """TOK-10."""
-    assert visitor.get(reverse("reminders-link", args=[token])).status_code == 404
+    assert client.get(reverse("reminders-link", args=[token])).status_code == 404
 
 
-def test_the_page_by_itself_opens_nothing(visitor):
-    assert visitor.get(reverse("reminders")).status_code == 404
-    assert visitor.post(reverse("reminders")).status_code == 404
+def test_the_page_by_itself_opens_nothing(client):
+    assert client.get(reverse("reminders")).status_code == 404
+    assert client.post(reverse("reminders")).status_code == 404
 
 
-def test_the_page_tells_nobody_whose_account_it_is(visitor):
+def test_the_page_tells_nobody_whose_account_it_is(client):
     """TOK-10: the mailbox may be somebody else's."""
     person = invited()
-    page = visitor.get(stop_link(person), follow=True).content.decode()
+    page = client.get(stop_link(person), follow=True).content.decode()
 
     for fact in (person.login, person.given_name, person.family_name, person.recovery_address):
         assert fact not in page
 
 
-def test_stopping_takes_nothing_away(visitor):
+def test_stopping_takes_nothing_away(client):
     person = invited()
     token = activation_link.token(person, activation_link.deadline(timezone.now()))
 

@@ -140,7 +140,7 @@ def test_the_page_has_groups_with_names_parts_with_labels_and_autocomplete_token
     assert reverse("privacy") in page.split("<main")[1].split("</main>")[0]
 
 
-def test_what_cannot_be_seen_is_never_kept(postman):
+def test_what_cannot_be_seen_is_never_kept(mail_delivery):
     """INP-02, INP-05, HLP-08: one inert request or the form again, nothing unescaped, one mail to the address given."""
     values = [N[name] for name in ("N06", "N09", "N14", "N28", "N29", "N36", "N37") if isinstance(N[name], str)]
     for number, value in enumerate(values):
@@ -154,7 +154,7 @@ def test_what_cannot_be_seen_is_never_kept(postman):
             assert COMPUTED not in html, (field, value)
 
     requests = AssistanceRequest.objects.all()
-    mailed = [mail["To"] for mail in postman.deliver()]
+    mailed = [mail["To"] for mail in mail_delivery.deliver()]
     assert sorted(mailed) == sorted(request.contact_address for request in requests)
     kept = "".join(f"{request.description}{request.availability}{request.phone_typed}" for request in requests)
     assert not set(kept) & set("\x00\x07\x08\x1b\x85\u200b\u2028\u202e\u2067\ufeff\ufffd")

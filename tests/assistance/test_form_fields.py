@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistance.form_fields import BirthDateField, IneField, PhoneField, StoryField
+from assistance.form_fields import BirthDateField, DescriptionField, IneField, PhoneField
 from core.phone_numbers import normalize_phone
 from tests.fuzz import BIRTH, INE, PHONE
 
@@ -154,14 +154,14 @@ def test_every_day_of_the_calendar_is_accepted(born):
 def test_a_description_counts_a_line_break_once_and_keeps_no_control_character():
     """INP-02, INP-04: browsers count a line break once and send two characters."""
     lines = "\r\n".join(["x" * 19] * 100)
-    assert len(StoryField(max_length=2_000).clean("y" + lines)) == 2_000
+    assert len(DescriptionField(max_length=2_000).clean("y" + lines)) == 2_000
     with pytest.raises(ValidationError):
-        StoryField(max_length=2_000).clean("yy" + lines)
-    assert StoryField().clean("a\x00\x1b[31m\u202eb\tc\r\nd\u200b\x85") == "a[31mb\tc\nd"
+        DescriptionField(max_length=2_000).clean("yy" + lines)
+    assert DescriptionField().clean("a\x00\x1b[31m\u202eb\tc\r\nd\u200b\x85") == "a[31mb\tc\nd"
 
 
 def test_a_long_text_is_refused_at_once():
     """INP-07"""
-    for field in (IneField, PhoneField, StoryField):
+    for field in (IneField, PhoneField, DescriptionField):
         with pytest.raises(ValidationError):
             field(max_length=2_000).clean("A" * 100_000)

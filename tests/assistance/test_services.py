@@ -131,7 +131,7 @@ def test_a_reference_is_drawn_at_random(monkeypatch):
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_typed(postman, language, settings):
+def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_typed(mail_delivery, language, settings):
     """HLP-08, HLP-04: no text, number, date or address, no URL but the portal's; and it belongs to no account."""
     account = active_account()
     typed = asked_by_a_student(
@@ -144,7 +144,7 @@ def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_type
         Client().post(reverse(PAGE), typed)
 
     assert Message.objects.get(kind=Kind.ASSISTANCE_RECEIVED).person is None
-    [mail] = postman.deliver()
+    [mail] = mail_delivery.deliver()
     assert mail["To"] == CONTACT
     assert the_request().reference in mail["Subject"]
     assert mail["Content-Language"] == the_request().language == language
@@ -154,21 +154,21 @@ def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_type
     assert text_of(mail).count("http") == text_of(mail).count(settings.PORTAL_URL)
 
 
-def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(postman, time_machine):
+def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(mail_delivery, time_machine):
     """HLP-08, ENU-05: further requests are kept without a mail, for known and unknown accounts alike."""
     logins = (pending_account().login, "x.y@univ-exemple.fr")
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     for number, spelling in enumerate(("camille@exemple.net", "Camille@exemple.net", "CAMILLE@EXEMPLE.NET") * 2):
         services.create_request(**written(contact_address=spelling, login=logins[number % 2]))
-    assert len(postman.deliver()) == 2
+    assert len(mail_delivery.deliver()) == 2
     assert AssistanceRequest.objects.open().count() == 6
 
     services.create_request(**written(contact_address="une.autre@exemple.net"))
-    assert len(postman.deliver()) == 3
+    assert len(mail_delivery.deliver()) == 3
     time_machine.move_to(start + timedelta(days=1, seconds=1), tick=False)
     services.create_request(**written())
-    assert len(postman.deliver()) == 4
+    assert len(mail_delivery.deliver()) == 4
 
 
 @pytest.mark.django_db(transaction=True)
@@ -180,10 +180,10 @@ def test_simultaneous_requests_send_two_acknowledgements_to_one_mailbox():
     assert Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).count() == 2
 
 
-def test_a_closed_request_is_not_acknowledged(postman):
+def test_a_closed_request_is_not_acknowledged(mail_delivery):
     services.create_request(**written())
     AssistanceRequest.objects.update(state=RequestState.REFUSED, closed_at=timezone.now())
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
 
 
 def closed_request(days_ago: float) -> AssistanceRequest:

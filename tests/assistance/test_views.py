@@ -116,88 +116,90 @@ def test_every_account_costs_the_same_statements():
             assert statements_for(address, login=account.login, contact_address=mailbox, **typed) == unknown, name
 
 
-def test_a_signed_in_person_gets_the_same_even_with_a_charter_to_accept(visitor):
+def test_a_signed_in_person_gets_the_same_even_with_a_charter_to_accept(client):
     """A session says nothing about the account that the request is about."""
     account = active_account()
     publish_another_charter("2031-01")
-    visitor.post(reverse("login"), {"login": account.login, "password": A_GOOD_PASSWORD})
+    client.post(reverse("login"), {"login": account.login, "password": A_GOOD_PASSWORD})
 
-    assert visitor.get(reverse("account")).status_code == 302
-    assert visitor.get(reverse(PAGE)).status_code == 200
-    answer = visitor.post(reverse(PAGE), asked(login="personne.inconnue@univ-exemple.fr"))
+    assert client.get(reverse("account")).status_code == 302
+    assert client.get(reverse(PAGE)).status_code == 200
+    answer = client.post(reverse(PAGE), asked(login="personne.inconnue@univ-exemple.fr"))
 
     assert answer.url == reverse(ANSWER)
     assert the_request().account is None
     assert not account.journal.filter(event=Event.ASSISTANCE_REQUESTED).exists()
 
 
-def test_the_session_holds_only_what_the_answer_shows(visitor):
+def test_the_session_holds_only_what_the_answer_shows(client):
     """PRV-04: the session holds what the answer shows, and reloading the answer sends nothing."""
-    visitor.post(reverse(PAGE), asked())
-    assert set(visitor.session["assistance_sent"]) == {"reference", "contact_address", "call_expected_by"}
-    assert len({normalised_answer(visitor.get(reverse(ANSWER))) for _ in range(3)}) == 1
+    client.post(reverse(PAGE), asked())
+    assert set(client.session["assistance_sent"]) == {"reference", "contact_address", "call_expected_by"}
+    assert len({normalised_answer(client.get(reverse(ANSWER))) for _ in range(3)}) == 1
     assert AssistanceRequest.objects.count() == 1
 
 
-def test_the_answer_says_where_the_mail_went_and_until_when_an_agent_calls(visitor, postman, time_machine, settings):
+def test_the_answer_says_where_the_mail_went_and_until_when_an_agent_calls(
+    client, mail_delivery, time_machine, settings
+):
     settings.SUPPORT_PHONE = "04 67 00 00 00"
     time_machine.move_to("2026-10-09T15:59:59.9+02:00", tick=True)
 
-    visitor.post(reverse(PAGE), asked())
-    page = words_of(visitor.get(reverse(ANSWER)).content.decode())
+    client.post(reverse(PAGE), asked())
+    page = words_of(client.get(reverse(ANSWER)).content.decode())
 
     assert the_request().reference in page
     assert CONTACT in page
     assert "lundi 12 octobre 2026 à 11 h (heure de Paris)" in page
     assert 'depuis le <b class="nw">04 67 00 00 00</b>' in page
     assert "jamais votre mot de passe" in page
-    assert "lundi 12 octobre 2026 à 11 h" in words_of(text_of(postman.last_mail()))
-    assert "04 67 00 00 00" in visitor.get(reverse(PAGE)).content.decode().split("</main>")[0]
+    assert "lundi 12 octobre 2026 à 11 h" in words_of(text_of(mail_delivery.last_mail()))
+    assert "04 67 00 00 00" in client.get(reverse(PAGE)).content.decode().split("</main>")[0]
 
 
-def test_the_answer_opened_by_itself_leads_to_the_form(visitor):
-    answer = visitor.get(reverse(ANSWER))
+def test_the_answer_opened_by_itself_leads_to_the_form(client):
+    answer = client.get(reverse(ANSWER))
     assert answer.status_code == 200
     assert "Aucune demande n’a été envoyée depuis ce navigateur" in words_of(answer.content.decode())
     assert f'href="{reverse(PAGE)}"' in answer.content.decode()
     assert not answer.cookies
 
 
-def test_a_reference_is_shown_to_its_author_alone_and_opens_nothing(visitor):
+def test_a_reference_is_shown_to_its_author_alone_and_opens_nothing(client):
     """HLP-08: there is no page of a request, and none that a reference leads to."""
-    visitor.post(reverse(PAGE), asked())
+    client.post(reverse(PAGE), asked())
     reference = the_request().reference
 
-    assert reference in visitor.get(reverse(ANSWER)).content.decode()
-    assert reference not in visitor.get(reverse(PAGE)).content.decode()
+    assert reference in client.get(reverse(ANSWER)).content.decode()
+    assert reference not in client.get(reverse(PAGE)).content.decode()
     for path in (f"{reverse(PAGE)}{reference}/", f"{reverse(ANSWER)}{reference}/"):
         assert Client().get(path).status_code == 404
     plain, with_reference = (Client().get(reverse(ANSWER) + query) for query in ("", f"?reference={reference}"))
     assert normalised_answer(with_reference).body == normalised_answer(plain).body
 
 
-def test_the_owner_reads_in_the_history_that_a_request_was_made(visitor):
+def test_the_owner_reads_in_the_history_that_a_request_was_made(client):
     account = active_account()
     Client().post(reverse(PAGE), asked(login=account.login))
-    visitor.force_login(account)
+    client.force_login(account)
 
-    page = words_of(visitor.get(reverse("account-history")).content.decode())
+    page = words_of(client.get(reverse("account-history")).content.decode())
 
     assert "Demande d’assistance reçue" in page
     assert "Inconnu" in page
     assert the_request().reference not in page
 
 
-def test_a_mail_server_that_refuses_is_not_seen_by_the_visitor(visitor, postman, mail_server):
+def test_a_mail_server_that_refuses_is_not_seen_by_the_visitor(client, mail_delivery, mail_server):
     """ENU-04"""
     mail_server.answer = lambda *_: "550 no"
-    redirected = visitor.post(reverse(PAGE), asked())
-    postman.deliver()
+    redirected = client.post(reverse(PAGE), asked())
+    mail_delivery.deliver()
     assert redirected.status_code == 302
-    assert the_request().reference in visitor.get(reverse(ANSWER)).content.decode()
+    assert the_request().reference in client.get(reverse(ANSWER)).content.decode()
 
 
-def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_kept(postman, time_machine):
+def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_kept(mail_delivery, time_machine):
     """ENU-08: a honeypot that assistive technology and keyboards never reach; no captcha."""
     time_machine.move_to(timezone.now(), tick=False)
     page = Client().get(reverse(PAGE)).content.decode()
@@ -206,7 +208,7 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_k
     caught = answers_to(Client(), asked(website="https://robot.example"))
     assert not AssistanceRequest.objects.exists()
     assert not JournalEntry.objects.exists()
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
 
     assert caught == answers_to(Client(), asked())
     for attribute in ('aria-hidden="true"', 'tabindex="-1"', 'autocomplete="off"'):
@@ -215,15 +217,15 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_k
     assert "<img" not in page
 
 
-def test_too_many_requests_of_one_client_wait_with_what_they_wrote(visitor, monkeypatch):
+def test_too_many_requests_of_one_client_wait_with_what_they_wrote(client, monkeypatch):
     """ENU-06: 429, until when, and nothing typed is lost; other clients are not concerned, refused forms not counted."""
     monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("few-requests", "2/hour"))
     for _ in range(5):
-        visitor.post(reverse(PAGE), asked(phone="06"))
+        client.post(reverse(PAGE), asked(phone="06"))
     for _ in range(2):
-        assert visitor.post(reverse(PAGE), asked()).status_code == 302
+        assert client.post(reverse(PAGE), asked()).status_code == 302
 
-    slowed = visitor.post(reverse(PAGE), asked(description="Toute une histoire"))
+    slowed = client.post(reverse(PAGE), asked(description="Toute une histoire"))
     elsewhere = Client(REMOTE_ADDR="198.51.100.9").post(reverse(PAGE), asked())
 
     assert slowed.status_code == 429
@@ -241,7 +243,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
     assert [browser.post(reverse(PAGE), asked()).status_code for browser in browsers] == [302, 302, 429]
 
 
-def test_files_and_fields_that_the_form_does_not_have_are_ignored(visitor):
+def test_files_and_fields_that_the_form_does_not_have_are_ignored(client):
     """HLP-08, INP-06"""
     extra = {
         "state": "solved", "account": "1", "reference": "A-99999", "is_staff": "1", "taken_by": "1", "asked_at": "2000",
@@ -250,8 +252,8 @@ def test_files_and_fields_that_the_form_does_not_have_are_ignored(visitor):
     }  # fmt: skip
     instead = asked() | {"description": SimpleUploadedFile("x.txt", b"texte")}
 
-    assert visitor.post(reverse(PAGE), instead).status_code == 200
-    assert visitor.post(f"{reverse(PAGE)}?profile=student&phone=17", asked() | extra).status_code == 302
+    assert client.post(reverse(PAGE), instead).status_code == 200
+    assert client.post(f"{reverse(PAGE)}?profile=student&phone=17", asked() | extra).status_code == 302
 
     request = the_request()
     assert (request.state, request.account, request.taken_by) == (RequestState.NEW, None, None)
@@ -260,7 +262,7 @@ def test_files_and_fields_that_the_form_does_not_have_are_ignored(visitor):
     assert request.description == asked()["description"]
 
 
-def test_a_field_that_is_sent_twice_is_one_value_everywhere(postman):
+def test_a_field_that_is_sent_twice_is_one_value_everywhere(mail_delivery):
     """INP-06: validated, kept and mailed is the last one."""
     for number, field in enumerate(("login", "contact_address", "phone", "description")):
         good = asked(contact_address=f"camille{number}@exemple.net")
@@ -268,4 +270,4 @@ def test_a_field_that_is_sent_twice_is_one_value_everywhere(postman):
         Client().post(reverse(PAGE), twice)
         request = AssistanceRequest.objects.latest("pk")
         assert (request.contact_address, request.phone) == (good["contact_address"], "+33612345678")
-    assert [mail["To"] for mail in postman.deliver()] == [f"camille{number}@exemple.net" for number in range(4)]
+    assert [mail["To"] for mail in mail_delivery.deliver()] == [f"camille{number}@exemple.net" for number in range(4)]

@@ -36,8 +36,8 @@ from tests.browser.visitor import IN_BROWSER
 from tests.factories import active_account
 from tests.fuzz import COMPUTED, N
 from tests.hr_feed.hr_files import another, text_of
-from tests.memory import forget_limits
-from tests.pages import Ask, Page
+from tests.memory import clear_redis
+from tests.pages import Page, PageRequest
 
 pytestmark = [*IN_BROWSER, pytest.mark.django_db]
 
@@ -137,8 +137,8 @@ def spoil_column(model: type[models.Model], field: Any, values: Iterator[str]) -
         return
 
 
-def prepared(page: Page) -> tuple[Client, Ask]:
-    forget_limits()
+def prepared(page: Page) -> tuple[Client, PageRequest]:
+    clear_redis()
     browser = Client()
     return browser, page(browser)
 
@@ -223,7 +223,7 @@ def everybody_has_typed(agent: Account) -> Subjects:
     imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)), agent=agent)
     person = active_account(employer=Account.objects.get(hr_id="HR1").employer, phone="+33467123456")
     for value in SCRIPTS:
-        forget_limits()
+        clear_redis()
         stranger = Client(headers={"User-Agent": value})
         stranger.post(reverse("login"), {"login": person.login, "password": value})
         answers = asked(login=person.login, description=value, availability=value)
@@ -263,7 +263,7 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
     for name, address in addresses(subjects).items():
         if name not in LEFT_ALONE:
             for target, sent in forms_of(browser, address):
-                forget_limits()
+                clear_redis()
                 show(name, target, browser.post(target, sent))
     # The agent has lost the role by then, and the draft was thrown away.
     subjects |= {"agent": an_agent().pk, "charter": the_draft().pk}

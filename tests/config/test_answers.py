@@ -61,7 +61,7 @@ handler404, handler500 = config.urls.handler404, config.urls.handler500
 
 
 @pytest.fixture(autouse=True)
-def in_french() -> Iterator[None]:
+def activate_french() -> Iterator[None]:
     with translation.override("fr"):
         yield
 
@@ -226,12 +226,12 @@ class TestHosts:
         ],
         ids=str,
     )
-    def test_no_header_gets_into_a_mail(self, browser, postman, settings, headers):
+    def test_no_header_gets_into_a_mail(self, browser, mail_delivery, settings, headers):
         """TOK-08: every address in a mail starts with PORTAL_URL."""
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         person = pending_account()
         assert browser.post(reverse("first-connection"), {"login": person.login}, headers=headers).status_code == 302
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
         whole = text_of(mail) + html_of(mail)
         assert "evil" not in whole
         assert "4444" not in whole

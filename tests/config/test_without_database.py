@@ -22,7 +22,7 @@ def browser() -> Client:
 
 
 @pytest.fixture(autouse=True)
-def in_french() -> Iterator[None]:
+def activate_french() -> Iterator[None]:
     with translation.override("fr"):
         yield
 

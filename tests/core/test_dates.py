@@ -18,7 +18,7 @@ def in_english():
 
 
 @pytest.fixture
-def in_french():
+def activate_french():
     with translation.override("fr"):
         yield
 

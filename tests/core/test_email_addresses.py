@@ -27,7 +27,7 @@ from core.forms.fields import AddressField, ExternalAddressField, LineField, Log
 from core.text import FORBIDDEN, InvalidText, clean_line, clean_paragraph, has_forbidden_character
 from tests.fuzz import EMAIL, N
 
-pytestmark = pytest.mark.usefixtures("undisturbed")
+pytestmark = pytest.mark.usefixtures("without_garbage_collection")
 
 #: What the pack's values become; the values of the pack that are not here are refused.
 ACCEPTED = {

@@ -240,10 +240,10 @@ def test_both_sign_ins_are_told_with_the_reference_that_the_answer_shows(log):
 
 @pytest.mark.django_db
 class TestWhatNoJournalHolds:
-    def test_a_limit_that_is_reached(self, log, visitor):
+    def test_a_limit_that_is_reached(self, log, client):
         """LOG-01: with its name; whom it was about stays out."""
         for _ in range(31):
-            visitor.get(reverse("activation-link", args=["A" * 97]))
+            client.get(reverse("activation-link", args=["A" * 97]))
         [line] = [line for line in log() if line["event"] == "excess_rate_limit_exceeded"]
         assert (line["limit"], line["outcome"], line["client_address"]) == ("bad-links", "failure", "127.0.0.1")
 

@@ -353,15 +353,15 @@ class TestLinks:
 class TestMailsThatAreNotSent:
     """LOG-01: where the page says nothing, or not why, the log does."""
 
-    def test_a_link_asked_for_too_often(self, told, postman):
+    def test_a_link_asked_for_too_often(self, told, mail_delivery):
         """ENU-05"""
         person = pending_account()
         for _ in range(3):
             request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
-        postman.deliver()
+        mail_delivery.deliver()
         request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
 
-        [line] = told(postman.deliver, "excess_rate_limit_exceeded")
+        [line] = told(mail_delivery.deliver, "excess_rate_limit_exceeded")
 
         assert (line["limit"], line["account"]) == ("mails-new-link", person.pk)
         assert person.messages.count() == 3

@@ -15,7 +15,7 @@ from journal.events import Event
 from outbox.models import Message
 from tests.factories import active_account
 from tests.fuzz import N
-from tests.signing_in import let_in
+from tests.signing_in import log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def person() -> Account:
 
 @pytest.fixture
 def browser(person) -> Client:
-    return let_in(Client(), person)
+    return log_in(Client(), person)
 
 
 def page(browser: Client) -> str:

@@ -19,7 +19,7 @@ QUESTION = "Voulez-vous apparaître dans l’annuaire public\N{NO-BREAK SPACE}?"
 
 
 @pytest.fixture(autouse=True)
-def in_french():
+def activate_french():
     with translation.override("fr"):
         yield
 
@@ -32,9 +32,9 @@ def person() -> Account:
 
 
 @pytest.fixture
-def browser(visitor, person) -> Client:
-    begin(visitor, person)
-    return visitor
+def browser(client, person) -> Client:
+    begin(client, person)
+    return client
 
 
 def test_nobody_is_listed_before_saying_yes(person):
@@ -85,10 +85,10 @@ def test_the_decision_is_kept_with_the_words_that_were_read(browser, person, lis
     assert person.journal.filter(event=event).count() == 1
 
 
-def test_who_reads_english_is_recorded_with_the_english_words(visitor, person):
-    visitor.get(f"/en{link_to(person)}")
-    visitor.post("/en/activation/")
-    visitor.post("/en/activation/annuaire/", {"listed": "yes", "understood": "on"})
+def test_who_reads_english_is_recorded_with_the_english_words(client, person):
+    client.get(f"/en{link_to(person)}")
+    client.post("/en/activation/")
+    client.post("/en/activation/annuaire/", {"listed": "yes", "understood": "on"})
 
     decision = DirectoryConsent.objects.get(account=person)
     assert decision.language == "en"

@@ -9,7 +9,7 @@ from django.utils import translation
 from accounts.models import Account
 from outbox.models import Message
 from tests.factories import pending_account
-from tests.fuzz.requests import URLENCODED, Thrown
+from tests.fuzz.requests import URLENCODED, Payload
 from tests.fuzz.watching import (
     LONGEST_SECONDS,
     Done,
@@ -20,8 +20,8 @@ from tests.fuzz.watching import (
     watched,
     written_so_far,
 )
-from tests.memory import forget_limits
-from tests.pages import Ask, Page
+from tests.memory import clear_redis
+from tests.pages import Page, PageRequest
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FACTS = [field.attname for field in Account._meta.concrete_fields]
@@ -42,25 +42,25 @@ class Effects(NamedTuple):
     recipients: list[str]
 
 
-class Besieged:
+class FuzzedPage:
     """Made once; what a request does to it is rolled back before the next one."""
 
     def __init__(self, name: str, make: Page) -> None:
-        forget_limits()
+        clear_redis()
         self.name = name
         # A page leaves its language behind, and the next address would be one of it.
         self.language = translation.get_language()
         # Somebody whom nothing of this is about.
         pending_account()
         self.browser = Client()
-        self.ask: Ask = make(self.browser)
+        self.ask: PageRequest = make(self.browser)
         self.cookies = cookies_of(self.browser)
         self.accounts = {row["pk"]: row for row in Account.objects.values("pk", *FACTS)}
         self.written = written_so_far()
         self.failures: list[str] = []
         self.requests = 0
 
-    def request(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, Effects]:
+    def request(self, method: str, path: str, thrown: Payload, **more: Any) -> tuple[Done, Effects]:
         """Send it, note what is wrong with the answer, and forget what it did."""
         done, effects = self._alone(method, path, thrown, **more)
         if done.seconds > LONGEST_SECONDS:
@@ -69,8 +69,8 @@ class Besieged:
             self.note(method, path, thrown, [f"took {done.seconds:.1f} s"] * (done.seconds > LONGEST_SECONDS))
         return done, effects
 
-    def _alone(self, method: str, path: str, thrown: Thrown, **more: Any) -> tuple[Done, Effects]:
-        forget_limits()
+    def _alone(self, method: str, path: str, thrown: Payload, **more: Any) -> tuple[Done, Effects]:
+        clear_redis()
         give_cookies(self.browser, self.cookies)
         with transaction.atomic(), translation.override(self.language):
             done = self._send(method, path, thrown, **more)
@@ -83,13 +83,13 @@ class Besieged:
             transaction.set_rollback(True)
         return done, effects
 
-    def note(self, method: str, path: str, thrown: Thrown, wrong: list[str]) -> None:
+    def note(self, method: str, path: str, thrown: Payload, wrong: list[str]) -> None:
         self.failures += [f"{self.name} · {method} {path[:60]} · {thrown.name}: {what}" for what in wrong]
 
     def told(self) -> str:
         return "\n".join(["", *dict.fromkeys(self.failures)])
 
-    def _send(self, method: str, path: str, thrown: Thrown, **more: Any) -> Done:
+    def _send(self, method: str, path: str, thrown: Payload, **more: Any) -> Done:
         self.requests += 1
         address = f"{path}{'&' if '?' in path else '?'}{thrown.query}" if thrown.query else path
         options = {"content_type": thrown.content_type, **more}
@@ -108,9 +108,9 @@ class Besieged:
         recipients = Message.objects.order_by("-pk").values_list("address", flat=True)[:mails] if mails else []
         return Effects(set(done.written) - ALWAYS_WRITTEN, facts, list(recipients))
 
-    def _follow(self, done: Done, method: str, path: str, thrown: Thrown) -> None:
+    def _follow(self, done: Done, method: str, path: str, thrown: Payload) -> None:
         """What was taken is shown on the next page."""
         location = done.response["Location"]
         if location.startswith("/") and ELSEWHERE not in location:
-            shown = self._send("GET", location, Thrown("next page", (), b"", content_type=URLENCODED))
+            shown = self._send("GET", location, Payload("next page", (), b"", content_type=URLENCODED))
             self.note(method, path, thrown, complaints(shown, *thrown.payloads))

@@ -63,7 +63,7 @@ PACKS: dict[str, list[Value]] = {
 }
 
 
-class Thrown(NamedTuple):
+class Payload(NamedTuple):
     """What is sent instead of a plausible form: its name in a failure, the payloads to look for, and the request."""
 
     name: str
@@ -101,7 +101,7 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def thrown_at_each_field(form: Form, names: set[str], thorough: set[str]) -> Iterator[Thrown]:
+def thrown_at_each_field(form: Form, names: set[str], thorough: set[str]) -> Iterator[Payload]:
     """Every value into each of the `thorough` fields, the worst ones into each of the others; in every round a different
     one into each field. Then what may be taken, alone, since a form that is refused for one field goes no further."""
     good = form.answers()
@@ -111,33 +111,33 @@ def thrown_at_each_field(form: Form, names: set[str], thorough: set[str]) -> Ite
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
         values = {name: value for name, (_name, value) in drawn.items()}
         payloads = tuple(text_of(value) for value in values.values())
-        yield Thrown(label, payloads, body_of(list({**good, **values}.items())))
+        yield Payload(label, payloads, body_of(list({**good, **values}.items())))
     if len(rounds) > 1:
         for name in rounds:
-            yield Thrown(f"{name} mixed alone", (MIXED,), body_of(list({**good, name: MIXED}.items())))
+            yield Payload(f"{name} mixed alone", (MIXED,), body_of(list({**good, name: MIXED}.items())))
 
 
-def mixed(form: Form) -> Thrown:
+def mixed(form: Form) -> Payload:
     """A mixture into every field."""
-    return Thrown("mixed", (MIXED,), body_of([(name, MIXED) for name in form.fields if name != CSRF]))
+    return Payload("mixed", (MIXED,), body_of([(name, MIXED) for name in form.fields if name != CSRF]))
 
 
-def in_the_query(form: Form, names: set[str]) -> Iterator[Thrown]:
+def in_the_query(form: Form, names: set[str]) -> Iterator[Payload]:
     """A mixture in all parameters, then every universal value in these."""
-    yield Thrown("? mixed", (MIXED,), b"", query=body_of([(name, MIXED) for name in form.fields]).decode())
+    yield Payload("? mixed", (MIXED,), b"", query=body_of([(name, MIXED) for name in form.fields]).decode())
     for label, value in N.items() if names else ():
         # A server takes no longer line than this.
         short = value[:4000]
         query = body_of([(name, short) for name in names]).decode()
-        yield Thrown(f"? {label}", (text_of(short),), b"", query=query)
+        yield Payload(f"? {label}", (text_of(short),), b"", query=query)
     for name, value in product(sorted(names), ODD):
-        yield Thrown(f"? {name} {value!r}", (), b"", query=body_of([(name, value)]).decode())
+        yield Payload(f"? {name} {value!r}", (), b"", query=body_of([(name, value)]).decode())
 
 
 class Forged(NamedTuple):
     """A form that a page of somebody else makes a browser send."""
 
-    thrown: Thrown
+    thrown: Payload
     #: Our cookie, as far as the other site could set it, and where the browser says that the form comes from.
     csrf_cookie: str = ""
     origin: str = ""
@@ -147,34 +147,34 @@ def as_another_site(form: Form) -> Iterator[Forged]:
     """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
     answers = [(name, value) for name, value in form.answers().items() if name not in SIGNED]
     token, other = "A" * 64, "A" * 32 + "B" * 32
-    yield Forged(Thrown("no token", (), body_of(answers)), token)
-    yield Forged(Thrown("from elsewhere", (), body_of([*answers, (CSRF, token)])), token, "https://evil.example")
-    yield Forged(Thrown("from nowhere", (), body_of([*answers, (CSRF, token)])), token, "null")
-    yield Forged(Thrown("another token", (), body_of([*answers, (CSRF, other)])), token)
-    yield Forged(Thrown("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), in_a_header(UNSEEN))
+    yield Forged(Payload("no token", (), body_of(answers)), token)
+    yield Forged(Payload("from elsewhere", (), body_of([*answers, (CSRF, token)])), token, "https://evil.example")
+    yield Forged(Payload("from nowhere", (), body_of([*answers, (CSRF, token)])), token, "null")
+    yield Forged(Payload("another token", (), body_of([*answers, (CSRF, other)])), token)
+    yield Forged(Payload("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), in_a_header(UNSEEN))
 
 
-def misshapen(form: Form) -> Iterator[Thrown]:
+def misshapen(form: Form) -> Iterator[Payload]:
     """The form in every way in which no page of ours makes a browser send it."""
     good = list(form.answers().items())
     for name in form.fields:
-        yield Thrown(f"{name} omitted", (), body_of([pair for pair in good if pair[0] != name]))
-    yield Thrown("twice", (MIXED,), body_of([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
-    yield Thrown("[]", (MIXED,), body_of([(f"{name}[]", MIXED) for name in form.fields]))
+        yield Payload(f"{name} omitted", (), body_of([pair for pair in good if pair[0] != name]))
+    yield Payload("twice", (MIXED,), body_of([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
+    yield Payload("[]", (MIXED,), body_of([(f"{name}[]", MIXED) for name in form.fields]))
     query = body_of([(name, MIXED) for name in form.fields]).decode()
-    yield Thrown("in the query", (MIXED,), b"", query=query)
-    yield Thrown("nothing", (), b"")
-    yield Thrown("files", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
+    yield Payload("in the query", (MIXED,), b"", query=query)
+    yield Payload("nothing", (), b"")
+    yield Payload("files", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
 
 
-def unreadable(form: Form) -> Iterator[Thrown]:
+def unreadable(form: Form) -> Iterator[Payload]:
     """Bodies that are no form, or too much of one."""
     good = list(form.answers().items())
-    yield Thrown("as JSON", (), body_of(good), content_type="application/json")
-    yield Thrown("odd charset", (), body_of(good), content_type=f"{URLENCODED}; charset=nonsense")
-    yield Thrown("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
-    yield Thrown("300 fields", (), body_of([*good, *((f"f{number}", "x") for number in range(300))]))
-    yield Thrown("3 MB", (), b"x=" + b"A" * 3_000_000)
+    yield Payload("as JSON", (), body_of(good), content_type="application/json")
+    yield Payload("odd charset", (), body_of(good), content_type=f"{URLENCODED}; charset=nonsense")
+    yield Payload("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
+    yield Payload("300 fields", (), body_of([*good, *((f"f{number}", "x") for number in range(300))]))
+    yield Payload("3 MB", (), b"x=" + b"A" * 3_000_000)
 
 
 def file_part(form: Form) -> bytes:

@@ -20,12 +20,12 @@ from django.utils import translation
 
 from core.email_addresses import InvalidAddress, canonical_address
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
-from tests.fuzz.fuzzing import JOURNAL, Besieged, Effects
+from tests.fuzz.fuzzing import JOURNAL, Effects, FuzzedPage
 from tests.fuzz.reading import parameters_read
 from tests.fuzz.requests import (
     EXTRA,
     PACKS,
-    Thrown,
+    Payload,
     as_another_site,
     body_of,
     in_the_query,
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 PEOPLE = {**PAGES, **REFUSALS, **ACTS}
 AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
 AGENTS_AREA = "/admin/"
-NOTHING = Thrown("as asked", (), b"")
+NOTHING = Payload("as asked", (), b"")
 #: What has been thrown already in this process: addresses, and their fields and parameters.
 thrown_before: set[tuple[str, ...]] = set()
 
@@ -65,7 +65,7 @@ def test_nothing_that_is_typed_harms_a_page_of_the_agents(name):
 
 
 def besiege(name: str, make: Page) -> None:
-    state = Besieged(name, make)
+    state = FuzzedPage(name, make)
     path, sent = state.ask.path, as_text(state.ask.sent or {})
     html = attack_query(state, path) if state.ask.sent is None else as_asked(state, path, sent)
     if name in ACTS and sent:
@@ -76,9 +76,9 @@ def besiege(name: str, make: Page) -> None:
     assert not state.failures, state.told()
 
 
-def as_asked(state: Besieged, path: str, sent: dict[str, str]) -> str:
+def as_asked(state: FuzzedPage, path: str, sent: dict[str, str]) -> str:
     """The page that answers the form of this state."""
-    thrown = Thrown("as asked", (), body_of(list(sent.items())))
+    thrown = Payload("as asked", (), body_of(list(sent.items())))
     done, _effects = state.request("POST", path, thrown)
     state.note("POST", path, thrown, [f"inline {what}" for what in Inline(done.html).found])
     return done.html
@@ -95,7 +95,7 @@ def new_ones(where: str, names: set[str]) -> set[str]:
     return new
 
 
-def attack_query(state: Besieged, path: str) -> str:
+def attack_query(state: FuzzedPage, path: str) -> str:
     """The page as it is asked for, then with nasty parameters, those that it reads among them; answers its HTML."""
     with parameters_read() as read:
         done, _effects = state.request("GET", path, NOTHING)
@@ -107,7 +107,7 @@ def attack_query(state: Besieged, path: str) -> str:
     return done.html
 
 
-def attack_form(state: Besieged, form: Form) -> None:
+def attack_form(state: FuzzedPage, form: Form) -> None:
     """A mixture of values; where there is something new, a plausible answer before it, to see what is read and what it
     usually does, and everything else after it."""
     view = resolve(urlsplit(form.action).path).view_name
@@ -116,7 +116,7 @@ def attack_form(state: Besieged, form: Form) -> None:
         send(mixed(form))
         return
     with parameters_read() as read:
-        _done, usual = send(Thrown("plausible", (), body_of(list(form.answers().items()))))
+        _done, usual = send(Payload("plausible", (), body_of(list(form.answers().items()))))
     for name in read - set(form.fields):
         form.fields[name] = Field(name, "hidden", is_asked=False)
     for thrown in (mixed(form), *thrown_at_each_field(form, set(form.fields) - {CSRF}, not_met_before(form))):
@@ -140,7 +140,7 @@ def not_met_before(form: Form) -> set[str]:
     }
 
 
-def attack_as_no_page_of_ours(state: Besieged, form: Form, *, is_public: bool) -> None:
+def attack_as_no_page_of_ours(state: FuzzedPage, form: Form, *, is_public: bool) -> None:
     """SES-07, INP-07: from another site, and as no form at all. Who is not signed in may do so to each; it is the same to
     all others."""
     is_thorough = bool(new_ones("no page of ours", {form.action if is_public else "closed"}))
@@ -159,7 +159,7 @@ def attack_as_no_page_of_ours(state: Besieged, form: Form, *, is_public: bool) -
     state.browser.handler.enforce_csrf_checks = False
 
 
-def check(state: Besieged, form: Form, thrown: Thrown, effects: Effects, usual: Effects) -> None:
+def check(state: FuzzedPage, form: Form, thrown: Payload, effects: Effects, usual: Effects) -> None:
     """A value changes no more than a plausible one does, and mails go to addresses only."""
     wrong = [f"writes {table}" for table in effects.tables - usual.tables - {JOURNAL}]
     wrong += [f"changes {fact}" for fact in effects.facts - usual.facts]
@@ -176,9 +176,9 @@ def is_canonical(address: str) -> bool:
         return False
 
 
-def attack_with_extra_fields(state: Besieged, form: Form, usual: Effects) -> None:
+def attack_with_extra_fields(state: FuzzedPage, form: Form, usual: Effects) -> None:
     """INP-06: nothing moves but what the form is about, and nothing of it is kept."""
-    extra = Thrown("extra fields", (), body_of(list({**EXTRA, **form.answers()}.items())))
+    extra = Payload("extra fields", (), body_of(list({**EXTRA, **form.answers()}.items())))
     _done, effects = state.request("POST", form.action, extra)
     if effects != usual:
         state.note("POST", form.action, extra, [f"does {effects} instead of {usual}"])

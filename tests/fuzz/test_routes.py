@@ -12,12 +12,12 @@ from django.urls import reverse
 
 from agents.roles import Role
 from tests.agents.pages import come_in
-from tests.fuzz.fuzzing import JOURNAL, Besieged
+from tests.fuzz.fuzzing import JOURNAL, FuzzedPage
 from tests.fuzz.payloads import TOKEN, N
-from tests.fuzz.requests import MIXED, UNSEEN, Thrown, body_of, in_a_header, text_of
+from tests.fuzz.requests import MIXED, UNSEEN, Payload, body_of, in_a_header, text_of
 from tests.fuzz.routes import Route, routes
 from tests.fuzz.watching import Done
-from tests.pages import Ask, Page, signed_in
+from tests.pages import Page, PageRequest, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -68,18 +68,18 @@ NO_HOST = {"host", "user in host", "host with markup"}
 SOON = 1.0
 
 
-def stranger(browser: Client) -> Ask:
-    return Ask("/")
+def stranger(browser: Client) -> PageRequest:
+    return PageRequest("/")
 
 
-def person(browser: Client) -> Ask:
+def person(browser: Client) -> PageRequest:
     signed_in(browser)
-    return Ask("/")
+    return PageRequest("/")
 
 
-def agent(browser: Client) -> Ask:
+def agent(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask("/admin/")
+    return PageRequest("/admin/")
 
 
 #: Each route is walked by whoever gets furthest.
@@ -88,13 +88,13 @@ WALKERS: dict[str, tuple[Page, Callable[[Route], bool]]] = {
     "person": (person, lambda route: route.is_closed and not route.name.startswith("admin:")),
     "agent": (agent, lambda route: route.name.startswith("admin:")),
 }
-NOTHING = Thrown("nothing", (), b"")
+NOTHING = Payload("nothing", (), b"")
 
 
 @pytest.fixture(params=WALKERS)
-def walked(request) -> tuple[Besieged, list[Route]]:
+def walked(request) -> tuple[FuzzedPage, list[Route]]:
     make, goes = WALKERS[request.param]
-    return Besieged(request.param, make), [route for route in routes() if goes(route)]
+    return FuzzedPage(request.param, make), [route for route in routes() if goes(route)]
 
 
 def test_every_argument_of_an_address_has_an_example():
@@ -108,7 +108,7 @@ def test_no_method_but_post_changes_anything(walked):
     for route in there:
         got, _effects = state.request("GET", route.path(), NOTHING)
         for method in METHODS:
-            thrown = Thrown(method, (), b"x=1" if method in ("PUT", "PATCH", "DELETE") else b"")
+            thrown = Payload(method, (), b"x=1" if method in ("PUT", "PATCH", "DELETE") else b"")
             done, effects = state.request(method, route.path(), thrown)
             wrong = [f"writes {table}" for table in effects.tables - {JOURNAL}]
             if method == "HEAD" and (told_by(done) != told_by(got) or done.response.content):
@@ -129,10 +129,10 @@ def told_by(done: Done) -> tuple[int, dict[str, str]]:
 
 def test_every_other_page_asks_a_stranger_who_they_are():
     """ADM-01: whatever the method; nothing of the page is told, and nothing is done."""
-    state = Besieged("stranger", stranger)
+    state = FuzzedPage("stranger", stranger)
     for route in (route for route in routes() if route.is_closed):
         for method in ("GET", "POST", "DELETE"):
-            thrown = Thrown(method, (MIXED,), body_of([("next", MIXED), ("q", MIXED)]))
+            thrown = Payload(method, (MIXED,), body_of([("next", MIXED), ("q", MIXED)]))
             done, effects = state.request(method, route.path(), thrown)
             location = done.response.get("Location", "")
             if effects.tables or done.response.status_code != 302 or not location.startswith(reverse("login")):
@@ -147,8 +147,8 @@ def test_nothing_in_a_query_harms_an_address(walked):
     for route in there:
         for value in (MIXED, UNSEEN):
             query = body_of([(name, value) for name in names]).decode()
-            state.request("GET", route.path(), Thrown("query", (value,), b"", query=query))
-        state.request("GET", route.path(), Thrown("lookups", ("<script>",), b"", query=LOOKUPS))
+            state.request("GET", route.path(), Payload("query", (value,), b"", query=query))
+        state.request("GET", route.path(), Payload("lookups", ("<script>",), b"", query=LOOKUPS))
     assert not state.failures, state.told()
 
 
@@ -158,33 +158,33 @@ def test_nothing_in_a_path_harms_an_address(walked):
     for route in (route for route in there if route.arguments):
         for value in TEXTS if route.takes_any_text else NUMBERS:
             octets = value if isinstance(value, str) else value.decode()
-            thrown = Thrown(f"path {octets[:30]!r}", (octets,), b"")
+            thrown = Payload(f"path {octets[:30]!r}", (octets,), b"")
             state.request("GET", route.path_with(quote(octets, safe="%")), thrown)
         for raw in RAW if route.takes_any_text else RAW[:2]:
-            state.request("GET", route.path_with(raw), Thrown(f"path {raw}", (), b""))
+            state.request("GET", route.path_with(raw), Payload(f"path {raw}", (), b""))
     assert not state.failures, state.told()
 
 
 def test_nothing_in_a_cookie_harms_an_address():
     """SES-01, INP-01: session, CSRF token, language, messages, and cookies that nobody has set."""
-    state = Besieged("stranger", stranger)
+    state = FuzzedPage("stranger", stranger)
     names = [settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language", "messages", "__Host-x", "x"]
     for route in routes():
         value = MIXED.replace(";", "") if route.is_closed else "../../x\x00é"
         cookie = in_a_header("; ".join(f"{name}={value}" for name in names))
-        state.request("GET", route.path(), Thrown("cookie", (value,), b""), headers={"cookie": cookie})
+        state.request("GET", route.path(), Payload("cookie", (value,), b""), headers={"cookie": cookie})
     assert not state.failures, state.told()
 
 
 def test_every_value_in_every_cookie():
     """SES-01: a session that was made up is nobody's, and never adopted."""
-    state = Besieged("stranger", stranger)
+    state = FuzzedPage("stranger", stranger)
     names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language")
     for path in (reverse("login"), reverse("activation")):
         for label, value in N.items():
             text = text_of(value) or "%ff%fe"
             cookie = in_a_header("; ".join(f"{name}={text[:2000]}" for name in names))
-            thrown = Thrown(f"cookies {label}", (text,), b"")
+            thrown = Payload(f"cookies {label}", (text,), b"")
             done, _effects = state.request("GET", path, thrown, headers={"cookie": cookie})
             adopted = [name for name, given in done.response.cookies.items() if given.value in (text, text[:2000])]
             state.note("GET", path, thrown, [f"adopts {name}" for name in adopted])
@@ -197,15 +197,15 @@ def test_nothing_in_a_header_harms_an_address(walked):
     together = {name: value for label, sent in HEADERS.items() if label not in NO_HOST for name, value in sent.items()}
     together.pop("host")
     for route in there:
-        state.request("GET", route.path(), Thrown("headers", (MIXED,), b""), headers=together)
+        state.request("GET", route.path(), Payload("headers", (MIXED,), b""), headers=together)
     for method, path in (("GET", "/"), ("POST", reverse("first-connection")), ("GET", reverse("account"))):
         if state.name == "stranger":
             for label, headers in HEADERS.items():
-                thrown = Thrown(label, (MIXED,), b"")
+                thrown = Payload(label, (MIXED,), b"")
                 begun = time.process_time()
                 done, _effects = state.request(method, path, thrown, headers=headers)
                 if (spent := time.process_time() - begun) > SOON:
                     state.note(method, path, thrown, [f"took {spent:.2f} s of work"])
                 if label in NO_HOST and done.response.status_code != 400:
-                    state.note(method, path, Thrown(label, (), b""), ["a strange host is taken"])
+                    state.note(method, path, Payload(label, (), b""), ["a strange host is taken"])
     assert not state.failures, state.told()

@@ -18,7 +18,7 @@ from django.urls import reverse
 from accounts.models import Account
 from accounts.passwords.hashers import PortalArgon2PasswordHasher
 from tests.factories import active_account, pending_account
-from tests.memory import forget_limits
+from tests.memory import clear_redis
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def can_be_told_apart(ask: Callable[[str], HttpResponse], one: str, other: str, 
     """Whether one round of answers tells which of the two is which."""
     pairs: list[dict[str, float]] = []
     for _ in range(PAIRS):
-        forget_limits()
+        clear_redis()
         pairs.append({login: seconds(ask, login) for login in draw.sample([one, other], 2)})
     is_slower = sum(pair[one] > pair[other] for pair in pairs) / PAIRS
     by = median(pair[one] - pair[other] for pair in pairs) / median(pair[other] for pair in pairs)

@@ -56,15 +56,15 @@ def test_a_new_person_gets_an_account_with_an_unusable_password():
     assert camille.password != imported_account("HR2").password
 
 
-def test_the_activation_mail_has_low_priority_and_its_link_works(postman):
+def test_the_activation_mail_has_low_priority_and_its_link_works(mail_delivery):
     imported(row(language="en"))
 
     message = Message.objects.get()
     assert (message.kind, message.priority, message.status) == (Kind.ACTIVATION, Priority.BULK, Status.QUEUED)
     assert (message.person, message.language) == (imported_account(), "en")
-    [mail] = postman.deliver()
+    [mail] = mail_delivery.deliver()
     assert mail["To"] == ADDRESS
-    assert activation_link.open(token_in(postman.last_link())).account == imported_account()
+    assert activation_link.open(token_in(mail_delivery.last_link())).account == imported_account()
 
 
 def test_the_journal_records_the_source_and_the_agent():
@@ -217,11 +217,11 @@ def test_a_person_who_comes_back_before_activating_gets_the_activation_mail():
 # Recovery addresses
 
 
-def test_a_corrected_recovery_address_kills_the_old_link_and_gets_a_new_mail(postman):
+def test_a_corrected_recovery_address_kills_the_old_link_and_gets_a_new_mail(mail_delivery):
     """TOK-07"""
     imported(row(recovery_address=TYPO))
-    postman.deliver()
-    old_token = token_in(postman.last_link())
+    mail_delivery.deliver()
+    old_token = token_in(mail_delivery.last_link())
 
     report = imported(row())
 

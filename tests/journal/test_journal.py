@@ -29,7 +29,7 @@ SAFARI = (
 
 
 @pytest.fixture(autouse=True)
-def in_french():
+def activate_french():
     with translation.override("fr"):
         yield
 
@@ -115,12 +115,12 @@ def test_an_agents_act_names_the_agent():
     assert person.journal.get(event=Event.LOCKED).actor == agent
 
 
-def test_an_activation_is_told_step_by_step(visitor):
+def test_an_activation_is_told_step_by_step(client):
     """LOG-01: what happened, in the order in which it happened, all of it by the person."""
     person = pending_account()
-    begin(visitor, person)
+    begin(client, person)
     for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
-        answer(visitor, step)
+        answer(client, step)
 
     entries = person.journal.order_by("pk")
 
@@ -137,9 +137,9 @@ def test_an_activation_is_told_step_by_step(visitor):
     assert A_GOOD_PASSWORD not in str(list(entries.values()))
 
 
-def test_opening_the_first_page_twice_is_told_once(visitor):
+def test_opening_the_first_page_twice_is_told_once(client):
     person = pending_account()
-    begin(visitor, person)
+    begin(client, person)
     begin(Client(), person)
 
     assert person.journal.filter(event=Event.ACTIVATION_STARTED).count() == 1
@@ -177,11 +177,11 @@ def test_no_entry_without_its_change(monkeypatch):
     assert Account.objects.get(pk=person.pk).language == "fr"
 
 
-def test_the_person_reads_the_last_events_on_their_page(visitor):
+def test_the_person_reads_the_last_events_on_their_page(client):
     person = active_account()
-    sign_in(visitor, person)
+    sign_in(client, person)
 
-    page = visitor.get(reverse("account")).content.decode()
+    page = client.get(reverse("account")).content.decode()
 
     assert "Connexion" in page
     assert page.count('<th scope="row">') == min(5, person.journal.count())

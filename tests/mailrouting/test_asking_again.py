@@ -33,9 +33,9 @@ def browser(person: Account) -> Client:
     return client
 
 
-def test_another_link_is_mailed_from_the_account_page_and_works(person, browser, postman):
+def test_another_link_is_mailed_from_the_account_page_and_works(person, browser, mail_delivery):
     """FWD-03: pending blocks nothing, and can be sent again."""
-    [first] = postman.deliver()
+    [first] = mail_delivery.deliver()
     with time_machine.travel(timezone.now() + timedelta(days=3)):
         assert Client().get(link_in(first), follow=True).status_code == 410
         browser.force_login(person)
@@ -45,7 +45,7 @@ def test_another_link_is_mailed_from_the_account_page_and_works(person, browser,
 
         assert "Un nouvel e-mail vient de partir." in answer.content.decode()
         stranger = Client()
-        stranger.get(link_in(postman.last_mail()))
+        stranger.get(link_in(mail_delivery.last_mail()))
         stranger.post(reverse("redirection"))
     person.redirection.refresh_from_db()
     assert person.redirection.verified_at is not None
@@ -59,14 +59,14 @@ def test_asking_at_once_says_from_when_and_mails_nobody(browser):
     assert Message.objects.count() == 1
 
 
-def test_nothing_is_mailed_when_nothing_waits(postman):
+def test_nothing_is_mailed_when_nothing_waits(mail_delivery):
     client = Client()
     client.force_login(active_account())
 
     answer = client.post(reverse("redirection-verification-resend"), follow=True)
 
     assert "Aucune adresse n’attend de vérification." in answer.content.decode()
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []
 
 
 def test_it_takes_a_post_of_somebody_signed_in(browser):

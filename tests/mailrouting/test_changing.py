@@ -39,7 +39,7 @@ from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import EMAIL
 from tests.locking import PROVEN
 from tests.mail_delivery import html_of, link_in, text_of
-from tests.signing_in import let_in
+from tests.signing_in import log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,7 @@ def stolen(person: Account) -> Client:
 
 
 def signed_in(person: Account) -> Client:
-    return let_in(Client(), person)
+    return log_in(Client(), person)
 
 
 def save(browser: Client, target: str = ELSEWHERE, *, keep_copy: bool = True, **more: str) -> HttpResponse:
@@ -138,14 +138,14 @@ class TestThePage:
         assert verifications(person) == 0
         assert told(person) == [RedirectionChange.IN_FORCE]
 
-    def test_another_address_waits_for_its_reader(self, browser, person, postman):
+    def test_another_address_waits_for_its_reader(self, browser, person, mail_delivery):
         """FWD-01: nothing is in force before; the page says until when the link is good and what happens meanwhile."""
         answer = browser.post(reverse(PAGE), {"target": ELSEWHERE}, follow=True)
         assert "quand vous aurez ouvert le lien envoyé à ailleurs@exemple.org" in answer.content.decode()
         assert list(Redirection.objects.in_force()) == []
         assert redirection_of(person).keep_copy is False
         assert told(person) == [RedirectionChange.ASKED]
-        [verification] = [mail for mail in postman.deliver() if mail["To"] == ELSEWHERE]
+        [verification] = [mail for mail in mail_delivery.deliver() if mail["To"] == ELSEWHERE]
         page = seen(browser)
         assert f'<span class="addr">{ELSEWHERE}</span> attend votre clic' in page
         assert "23 h 59" in page
@@ -229,16 +229,16 @@ class TestThePage:
         assert verifications(person) == 0
         assert "Plusieurs e-mails de vérification sont déjà partis" in seen(browser)
 
-    def test_a_link_that_has_expired_says_so_and_another_can_be_asked_for(self, browser, person, postman):
+    def test_a_link_that_has_expired_says_so_and_another_can_be_asked_for(self, browser, person, mail_delivery):
         """FWD-03"""
         with time_machine.travel(timezone.now(), tick=False) as clock:
             save(browser)
-            postman.deliver()
+            mail_delivery.deliver()
             clock.shift(timedelta(days=3))
             later = signed_in(person)
             assert "Demandez un nouvel e-mail." in seen(later)
             assert "Un nouvel e-mail vient de partir" in later.post(reverse(RESEND), follow=True).content.decode()
-            postman.deliver()
+            mail_delivery.deliver()
             assert "Ouvrez le lien que nous y avons envoyé" in seen(later)
 
     @pytest.mark.parametrize("status", [Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP])
@@ -312,10 +312,10 @@ class TestStopping:
         assert entry.actor == person
         assert told(person)[2:] == [RedirectionChange.STOPPED]
 
-    def test_an_address_that_waits_is_given_up_and_its_link_dies(self, browser, person, postman):
+    def test_an_address_that_waits_is_given_up_and_its_link_dies(self, browser, person, mail_delivery):
         """FWD-01, FWD-03"""
         save(browser)
-        [link] = [link_in(mail) for mail in postman.deliver() if mail["To"] == ELSEWHERE]
+        [link] = [link_in(mail) for mail in mail_delivery.deliver() if mail["To"] == ELSEWHERE]
         assert "n’est pas encore vérifiée" in seen(browser, STOP)
         stop(browser)
         assert Client().get(link, follow=True).status_code == 404
@@ -331,11 +331,11 @@ class TestStopping:
     def test_nothing_to_stop_leads_back(self, browser):
         assert "Vous n’avez pas de redirection." in browser.get(reverse(STOP), follow=True).content.decode()
 
-    def test_a_verification_that_has_not_left_is_not_sent_any_more(self, browser, person, postman):
+    def test_a_verification_that_has_not_left_is_not_sent_any_more(self, browser, person, mail_delivery):
         """FWD-03: made when sent."""
         save(browser)
         stop(browser)
-        assert ELSEWHERE not in {mail["To"] for mail in postman.deliver()}
+        assert ELSEWHERE not in {mail["To"] for mail in mail_delivery.deliver()}
 
     def test_it_stays_open_while_a_charter_waits_and_the_other_page_does_not(self, person):
         """PRV-01: an intruder's forwarding ends at any time."""
@@ -488,13 +488,13 @@ class TestNotices:
 
     @pytest.mark.parametrize("language", ["fr", "en"])
     @pytest.mark.parametrize("happened", list(RedirectionChange))
-    def test_the_mail_says_which_change_when_and_how_to_stop_it(self, postman, language, happened):
+    def test_the_mail_says_which_change_when_and_how_to_stop_it(self, mail_delivery, language, happened):
         """FWD-04, EML-04: subject and both parts; the button leads to the page that locks the account."""
         person = active_account(language=language)
         bring_about(happened, person)
         Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).delete()
         keep_the_last_change(person)
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.institutional_address}
         [mail, twin] = mails
         assert mail["Subject"] == twin["Subject"]
@@ -504,27 +504,27 @@ class TestNotices:
             assert ELSEWHERE in part
         assert Client().get(link_in(mail), follow=True).status_code == 200
 
-    def test_each_change_has_a_subject_of_its_own(self, postman):
+    def test_each_change_has_a_subject_of_its_own(self, mail_delivery):
         subjects = set()
         for happened in RedirectionChange:
             person = active_account()
             bring_about(happened, person)
             Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).delete()
             keep_the_last_change(person)
-            subjects.add(postman.last_mail()["Subject"])
+            subjects.add(mail_delivery.last_mail()["Subject"])
         assert len(subjects) == len(RedirectionChange)
 
     @pytest.mark.parametrize(("keep_copy", "said"), [(True, "Une copie reste"), (False, "Sans copie")])
-    def test_the_mail_says_whether_a_copy_is_kept(self, postman, person, keep_copy, said):
+    def test_the_mail_says_whether_a_copy_is_kept(self, mail_delivery, person, keep_copy, said):
         """FWD-04"""
         change(person, person.recovery_address, keep_copy=keep_copy)
-        assert said in text_of(postman.last_mail())
+        assert said in text_of(mail_delivery.last_mail())
 
-    def test_the_mail_says_what_no_longer_gets_the_messages(self, postman, person):
+    def test_the_mail_says_what_no_longer_gets_the_messages(self, mail_delivery, person):
         change_in_force(person)
-        postman.deliver()
+        mail_delivery.deliver()
         change(person, FURTHER)
-        notice = next(mail for mail in reversed(postman.deliver()) if mail["To"] == person.recovery_address)
+        notice = next(mail for mail in reversed(mail_delivery.deliver()) if mail["To"] == person.recovery_address)
         assert f"La redirection vers {ELSEWHERE} est arrêtée." in text_of(notice)
 
     def test_nobody_is_written_to_at_an_address_that_is_somebody_elses(self, person):

@@ -126,13 +126,13 @@ class TestForms:
         assert not Redirection.objects.get(account=person).is_wanted
         assert not Message.objects.exists()
 
-    def test_the_wizard_refuses_them_too(self, settings, visitor):
+    def test_the_wizard_refuses_them_too(self, settings, client):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.fr"]
         person = pending_account()
         answered_until(person, MAILBOX)
-        begin(visitor, person)
-        assert visitor.get(reverse(MAILBOX)).context["form"].initial["target"] == ""
-        page = answer(visitor, MAILBOX, forward_to("x@exemple.org"))
+        begin(client, person)
+        assert client.get(reverse(MAILBOX)).context["form"].initial["target"] == ""
+        page = answer(client, MAILBOX, forward_to("x@exemple.org"))
         assert "que vers ces domaines" in page.content.decode()
         assert not Redirection.objects.filter(account=person).exists()
 
@@ -181,12 +181,12 @@ class TestWhatWasChosenBefore:
         assert list(Redirection.objects.in_force()) == []
         assert Redirection.objects.get(account=person).suspension
 
-    def test_nobody_is_asked_to_confirm_what_is_refused_now(self, settings, person, postman):
+    def test_nobody_is_asked_to_confirm_what_is_refused_now(self, settings, person, mail_delivery):
         choose_redirection(account=person, target="x@exemple.org", keep_copy=True)
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
         with pytest.raises(ForwardingNotAllowed):
             resend_verification(account=person)
-        assert postman.deliver() == []
+        assert mail_delivery.deliver() == []
 
     def test_a_link_opens_nothing_while_it_is_refused(self, settings, person):
         """FWD-06: and works again, in time, once it is allowed."""

@@ -39,7 +39,7 @@ ELSEWHERE = "ailleurs@exemple.org"
 
 
 @pytest.fixture(autouse=True)
-def in_french() -> Iterator[None]:
+def activate_french() -> Iterator[None]:
     with translation.override("fr"):
         yield
 

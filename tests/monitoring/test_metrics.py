@@ -72,21 +72,21 @@ def expressions() -> list[str]:
 
 
 class TestPage:
-    def test_it_does_not_exist_without_a_key(self, visitor, settings):
+    def test_it_does_not_exist_without_a_key(self, client, settings):
         """ADM-01"""
         settings.METRICS_KEY = ""
         for header in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer"}, {"authorization": ""}):
-            assert visitor.get(PAGE, headers=header).status_code == 404
+            assert client.get(PAGE, headers=header).status_code == 404
 
     @pytest.mark.parametrize("given", ["", KEY, f"Basic {KEY}", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", "Bearer é\x85"])
-    def test_nor_for_who_has_another(self, visitor, key, given):
+    def test_nor_for_who_has_another(self, client, key, given):
         """ADM-01: signed in or not."""
-        assert visitor.get(PAGE, headers={"authorization": given}).status_code == 404
-        visitor.force_login(active_account(is_staff=True))
-        assert visitor.get(f"{PAGE}?key={key}", headers={"authorization": given}).status_code == 404
+        assert client.get(PAGE, headers={"authorization": given}).status_code == 404
+        client.force_login(active_account(is_staff=True))
+        assert client.get(f"{PAGE}?key={key}", headers={"authorization": given}).status_code == 404
 
-    def test_it_is_what_prometheus_reads(self, visitor, key):
-        answer = visitor.get(PAGE, headers={"authorization": f"Bearer {key}"})
+    def test_it_is_what_prometheus_reads(self, client, key):
+        answer = client.get(PAGE, headers={"authorization": f"Bearer {key}"})
         assert answer.status_code == 200
         assert answer["Content-Type"].startswith("text/plain; version=")
         assert answer["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
@@ -94,26 +94,26 @@ class TestPage:
         names = {family.name for family in text_string_to_metric_families(answer.content.decode())}
         assert {"portal_accounts", "portal_database_up", "portal_refusals"} <= names
 
-    def test_it_names_nobody(self, visitor, key):
+    def test_it_names_nobody(self, client, key):
         """LOG-02"""
         person = active_account(family_name="Canari", ine="1234567890A")
         Client().post("/connexion/", {"login": person.login, "password": "canary-password-1"})
-        text = visitor.get(PAGE, headers={"authorization": f"Bearer {key}"}).content.decode().lower()
+        text = client.get(PAGE, headers={"authorization": f"Bearer {key}"}).content.decode().lower()
         for canary in ("canar", "univ-exemple", "exemple.net", "1234567890a", "127.0.0.1"):
             assert canary not in text
 
     def test_whoever_asks_often_does_not_make_the_database_count_often(
-        self, visitor, key, django_assert_max_num_queries
+        self, client, key, django_assert_max_num_queries
     ):
         """LOG-04: a dozen queries, then none for ten seconds."""
         header = {"authorization": f"Bearer {key}"}
         with django_assert_max_num_queries(QUERY_BUDGET):
-            first = visitor.get(PAGE, headers=header).content
+            first = client.get(PAGE, headers=header).content
         pending_account()
         with django_assert_max_num_queries(0):
-            assert visitor.get(PAGE, headers=header).content == first
+            assert client.get(PAGE, headers=header).content == first
         last_figures.forget()
-        assert visitor.get(PAGE, headers=header).content != first
+        assert client.get(PAGE, headers=header).content != first
 
 
 class TestAccounts:
@@ -155,16 +155,16 @@ class TestAccounts:
         for step in STEPS:
             assert found["portal_activation_steps", step.slug] == stands.count(step.slug), step.slug
 
-    def test_somebody_who_only_opens_the_link_has_begun(self, visitor):
+    def test_somebody_who_only_opens_the_link_has_begun(self, client):
         person = pending_account()
-        visitor.get(link_to(person), follow=True)
-        visitor.post("/activation/")
+        client.get(link_to(person), follow=True)
+        client.post("/activation/")
         assert figures()["portal_activation_steps", "charte"] == 1
 
-    def test_open_locks_and_sessions(self, visitor):
+    def test_open_locks_and_sessions(self, client):
         person, other = active_account(), active_account()
         lock_account(account=other, reason=LockReason.PHISHING)
-        visitor.force_login(person)
+        client.force_login(person)
         found = figures()
         assert found["portal_locks_open", "phishing"] == 1
         assert found["portal_locks_open", "other"] == 0
@@ -239,10 +239,10 @@ class TestMails:
 
 
 class TestRedis:
-    def test_refusals_by_limit(self, visitor):
+    def test_refusals_by_limit(self, client):
         """LOG-04, ENU-06"""
         for _ in range(32):
-            visitor.get(f"/activation/{'A' * 97}/")
+            client.get(f"/activation/{'A' * 97}/")
         found = figures()
         assert found["portal_refusals_total", "bad-links"] == 2
         assert {labels[1] for labels in found if labels[0] == "portal_refusals_total"} == {

@@ -233,7 +233,7 @@ def test_the_next_hr_file_restores_nothing_and_gives_the_names_to_no_one_else():
     assert (namesake.login, namesake.uid) == ("camille.durand2@univ-exemple.fr", "cdurand2")
 
 
-def test_a_person_employed_again_gets_their_names_back_and_activates_anew(postman):
+def test_a_person_employed_again_gets_their_names_back_and_activates_anew(mail_delivery):
     """ADM-08"""
     imported(row(end_date=YESTERDAY.isoformat()))
     erase_person(account=imported_account())
@@ -246,7 +246,7 @@ def test_a_person_employed_again_gets_their_names_back_and_activates_anew(postma
     assert back.recovery_address == "camille.durand@exemple.net"
     [mail] = Message.objects.filter(person=back, kind=Kind.ACTIVATION, status=Status.QUEUED)
     assert mail.address == "camille.durand@exemple.net"
-    assert len(postman.deliver()) == 1
+    assert len(mail_delivery.deliver()) == 1
 
 
 def test_an_entry_of_the_journal_can_only_be_emptied_and_only_by_retention():

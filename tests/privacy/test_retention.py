@@ -227,7 +227,7 @@ def test_proofs_are_deleted_five_years_after_the_departure(time_machine):
 # Addresses that were never confirmed
 
 
-def test_an_unconfirmed_redirection_is_cancelled_after_a_week(visitor):
+def test_an_unconfirmed_redirection_is_cancelled_after_a_week(client):
     """FWD-03: except after a recent mail; a confirmed one stays."""
     old, young, resent, confirmed = (active_account() for _ in range(4))
     for account, days in ((old, 8), (young, 6), (resent, 20)):
@@ -245,8 +245,8 @@ def test_an_unconfirmed_redirection_is_cancelled_after_a_week(visitor):
         assert Redirection.objects.get(account=account).target == target
     assert old.journal.get(event=Event.REDIRECTION_EXPIRED).details == {"target": WAITING}
     assert not Message.objects.filter(person=old, kind=Kind.REDIRECTION_CHANGED, created_at__gte=NOW).exists()
-    visitor.force_login(old)
-    assert WAITING not in visitor.get(reverse("account")).content.decode()
+    client.force_login(old)
+    assert WAITING not in client.get(reverse("account")).content.decode()
 
 
 def test_an_unconfirmed_recovery_address_is_cancelled_after_a_week():
@@ -406,7 +406,7 @@ def test_a_limit_of_zero_days_is_refused():
         checked_days("RETENTION_JOURNAL_DAYS", 0)
 
 
-def test_the_page_about_personal_data_states_every_limit_of_the_settings(visitor, settings):
+def test_the_page_about_personal_data_states_every_limit_of_the_settings(client, settings):
     """PRV-03, PRV-05"""
     template = Path(portal.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
     used = {kind.setting for kind in retention.retention_rules() if kind.setting}
@@ -414,6 +414,6 @@ def test_the_page_about_personal_data_states_every_limit_of_the_settings(visitor
     assert all(f'"{name}"' in template for name in used)
 
     settings.RETENTION_WAITING_DAYS, settings.RETENTION_DEPARTED_DAYS = 11, 730
-    page = visitor.get(reverse("privacy")).content.decode()
+    page = client.get(reverse("privacy")).content.decode()
     for promise in ("11 jours", "2 ans", "12 mois", "30 jours", "5 ans"):
         assert promise.replace(" ", "\N{NO-BREAK SPACE}") in page

@@ -132,7 +132,7 @@ class TestAudit:
     def test_that_finds_no_package_at_all_is_none(self, answer):
         """Some mirrors of a registry answer « not found » for each; that must not read like good news."""
         with pytest.raises(audit.OutOfReachError):
-            audit.audited(answer)
+            audit.audited_packages(answer)
 
     def test_names_each_hole_and_the_version_without_it(self, monkeypatch, capsys):
         known = {"id": "PYSEC-2026-1", "fix_versions": ["5.2.20"]}
@@ -143,7 +143,7 @@ class TestAudit:
                 {"name": "vine", "skip_reason": "unknown"},
             ]
         }
-        monkeypatch.setattr(audit, "answer_about", lambda _lock: json.dumps(answer))
+        monkeypatch.setattr(audit, "pip_audit_report", lambda _lock: json.dumps(answer))
         assert audit.main() == 1
         said = capsys.readouterr().out
         assert "django 5.2.19: PYSEC-2026-1, gone in 5.2.20" in said

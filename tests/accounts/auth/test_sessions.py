@@ -67,17 +67,17 @@ def person() -> Account:
 
 
 class TestItsKey:
-    def test_changes_at_sign_in_and_at_a_change_of_password(self, visitor, person):
+    def test_changes_at_sign_in_and_at_a_change_of_password(self, client, person):
         """SES-01"""
-        visitor.post(reverse("forgotten-password"), {"login": "quelqu.un"})
-        keys = [key_of(visitor)]
-        visitor.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-        keys.append(key_of(visitor))
-        visitor.post(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD})
-        keys.append(key_of(visitor))
+        client.post(reverse("forgotten-password"), {"login": "quelqu.un"})
+        keys = [key_of(client)]
+        client.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+        keys.append(key_of(client))
+        client.post(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD})
+        keys.append(key_of(client))
 
         assert len(set(keys)) == 3
-        assert is_signed_in(visitor)
+        assert is_signed_in(client)
         assert not any(is_signed_in(replayed(key)) for key in keys[:2])
 
     def test_planted_beforehand_is_worthless(self, person):
@@ -459,10 +459,10 @@ class TestWhileARequestIsUnderWay:
         assert SESSION_KEY not in store
         assert not Session.objects.filter(account=person).exists()
 
-    def test_an_anonymous_one_keeps_what_it_knew(self, visitor):
+    def test_an_anonymous_one_keeps_what_it_knew(self, client):
         """Two clicks on one link: the second finds what the first has put away."""
-        visitor.post(reverse("forgotten-password"), {"login": "quelqu.un"})
-        first, second = SessionStore(key_of(visitor)), SessionStore(key_of(visitor))
+        client.post(reverse("forgotten-password"), {"login": "quelqu.un"})
+        first, second = SessionStore(key_of(client)), SessionStore(key_of(client))
         assert first["login_asked"] == second["login_asked"]
 
         first.cycle_key()

@@ -105,13 +105,13 @@ class TestALockIsImmediateAndTotal:
 
 class TestNotice:
     @pytest.mark.parametrize("language", ["fr", "en"])
-    def test_it_says_what_happened_why_and_where_to_get_help(self, postman, language):
+    def test_it_says_what_happened_why_and_where_to_get_help(self, mail_delivery, language):
         """HLP-01, HLP-02: no link that sets a password, nothing that agents wrote."""
         agent = an_agent(family_name="Lagente")
         for reason in LockReason:
             person = active_account(language=language)
             lock_account(account=person, reason=reason, actor=agent, comment="Vu avec le RSSI")
-            mail = postman.last_mail()
+            mail = mail_delivery.last_mail()
             text = text_of(mail).replace("\N{NO-BREAK SPACE}", " ")
 
             assert mail["To"] == person.recovery_address
@@ -123,19 +123,19 @@ class TestNotice:
             for part in mail.iter_parts():
                 assert not re.search(r"Lagente|RSSI|[A-Za-z0-9_-]{60}", part.get_content())
 
-    def test_it_goes_to_the_recovery_address_alone_if_that_can_be_mailed(self, person, postman):
+    def test_it_goes_to_the_recovery_address_alone_if_that_can_be_mailed(self, person, mail_delivery):
         """The intruder may read the university mailbox."""
         lock(person)
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
             lock(active_account(**facts))
 
-        assert [mail["To"] for mail in postman.deliver()] == [person.recovery_address]
+        assert [mail["To"] for mail in mail_delivery.deliver()] == [person.recovery_address]
 
-    def test_it_is_not_sent_after_the_unlock(self, person, postman):
+    def test_it_is_not_sent_after_the_unlock(self, person, mail_delivery):
         lock(person)
         release(person)
 
-        postman.deliver()
+        mail_delivery.deliver()
 
         assert [notice.status for notice in notices()] == [Status.CANCELLED]
 

@@ -162,26 +162,26 @@ class TestProof:
 
 
 class TestMail:
-    def test_it_goes_to_the_address_on_file_alone(self, person, postman):
+    def test_it_goes_to_the_address_on_file_alone(self, person, mail_delivery):
         """HLP-05"""
         lock(person)
-        postman.deliver()
+        mail_delivery.deliver()
 
         release(person)
 
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
         assert [message.address for message in Message.objects.filter(kind=Kind.REACTIVATION)] == [mail["To"]]
         assert mail["To"] == person.recovery_address
         assert mail["Subject"] == "Votre compte informatique est débloqué"
         assert link_in(mail).startswith("/reactivation/")
         assert REPORT not in text_of(mail)
 
-    def test_a_pending_account_gets_the_activation_link(self, postman):
+    def test_a_pending_account_gets_the_activation_link(self, mail_delivery):
         person = pending_account()
         lock(person)
         release(person)
 
-        assert link_in(postman.last_mail()).startswith("/activation/")
+        assert link_in(mail_delivery.last_mail()).startswith("/activation/")
         assert fresh(person).state == State.PENDING
 
     def test_without_a_valid_address_the_unlock_is_refused(self):
@@ -261,7 +261,7 @@ class TestConcurrency:
             assert person.journal.filter(event=Event.RELEASED).count() == 1
             assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
 
-    def test_a_lock_during_an_unlock_is_not_lost(self, postman):
+    def test_a_lock_during_an_unlock_is_not_lost(self, mail_delivery):
         """HLP-01: no link to a locked account is sent."""
         for _ in range(4):
             person, agent = locked_person(), an_agent()
@@ -271,6 +271,6 @@ class TestConcurrency:
             locks = person.locks.count()
             assert fresh(person).is_locked == (locks == 2)
             assert person.journal.filter(event=Event.LOCKED).count() == locks
-            postman.deliver()
+            mail_delivery.deliver()
             links = Message.objects.filter(person=person, kind=Kind.REACTIVATION, status=Status.SENT)
             assert links.exists() == (locks == 1)

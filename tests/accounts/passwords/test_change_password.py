@@ -219,10 +219,10 @@ class TestThePresentOne:
 
 
 class TestTheNotice:
-    def test_goes_to_every_address_on_file(self, person, browser, postman):
+    def test_goes_to_every_address_on_file(self, person, browser, mail_delivery):
         """PWD-06: the recovery address and the university mailbox; nothing secret, and a way to say it was not me."""
         change(browser)
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
 
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.login}
         entry = person.journal.get(event=Event.PASSWORD_CHANGED)
@@ -231,18 +231,18 @@ class TestTheNotice:
             assert NEW_PASSWORD not in str(mail)
             assert not_me_link.open(link_in(mail).split("/")[-2]).subject_id == entry.pk
 
-    def test_goes_to_the_recovery_address_alone_where_there_is_no_mailbox(self, postman):
+    def test_goes_to_the_recovery_address_alone_where_there_is_no_mailbox(self, mail_delivery):
         """PWD-06"""
         student = active_account(category=Category.STUDENT)
 
         change(browser_of(student))
 
-        assert [mail["To"] for mail in postman.deliver()] == [student.recovery_address]
+        assert [mail["To"] for mail in mail_delivery.deliver()] == [student.recovery_address]
 
-    def test_leads_to_a_lock_in_two_clicks(self, person, browser, postman):
+    def test_leads_to_a_lock_in_two_clicks(self, person, browser, mail_delivery):
         """HLP-07: whoever had the password changed by somebody else stops them."""
         change(browser)
-        link = link_in(postman.deliver()[0])
+        link = link_in(mail_delivery.deliver()[0])
         owner = Client()
         owner.get(link)
 
@@ -267,12 +267,12 @@ class TestTheNotice:
 
 
 class TestWhatStaysSecret:
-    def test_is_the_password_wherever_one_looks(self, person, browser, postman, caplog):
+    def test_is_the_password_wherever_one_looks(self, person, browser, mail_delivery, caplog):
         """PWD-08: neither the old one nor the new one in session, journal, outbox, Redis, mail, log or page."""
         caplog.set_level(logging.DEBUG)
         pages = [change(browser, CANARY[:14]), change(browser, CANARY, CANARY), change(browser, CANARY, password2="x")]
         pages += [change(browser, CANARY), change(browser, NEW_PASSWORD, CANARY + "x")]
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
 
         assert fresh(person).check_password(CANARY)
         told = [page.content.decode() for page in pages] + [str(mail) for mail in mails]
@@ -360,15 +360,15 @@ class TestPasswordManagers:
         assert f'value="{person.login}"' in page
         assert "maxlength" not in page
 
-    def test_see_them_at_the_sign_in_too(self, visitor):
-        page = visitor.get(reverse("login")).content.decode()
+    def test_see_them_at_the_sign_in_too(self, client):
+        page = client.get(reverse("login")).content.decode()
 
         assert re.findall(r'autocomplete="([a-z-]+)"', page) == ["username", "current-password"]
 
 
-def test_the_page_asks_who_one_is(visitor):
+def test_the_page_asks_who_one_is(client):
     """ADM-01: and takes a POST of ours only (SES-07)."""
-    assert change(visitor)["Location"].startswith(reverse("login"))
+    assert change(client)["Location"].startswith(reverse("login"))
     person = active_account()
     from_elsewhere = Client(enforce_csrf_checks=True)
     from_elsewhere.force_login(person)

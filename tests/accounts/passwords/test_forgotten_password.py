@@ -165,14 +165,14 @@ class TestAsking:
         assert LinkRequest.objects.filter(login=person.login).count() == 1
 
     @pytest.mark.parametrize("make", EVERYBODY)
-    def test_mails_whoever_it_helps(self, visitor, postman, make):
+    def test_mails_whoever_it_helps(self, client, mail_delivery, make):
         """Peers 26, HLP-02: pending gets the activation link, active an hour to choose, released the reactivation link;
         the others nothing at all."""
         person = make()
         before = Message.objects.filter(person_id=person.pk).count() if person.pk else 0
 
-        visitor.post(reverse(PAGE), {"login": person.login})
-        mails = postman.deliver()
+        client.post(reverse(PAGE), {"login": person.login})
+        mails = mail_delivery.deliver()
 
         kinds = [message.kind for message in Message.objects.filter(person_id=person.pk).order_by("pk")][before:]
         assert kinds == ([MAILED[make]] if make in MAILED else [])
@@ -180,65 +180,65 @@ class TestAsking:
         if make in MAILED:
             assert ("/activation/" in text_of(mails[0])) == (MAILED[make] == Kind.NEW_LINK)
 
-    def test_twenty_times_in_an_hour_mails_three_times_and_the_last_link_works(self, visitor, postman, person):
+    def test_twenty_times_in_an_hour_mails_three_times_and_the_last_link_works(self, client, mail_delivery, person):
         """ENU-05: silently, however the login is spelt; and none of the three is killed by the others (TOK-07)."""
         spellings = [person.login, "jean.dupont", "JEAN.DUPONT", " Jean.Dupont@Univ-Exemple.FR "]
         answers = set()
         for number in range(20):
             answers.add(asked_by_a_stranger(spellings[number % 4])[0])
-            postman.deliver()
+            mail_delivery.deliver()
 
         assert len(answers) == 1
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert len(mails) == 3
         assert all(Client().get(link_in(mail)).status_code == 302 for mail in mails)
         assert choose(opened(link_in(mails[-1]))).status_code == 302
 
-    def test_and_activation_links_share_one_count(self, visitor, postman):
+    def test_and_activation_links_share_one_count(self, client, mail_delivery):
         """ENU-05: two doors to the same mail are not two counts."""
         person = pending_account()
         for name in (PAGE, "first-connection") * 4:
-            visitor.post(reverse(name), {"login": person.login})
+            client.post(reverse(name), {"login": person.login})
 
-        assert len(postman.deliver()) == 3
+        assert len(mail_delivery.deliver()) == 3
 
-    def test_too_often_from_one_client_is_said(self, visitor, monkeypatch):
+    def test_too_often_from_one_client_is_said(self, client, monkeypatch):
         """ENU-06"""
         monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-resets", "3/hour"))
 
-        statuses = [visitor.post(reverse(PAGE), {"login": "quelqu.un"}).status_code for _ in range(4)]
+        statuses = [client.post(reverse(PAGE), {"login": "quelqu.un"}).status_code for _ in range(4)]
 
         assert statuses == [302, 302, 302, 429]
 
-    def test_signed_in_is_possible_and_ends_nothing(self, person, postman):
+    def test_signed_in_is_possible_and_ends_nothing(self, person, mail_delivery):
         """The page to change the password leads here."""
         browser = browser_of(person)
 
         browser.post(reverse(PAGE), {"login": person.login})
 
-        assert len(postman.deliver()) == 1
+        assert len(mail_delivery.deliver()) == 1
         assert is_signed_in(browser)
 
-    def test_with_any_address_mails_the_one_on_file_alone(self, visitor, postman):
+    def test_with_any_address_mails_the_one_on_file_alone(self, client, mail_delivery):
         """F1, EML-03"""
         person = active_account(institutional_address="jean.dupont@exemple.fr", recovery_address="connue@exemple.net")
         for value, _wanted in EMAIL:
-            assert visitor.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
+            assert client.post(reverse(PAGE), {"login": value}, follow=True).status_code == 200, value
 
-        assert {mail["To"] for mail in postman.deliver()} == {person.recovery_address}
+        assert {mail["To"] for mail in mail_delivery.deliver()} == {person.recovery_address}
 
-    def test_by_a_robot_that_fills_the_hidden_field_mails_nobody(self, visitor, postman, person):
+    def test_by_a_robot_that_fills_the_hidden_field_mails_nobody(self, client, mail_delivery, person):
         """ENU-08"""
-        visitor.post(reverse(PAGE), {"login": person.login, "website": "https://robot.example"})
+        client.post(reverse(PAGE), {"login": person.login, "website": "https://robot.example"})
 
-        assert postman.deliver() == []
+        assert mail_delivery.deliver() == []
 
 
 class TestTheLink:
-    def test_leads_to_a_new_password(self, visitor, postman, person):
+    def test_leads_to_a_new_password(self, client, mail_delivery, person):
         """The whole way, as the owner walks it; another device may open the mail."""
-        visitor.post(reverse(PAGE), {"login": "jean.dupont"})
-        browser = opened(postman.last_link())
+        client.post(reverse(PAGE), {"login": "jean.dupont"})
+        browser = opened(mail_delivery.last_link())
         page = browser.get(reverse(RESET)).content.decode()
 
         answer = choose(browser)
@@ -285,13 +285,13 @@ class TestTheLink:
         assert choose(in_time).status_code == 410
         assert fresh(person).check_password(A_GOOD_PASSWORD)
 
-    def test_says_in_the_mail_until_when_it_is_good(self, visitor, postman, time_machine):
+    def test_says_in_the_mail_until_when_it_is_good(self, client, mail_delivery, time_machine):
         """EML: the date and hour that is enforced."""
         time_machine.move_to(datetime(2026, 10, 25, 0, 30, tzinfo=UTC), tick=False)
         active_account(institutional_address="nuit.blanche@univ-exemple.fr")
-        visitor.post(reverse(PAGE), {"login": "nuit.blanche"})
+        client.post(reverse(PAGE), {"login": "nuit.blanche"})
 
-        mail = text_of(postman.last_mail()).replace("\N{NO-BREAK SPACE}", " ")
+        mail = text_of(mail_delivery.last_mail()).replace("\N{NO-BREAK SPACE}", " ")
 
         assert "25 octobre 2026" in mail
         assert "2 h 30" in mail
@@ -310,16 +310,16 @@ class TestTheLink:
         assert token not in str(dict(browser.session))
         assert token not in everything_stored()
 
-    def test_begins_a_session_with_another_key(self, visitor, person):
+    def test_begins_a_session_with_another_key(self, client, person):
         """SES-01"""
-        visitor.post(reverse(PAGE), {"login": person.login})
-        planted = visitor.cookies["sessionid"].value
+        client.post(reverse(PAGE), {"login": person.login})
+        planted = client.cookies["sessionid"].value
 
-        opened(link_for(person), visitor)
+        opened(link_for(person), client)
 
         attacker = Client()
         attacker.cookies["sessionid"] = planted
-        assert visitor.cookies["sessionid"].value != planted
+        assert client.cookies["sessionid"].value != planted
         assert choose(attacker).status_code == 404
 
     def test_opened_by_scanners_changes_nothing(self, person):
@@ -354,7 +354,7 @@ class TestTheLink:
         for page in (expired.content.decode(), used.content.decode()):
             assert not any(told in page for told in (person.login, person.given_name, person.recovery_address))
 
-    def test_expired_mails_another_at_one_click(self, person, postman):
+    def test_expired_mails_another_at_one_click(self, person, mail_delivery):
         """Peers 4: to the address on file, without typing; clicking twice is no dead end."""
         browser = Client()
         browser.get(link_for(person, timezone.now() - 2 * HOUR))
@@ -362,7 +362,7 @@ class TestTheLink:
         answers = [browser.post(reverse(NEW_LINK)) for _ in range(2)]
 
         assert [answer["Location"] for answer in answers] == [reverse(ANSWER)] * 2
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {person.recovery_address}
         assert choose(opened(link_in(mails[0]))).status_code == 302
 
@@ -374,10 +374,10 @@ class TestTheLink:
 
         assert is_signed_in(browser)
 
-    def test_asking_for_another_out_of_nowhere_leads_to_the_form(self, visitor, postman):
-        assert visitor.post(reverse(NEW_LINK))["Location"] == reverse(PAGE)
-        assert visitor.get(reverse(NEW_LINK)).status_code == 405
-        assert postman.deliver() == []
+    def test_asking_for_another_out_of_nowhere_leads_to_the_form(self, client, mail_delivery):
+        assert client.post(reverse(NEW_LINK))["Location"] == reverse(PAGE)
+        assert client.get(reverse(NEW_LINK)).status_code == 405
+        assert mail_delivery.deliver() == []
 
     def test_of_another_account_changes_that_one_alone(self, person):
         """TOK-02: and two halves of two good links are no link."""
@@ -394,9 +394,9 @@ class TestTheLink:
         for token in TOKEN:
             assert Client().get(f"/reinitialisation/{token}/").status_code in (301, 302, 400, 404), token[:30]
 
-    def test_cannot_be_guessed(self, visitor):
+    def test_cannot_be_guessed(self, client):
         """TOK-10: the 31st bad one in a minute waits; a good one elsewhere works."""
-        statuses = [visitor.get(reverse(LINK, args=["A" * 97])).status_code for _ in range(31)]
+        statuses = [client.get(reverse(LINK, args=["A" * 97])).status_code for _ in range(31)]
 
         assert statuses == [404] * 30 + [429]
         assert opened(link_for(active_account()), Client(REMOTE_ADDR="198.51.100.77"))
@@ -466,23 +466,23 @@ class TestWhatKillsALink:
         assert fresh(person).password == before
         assert browser.get(reverse(RESET)).status_code == status
 
-    def test_a_mail_that_waited_is_not_sent_to_somebody_locked_meanwhile(self, visitor, postman, person):
+    def test_a_mail_that_waited_is_not_sent_to_somebody_locked_meanwhile(self, client, mail_delivery, person):
         """HLP-02: the mail was asked for before the lock; what arrives is the word of the lock alone."""
-        visitor.post(reverse(PAGE), {"login": person.login})
+        client.post(reverse(PAGE), {"login": person.login})
         assert answer_link_request(request_id=LinkRequest.objects.get().pk).kind == Kind.PASSWORD_RESET
         lock_account(account=person, reason=LockReason.PHISHING)
 
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
 
         assert Message.objects.get(kind=Kind.PASSWORD_RESET).status == Status.CANCELLED
         assert not any("/reinitialisation/" in text_of(mail) for mail in mails)
 
-    def test_a_resend_is_none_of_it(self, visitor, postman, person):
+    def test_a_resend_is_none_of_it(self, client, mail_delivery, person):
         """TOK-07, D2: anybody can ask for one."""
         path = link_for(person)
         for _ in range(5):
-            visitor.post(reverse(PAGE), {"login": person.login})
-        postman.deliver()
+            client.post(reverse(PAGE), {"login": person.login})
+        mail_delivery.deliver()
 
         assert choose(opened(path)).status_code == 302
 
@@ -521,10 +521,10 @@ class TestANewPassword:
         assert fresh(person).check_password(NEW_PASSWORD)
         assert person.journal.filter(event=Event.PASSWORD_RESET).count() == 1
 
-    def test_is_told_to_every_address_on_file(self, person, postman):
+    def test_is_told_to_every_address_on_file(self, person, mail_delivery):
         """PWD-06: with a way to say it was not me, and nothing secret."""
         choose(opened(link_for(person)))
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
 
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.login}
         entry = person.journal.get(event=Event.PASSWORD_RESET)
@@ -592,12 +592,12 @@ class TestANewPassword:
 
         assert signs_in(person, unicodedata.normalize(typed, accented))
 
-    def test_is_nowhere_but_in_its_hash(self, person, postman, caplog):
+    def test_is_nowhere_but_in_its_hash(self, person, mail_delivery, caplog):
         """PWD-08"""
         caplog.set_level(logging.DEBUG)
         browser = opened(link_for(person))
         pages = [choose(browser, CANARY[:14]), choose(browser, CANARY, password2="x"), choose(browser, CANARY)]
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
 
         assert fresh(person).check_password(CANARY)
         told = [page.content.decode() for page in pages] + [str(mail) for mail in mails]
@@ -690,10 +690,10 @@ class TestAtTheSameInstant:
         assert fresh(person).check_password(A_GOOD_PASSWORD)
 
 
-def test_no_page_names_the_host_of_the_request(visitor, postman, person):
+def test_no_page_names_the_host_of_the_request(client, mail_delivery, person):
     """TOK-08"""
-    visitor.post(reverse(PAGE), {"login": person.login}, headers={"x-forwarded-host": "evil.example"})
+    client.post(reverse(PAGE), {"login": person.login}, headers={"x-forwarded-host": "evil.example"})
 
-    mail = text_of(postman.last_mail())
+    mail = text_of(mail_delivery.last_mail())
     assert "evil" not in mail
     assert f"{portal.PORTAL_URL}/reinitialisation/" in mail

@@ -26,7 +26,7 @@ from accounts.passwords.personal import contains_personal_data
 from accounts.passwords.strength import guesses, is_easily_guessed
 from tests.fuzz import PASSWORD, N
 
-pytestmark = pytest.mark.usefixtures("undisturbed")
+pytestmark = pytest.mark.usefixtures("without_garbage_collection")
 
 # An account, so that what is looked for is what accounts have.
 PERSON = Account(

@@ -17,14 +17,14 @@ from accounts.models import Account, RecoveryAddressChange
 from accounts.recovery.changes import confirm_recovery_change, request_recovery_change
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.signing_in import let_in
+from tests.signing_in import log_in
 
 NEW = "nouvelle@exemple.org"
 
 
 def browser_of(person: Account) -> Client:
     """Where the person has just signed in, with the password."""
-    return let_in(Client(), person)
+    return log_in(Client(), person)
 
 
 def stolen_cookie_of(person: Account) -> Client:

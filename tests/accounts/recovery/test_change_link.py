@@ -140,7 +140,7 @@ class TestLink:
             assert confirm(link).status_code == 200
 
     @pytest.mark.parametrize("event", ["locked", "unlocked", "password", "cancelled", "closed", "corrected"])
-    def test_what_kills_the_link_and_cancels_the_mail(self, person, postman, event):
+    def test_what_kills_the_link_and_cancels_the_mail(self, person, mail_delivery, event):
         """TOK-07, HLP-01, HLP-02"""
         change = wish(person)
         link, fingerprint = link_of(change), fingerprint_of(change)
@@ -163,7 +163,7 @@ class TestLink:
             confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)
         assert fresh(person).recovery_address == before
         assert not mails(Kind.RECOVERY_CHANGED)
-        postman.deliver()
+        mail_delivery.deliver()
         is_sent = event in ("unlocked", "corrected")
         status = Message.objects.get(kind=Kind.RECOVERY_VERIFICATION).status
         assert status == (Status.SENT if is_sent else Status.CANCELLED)

@@ -57,10 +57,10 @@ def press(browser: Client, name: str) -> str:
     return browser.post(reverse(name), follow=True).content.decode()
 
 
-def reset_mail_recipients(person: Account, postman) -> list[str]:
-    before = len(postman.deliver())
+def reset_mail_recipients(person: Account, mail_delivery) -> list[str]:
+    before = len(mail_delivery.deliver())
     Client().post(reverse("forgotten-password"), {"login": person.login})
-    return [mail["To"] for mail in postman.deliver()[before:]]
+    return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
 def events_of(person: Account) -> list[str]:
@@ -76,39 +76,39 @@ def requested_address(person: Account) -> str | None:
 
 
 class TestConfirmation:
-    def test_links_go_to_the_old_address_until_the_new_one_is_confirmed(self, person, browser, postman):
+    def test_links_go_to_the_old_address_until_the_new_one_is_confirmed(self, person, browser, mail_delivery):
         """HLP-07: the owner and the old addresses are notified, the journal records both steps."""
         old, new = person.recovery_address, "NOUVELLE@exemple.org"
 
         answer = browser.post(reverse("account-recovery"), {"address": f" {NEW.upper()} "}, follow=True)
 
         assert f"Un e-mail vient de partir vers {new}" in answer.content.decode()
-        verification = postman.last_mail()
+        verification = mail_delivery.last_mail()
         assert verification.envelope.recipients == [new]
         assert fresh(person).recovery_address == old
-        assert reset_mail_recipients(person, postman) == [old]
+        assert reset_mail_recipients(person, mail_delivery) == [old]
 
         assert confirm(link_in(verification)).status_code == 200
 
         assert fresh(person).recovery_address == new
         assert fresh(person).recovery_address_owner_set_at is not None
-        notices = {mail["To"]: mail for mail in postman.deliver()[2:]}
+        notices = {mail["To"]: mail for mail in mail_delivery.deliver()[2:]}
         assert set(notices) == {old, person.institutional_address}
         assert "Cette adresse-ci ne servira plus." in text_of(notices[old])
         assert "Cette adresse-ci" not in text_of(notices[person.institutional_address])
-        assert reset_mail_recipients(person, postman) == [new]
+        assert reset_mail_recipients(person, mail_delivery) == [new]
         requested, changed = person.journal.filter(event__startswith="recovery").order_by("pk")
         assert (requested.event, requested.actor) == (Event.RECOVERY_CHANGE_REQUESTED, person)
         assert (changed.event, changed.actor) == (Event.RECOVERY_ADDRESS_CHANGED, None)
         assert changed.details == {"previous": old, "address": new}
 
-    def test_an_account_without_an_address_adds_one(self, postman):
+    def test_an_account_without_an_address_adds_one(self, mail_delivery):
         person = active_account(recovery_address="")
         browser = browser_of(person)
         assert "Sans adresse de secours" in page(browser)
 
         ask(browser)
-        confirm(link_in(postman.last_mail()))
+        confirm(link_in(mail_delivery.last_mail()))
 
         assert fresh(person).recovery_address == NEW
         assert mails(Kind.RECOVERY_CHANGED) == [person.institutional_address]
@@ -221,9 +221,9 @@ class TestWhichAddresses:
 
 
 class TestWhilePending:
-    def test_the_page_shows_the_address_the_deadline_and_a_failed_delivery(self, browser, postman):
+    def test_the_page_shows_the_address_the_deadline_and_a_failed_delivery(self, browser, mail_delivery):
         ask(browser)
-        postman.deliver()
+        mail_delivery.deliver()
 
         html = page(browser)
         for words in ("attend votre clic", NEW, "23\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}59"):
@@ -240,23 +240,23 @@ class TestWhilePending:
 
         assert "a expiré le" in page(browser_of(person))
 
-    def test_another_address_kills_the_first_link_for_good(self, person, browser, postman):
+    def test_another_address_kills_the_first_link_for_good(self, person, browser, mail_delivery):
         """HLP-07: requesting the first address again does not revive its link."""
         ask(browser)
-        first = link_in(postman.last_mail())
+        first = link_in(mail_delivery.last_mail())
         ask(browser, OTHER)
         assert confirm(first).status_code == 404
         ask(browser)
 
         assert confirm(first).status_code == 404
         assert fresh(person).recovery_address == person.recovery_address
-        assert confirm(link_in(postman.last_mail())).status_code == 200
+        assert confirm(link_in(mail_delivery.last_mail())).status_code == 200
         assert fresh(person).recovery_address == NEW
 
-    def test_cancelling_kills_the_link_even_when_it_is_open_and_is_idempotent(self, person, browser, postman):
+    def test_cancelling_kills_the_link_even_when_it_is_open_and_is_idempotent(self, person, browser, mail_delivery):
         """HLP-07"""
         ask(browser)
-        link, elsewhere = link_in(postman.last_mail()), Client()
+        link, elsewhere = link_in(mail_delivery.last_mail()), Client()
         elsewhere.get(link)
         assert elsewhere.get(reverse("recovery-address")).status_code == 200
         for _ in range(2):
@@ -307,15 +307,15 @@ class TestMailQuota:
             press(browser_of(person), RESEND)
         assert mails(Kind.RECOVERY_VERIFICATION) == [NEW] * 4
 
-    def test_the_same_address_again_is_one_change_and_every_mailed_link_works(self, person, postman):
+    def test_the_same_address_again_is_one_change_and_every_mailed_link_works(self, person, mail_delivery):
         with time_machine.travel(timezone.now()) as clock:
             change = wish(person)
-            first = link_in(postman.last_mail())
+            first = link_in(mail_delivery.last_mail())
             with pytest.raises(MailQuotaExceeded):
                 wish(person)
             clock.shift(61)
             wish(person)
-            postman.deliver()
+            mail_delivery.deliver()
             assert mails(Kind.RECOVERY_VERIFICATION) == [NEW, NEW]
             assert confirm(first).status_code == 200
         assert RecoveryAddressChange.objects.get() == change

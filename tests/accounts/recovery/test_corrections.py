@@ -102,7 +102,7 @@ def locked(account: Account) -> Account:
 
 
 class TestCorrectionAtOnce:
-    def test_older_links_die_and_the_new_address_gets_one(self, newcomer, agent, postman):
+    def test_older_links_die_and_the_new_address_gets_one(self, newcomer, agent, mail_delivery):
         """TOK-07, EML-04, LOG-01: the old address is notified, the journal names the agent and no address."""
         old = newcomer.recovery_address
         older = activation_link.token(newcomer, activation_link.deadline(timezone.now()))
@@ -112,7 +112,7 @@ class TestCorrectionAtOnce:
 
         with pytest.raises(InvalidLink):
             activation_link.open(older)
-        to_old, to_new = postman.deliver()
+        to_old, to_new = mail_delivery.deliver()
         assert (to_old["To"], to_new["To"]) == (old, GIVEN)
         assert "Cette adresse avait été indiquée" in text_of(to_old)
         assert GIVEN not in text_of(to_old)
@@ -132,12 +132,12 @@ class TestCorrectionAtOnce:
             assert fresh(newcomer).can_be_mailed
             assert mails(newcomer) == {(Kind.ACTIVATION, GIVEN)}
 
-    def test_it_can_be_corrected_back(self, newcomer, agent, postman):
+    def test_it_can_be_corrected_back(self, newcomer, agent, mail_delivery):
         old = newcomer.recovery_address
         correct(newcomer, agent)
         correct(newcomer, agent, old)
         assert fresh(newcomer).recovery_address == old
-        postman.deliver()
+        mail_delivery.deliver()
         sent = newcomer.messages.filter(status=Status.SENT)
         assert set(sent.values_list("kind", "address")) == {(Kind.ACTIVATION, old), (Kind.RECOVERY_CORRECTED, GIVEN)}
 

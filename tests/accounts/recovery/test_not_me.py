@@ -69,21 +69,21 @@ def count(person: Account, event: Event) -> int:
     return person.journal.filter(event=event).count()
 
 
-def reset_mail_recipients(person: Account, postman) -> list[str]:
-    before = len(postman.deliver())
+def reset_mail_recipients(person: Account, mail_delivery) -> list[str]:
+    before = len(mail_delivery.deliver())
     Client().post(reverse("forgotten-password"), {"login": person.login})
-    return [mail["To"] for mail in postman.deliver()[before:]]
+    return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
 class TestReport:
-    def test_the_old_address_restores_itself_and_locks_the_account(self, person, postman):
+    def test_the_old_address_restores_itself_and_locks_the_account(self, person, mail_delivery):
         """HLP-07, HLP-02: by a POST without login; no mail can set a password before the unlock."""
         old = person.recovery_address
         change_redirection(account=person, target=old, keep_copy=True)
         intruder = browser_of(person)
         change_to(person, B)
         pending = link_of(wish(person, C))
-        [notice] = [m for m in postman.deliver() if m["To"] == old and "adresse de secours" in m["Subject"]]
+        [notice] = [m for m in mail_delivery.deliver() if m["To"] == old and "adresse de secours" in m["Subject"]]
         reader = Client()
 
         assert reader.get(link_in(notice), follow=True).status_code == 200
@@ -104,16 +104,16 @@ class TestReport:
             Event.RECOVERY_ADDRESS_RESTORED,
             Event.LOCKED,
         ]
-        assert reset_mail_recipients(person, postman) == []
+        assert reset_mail_recipients(person, mail_delivery) == []
         unlock(person)
-        assert reset_mail_recipients(person, postman) == [old]
+        assert reset_mail_recipients(person, mail_delivery) == [old]
         assert confirm(pending).status_code == 404
 
-    def test_the_mailbox_reports_when_there_was_no_recovery_address(self, postman):
+    def test_the_mailbox_reports_when_there_was_no_recovery_address(self, mail_delivery):
         """PWD-06"""
         person = active_account(recovery_address="")
         change_to(person, B)
-        [notice] = [mail for mail in postman.deliver() if mail["To"] == person.institutional_address]
+        [notice] = [mail for mail in mail_delivery.deliver() if mail["To"] == person.institutional_address]
 
         assert report(link_in(notice)).status_code == 302
         assert fresh(person).recovery_address == ""
@@ -291,14 +291,14 @@ class TestLink:
 
 
 class TestNotice:
-    def test_it_is_sent_although_the_account_is_locked(self, person, postman):
+    def test_it_is_sent_although_the_account_is_locked(self, person, mail_delivery):
         change_the_password(person)
         lock(person)
-        [notice, _copy, _of_the_lock] = postman.deliver()
+        [notice, _copy, _of_the_lock] = mail_delivery.deliver()
 
         assert report(link_in(notice)).status_code == 302
 
-    def test_it_is_not_sent_after_an_unlock_nor_for_a_closed_account(self, person, postman):
+    def test_it_is_not_sent_after_an_unlock_nor_for_a_closed_account(self, person, mail_delivery):
         """HLP-02: its link would be valid."""
         change_the_password(person)
         lock(person)
@@ -307,16 +307,16 @@ class TestNotice:
         change_the_password(closed)
         close(closed)
 
-        assert postman.deliver() == []
+        assert mail_delivery.deliver() == []
         assert set(Message.objects.values_list("status", flat=True)) == {Status.CANCELLED}
 
-    def test_its_deadline_counts_from_the_change_however_late_it_is_sent(self, person, postman):
+    def test_its_deadline_counts_from_the_change_however_late_it_is_sent(self, person, mail_delivery):
         """EML-04"""
         with time_machine.travel(datetime(2026, 10, 21, 12, 40, tzinfo=UTC), tick=False) as clock:
             Account.objects.filter(pk=person.pk).update(password_changed_at=timezone.now())
             entry = change_the_password(person)
             clock.shift(timedelta(days=2))
-            text = text_of(postman.last_mail()).replace("\N{NO-BREAK SPACE}", " ")
+            text = text_of(mail_delivery.last_mail()).replace("\N{NO-BREAK SPACE}", " ")
 
         assert "21 octobre 2026 à 14 h 40" in text
         assert "Possible jusqu’au mercredi 28 octobre 2026 à 13 h 40 (heure de Paris)." in text

@@ -97,10 +97,10 @@ def events_of(account: Account) -> list[str]:
     return list(account.journal.filter(event__startswith="recovery").order_by("pk").values_list("event", flat=True))
 
 
-def reset_mail_recipients(account: Account, postman) -> list[str]:
-    before = len(postman.deliver())
+def reset_mail_recipients(account: Account, mail_delivery) -> list[str]:
+    before = len(mail_delivery.deliver())
     Client().post(reverse("forgotten-password"), {"login": account.login})
-    return [mail["To"] for mail in postman.deliver()[before:]]
+    return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
 def close(account: Account) -> None:
@@ -122,17 +122,17 @@ def due(person: Account) -> RecoveryAddressCorrection:
 class TestReplacement:
     """HLP-05"""
 
-    def test_two_agents_a_day_and_notices(self, person, at_noon, postman):
+    def test_two_agents_a_day_and_notices(self, person, at_noon, mail_delivery):
         """HLP-05"""
         proposer, approver = a_responsable(), a_responsable()
         old, mailbox = person.recovery_address, person.institutional_address
 
         correction = proposed(person, proposer)
-        assert postman.deliver() == []
-        assert reset_mail_recipients(person, postman) == [old]
+        assert mail_delivery.deliver() == []
+        assert reset_mail_recipients(person, mail_delivery) == [old]
 
         approve(correction, approver)
-        notices = {mail["To"]: text_of(mail) for mail in postman.deliver()[1:]}
+        notices = {mail["To"]: text_of(mail) for mail in mail_delivery.deliver()[1:]}
         assert set(notices) == {old, mailbox, GIVEN}
         for address, text in notices.items():
             assert datetime_long(NOON + A_DAY) in text
@@ -142,21 +142,21 @@ class TestReplacement:
 
         at_noon.move_to(NOON + A_DAY - timedelta(seconds=1), tick=False)
         assert apply_due_replacements() == 0
-        assert reset_mail_recipients(person, postman) == [old]
+        assert reset_mail_recipients(person, mail_delivery) == [old]
         older = password_reset_link.token(
             fresh(person), timezone.now() + timedelta(minutes=30), password_reset_link.subject(person)
         )
 
         at_noon.move_to(NOON + A_DAY, tick=False)
-        before = len(postman.server.messages)
+        before = len(mail_delivery.server.messages)
         task()
 
-        notices = {mail["To"]: text_of(mail) for mail in postman.deliver()[before:]}
+        notices = {mail["To"]: text_of(mail) for mail in mail_delivery.deliver()[before:]}
         assert set(notices) == {old, mailbox}
         assert "Cette adresse-ci ne servira plus." in notices[old]
         with pytest.raises(InvalidLink):
             password_reset_link.open(older)
-        assert reset_mail_recipients(person, postman) == [GIVEN]
+        assert reset_mail_recipients(person, mail_delivery) == [GIVEN]
         entries = person.journal.filter(event__startswith="recovery").order_by("pk")
         assert list(entries.values_list("event", "actor")) == [
             (Event.RECOVERY_REPLACEMENT_PROPOSED, proposer.pk),
@@ -218,7 +218,7 @@ class TestReplacement:
 
 
 class TestBeforeItIsEffective:
-    def test_any_agent_with_the_permission_cancels_it(self, person, agent, at_noon, postman):
+    def test_any_agent_with_the_permission_cancels_it(self, person, agent, at_noon, mail_delivery):
         """HLP-05: its proposer too; not once it is applied."""
         correction = approved(person)
         cancel(correction, agent)
@@ -228,7 +228,7 @@ class TestBeforeItIsEffective:
         assert fresh(person).recovery_address == person.recovery_address
         entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
         assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": REASON})
-        assert postman.deliver() == []
+        assert mail_delivery.deliver() == []
         assert set(person.messages.values_list("status", flat=True)) == {Status.CANCELLED}
 
         own = cancel(proposed(person, agent), agent)
@@ -236,10 +236,10 @@ class TestBeforeItIsEffective:
             with pytest.raises(NotWaiting):
                 act()
 
-    def test_the_old_address_cancels_it_and_locks_the_account(self, person, at_noon, postman):
+    def test_the_old_address_cancels_it_and_locks_the_account(self, person, at_noon, mail_delivery):
         """HLP-05: by a POST without login."""
         correction, old = approved(person), person.recovery_address
-        [notice] = [mail for mail in postman.deliver() if mail["To"] == old]
+        [notice] = [mail for mail in mail_delivery.deliver() if mail["To"] == old]
         reader = Client()
         shown = reader.get(link_in(notice), follow=True).content.decode()
         assert "Remplacement de l’adresse de secours approuvé" in shown
@@ -253,13 +253,13 @@ class TestBeforeItIsEffective:
         assert apply_due_replacements() == 0
         assert fresh(person).recovery_address == old
 
-    def test_both_notices_take_it_back_for_seven_days(self, person, at_noon, postman):
+    def test_both_notices_take_it_back_for_seven_days(self, person, at_noon, mail_delivery):
         """HLP-07"""
         old, correction = person.recovery_address, approved(person)
-        postman.deliver()
+        mail_delivery.deliver()
         at_noon.shift(A_DAY)
         apply_due_replacements()
-        of_approval, of_effect = [link_in(mail) for mail in postman.deliver() if mail["To"] == old]
+        of_approval, of_effect = [link_in(mail) for mail in mail_delivery.deliver() if mail["To"] == old]
 
         at_noon.move_to(NOON + timedelta(days=7, seconds=1), tick=False)
         assert report(of_approval).status_code == 410
@@ -330,17 +330,17 @@ class TestBeforeItIsEffective:
         assert apply_due_replacements() == 0
         assert not now_of(waits).is_open
 
-    def test_notices_of_a_cancelled_replacement_are_not_sent(self, person, postman):
+    def test_notices_of_a_cancelled_replacement_are_not_sent(self, person, mail_delivery):
         """EML-04"""
         approved(person)
         report_unauthorized_change(entry=person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED))
-        postman.deliver()
+        mail_delivery.deliver()
         about = (Kind.RECOVERY_REPLACEMENT, Kind.RECOVERY_ANNOUNCED)
         assert set(person.messages.filter(kind__in=about).values_list("status", flat=True)) == {Status.CANCELLED}
 
 
 class TestLockedAccount:
-    def test_the_link_goes_to_the_address_on_file_at_the_unlock_and_then_to_the_new_one(self, at_noon, postman):
+    def test_the_link_goes_to_the_address_on_file_at_the_unlock_and_then_to_the_new_one(self, at_noon, mail_delivery):
         """HLP-05, HLP-06"""
         first, second = locked_person(recovery_address=""), locked_person()
         for person in (first, second):
@@ -357,7 +357,7 @@ class TestLockedAccount:
         assert Event.RECOVERY_ADDRESS_CHANGED in [entry.event for entry in changes_to_review(first)]
         release(first)
         assert Message.objects.get(kind=Kind.REACTIVATION, person=first).address == GIVEN
-        assert Client().get(link_in(postman.last_mail()), follow=True).status_code == 200
+        assert Client().get(link_in(mail_delivery.last_mail()), follow=True).status_code == 200
 
     def test_a_pending_account_gets_an_activation_link(self, at_noon):
         newcomer = locked(pending_account())

@@ -67,12 +67,12 @@ def test_the_next_sign_in_goes_on_in_it(person, language, following, destination
     assert sign_in(person, next=following) == destination
 
 
-def test_mails_asked_for_from_then_on_are_in_it(person, browser, postman):
+def test_mails_asked_for_from_then_on_are_in_it(person, browser, mail_delivery):
     """Peers 20"""
     choose(browser, "en")
     wish(person)
 
-    assert postman.last_mail()["Content-Language"] == "en"
+    assert mail_delivery.last_mail()["Content-Language"] == "en"
 
 
 def test_it_is_in_the_journal_and_the_same_again_is_no_event(person, browser):

@@ -257,10 +257,10 @@ class TestWhatWaits:
     def test_a_page_that_does_not_exist_says_so(self, person):
         assert stopped(person).get("/nulle-part/").status_code == 404
 
-    def test_somebody_anonymous_is_asked_who_they_are_first(self, visitor):
+    def test_somebody_anonymous_is_asked_who_they_are_first(self, client):
         """ADM-01"""
         for name in (PAGE, "account-charter-refused"):
-            assert visitor.get(reverse(name))["Location"].startswith(reverse("login"))
+            assert client.get(reverse(name))["Location"].startswith(reverse("login"))
 
     def test_the_english_pages_lead_to_the_english_charter(self, person):
         browser = stopped(person)

@@ -32,9 +32,9 @@ def person() -> Account:
 
 
 @pytest.fixture
-def browser(visitor, person) -> Client:
-    begin(visitor, person)
-    return visitor
+def browser(client, person) -> Client:
+    begin(client, person)
+    return client
 
 
 def publish_another_version() -> Charter:
@@ -79,12 +79,12 @@ def test_the_acceptance_says_who_which_text_when_and_from_where(person):
     assert person.journal.get(event=Event.CHARTER_ACCEPTED).details == {"version": charter.version}
 
 
-def test_who_reads_english_accepts_the_english_text(person, visitor):
+def test_who_reads_english_accepts_the_english_text(person, client):
     """PRV-01."""
-    visitor.get(f"/en{link_to(person)}")
-    visitor.post("/en/activation/")
-    page = visitor.get("/en/activation/charte/").content.decode()
-    visitor.post("/en/activation/charte/", charter_answer())
+    client.get(f"/en{link_to(person)}")
+    client.post("/en/activation/")
+    page = client.get("/en/activation/charte/").content.decode()
+    client.post("/en/activation/charte/", charter_answer())
 
     charter, proof = Charter.objects.in_force(), CharterAcceptance.objects.get(account=person)
     assert '<html lang="en">' in page
@@ -144,16 +144,16 @@ def test_a_made_up_version_accepts_nothing(browser, version):
     assert not CharterAcceptance.objects.exists()
 
 
-def test_a_version_published_later_in_the_journey_is_asked_too(person, visitor):
+def test_a_version_published_later_in_the_journey_is_asked_too(person, client):
     """PRV-01: the proof of the first one stays."""
     answered_until(person, PASSWORD)
-    begin(visitor, person)
+    begin(client, person)
     publish_another_version()
 
-    response = answer(visitor, PASSWORD)
+    response = answer(client, PASSWORD)
 
     assert response["Location"] == reverse(CHARTER)
-    assert answer(visitor, CHARTER)["Location"] == reverse(PASSWORD)
+    assert answer(client, CHARTER)["Location"] == reverse(PASSWORD)
     assert {proof.charter.version for proof in person.charter_acceptances.all()} == {"2026-09", "nouvelle"}
 
 

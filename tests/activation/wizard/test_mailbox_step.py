@@ -36,9 +36,9 @@ def person() -> Account:
 
 
 @pytest.fixture
-def browser(visitor, person) -> Client:
-    begin(visitor, person)
-    return visitor
+def browser(client, person) -> Client:
+    begin(client, person)
+    return client
 
 
 def redirection_of(person: Account) -> Redirection:
@@ -200,9 +200,9 @@ def test_a_made_up_correction_changes_nothing(browser, person):
     assert redirection_of(person).target == ELSEWHERE
 
 
-def test_the_waiting_page_says_where_the_mail_went_and_until_when_it_is_good(browser, person, postman):
+def test_the_waiting_page_says_where_the_mail_went_and_until_when_it_is_good(browser, person, mail_delivery):
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    postman.deliver()
+    mail_delivery.deliver()
 
     page = browser.get(reverse(VERIFICATION)).content.decode()
 
@@ -213,12 +213,12 @@ def test_the_waiting_page_says_where_the_mail_went_and_until_when_it_is_good(bro
     assert browser.get(reverse("activation-verification-state")).json() == {"verified": False}
 
 
-def test_the_mail_is_clicked_on_another_device_and_the_waiting_page_goes_on(browser, person, postman):
+def test_the_mail_is_clicked_on_another_device_and_the_waiting_page_goes_on(browser, person, mail_delivery):
     """FWD-01, design §4: no link needs the session in which it was asked for."""
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    mail = postman.last_mail()
+    mail = mail_delivery.last_mail()
 
-    confirmed = click_in(postman.last_link())
+    confirmed = click_in(mail_delivery.last_link())
 
     assert mail["To"] == ELSEWHERE
     assert confirmed.status_code == 200
@@ -231,10 +231,10 @@ def test_the_mail_is_clicked_on_another_device_and_the_waiting_page_goes_on(brow
     assert Redirection.objects.in_force().get().account_id == person.pk
 
 
-def test_the_button_is_what_confirms(browser, person, postman):
+def test_the_button_is_what_confirms(browser, person, mail_delivery):
     """TOK-06."""
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    link = postman.last_link()
+    link = mail_delivery.last_link()
 
     for _ in range(5):
         Client().get(link, follow=True)
@@ -242,10 +242,10 @@ def test_the_button_is_what_confirms(browser, person, postman):
     assert redirection_of(person).verified_at is None
 
 
-def test_one_may_go_on_without_waiting(browser, person, postman):
+def test_one_may_go_on_without_waiting(browser, person, mail_delivery):
     """FWD-03: the account is active, forwarding is not; it starts with the click, even days later in the same mail's life."""
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    link = postman.last_link()
+    link = mail_delivery.last_link()
 
     assert answer(browser, VERIFICATION)["Location"] == reverse(PASSWORD)
     assert "En attente de vérification" in answer_and_read_the_end(browser)
@@ -269,23 +269,23 @@ def test_saying_one_has_clicked_too_early_is_answered_kindly(browser):
     assert "n’est pas encore vérifiée" in page
 
 
-def test_choosing_another_address_kills_the_link_of_the_first(browser, person, postman):
+def test_choosing_another_address_kills_the_link_of_the_first(browser, person, mail_delivery):
     """FWD-01: the link is bound to the exact address."""
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    first = postman.last_link()
+    first = mail_delivery.last_link()
 
     answer(browser, MAILBOX, forward_to("autre@exemple.org"))
 
     assert Client().get(first, follow=True).status_code == 404
     assert redirection_of(person).verified_at is None
-    click_in(postman.last_link())
+    click_in(mail_delivery.last_link())
     assert redirection_of(person).target == "autre@exemple.org"
     assert redirection_of(person).verified_at is not None
 
 
-def test_giving_up_forwarding_kills_the_link(browser, person, postman):
+def test_giving_up_forwarding_kills_the_link(browser, person, mail_delivery):
     answer(browser, MAILBOX, forward_to(ELSEWHERE))
-    link = postman.last_link()
+    link = mail_delivery.last_link()
 
     answer(browser, MAILBOX, {})
 
@@ -316,7 +316,7 @@ def test_another_mail_can_be_asked_for_after_a_minute_three_times_an_hour(browse
     assert verification_mails(person) == 4
 
 
-def test_many_accounts_aiming_at_one_address_send_it_three_mails(postman):
+def test_many_accounts_aiming_at_one_address_send_it_three_mails(mail_delivery):
     """ENU-05: nobody's mailbox is flooded; the person whose mail was not sent is told, and not to click."""
     pages = []
     for _ in range(5):
@@ -325,7 +325,7 @@ def test_many_accounts_aiming_at_one_address_send_it_three_mails(postman):
         begin(client := Client(), one)
         pages.append(client.post(reverse(MAILBOX), forward_to(ELSEWHERE), follow=True).content.decode())
 
-    assert len(postman.deliver()) == 3
+    assert len(mail_delivery.deliver()) == 3
     assert "Nous avons envoyé un e-mail" in pages[0]
     assert "Nous avons envoyé un e-mail" not in pages[4]
     assert ["J’ai cliqué sur le lien" in page for page in pages] == [True, True, True, False, False]

@@ -35,9 +35,9 @@ def person() -> Account:
 
 
 @pytest.fixture
-def browser(visitor, person) -> Client:
-    begin(visitor, person)
-    return visitor
+def browser(client, person) -> Client:
+    begin(client, person)
+    return client
 
 
 def again(person: Account) -> Account:
@@ -61,13 +61,13 @@ def everything_stored() -> str:
     return "\n".join(found)
 
 
-def test_the_password_is_nowhere_but_in_its_hash(browser, person, postman, caplog):
+def test_the_password_is_nowhere_but_in_its_hash(browser, person, mail_delivery, caplog):
     """PWD-08: not in a session, the journal, the outbox, Redis, a mail, a log or a page."""
     caplog.set_level(logging.DEBUG)
     too_short = browser.post(reverse(PASSWORD), {"password": CANARY[:14]})
     different = browser.post(reverse(PASSWORD), {"password": CANARY, "password2": CANARY[:-1]})
     done = browser.post(reverse(PASSWORD), {"password": CANARY, "password2": CANARY}, follow=True)
-    mails = postman.deliver()
+    mails = mail_delivery.deliver()
 
     assert again(person).check_password(CANARY)
     told = [page.content.decode() for page in (too_short, different, done)]
@@ -209,10 +209,10 @@ def test_everything_happens_at_the_end_or_nothing(browser, person, monkeypatch):
     assert answer(browser, PASSWORD).status_code == 302
 
 
-def test_the_end_is_told_once_to_the_recovery_address(browser, person, postman):
+def test_the_end_is_told_once_to_the_recovery_address(browser, person, mail_delivery):
     answer(browser, PASSWORD)
 
-    [mail] = postman.deliver()
+    [mail] = mail_delivery.deliver()
 
     assert mail["To"] == person.recovery_address
     assert Message.objects.get(person=person).kind == Kind.ACCOUNT_ACTIVATED

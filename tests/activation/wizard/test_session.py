@@ -46,90 +46,90 @@ def csrf_of(page: str) -> str:
     return page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
 
 
-def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends(visitor):
+def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends(client):
     """SES-01."""
     person = pending_account()
     keys = []
-    visitor.get(reverse("first-connection"))
-    visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
-    keys.append(visitor.session.session_key)
-    visitor.get(link_to(person))
-    keys.append(visitor.session.session_key)
-    visitor.post(reverse("activation"))
+    client.get(reverse("first-connection"))
+    client.post(reverse("first-connection"), {"login": "quelqu.un"})
+    keys.append(client.session.session_key)
+    client.get(link_to(person))
+    keys.append(client.session.session_key)
+    client.post(reverse("activation"))
     for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
-        answer(visitor, step)
-    keys.append(visitor.session.session_key)
+        answer(client, step)
+    keys.append(client.session.session_key)
 
     assert len(set(keys)) == len(keys) == 3
 
 
-def test_a_button_whose_session_could_not_be_written_was_not_pressed(visitor):
+def test_a_button_whose_session_could_not_be_written_was_not_pressed(client):
     """AVL-06, SES-02: told to come back, the person presses it again; sent on, they would be led round in circles."""
-    visitor.get(link_to(pending_account()))
+    client.get(link_to(pending_account()))
     with connection.cursor() as cursor:
         cursor.execute(NO_SESSION_CAN_BE_WRITTEN)
-    visitor.raise_request_exception = False
+    client.raise_request_exception = False
 
-    refused = visitor.post(reverse("activation"))
+    refused = client.post(reverse("activation"))
 
     assert (refused.status_code, bool(refused["Retry-After"])) == (503, True)
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER go_away ON accounts_session")
-    assert visitor.get(reverse("activation")).status_code == 200
-    assert visitor.post(reverse("activation"))["Location"] == reverse(CHARTER)
-    assert visitor.get(reverse(CHARTER)).status_code == 200
+    assert client.get(reverse("activation")).status_code == 200
+    assert client.post(reverse("activation"))["Location"] == reverse(CHARTER)
+    assert client.get(reverse(CHARTER)).status_code == 200
 
 
-def test_opening_the_same_link_again_changes_the_session_key_too(visitor):
+def test_opening_the_same_link_again_changes_the_session_key_too(client):
     """SES-01."""
     person = pending_account()
-    begin(visitor, person)
-    before = visitor.session.session_key
+    begin(client, person)
+    before = client.session.session_key
 
-    visitor.get(link_to(person))
+    client.get(link_to(person))
 
-    assert visitor.session.session_key != before
+    assert client.session.session_key != before
 
 
-def test_a_double_click_on_the_first_button_begins_once(visitor):
+def test_a_double_click_on_the_first_button_begins_once(client):
     """SES-02: the second click still carries the cookie of the first."""
     person = pending_account()
-    visitor.get(link_to(person))
+    client.get(link_to(person))
     second = Client()
-    second.cookies = visitor.cookies.copy()
+    second.cookies = client.cookies.copy()
 
-    answers = [browser.post(reverse("activation")) for browser in (visitor, second)]
+    answers = [browser.post(reverse("activation")) for browser in (client, second)]
 
     assert [response["Location"] for response in answers] == [reverse(CHARTER)] * 2
-    assert visitor.get(reverse(CHARTER)).status_code == second.get(reverse(CHARTER)).status_code == 200
+    assert client.get(reverse(CHARTER)).status_code == second.get(reverse(CHARTER)).status_code == 200
     assert person.journal.count() == 1
 
 
-def test_a_session_planted_beforehand_learns_nothing(visitor):
+def test_a_session_planted_beforehand_learns_nothing(client):
     """SES-01: whoever planted the cookie stays outside the journey."""
     person = pending_account()
-    visitor.post(reverse("first-connection"), {"login": "quelqu.un"})
-    planted = visitor.cookies["sessionid"].value
-    begin(visitor, person)
+    client.post(reverse("first-connection"), {"login": "quelqu.un"})
+    planted = client.cookies["sessionid"].value
+    begin(client, person)
     attacker = Client()
     attacker.cookies["sessionid"] = planted
 
     assert attacker.get(reverse(CHARTER)).status_code == 410
 
 
-def test_a_made_up_session_is_not_adopted(visitor):
+def test_a_made_up_session_is_not_adopted(client):
     """SES-01."""
-    visitor.cookies["sessionid"] = "a" * 32
-    begin(visitor, pending_account())
+    client.cookies["sessionid"] = "a" * 32
+    begin(client, pending_account())
 
-    assert visitor.session.session_key != "a" * 32
+    assert client.session.session_key != "a" * 32
 
 
-def test_a_journey_opens_the_wizard_and_public_pages_only(visitor):
+def test_a_journey_opens_the_wizard_and_public_pages_only(client):
     """SES-03: of every address of the URLconf, the agents' included."""
-    begin(visitor, pending_account())
+    begin(client, pending_account())
 
-    pages = {route: visitor.get(route.path()) for route in routes()}
+    pages = {route: client.get(route.path()) for route in routes()}
 
     open_pages = {route.name for route, page in pages.items() if page.status_code in (200, 204)}
     assert open_pages <= PUBLIC - NOT_YET_OPEN
@@ -138,18 +138,18 @@ def test_a_journey_opens_the_wizard_and_public_pages_only(visitor):
         assert not route.is_closed or page.get("Location", "").startswith(reverse("login")), route.name
 
 
-def test_opening_somebody_elses_link_ends_the_journey_of_the_first(visitor):
+def test_opening_somebody_elses_link_ends_the_journey_of_the_first(client):
     """SES-03: a shared computer."""
     first, second = pending_account(), pending_account()
-    begun_until(visitor, first, MAILBOX)
+    begun_until(client, first, MAILBOX)
     before = everything_about(first)
 
-    visitor.get(link_to(second))
-    sent = answer(visitor, MAILBOX, forward_to("voleur@exemple.net"))
+    client.get(link_to(second))
+    sent = answer(client, MAILBOX, forward_to("voleur@exemple.net"))
 
     assert sent["Location"] == reverse("activation")
     assert everything_about(first) == before
-    assert first.full_name not in visitor.get(reverse("activation")).content.decode()
+    assert first.full_name not in client.get(reverse("activation")).content.decode()
 
 
 def test_a_form_left_open_by_the_first_person_does_not_answer_for_the_second():
@@ -174,30 +174,30 @@ def test_a_form_left_open_by_the_first_person_does_not_answer_for_the_second():
     assert not second.charter_acceptances.exists()
 
 
-def test_opening_a_link_signs_out_whoever_was_signed_in(visitor):
+def test_opening_a_link_signs_out_whoever_was_signed_in(client):
     """SES-03."""
     signed_in = active_account()
-    visitor.post(reverse("login"), {"login": signed_in.login, "password": A_GOOD_PASSWORD})
-    assert visitor.get(reverse("account")).status_code == 200
+    client.post(reverse("login"), {"login": signed_in.login, "password": A_GOOD_PASSWORD})
+    assert client.get(reverse("account")).status_code == 200
 
-    visitor.get(link_to(pending_account()))
+    client.get(link_to(pending_account()))
 
-    assert visitor.get(reverse("account")).status_code == 302
+    assert client.get(reverse("account")).status_code == 302
 
 
-def test_a_journey_waits_for_an_hour_and_no_longer(visitor, time_machine):
+def test_a_journey_waits_for_an_hour_and_no_longer(client, time_machine):
     """SES-04: idle limit; the same link resumes, answers kept."""
     person = pending_account()
     start = timezone.now()
     time_machine.move_to(start, tick=False)
-    begun_until(visitor, person, DIRECTORY)
+    begun_until(client, person, DIRECTORY)
 
     time_machine.move_to(start + timedelta(minutes=59, seconds=59), tick=False)
-    assert visitor.get(reverse(DIRECTORY)).status_code == 200
+    assert client.get(reverse(DIRECTORY)).status_code == 200
     time_machine.move_to(start + timedelta(hours=2), tick=False)
-    lost = answer(visitor, DIRECTORY)
+    lost = answer(client, DIRECTORY)
     time_machine.move_to(start + timedelta(hours=2, minutes=1), tick=False)
-    resumed = visitor.get(link_to(person), follow=True).content.decode()
+    resumed = client.get(link_to(person), follow=True).content.decode()
 
     assert lost.status_code == 410
     assert "Vos réponses sont gardées" in lost.content.decode()
@@ -205,49 +205,49 @@ def test_a_journey_waits_for_an_hour_and_no_longer(visitor, time_machine):
     assert "Reprenons à l’étape 3" in resumed
 
 
-def test_reading_does_not_postpone_the_end_of_a_journey(visitor, time_machine):
+def test_reading_does_not_postpone_the_end_of_a_journey(client, time_machine):
     """SES-04: activity keeps it alive from hour to hour, never past eight hours."""
     person = pending_account()
     start = timezone.now()
     time_machine.move_to(start, tick=False)
-    begun_until(visitor, person, DIRECTORY)
+    begun_until(client, person, DIRECTORY)
 
     for half_hours in range(1, 16):
         time_machine.move_to(start + timedelta(minutes=30 * half_hours), tick=False)
-        assert visitor.get(reverse("activation-keep-alive")).status_code == 204, half_hours
+        assert client.get(reverse("activation-keep-alive")).status_code == 204, half_hours
     time_machine.move_to(start + timedelta(hours=8, seconds=-1), tick=False)
-    assert visitor.get(reverse(DIRECTORY)).status_code == 200
+    assert client.get(reverse(DIRECTORY)).status_code == 200
     time_machine.move_to(start + timedelta(hours=8), tick=False)
 
-    assert visitor.get(reverse(DIRECTORY)).status_code == 410
-    assert visitor.get(reverse("activation-keep-alive")).status_code == 410
+    assert client.get(reverse(DIRECTORY)).status_code == 410
+    assert client.get(reverse("activation-keep-alive")).status_code == 410
 
 
-def test_a_lost_journey_never_ends_on_a_missing_page(visitor):
+def test_a_lost_journey_never_ends_on_a_missing_page(client):
     """Design §5."""
     for name in (*STEPS, "activation", "activation-not-me", "activation-charter-refused"):
-        page = visitor.get(reverse(name))
+        page = client.get(reverse(name))
         assert page.status_code == 410, name
         assert reverse("first-connection") in page.content.decode()
 
 
-def test_the_session_holds_no_answer(visitor):
+def test_the_session_holds_no_answer(client):
     """Design §5: whose journey, since when, nothing else."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
+    begun_until(client, person, PASSWORD)
 
-    kept = visitor.session["activation"]
+    kept = client.session["activation"]
 
     assert set(kept) == {"account_id", "fingerprint", "deadline", "opened_at", "seen_at", "begun"}
-    assert person.recovery_address not in str(dict(visitor.session))
+    assert person.recovery_address not in str(dict(client.session))
 
 
-def test_a_journey_of_somebody_who_was_erased_meanwhile_is_lost(visitor):
+def test_a_journey_of_somebody_who_was_erased_meanwhile_is_lost(client):
     person = pending_account()
-    visitor.get(link_to(person))
+    client.get(link_to(person))
     Account.objects.filter(pk=person.pk).delete()
 
-    assert visitor.get(reverse("activation")).status_code == 410
+    assert client.get(reverse("activation")).status_code == 410
 
 
 def test_every_form_of_the_journey_checks_where_it_comes_from():

@@ -66,10 +66,10 @@ ANSWERED = list(product([True, False], [True, False], MAILBOX_ANSWERS))
 
 
 @pytest.mark.parametrize(("charter", "directory", "mailbox"), ANSWERED)
-def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(visitor, charter, directory, mailbox):
+def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(client, charter, directory, mailbox):
     """SES-02: whatever has been answered, no step after the first missing one can be written."""
     person = pending_account()
-    begin(visitor, person)
+    begin(client, person)
     if charter:
         accept_charter(account=person, charter=Charter.objects.in_force())
     if directory:
@@ -79,33 +79,33 @@ def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(visitor
     before = everything_about(person)
 
     for later in STEPS[STEPS.index(missing) + 1 :]:
-        assert answer(visitor, later)["Location"] == reverse(missing), later
-        assert visitor.get(reverse(later))["Location"] == reverse(missing), later
+        assert answer(client, later)["Location"] == reverse(missing), later
+        assert client.get(reverse(later))["Location"] == reverse(missing), later
 
     assert everything_about(person) == before
-    assert visitor.get(reverse(missing)).status_code == 200
+    assert client.get(reverse(missing)).status_code == 200
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_nothing_is_written_before_the_first_page_was_left(visitor, step):
+def test_nothing_is_written_before_the_first_page_was_left(client, step):
     """SES-02: the click on « Commencer » comes first."""
     person = pending_account()
-    visitor.get(link_to(person))
+    client.get(link_to(person))
     before = everything_about(person)
 
-    response = answer(visitor, step)
+    response = answer(client, step)
 
     assert response["Location"] == reverse("activation")
     assert everything_about(person) == before
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_nothing_is_written_without_a_journey(visitor, step):
-    response = answer(visitor, step)
+def test_nothing_is_written_without_a_journey(client, step):
+    response = answer(client, step)
 
     assert response.status_code == 410
     assert "Vos réponses sont gardées" in response.content.decode()
-    assert visitor.get(reverse(step)).status_code == 410
+    assert client.get(reverse(step)).status_code == 410
 
 
 @pytest.mark.parametrize("missing", ["charter", "directory", "mailbox"])
@@ -146,43 +146,43 @@ def test_the_service_itself_activates_only_who_is_waiting_for_it(facts):
 
 
 @pytest.mark.parametrize("step", [CHARTER, DIRECTORY, MAILBOX])
-def test_an_answer_sent_twice_is_recorded_once(visitor, step):
+def test_an_answer_sent_twice_is_recorded_once(client, step):
     """SES-02: double click."""
     person = pending_account()
-    begun_until(visitor, person, step)
+    begun_until(client, person, step)
 
-    first = answer(visitor, step)
+    first = answer(client, step)
     before = everything_about(person)
-    second = answer(visitor, step)
+    second = answer(client, step)
 
     assert everything_about(person) == before
     assert second["Location"] == first["Location"]
 
 
-def test_forwarding_asked_for_twice_mails_once(visitor):
+def test_forwarding_asked_for_twice_mails_once(client):
     """SES-02: one verification mail."""
     person = pending_account()
-    begun_until(visitor, person, MAILBOX)
+    begun_until(client, person, MAILBOX)
 
-    first = answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
-    second = answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
+    first = answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
+    second = answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
 
     assert first["Location"] == second["Location"] == reverse(VERIFICATION)
     assert Message.objects.filter(person=person, kind=Kind.REDIRECTION_VERIFICATION).count() == 1
     assert person.journal.filter(event=Event.REDIRECTION_CHOSEN).count() == 1
 
 
-def test_the_last_step_sent_twice_activates_once(visitor):
+def test_the_last_step_sent_twice_activates_once(client):
     """SES-02, TOK-07: the second click lands on a page that says what to do."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
+    begun_until(client, person, PASSWORD)
     other_tab = Client()
     other_tab.get(link_to(person))
     other_tab.post(reverse("activation"))
 
-    first = answer(visitor, PASSWORD)
+    first = answer(client, PASSWORD)
     before = everything_about(person)
-    second = answer(visitor, PASSWORD, {"password": "une-autre-phrase-de-passe"})
+    second = answer(client, PASSWORD, {"password": "une-autre-phrase-de-passe"})
     elsewhere = answer(other_tab, PASSWORD, {"password": "une-autre-phrase-de-passe"})
 
     assert first["Location"] == reverse("activation-done")
@@ -192,13 +192,13 @@ def test_the_last_step_sent_twice_activates_once(visitor):
     assert everything_about(person) == before
 
 
-def test_one_may_go_back_and_change_an_answer(visitor):
+def test_one_may_go_back_and_change_an_answer(client):
     """Back, another answer: both decisions stay on record, the last one counts, and nothing else is asked again."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
+    begun_until(client, person, PASSWORD)
 
-    shown = visitor.get(reverse(DIRECTORY)).content.decode()
-    changed = answer(visitor, DIRECTORY, {"listed": "yes", "understood": "on"})
+    shown = client.get(reverse(DIRECTORY)).content.decode()
+    changed = answer(client, DIRECTORY, {"listed": "yes", "understood": "on"})
 
     assert [tag for tag in shown.split("<input") if 'value="no"' in tag and " checked" in tag.split(">")[0]]
     assert changed["Location"] == reverse(PASSWORD)
@@ -207,37 +207,37 @@ def test_one_may_go_back_and_change_an_answer(visitor):
     assert DirectoryConsent.objects.current(person).listed
 
 
-def test_two_devices_end_in_one_state(visitor):
+def test_two_devices_end_in_one_state(client):
     """SES-02: both open the link, both answer; each goes on from what the other has recorded."""
     person = pending_account()
     phone = Client()
-    begin(visitor, person)
+    begin(client, person)
     begin(phone, person)
 
-    answer(visitor, CHARTER)
+    answer(client, CHARTER)
     assert answer(phone, CHARTER)["Location"] == reverse(DIRECTORY)
     answer(phone, DIRECTORY, {"listed": "yes", "understood": "on"})
-    assert answer(visitor, DIRECTORY, {"listed": "no", "understood": "on"})["Location"] == reverse(MAILBOX)
-    answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
+    assert answer(client, DIRECTORY, {"listed": "no", "understood": "on"})["Location"] == reverse(MAILBOX)
+    answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
     answer(phone, MAILBOX, forward_to("ailleurs@exemple.net"))
     answer(phone, VERIFICATION)
     assert answer(phone, PASSWORD)["Location"] == reverse("activation-done")
 
-    assert visitor.get(reverse(PASSWORD)).status_code == 410
+    assert client.get(reverse(PASSWORD)).status_code == 410
     assert CharterAcceptance.objects.filter(account=person).count() == 1
     assert Message.objects.filter(person=person, kind=Kind.REDIRECTION_VERIFICATION).count() == 1
     assert Message.objects.filter(person=person, kind=Kind.ACCOUNT_ACTIVATED).count() == 1
     assert Redirection.objects.get(account=person).target == "ailleurs@exemple.net"
 
 
-def test_where_forwarding_is_not_allowed_the_step_only_informs(visitor, settings):
+def test_where_forwarding_is_not_allowed_the_step_only_informs(client, settings):
     """FWD-06: nothing typed by hand brings it back."""
     settings.FORWARDING_ALLOWED = False
     person = pending_account()
-    begun_until(visitor, person, MAILBOX)
+    begun_until(client, person, MAILBOX)
 
-    page = visitor.get(reverse(MAILBOX)).content.decode()
-    response = answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
+    page = client.get(reverse(MAILBOX)).content.decode()
+    response = answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
 
     assert 'name="target"' not in page
     assert "n’est pas autorisée" in page
@@ -247,12 +247,12 @@ def test_where_forwarding_is_not_allowed_the_step_only_informs(visitor, settings
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_extra_parameters_change_nothing(visitor, step):
+def test_extra_parameters_change_nothing(client, step):
     """INP-06: only the fields of the form are read."""
     person = pending_account()
-    begun_until(visitor, person, step)
+    begun_until(client, person, step)
     if step == VERIFICATION:
-        answer(visitor, MAILBOX, forward_to("ailleurs@exemple.net"))
+        answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
     extra = {
         "is_staff": "1",
         "is_superuser": "1",
@@ -265,7 +265,7 @@ def test_extra_parameters_change_nothing(visitor, step):
         "_connector": "OR 1=1--",
     }
 
-    answer(visitor, step, {**good_answer(step), **extra})
+    answer(client, step, {**good_answer(step), **extra})
 
     fresh = Account.objects.get(pk=person.pk)
     assert not fresh.is_staff
@@ -277,13 +277,13 @@ def test_extra_parameters_change_nothing(visitor, step):
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "trace"])
 @pytest.mark.parametrize("step", ["activation", *STEPS])
-def test_other_methods_write_nothing(visitor, step, method):
+def test_other_methods_write_nothing(client, step, method):
     """HDR-05."""
     person = pending_account()
-    begin(visitor, person)
+    begin(client, person)
     before = everything_about(person)
 
-    response = getattr(visitor, method)(reverse(step))
+    response = getattr(client, method)(reverse(step))
 
     assert response.status_code in (302, 405)
     assert everything_about(person) == before

@@ -35,16 +35,16 @@ def mail_activation_link(person: Account) -> None:
     queue_email(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language=person.language)
 
 
-def test_a_member_of_staff_activates_an_account(visitor, postman):
+def test_a_member_of_staff_activates_an_account(client, mail_delivery):
     person = pending_account()
     mail_activation_link(person)
 
-    visitor.get(postman.last_link())
-    visitor.post(reverse("activation"))
-    answer(visitor, CHARTER)
-    answer(visitor, DIRECTORY, {"listed": "yes", "understood": "on"})
-    answer(visitor, MAILBOX)
-    last = visitor.post(reverse(PASSWORD), {"password": A_GOOD_PASSWORD}, follow=True)
+    client.get(mail_delivery.last_link())
+    client.post(reverse("activation"))
+    answer(client, CHARTER)
+    answer(client, DIRECTORY, {"listed": "yes", "understood": "on"})
+    answer(client, MAILBOX)
+    last = client.post(reverse(PASSWORD), {"password": A_GOOD_PASSWORD}, follow=True)
 
     assert last.status_code == 200
     assert "Votre compte est activé" in last.content.decode()
@@ -56,21 +56,21 @@ def test_a_member_of_staff_activates_an_account(visitor, postman):
     assert person.charter_acceptances.count() == 1
     told = set(person.journal.values_list("event", flat=True))
     assert {Event.CHARTER_ACCEPTED, Event.USER_ACTIVATED, Event.MAILBOX_CREATED, Event.PASSWORD_SET} <= told
-    assert "actif" in text_of(postman.last_mail())
+    assert "actif" in text_of(mail_delivery.last_mail())
     assert A_GOOD_PASSWORD not in str(list(person.journal.values_list("details", flat=True)))
 
 
 @pytest.mark.parametrize("category", WITHOUT_MAILBOX)
-def test_people_without_a_mailbox_are_not_asked_about_one(visitor, category):
+def test_people_without_a_mailbox_are_not_asked_about_one(client, category):
     """Only the university's own staff gets a mailbox (design §5)."""
     person = pending_account(category=category)
-    begin(visitor, person)
-    answer(visitor, CHARTER)
+    begin(client, person)
+    answer(client, CHARTER)
 
-    after_directory = answer(visitor, DIRECTORY)
-    mailbox = visitor.get(reverse(MAILBOX))
-    verification = visitor.get(reverse(VERIFICATION))
-    password = visitor.get(reverse(PASSWORD))
+    after_directory = answer(client, DIRECTORY)
+    mailbox = client.get(reverse(MAILBOX))
+    verification = client.get(reverse(VERIFICATION))
+    password = client.get(reverse(PASSWORD))
 
     for redirected in (after_directory, mailbox, verification):
         assert redirected["Location"] == reverse(PASSWORD)
@@ -78,12 +78,12 @@ def test_people_without_a_mailbox_are_not_asked_about_one(visitor, category):
 
 
 @pytest.mark.parametrize("category", WITHOUT_MAILBOX)
-def test_people_without_a_mailbox_get_none(visitor, category):
+def test_people_without_a_mailbox_get_none(client, category):
     person = pending_account(category=category)
-    begun_until(visitor, person, MAILBOX)
+    begun_until(client, person, MAILBOX)
 
-    answer(visitor, MAILBOX, {"forward": "on", "target": "quelqu.un@exemple.net"})
-    answer(visitor, PASSWORD)
+    answer(client, MAILBOX, {"forward": "on", "target": "quelqu.un@exemple.net"})
+    answer(client, PASSWORD)
 
     person = Account.objects.get(pk=person.pk)
     assert person.is_active
@@ -91,22 +91,22 @@ def test_people_without_a_mailbox_get_none(visitor, category):
     assert not hasattr(person, "redirection")
 
 
-def test_the_first_page_says_who_what_and_until_when(visitor):
+def test_the_first_page_says_who_what_and_until_when(client):
     person = pending_account(
         given_name="Zoé", family_name="Le Gall", institutional_address="zoe.legall@univ-exemple.fr"
     )
 
-    page = visitor.get(link_to(person), follow=True).content.decode()
+    page = client.get(link_to(person), follow=True).content.decode()
 
     for told in ("Zoé Le Gall", "zoe.legall@univ-exemple.fr", person.recovery_address, "23 h 59"):
         assert told in page.replace("\N{NO-BREAK SPACE}", " ").replace("&nbsp;", " ")
     assert "24 heures" not in page
 
 
-def test_the_same_link_on_another_device_resumes_where_the_person_stopped(visitor):
+def test_the_same_link_on_another_device_resumes_where_the_person_stopped(client):
     """Design §5: answers are facts of the account, not of a browser."""
     person = pending_account()
-    begun_until(visitor, person, MAILBOX)
+    begun_until(client, person, MAILBOX)
     phone = Client()
 
     welcome = phone.get(link_to(person), follow=True).content.decode()
@@ -116,82 +116,82 @@ def test_the_same_link_on_another_device_resumes_where_the_person_stopped(visito
     assert resumed["Location"] == reverse(MAILBOX)
 
 
-def test_opening_the_link_again_in_the_same_browser_goes_straight_on(visitor):
+def test_opening_the_link_again_in_the_same_browser_goes_straight_on(client):
     person = pending_account()
-    begun_until(visitor, person, DIRECTORY)
+    begun_until(client, person, DIRECTORY)
 
-    response = visitor.get(link_to(person), follow=True)
+    response = client.get(link_to(person), follow=True)
 
     assert response.redirect_chain[-1] == (reverse(DIRECTORY), 302)
 
 
-def test_the_last_page_can_be_read_again_but_not_for_ever(visitor, time_machine):
+def test_the_last_page_can_be_read_again_but_not_for_ever(client, time_machine):
     """A phone reloads the page it had put aside; the next person at the desk sees nothing."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
-    answer(visitor, PASSWORD)
+    begun_until(client, person, PASSWORD)
+    answer(client, PASSWORD)
 
-    again = visitor.get(reverse("activation-done"))
-    from_the_start = visitor.get(reverse("activation"))
+    again = client.get(reverse("activation-done"))
+    from_the_start = client.get(reverse("activation"))
     time_machine.move_to(timezone.now() + timedelta(minutes=16))
-    later = visitor.get(reverse("activation-done"))
+    later = client.get(reverse("activation-done"))
 
     assert "Votre compte est activé" in again.content.decode()
     assert from_the_start["Location"] == reverse("activation-done")
     assert later["Location"] == reverse("login")
 
 
-def test_going_back_from_the_last_page_finds_that_it_is_over(visitor):
+def test_going_back_from_the_last_page_finds_that_it_is_over(client):
     """The back button of the browser: no form that could do anything, and where to go now."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
-    answer(visitor, PASSWORD)
+    begun_until(client, person, PASSWORD)
+    answer(client, PASSWORD)
 
-    back = visitor.get(reverse(DIRECTORY))
+    back = client.get(reverse(DIRECTORY))
 
     assert back.status_code == 410
     assert "Votre compte est déjà actif" in back.content.decode()
     assert reverse("login") in back.content.decode()
 
 
-def test_activating_signs_nobody_in(visitor):
+def test_activating_signs_nobody_in(client):
     """D11, design §4: the end of the journey is « Se connecter »."""
     person = pending_account()
-    begun_until(visitor, person, PASSWORD)
+    begun_until(client, person, PASSWORD)
 
-    answer(visitor, PASSWORD)
+    answer(client, PASSWORD)
 
-    assert visitor.get(reverse("account")).status_code == 302
-    assert "_auth_user_id" not in visitor.session
+    assert client.get(reverse("account")).status_code == 302
+    assert "_auth_user_id" not in client.session
 
 
-def test_refusing_the_charter_loses_nothing(visitor):
+def test_refusing_the_charter_loses_nothing(client):
     person = pending_account()
-    begin(visitor, person)
+    begin(client, person)
 
-    page = visitor.get(reverse("activation-charter-refused"))
+    page = client.get(reverse("activation-charter-refused"))
 
     assert page.status_code == 200
     assert reverse(CHARTER) in page.content.decode()
-    assert visitor.get(reverse(CHARTER)).status_code == 200
+    assert client.get(reverse(CHARTER)).status_code == 200
 
 
-def test_whoever_says_it_is_not_me_stops_the_mails(visitor, postman):
+def test_whoever_says_it_is_not_me_stops_the_mails(client, mail_delivery):
     """TOK-06, TOK-07: a page with a button first; then the link is dead and nothing goes to that address any more."""
     person = pending_account()
     link = link_to(person)
-    visitor.get(link)
+    client.get(link)
 
-    shown = visitor.get(reverse("activation-not-me"))
+    shown = client.get(reverse("activation-not-me"))
     person.refresh_from_db()
     assert shown.status_code == 200
     assert person.recovery_address_disputed_at is None
-    done = visitor.post(reverse("activation-not-me"))
+    done = client.post(reverse("activation-not-me"))
 
     person.refresh_from_db()
     assert done.status_code == 200
     assert person.recovery_address_disputed_at is not None
     assert person.journal.filter(event=Event.RECOVERY_ADDRESS_DISPUTED).count() == 1
-    assert visitor.get(link).status_code == 404
+    assert client.get(link).status_code == 404
     mail_activation_link(person)
-    assert postman.deliver() == []
+    assert mail_delivery.deliver() == []

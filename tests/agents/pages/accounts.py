@@ -23,7 +23,7 @@ from tests.agents.signed_in import (
 from tests.assistance.asking import written
 from tests.factories import active_account, pending_account
 from tests.locking import locked_person, release, released_person
-from tests.pages import Ask, Page
+from tests.pages import Page, PageRequest
 
 AGENT_PAGES: dict[str, Page] = {}
 
@@ -32,116 +32,116 @@ plain_page("home", "admin:index", Role.RESPONSABLES)
 
 
 @page
-def accounts(browser: Client) -> Ask:
+def accounts(browser: Client) -> PageRequest:
     come_in(browser)
     for given_name in ("Inès", "Sami", "Zoé"):
         pending_account(given_name=given_name, family_name="Lefèvre-Dumont", category=Category.STUDENT)
     Lock.objects.create(account=active_account(given_name="Paul"), reason=LockReason.PHISHING)
-    return Ask(reverse("admin:accounts"))
+    return PageRequest(reverse("admin:accounts"))
 
 
 @page
-def accounts_with_several_pages(browser: Client) -> Ask:
+def accounts_with_several_pages(browser: Client) -> PageRequest:
     come_in(browser)
     for _number in range(60):
         pending_account()
-    return Ask(f"{reverse('admin:accounts')}?q=camille&page=2")
+    return PageRequest(f"{reverse('admin:accounts')}?q=camille&page=2")
 
 
 @refusal
-def accounts_with_an_invisible_character(browser: Client) -> Ask:
+def accounts_with_an_invisible_character(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(f"{reverse('admin:accounts')}?q=a%00b")
+    return PageRequest(f"{reverse('admin:accounts')}?q=a%00b")
 
 
 @page
-def account_with_its_address(browser: Client) -> Ask:
+def account_with_its_address(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(reverse("admin:account-address", args=[active_account().pk]), {})
+    return PageRequest(reverse("admin:account-address", args=[active_account().pk]), {})
 
 
 @page
-def addresses(browser: Client) -> Ask:
+def addresses(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     for agent in (me, an_agent(Role.RESPONSABLES)):
         proposed(active_account(given_name="Inès"), agent)
     approved(active_account(given_name="Sami"))
     proposed_by_hr(active_account(given_name="Zoé"), "zoe@exemple.org")
-    return Ask(reverse("admin:addresses"))
+    return PageRequest(reverse("admin:addresses"))
 
 
 @page
-def addresses_with_several_pages(browser: Client) -> Ask:
+def addresses_with_several_pages(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     for number in range(60):
         proposed_by_hr(active_account(recovery_address="" if number % 2 else "une@exemple.org"), "rh@exemple.org")
-    return Ask(f"{reverse('admin:addresses')}?page=2")
+    return PageRequest(f"{reverse('admin:addresses')}?page=2")
 
 
 @page
-def address(browser: Client) -> Ask:
+def address(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     correction = proposed(locked_person(phone="+33467123456"), an_agent(Role.RESPONSABLES), proof=Proof.CALL_BACK)
-    return Ask(reverse("admin:address", args=[correction.pk]))
+    return PageRequest(reverse("admin:address", args=[correction.pk]))
 
 
 @page
-def address_approved(browser: Client) -> Ask:
+def address_approved(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:address", args=[approved(active_account()).pk]))
+    return PageRequest(reverse("admin:address", args=[approved(active_account()).pk]))
 
 
 @page
-def address_given_up(browser: Client) -> Ask:
+def address_given_up(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     correction = approved(active_account())
     cancel_replacement(correction_id=correction.pk, agent=me, reason="La personne s’est trompée.")
-    return Ask(reverse("admin:address", args=[correction.pk]))
+    return PageRequest(reverse("admin:address", args=[correction.pk]))
 
 
 @page
-def address_give_up(browser: Client) -> Ask:
+def address_give_up(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     correction = proposed(active_account(), an_agent(Role.RESPONSABLES))
-    return Ask(reverse("admin:address-give-up", args=[correction.pk]))
+    return PageRequest(reverse("admin:address-give-up", args=[correction.pk]))
 
 
 @page
-def address_dismiss(browser: Client) -> Ask:
+def address_dismiss(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     entry = proposed_by_hr(active_account(), "rh@exemple.org")
-    return Ask(reverse("admin:address-dismiss", args=[entry.pk]))
+    return PageRequest(reverse("admin:address-dismiss", args=[entry.pk]))
 
 
 @page
-def address_correct(browser: Client) -> Ask:
+def address_correct(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = pending_account(recovery_address_disputed_at=timezone.now())
-    return Ask(reverse("admin:account-correct", args=[person.pk]))
+    return PageRequest(reverse("admin:account-correct", args=[person.pk]))
 
 
 @page
-def address_correct_with_a_proof(browser: Client) -> Ask:
+def address_correct_with_a_proof(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account(phone="+33467123456", recovery_address="")
     proposed_by_hr(person, "rh@exemple.org")
-    return Ask(f"{reverse('admin:account-correct', args=[person.pk])}?proposition=rh")
+    return PageRequest(f"{reverse('admin:account-correct', args=[person.pk])}?proposition=rh")
 
 
 @refusal
-def address_correct_with_a_slip(browser: Client) -> Ask:
+def address_correct_with_a_slip(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     slip = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
-    return Ask(reverse("admin:account-correct", args=[active_account().pk]), slip)
+    return PageRequest(reverse("admin:account-correct", args=[active_account().pk]), slip)
 
 
-def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.ASSISTANCE) -> Ask:
+def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.ASSISTANCE) -> PageRequest:
     come_in(browser, role)
-    return Ask(act_on(name, person))
+    return PageRequest(act_on(name, person))
 
 
 @page
-def account_with_everything(browser: Client) -> Ask:
+def account_with_everything(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
     one = create_request(**written(login=person.login))
@@ -152,52 +152,52 @@ def account_with_everything(browser: Client) -> Ask:
         Message.objects.create(
             kind=Kind.NEW_LINK, person=person, address="a@exemple.org", status=status, answer="550 a"
         )
-    return Ask(f"{reverse('admin:account', args=[person.pk])}?sujet=tout&page=2")
+    return PageRequest(f"{reverse('admin:account', args=[person.pk])}?sujet=tout&page=2")
 
 
 @page
-def account_lock(browser: Client) -> Ask:
+def account_lock(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account()
     one = create_request(**written(login=person.login))
-    return Ask(f"{act_on('lock', person)}?demande={one.reference}")
+    return PageRequest(f"{act_on('lock', person)}?demande={one.reference}")
 
 
 @refusal
-def account_lock_without_a_reason(browser: Client) -> Ask:
+def account_lock_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(act_on("lock", active_account()), {"comment": "x" * 501})
+    return PageRequest(act_on("lock", active_account()), {"comment": "x" * 501})
 
 
 @page
-def account_release(browser: Client) -> Ask:
+def account_release(browser: Client) -> PageRequest:
     return page_of_act("release", browser, robbed_person())
 
 
 @page
-def account_release_to_nowhere(browser: Client) -> Ask:
+def account_release_to_nowhere(browser: Client) -> PageRequest:
     return page_of_act("release", browser, locked_person(recovery_address=""), Role.RESPONSABLES)
 
 
 @refusal
-def account_release_without_anything(browser: Client) -> Ask:
+def account_release_without_anything(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(act_on("release", robbed_person()), {})
+    return PageRequest(act_on("release", robbed_person()), {})
 
 
 @page
-def account_put_back(browser: Client) -> Ask:
+def account_put_back(browser: Client) -> PageRequest:
     return page_of_act("put-back", browser, robbed_person())
 
 
 @refusal
-def account_put_back_without_a_reason(browser: Client) -> Ask:
+def account_put_back_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(act_on("put-back", robbed_person()), {"change": "1", "reason": "non"})
+    return PageRequest(act_on("put-back", robbed_person()), {"change": "1", "reason": "non"})
 
 
 @page
-def account_resend(browser: Client) -> Ask:
+def account_resend(browser: Client) -> PageRequest:
     person = pending_account()
     Message.objects.create(
         kind=Kind.ACTIVATION,
@@ -211,11 +211,11 @@ def account_resend(browser: Client) -> Ask:
 
 
 @page
-def account_resend_when_active(browser: Client) -> Ask:
+def account_resend_when_active(browser: Client) -> PageRequest:
     return page_of_act("resend", browser, active_account())
 
 
 @refusal
-def account_resend_too_early(browser: Client) -> Ask:
+def account_resend_too_early(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(act_on("resend", released_person()), {"reason": "lost"})
+    return PageRequest(act_on("resend", released_person()), {"reason": "lost"})

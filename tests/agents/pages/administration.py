@@ -33,198 +33,200 @@ from tests.agents.signed_in import (
 )
 from tests.factories import active_account
 from tests.hr_feed.hr_files import another
-from tests.pages import Ask, Page
+from tests.pages import Page, PageRequest
 
 AGENT_PAGES: dict[str, Page] = {}
 
 
 @page
-def agents(browser: Client) -> Ask:
+def agents(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     an_agent(Role.LECTURE)
     enrolment_code_for(an_agent())
-    return Ask(reverse("admin:agents"))
+    return PageRequest(reverse("admin:agents"))
 
 
 plain_page("agent_new", "admin:agent-new", Role.RESPONSABLES)
 
 
 @refusal
-def agent_new_of_a_locked_account(browser: Client) -> Ask:
+def agent_new_of_a_locked_account(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
-    return Ask(reverse("admin:agent-new"), {"login": person.login, "role": "Lecture", "reason": "stagiaire"})
+    return PageRequest(reverse("admin:agent-new"), {"login": person.login, "role": "Lecture", "reason": "stagiaire"})
 
 
 @page
-def agent_appointed(browser: Client) -> Ask:
+def agent_appointed(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
     facts = {"login": person.login, "role": "Lecture", "reason": "Rejoint l’équipe."}
     browser.post(reverse("admin:agent-new"), facts)
-    return Ask(reverse("admin:agent-code", args=[person.pk]))
+    return PageRequest(reverse("admin:agent-code", args=[person.pk]))
 
 
 @page
-def agent_role(browser: Client) -> Ask:
+def agent_role(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:agent-role", args=[an_agent().pk]))
+    return PageRequest(reverse("admin:agent-role", args=[an_agent().pk]))
 
 
 @page
-def agent_withdrawal(browser: Client) -> Ask:
+def agent_withdrawal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:agent-withdrawal", args=[an_agent().pk]))
+    return PageRequest(reverse("admin:agent-withdrawal", args=[an_agent().pk]))
 
 
 @page
-def agent_code(browser: Client) -> Ask:
+def agent_code(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     other = an_agent()
     with_application(other)
-    return Ask(reverse("admin:agent-code", args=[other.pk]))
+    return PageRequest(reverse("admin:agent-code", args=[other.pk]))
 
 
 @page
-def agent_code_given(browser: Client) -> Ask:
+def agent_code_given(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:agent-code", args=[an_agent().pk]), {"reason": "Téléphone perdu, vue en personne."})
+    return PageRequest(
+        reverse("admin:agent-code", args=[an_agent().pk]), {"reason": "Téléphone perdu, vue en personne."}
+    )
 
 
 @page
-def charters(browser: Client) -> Ask:
+def charters(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     published(me)
     active_account()
     a_draft(me, version="2027-01")
-    return Ask(reverse("admin:charters"))
+    return PageRequest(reverse("admin:charters"))
 
 
 @page
-def charter_of_a_version(browser: Client) -> Ask:
+def charter_of_a_version(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:charter", args=[published(me).pk]))
+    return PageRequest(reverse("admin:charter", args=[published(me).pk]))
 
 
 @page
-def charter_preview(browser: Client) -> Ask:
+def charter_preview(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:charter-preview", args=[a_draft(me).pk]))
+    return PageRequest(reverse("admin:charter-preview", args=[a_draft(me).pk]))
 
 
 @page
-def charter_preview_with_gaps(browser: Client) -> Ask:
+def charter_preview_with_gaps(browser: Client) -> PageRequest:
     reader = come_in(browser, Role.LECTURE)
     draft = a_draft(reader, key_points_fr="", text_en="", key_points_en="")
-    return Ask(reverse("admin:charter-preview", args=[draft.pk]))
+    return PageRequest(reverse("admin:charter-preview", args=[draft.pk]))
 
 
 @page
-def charter_new(browser: Client) -> Ask:
+def charter_new(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     no_draft()
-    return Ask(reverse("admin:charter-new"))
+    return PageRequest(reverse("admin:charter-new"))
 
 
 @refusal
-def charter_new_without_a_name(browser: Client) -> Ask:
+def charter_new_without_a_name(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:charter-new"), sent(None, version=""))
+    return PageRequest(reverse("admin:charter-new"), sent(None, version=""))
 
 
 @page
-def charter_edit(browser: Client) -> Ask:
+def charter_edit(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(edit_page(a_draft(me)))
+    return PageRequest(edit_page(a_draft(me)))
 
 
 @refusal
-def charter_edit_saved_by_another_meanwhile(browser: Client) -> Ask:
+def charter_edit_saved_by_another_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
     mine = sent(draft, text_fr=HOSTILE)
     saved_by_another(draft, an_agent(Role.RESPONSABLES), text_fr="Autre texte.", key_points_fr="", version="2027-01")
-    return Ask(edit_page(draft), mine)
+    return PageRequest(edit_page(draft), mine)
 
 
 @page
-def charter_edit_published_meanwhile(browser: Client) -> Ask:
+def charter_edit_published_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
     mine = sent(draft, text_fr="Ma phrase.")
     publish(charter_id=draft.pk, read=draft.fingerprint, summary="Le conseil l’a voté.", actor=an_agent())
-    return Ask(edit_page(draft), mine)
+    return PageRequest(edit_page(draft), mine)
 
 
 @page
-def charter_publish(browser: Client) -> Ask:
+def charter_publish(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(publish_page(a_draft(me)))
+    return PageRequest(publish_page(a_draft(me)))
 
 
 @refusal
-def charter_publish_changed_meanwhile(browser: Client) -> Ask:
+def charter_publish_changed_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
     what_was_read = {"read": draft.fingerprint, "summary": "Nouvel article sur l’IA."}
     saved_by_another(draft, an_agent(Role.RESPONSABLES), text_fr="Autre texte.")
-    return Ask(reverse("admin:charter-publish", args=[draft.pk]), what_was_read)
+    return PageRequest(reverse("admin:charter-publish", args=[draft.pk]), what_was_read)
 
 
 @page
-def charter_deletion(browser: Client) -> Ask:
+def charter_deletion(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:charter-deletion", args=[a_draft(me).pk]))
+    return PageRequest(reverse("admin:charter-deletion", args=[a_draft(me).pk]))
 
 
 @page
-def journal(browser: Client) -> Ask:
+def journal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account(given_name="Inès")
     lock_account(account=person, reason=LockReason.PHISHING)
     record_event(account=None, event=Event.DATA_PURGED, gone={"journal": 12}, failed=[])
     record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.org")
-    return Ask(reverse("admin:journal"))
+    return PageRequest(reverse("admin:journal"))
 
 
 @page
-def journal_of_an_account(browser: Client) -> Ask:
+def journal_of_an_account(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account()
     for _number in range(120):
         record_event(account=person, actor=person, event=Event.SIGNED_IN)
     middle = person.journal.order_by("pk")[60]
-    return Ask(f"{reverse('admin:journal')}?compte={person.login}&avant={PageCursor(middle.at, middle.pk)}")
+    return PageRequest(f"{reverse('admin:journal')}?compte={person.login}&avant={PageCursor(middle.at, middle.pk)}")
 
 
 @page
-def journal_without_entries(browser: Client) -> Ask:
+def journal_without_entries(browser: Client) -> PageRequest:
     come_in(browser, Role.LECTURE)
-    return Ask(f"{reverse('admin:journal')}?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01")
+    return PageRequest(f"{reverse('admin:journal')}?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01")
 
 
 @refusal
-def journal_of_nobody(browser: Client) -> Ask:
+def journal_of_nobody(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(f"{reverse('admin:journal')}?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026")
+    return PageRequest(f"{reverse('admin:journal')}?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026")
 
 
 @page
-def export_of_the_journal(browser: Client) -> Ask:
+def export_of_the_journal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
-    return Ask(f"{reverse('admin:export-journal')}?compte={person.login}&par=personne&du=2026-01-01")
+    return PageRequest(f"{reverse('admin:export-journal')}?compte={person.login}&par=personne&du=2026-01-01")
 
 
 @refusal
-def export_without_a_reason(browser: Client) -> Ask:
+def export_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:export-journal"), {"reason": ""})
+    return PageRequest(reverse("admin:export-journal"), {"reason": ""})
 
 
 @page
-def imports(browser: Client) -> Ask:
+def imports(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     imported(*people(3), agent=me)
     receiving.abandon(pk=previewed(*people(2, ine="?"), agent=me).pk, agent=me)
@@ -232,13 +234,13 @@ def imports(browser: Client) -> Ask:
     previewed(*people(4, employer="CNRS"), agent=me, name=long_name)
     HrImport.objects.filter(pk=received(*people(5), agent=me).pk).update(attempts=MOST_ATTEMPTS)
     received(*people(6), agent=me)
-    return Ask(reverse("admin:imports"))
+    return PageRequest(reverse("admin:imports"))
 
 
 @refusal
-def imports_without_a_file(browser: Client) -> Ask:
+def imports_without_a_file(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    return Ask(reverse("admin:imports"), {})
+    return PageRequest(reverse("admin:imports"), {})
 
 
 def page_of(hr_import: HrImport) -> str:
@@ -246,16 +248,16 @@ def page_of(hr_import: HrImport) -> str:
 
 
 @page
-def import_running(browser: Client) -> Ask:
+def import_running(browser: Client) -> PageRequest:
     hr_import = previewed(*people(3), agent=come_in(browser, Role.RESPONSABLES))
     receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
     facts = {"lines_done": 15_001, "lines_total": 42_000, "leased_until": timezone.now() + LEASE}
     HrImport.objects.filter(pk=hr_import.pk).update(**facts)
-    return Ask(page_of(hr_import))
+    return PageRequest(page_of(hr_import))
 
 
 @page
-def import_previewed(browser: Client) -> Ask:
+def import_previewed(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     imported(*people(3), agent=me)
     changed = {
@@ -265,25 +267,25 @@ def import_previewed(browser: Client) -> Ask:
         "end_date": "2030-08-31",
     }
     rows = [another(1, **changed), another(2, recovery_address="p2@gmial.com"), another(4), another(5, ine="?")]
-    return Ask(page_of(previewed(*rows, agent=me)))
+    return PageRequest(page_of(previewed(*rows, agent=me)))
 
 
 @page
-def import_out_of_the_ordinary(browser: Client) -> Ask:
+def import_out_of_the_ordinary(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     rows = [*people(30), *(another(number, ine="?") for number in range(31, 45))]
     imported(*rows, agent=me)
     Account.objects.filter(hr_id__in=[f"HR{number}" for number in range(1, 29)]).update(employer="Inria")
-    return Ask(page_of(previewed(*rows, agent=me)))
+    return PageRequest(page_of(previewed(*rows, agent=me)))
 
 
 @refusal
-def import_not_confirmed_twice(browser: Client) -> Ask:
+def import_not_confirmed_twice(browser: Client) -> PageRequest:
     path = import_out_of_the_ordinary(browser).path
-    return Ask(f"{path}confirmer/", {})
+    return PageRequest(f"{path}confirmer/", {})
 
 
 @page
-def import_done(browser: Client) -> Ask:
+def import_done(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
-    return Ask(page_of(imported(*people(3), another(4, ine="?"), another(5, hr_id="HR1"), agent=me)))
+    return PageRequest(page_of(imported(*people(3), another(4, ine="?"), another(5, hr_id="HR1"), agent=me)))

@@ -6,7 +6,7 @@ from django.urls import reverse
 from accounts.models import Account
 from agents.roles import Role
 from tests.agents.signed_in import browser_of, inside
-from tests.pages import Ask, Page
+from tests.pages import Page, PageRequest
 
 AGENT_PAGES: dict[str, Page] = {}
 AGENT_REFUSALS: dict[str, Page] = {}
@@ -25,9 +25,9 @@ def refusal(function: Page) -> Page:
 def plain_page(name: str, url: str, role: Role = Role.ASSISTANCE) -> None:
     """Register a page that needs no rows."""
 
-    def open_it(browser: Client) -> Ask:
+    def open_it(browser: Client) -> PageRequest:
         come_in(browser, role)
-        return Ask(reverse(url))
+        return PageRequest(reverse(url))
 
     AGENT_PAGES[name] = open_it
 

@@ -19,7 +19,7 @@ from tests.agents.signed_in import (
 )
 from tests.assistance.asking import a_request
 from tests.factories import active_account, pending_account
-from tests.pages import Ask, Page
+from tests.pages import Page, PageRequest
 
 AGENT_PAGES: dict[str, Page] = {}
 
@@ -31,7 +31,7 @@ def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
 
 
 @page
-def requests(browser: Client) -> Ask:
+def requests(browser: Client) -> PageRequest:
     agent = come_in(browser)
     person = active_account(phone="+33467123456")
     for number in range(3):
@@ -41,58 +41,58 @@ def requests(browser: Client) -> Ask:
     AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
     tried = a_taken_request(agent, login=active_account().login, reason="recovery-lost")
     record_call(request=tried, actor=agent, outcome=CallOutcome.NO_ANSWER)
-    return Ask(reverse("admin:requests"))
+    return PageRequest(reverse("admin:requests"))
 
 
 @page
-def requests_of_one_person(browser: Client) -> Ask:
+def requests_of_one_person(browser: Client) -> PageRequest:
     come_in(browser, Role.LECTURE)
     first, _second = a_request(), a_request()
-    return Ask(f"{reverse('admin:requests')}?personne={first.reference}")
+    return PageRequest(f"{reverse('admin:requests')}?personne={first.reference}")
 
 
 @page
-def request(browser: Client) -> Ask:
+def request(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account(phone="+33467123456")
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
     a_request(login=person.login)
-    return Ask(reverse("admin:request", args=[a_request(login=person.login).reference]))
+    return PageRequest(reverse("admin:request", args=[a_request(login=person.login).reference]))
 
 
 @page
-def request_in_hand(browser: Client) -> Ask:
+def request_in_hand(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     taken = a_taken_request(agent, login=active_account(birth_date=None).login)
     record_call(request=taken, actor=agent, outcome=CallOutcome.NO_ANSWER, note="Répondeur.\nRappeler demain.")
-    return Ask(reverse("admin:request", args=[taken.reference]))
+    return PageRequest(reverse("admin:request", args=[taken.reference]))
 
 
 @page
-def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> Ask:
+def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> PageRequest:
     come_in(browser)
     taken = a_taken_request(an_agent())
-    return Ask(
+    return PageRequest(
         reverse("admin:request-call", args=[taken.reference]), {"outcome": "reached", "note": "Tout est dit."}, 409
     )
 
 
 @page
-def request_with_its_identity(browser: Client) -> Ask:
+def request_with_its_identity(browser: Client) -> PageRequest:
     come_in(browser)
-    return Ask(reverse("admin:request-identity", args=[a_request(login=active_account().login).reference]), {})
+    return PageRequest(reverse("admin:request-identity", args=[a_request(login=active_account().login).reference]), {})
 
 
 @page
-def request_closed(browser: Client) -> Ask:
+def request_closed(browser: Client) -> PageRequest:
     agent = come_in(browser)
     done = a_taken_request(agent, login=active_account().login)
     close_request(request=done, actor=agent, outcome=RequestState.REFUSED, note="Numéro faux, personne ne répond.")
-    return Ask(reverse("admin:request", args=[done.reference]))
+    return PageRequest(reverse("admin:request", args=[done.reference]))
 
 
 @refusal
-def request_closed_without_a_reason(browser: Client) -> Ask:
+def request_closed_without_a_reason(browser: Client) -> PageRequest:
     agent = come_in(browser)
     taken = a_taken_request(agent, login=active_account().login)
-    return Ask(reverse("admin:request-close", args=[taken.reference]), {"outcome": "refused", "note": ""})
+    return PageRequest(reverse("admin:request-close", args=[taken.reference]), {"outcome": "refused", "note": ""})

@@ -12,7 +12,7 @@ from tests.agents.signed_in import (
     with_application,
     wrong_code,
 )
-from tests.pages import Ask
+from tests.pages import PageRequest
 
 
 def standing_before_the_qr_code(browser: Client) -> Account:
@@ -30,37 +30,37 @@ def enrolment_code_for_signed_in(account: Account, browser: Client) -> str:
 
 
 @page
-def verification(browser: Client) -> Ask:
+def verification(browser: Client) -> PageRequest:
     account = an_agent()
     with_application(account)
     signed_in_as(browser, account)
-    return Ask(f"{reverse('admin:verification')}?next=/admin/comptes/")
+    return PageRequest(f"{reverse('admin:verification')}?next=/admin/comptes/")
 
 
 @refusal
-def verification_refused(browser: Client) -> Ask:
+def verification_refused(browser: Client) -> PageRequest:
     account = an_agent()
     device = with_application(account)
     signed_in_as(browser, account)
-    return Ask(reverse("admin:verification"), {"code": wrong_code(device)})
+    return PageRequest(reverse("admin:verification"), {"code": wrong_code(device)})
 
 
 @page
-def enrolment(browser: Client) -> Ask:
+def enrolment(browser: Client) -> PageRequest:
     signed_in_as(browser, an_agent())
-    return Ask(reverse("admin:enrolment"))
+    return PageRequest(reverse("admin:enrolment"))
 
 
 @page
-def application(browser: Client) -> Ask:
+def application(browser: Client) -> PageRequest:
     standing_before_the_qr_code(browser)
-    return Ask(reverse("admin:application"))
+    return PageRequest(reverse("admin:application"))
 
 
 @page
-def backup_codes(browser: Client) -> Ask:
+def backup_codes(browser: Client) -> PageRequest:
     account = standing_before_the_qr_code(browser)
-    return Ask(reverse("admin:application"), {"code": code_of(account.totpdevice_set.get())})
+    return PageRequest(reverse("admin:application"), {"code": code_of(account.totpdevice_set.get())})
 
 
 plain_page("device", "admin:device")

@@ -541,15 +541,15 @@ class TestTheWayThere:
 
 class TestSwitchedOff:
     @pytest.mark.parametrize("name", ["single-sign-on", "single-sign-on-return", "single-sign-out"])
-    def test_the_way_to_the_provider_does_not_exist(self, visitor, name):
-        assert visitor.get(reverse(name)).status_code == 404
+    def test_the_way_to_the_provider_does_not_exist(self, client, name):
+        assert client.get(reverse(name)).status_code == 404
 
-    def test_signing_in_and_out_are_as_ever(self, visitor):
+    def test_signing_in_and_out_are_as_ever(self, client):
         person = active_account()
 
-        assert 'name="password"' in visitor.get(reverse("login")).content.decode()
-        visitor.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-        assert visitor.post(reverse("logout"))["Location"] == reverse("home")
+        assert 'name="password"' in client.get(reverse("login")).content.decode()
+        client.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+        assert client.post(reverse("logout"))["Location"] == reverse("home")
 
     def test_no_library_of_a_provider_is_loaded(self):
         code = "import django; django.setup(); import config.urls, sys; print({'authlib', 'cas'} & set(sys.modules))"
