@@ -65,7 +65,7 @@ bench: $(INSTALLED) ## measure, against references timed in the same run; ARGS="
 	@$(BIN)/python -m devtools.with_servers python -m benchmarks $(ARGS)
 
 messages: $(INSTALLED) ## collect the French texts for the translators
-	@$(BIN)/python -m devtools.with_servers python -m config.messages
+	@$(BIN)/python -m devtools.with_servers python -m devtools.messages
 
 .venv/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

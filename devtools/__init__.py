@@ -1,1 +1,1 @@
-"""Run the portal on one machine, for tests and for the demonstration; nothing of this runs in production."""
+"""Runs the portal on one machine, for tests and for the demonstration; not part of production."""

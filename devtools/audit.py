@@ -1,7 +1,6 @@
-"""Look the dependencies of production up in the database of known vulnerabilities: `python -m devtools.audit`.
+"""Look up the production dependencies in the database of known vulnerabilities: `python -m devtools.audit`.
 
-Ends with 1 when something is known, and with 0 when nothing is, or when the database is out of reach: that is said
-loudly, and is no reason to stop.
+Exits with 1 when a vulnerability is known. An unreachable database is reported loudly and exits with 0.
 """
 
 import json
@@ -24,25 +23,24 @@ OUT_OF_REACH = """
 
 
 class OutOfReachError(Exception):
-    """No answer, or not in time."""
+    pass
 
 
 def main() -> int:
-    """Print what is known; the exit code."""
     try:
-        looked_up = audited(answer_about(LOCK))
+        packages = audited_packages(pip_audit_report(LOCK))
     except OutOfReachError as why:
         print(f"{OUT_OF_REACH}{why}", flush=True)
         return 0
-    known = [line for package in looked_up for line in warnings(package)]
+    known = [line for package in packages for line in warnings(package)]
     print(
-        "\n".join([*known, f"{len(looked_up)} dependencies looked up, {len(known)} known vulnerabilities."]), flush=True
+        "\n".join([*known, f"{len(packages)} dependencies looked up, {len(known)} known vulnerabilities."]), flush=True
     )
     return 1 if known else 0
 
 
-def answer_about(lock: Path) -> str:
-    """What pip-audit says of a lock file, as JSON. Raises OutOfReachError with the last word of whatever failed."""
+def pip_audit_report(lock: Path) -> str:
+    """pip-audit's JSON report on a lock file. Raises OutOfReachError with the last line of its errors."""
     command = [
         *(sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--require-hashes", "--disable-pip"),
         *("--format", "json", "--progress-spinner", "off", "--timeout", SECONDS_FOR_ONE_ANSWER),
@@ -56,10 +54,10 @@ def answer_about(lock: Path) -> str:
     return done.stdout
 
 
-def audited(answer: str) -> list[dict[str, Any]]:
-    """The packages that the database knows; those it does not are named. Raises OutOfReachError when it knows none."""
+def audited_packages(report: str) -> list[dict[str, Any]]:
+    """The packages found in the database; prints the others. Raises OutOfReachError when none was found."""
     try:
-        packages = json.loads(answer)["dependencies"]
+        packages = json.loads(report)["dependencies"]
     except json.JSONDecodeError as nothing:
         raise OutOfReachError from nothing
     known = [package for package in packages if "vulns" in package]
@@ -72,10 +70,9 @@ def audited(answer: str) -> list[dict[str, Any]]:
 
 
 def warnings(package: dict[str, Any]) -> list[str]:
-    """One line for each vulnerability of a package: its name, and the versions without it."""
     this = f"{package['name']} {package['version']}"
-    holes = [(hole["id"], ", ".join(hole["fix_versions"]) or "no version yet") for hole in package["vulns"]]
-    return [f"{this}: {name}, gone in {fixed}" for name, fixed in holes]
+    found = [(vuln["id"], ", ".join(vuln["fix_versions"]) or "no version yet") for vuln in package["vulns"]]
+    return [f"{this}: {name}, gone in {fixed}" for name, fixed in found]
 
 
 if __name__ == "__main__":

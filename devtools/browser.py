@@ -1,7 +1,4 @@
-"""The browser of the tests: `python -m devtools.browser` says loudly when there is none.
-
-Root gets Debian's Chromium installed; anybody else keeps the machine as it is.
-"""
+"""`python -m devtools.browser`: root installs Debian's Chromium for the browser tests; others get a warning without."""
 
 import os
 import shutil
@@ -23,12 +20,11 @@ LEFT_OUT = """
 
 
 def find() -> Path | None:
-    """The program of the browser, if this machine has one."""
     return next((Path(path) for name in NAMES if (path := shutil.which(name))), None)
 
 
 def install() -> None:
-    """Try to install one; no network or no apt is no failure."""
+    """Try to install Chromium; a missing network or apt is not an error."""
     for command in COMMANDS:
         try:
             subprocess.run(
@@ -44,7 +40,6 @@ def install() -> None:
 
 
 def main() -> None:
-    """Install what may be installed, and tell what is missing."""
     if not find() and os.geteuid() == 0:
         print("Installing Chromium for the browser tests…", flush=True)
         install()

@@ -1,4 +1,4 @@
-"""The portal's settings for one machine, where the environment does not say otherwise."""
+"""Default settings for one machine; environment variables override them."""
 
 import os
 import secrets
@@ -17,16 +17,12 @@ DEFAULTS = {
 
 
 def local_environment(**settings: str) -> dict[str, str]:
-    """Our environment with `settings`, and with defaults for what is missing.
-
-    Programs of this Python are found first, and modules of the project from any directory.
-    """
+    """The environment with `settings` and defaults; PATH starts with this Python's programs."""
     environment = {**DEFAULTS, "SECRET_KEY": secrets.token_urlsafe(48), **os.environ, **settings}
-    environment["PATH"] = before(environment.get("PATH", os.defpath), Path(sys.prefix) / "bin")
-    environment["PYTHONPATH"] = before(environment.get("PYTHONPATH", ""), PROJECT)
+    environment["PATH"] = prepend(environment.get("PATH", os.defpath), Path(sys.prefix) / "bin")
+    environment["PYTHONPATH"] = prepend(environment.get("PYTHONPATH", ""), PROJECT)
     return environment
 
 
-def before(path: str, first: Path) -> str:
-    """The search path with a directory put in front."""
+def prepend(path: str, first: Path) -> str:
     return os.pathsep.join(filter(None, [str(first), path]))

@@ -1,10 +1,10 @@
-"""Become another program that ends with the process that started it, as an unprivileged user if asked.
+"""Run another program that ends when the process that started it dies, as an unprivileged user if asked.
 
     python leash.py SIGNAL PARENT USER PROGRAM [ARGUMENT...]
 
-The kernel sends SIGNAL (a number) to PROGRAM when PARENT dies, even of `kill -9` (Linux only; elsewhere this
-part is left out). USER is "-" for no change. It imports nothing of the project and is run with `-I -S`, because
-it has to start fast. For the kernel the parent is the thread that called: that one has to outlive PROGRAM.
+The kernel sends SIGNAL (a number) to PROGRAM when PARENT dies, even of `kill -9` (Linux only). USER is "-" for no
+change. Imports nothing of the project and is run with `-I -S`, to start fast. The kernel takes the calling thread for
+the parent: that thread has to outlive PROGRAM.
 """
 
 import ctypes
@@ -16,16 +16,16 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def become(user: str) -> None:
-    """Give up root for good. Before `end_with`: a change of user clears the wish for a signal."""
+def drop_privileges(user: str) -> None:
+    """Drop root. Before `set_death_signal`: a change of user clears the signal."""
     entry = pwd.getpwnam(user)
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
 
 
-def end_with(parent: int, signal_number: int) -> None:
-    """Ask for `signal_number` at the death of `parent`, which may already have died meanwhile."""
+def set_death_signal(parent: int, signal_number: int) -> None:
+    """Have the kernel send `signal_number` when `parent` dies; exit if it has died already."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
@@ -34,16 +34,15 @@ def end_with(parent: int, signal_number: int) -> None:
 
 
 def restore_signals() -> None:
-    """Undo what Python ignores for itself: ignored signals would stay ignored in the program."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    """Undo what Python ignores, and what a shell ignores in a background job (SIGINT): both would be inherited."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def main(signal_number: str, parent: str, user: str, *command: str) -> None:
-    """Put the leash on and become the program; on failure end with a message."""
     if user != "-":
-        become(user)
-    end_with(int(parent), int(signal_number))
+        drop_privileges(user)
+    set_death_signal(int(parent), int(signal_number))
     restore_signals()
     try:
         os.execvp(command[0], command)

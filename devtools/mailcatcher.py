@@ -4,23 +4,17 @@
         ...  # send mail to catcher.url
         [message] = catcher.wait_for(1)
 
-A test decides how it answers: `catcher.answer = lambda stage, envelope: "451 4.7.1 Come back later"`. The
-function runs in a thread of its own and may sleep: that client sees a server that hangs. At "data" the mail has
-been received and may still be refused; at "kept" it will be delivered, whether or not the client is told.
+A test sets the responses: `catcher.answer = lambda stage, envelope: "451 4.7.1 Come back later"`. The function runs
+in a thread of its own and may sleep, to simulate a server that hangs. At "data" the mail has been received and may
+still be refused; at "kept" it is stored, whether or not the client learns it.
 
-With `catcher.tls` STARTTLS is offered, and no mail is taken without it; it counts from the next connection on.
-
-    python -m devtools.mailcatcher --smtp-port 2525 --http-port 8025
-
-shows the mails in a web page.
+With `catcher.tls`, STARTTLS is offered and required from the next connection on. `devtools.mailpages` shows the mails.
 """
 
-import argparse
 import asyncio
 import email
 import email.policy
 import json
-import signal
 import ssl
 import threading
 from collections.abc import Callable
@@ -29,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 from aiosmtpd.smtp import SMTP, Session, syntax
 from aiosmtpd.smtp import Envelope as SMTPEnvelope
@@ -42,7 +36,7 @@ Answer = Callable[[Stage, "Envelope"], str]
 
 @dataclass
 class Envelope:
-    """What the client said about the mail so far; at "rcpt" the last recipient is the one asked about."""
+    """The SMTP envelope so far; at "rcpt" the last recipient is the one being checked."""
 
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
@@ -50,17 +44,13 @@ class Envelope:
 
 
 class CaughtMessage(EmailMessage):
-    """A mail as it arrived."""
-
     envelope: Envelope
     received_at: datetime
 
     def text(self) -> str:
-        """The plain text part, or nothing."""
         return self._body("plain")
 
     def html(self) -> str:
-        """The HTML part, or nothing."""
         return self._body("html")
 
     def _body(self, kind: Literal["plain", "html"]) -> str:
@@ -69,12 +59,10 @@ class CaughtMessage(EmailMessage):
 
 
 def accept(stage: Stage, envelope: Envelope) -> str:
-    """Take every mail."""
     return "250 OK"
 
 
 def parsed(content: bytes, envelope: Envelope, received_at: datetime) -> CaughtMessage:
-    """The mail as an object."""
     policy = email.policy.default.clone(message_factory=CaughtMessage)
     message = cast(CaughtMessage, email.message_from_bytes(content, policy=policy))
     message.envelope, message.received_at = envelope, received_at
@@ -82,7 +70,7 @@ def parsed(content: bytes, envelope: Envelope, received_at: datetime) -> CaughtM
 
 
 def store(message: CaughtMessage, content: bytes, directory: Path) -> None:
-    """Write the mail to a file named after its instant of arrival."""
+    """Write the mail to a file named after its time of arrival."""
     facts = {
         "sender": message.envelope.sender,
         "recipients": message.envelope.recipients,
@@ -93,7 +81,6 @@ def store(message: CaughtMessage, content: bytes, directory: Path) -> None:
 
 
 def stored(directory: Path) -> list[CaughtMessage]:
-    """The mails in the directory, in the order of their arrival."""
     messages = []
     for file in sorted(directory.glob("*.json")):
         facts = json.loads(file.read_text())
@@ -107,7 +94,7 @@ class MailCatcher:
     """The SMTP server, in a thread. It keeps its port when stopped and started again."""
 
     def __init__(self, host: str = LOOPBACK, port: int = 0, directory: Path | None = None) -> None:
-        """With a directory, the mails are kept there too, and those of earlier days are shown again."""
+        """With a directory, mails are stored there too, and those of earlier runs are loaded."""
         self.host = host
         self.port = port or free_port()
         self.answer: Answer = accept
@@ -119,29 +106,27 @@ class MailCatcher:
 
     @property
     def url(self) -> str:
-        """The address for EMAIL_URL."""
         return f"smtp://{self.host}:{self.port}"
 
     @property
     def is_talking(self) -> bool:
-        """Whether a client is connected."""
         return bool(self._connections)
 
     def start(self) -> None:
-        """Listen; mails are caught once this returns. Raises OSError when the port is taken."""
+        """Listen. Raises OSError when the port is taken."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
-            # In its own thread from the beginning: the caller's may have a loop running already, a browser's say.
+            # In its own thread: the caller's may have a loop running already, such as Playwright's.
             self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
         except OSError:
             self._end_loop()
             raise
 
     def stop(self) -> None:
-        """Stop listening and break every connection, as a server does that goes down."""
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
+        """Stop listening and abort every connection."""
+        asyncio.run_coroutine_threadsafe(self._abort_connections(), self._loop).result()
         self._end_loop()
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[CaughtMessage]:
@@ -152,7 +137,6 @@ class MailCatcher:
             return list(self.messages)
 
     def keep(self, content: bytes, envelope: Envelope) -> None:
-        """Add a mail to the messages."""
         message = parsed(content, envelope, datetime.now(UTC))
         if self.directory:
             store(message, content, self.directory)
@@ -161,7 +145,6 @@ class MailCatcher:
             self._arrival.notify_all()
 
     async def ask(self, stage: Stage, envelope: Envelope) -> str:
-        """The answer for this stage, however long that takes."""
         if self.answer is accept:
             return accept(stage, envelope)
         loop, answer = asyncio.get_running_loop(), self.answer
@@ -173,7 +156,7 @@ class MailCatcher:
 
         def work() -> None:
             said = answer(stage, envelope)
-            with suppress(RuntimeError):  # stopped meanwhile: nobody waits any more
+            with suppress(RuntimeError):  # stopped meanwhile
                 loop.call_soon_threadsafe(give, said)
 
         threading.Thread(target=work, daemon=True).start()
@@ -187,7 +170,7 @@ class MailCatcher:
         self._thread.join()
         self._loop.close()
 
-    async def _hang_up(self) -> None:
+    async def _abort_connections(self) -> None:
         self._server.close()
         for connection in list(self._connections):
             cast(asyncio.Transport, connection.transport).abort()
@@ -205,8 +188,6 @@ class MailCatcher:
 
 
 class ScriptedSMTP(SMTP):
-    """One connection, answered as the catcher says."""
-
     def __init__(self, catcher: MailCatcher, loop: asyncio.AbstractEventLoop) -> None:
         tls = catcher.tls
         super().__init__(
@@ -220,12 +201,10 @@ class ScriptedSMTP(SMTP):
         self.catcher = catcher
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the connection, to break it when the catcher stops."""
         self.catcher._connections.add(self)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Forget the connection."""
         self.catcher._connections.discard(self)
         super().connection_lost(error)
 
@@ -240,7 +219,7 @@ class ScriptedSMTP(SMTP):
 
     @syntax("STARTTLS", when="tls_context")
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802 (aiosmtpd calls it so)
-        """aiosmtpd has no hook before it says yes either."""
+        """aiosmtpd has no hook before its reply to STARTTLS either."""
         said = await self.catcher.ask("starttls", Envelope())
         if said.startswith("2"):
             await super().smtp_STARTTLS(arg)
@@ -249,15 +228,12 @@ class ScriptedSMTP(SMTP):
 
 
 class Hooks:
-    """What aiosmtpd calls at each stage of a mail."""
-
     def __init__(self, catcher: MailCatcher) -> None:
         self.catcher = catcher
 
     async def handle_MAIL(  # noqa: N802 (aiosmtpd calls it so)
         self, _server: SMTP, session: Session, envelope: SMTPEnvelope, address: str, options: list[str]
     ) -> str:
-        """Ask about the sender."""
         said = await self.catcher.ask("mail", Envelope(address, encrypted=bool(session.ssl)))
         if said.startswith("2"):
             envelope.mail_from = address
@@ -267,9 +243,10 @@ class Hooks:
     async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it so)
         self, _server: SMTP, session: Session, envelope: SMTPEnvelope, address: str, _options: list[str]
     ) -> str:
-        """Ask about one recipient."""
-        asked = Envelope(envelope.mail_from or "", [*known(envelope), address], encrypted=bool(session.ssl))
-        said = await self.catcher.ask("rcpt", asked)
+        pending = Envelope(
+            envelope.mail_from or "", [*accepted_recipients(envelope), address], encrypted=bool(session.ssl)
+        )
+        said = await self.catcher.ask("rcpt", pending)
         if said.startswith("2"):
             envelope.rcpt_tos.append(address)
         return said
@@ -277,32 +254,13 @@ class Hooks:
     async def handle_DATA(  # noqa: N802 (aiosmtpd calls it so)
         self, _server: SMTP, session: Session, envelope: SMTPEnvelope
     ) -> str:
-        """Ask about the whole mail, and keep it if it is accepted."""
-        seen = Envelope(envelope.mail_from or "", known(envelope), encrypted=bool(session.ssl))
-        said = await self.catcher.ask("data", seen)
+        complete = Envelope(envelope.mail_from or "", accepted_recipients(envelope), encrypted=bool(session.ssl))
+        said = await self.catcher.ask("data", complete)
         if said.startswith("2"):
-            self.catcher.keep(cast(bytes, envelope.content), seen)
-            said = await self.catcher.ask("kept", seen)
+            self.catcher.keep(cast(bytes, envelope.content), complete)
+            said = await self.catcher.ask("kept", complete)
         return said
 
 
-def known(envelope: SMTPEnvelope) -> list[str]:
-    """The recipients accepted so far."""
+def accepted_recipients(envelope: SMTPEnvelope) -> list[str]:
     return [str(address) for address in envelope.rcpt_tos]
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Catch mail and show it until SIGINT or SIGTERM."""
-    from devtools.mailpages import serve  # imports this module
-
-    parser = argparse.ArgumentParser(prog="python -m devtools.mailcatcher")
-    parser.add_argument("--smtp-port", type=int, default=2525)
-    parser.add_argument("--http-port", type=int, default=8025)
-    options: Any = parser.parse_args(arguments)
-    with MailCatcher(port=options.smtp_port) as catcher, serve(catcher, options.http_port):
-        print(f"SMTP: {catcher.url}   http://{LOOPBACK}:{options.http_port}/", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
-
-
-if __name__ == "__main__":
-    main()

