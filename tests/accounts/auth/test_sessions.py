@@ -1,6 +1,6 @@
-"""Sessions: how they begin, how long they last, where they are listed, and that an ended one is over at once."""
+"""Sessions: their key, their limits, the list of them, and that an ended one is over at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import BadRequest
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
@@ -23,31 +24,28 @@ from accounts.models import Account, Session
 from accounts.tasks import forget_ended_sessions
 from accounts.views.account import AccountView
 from accounts.views.password import ChangePasswordView
-from core import rate_limits as limits
+from core import rate_limits
 from journal.events import Event
 from tests.accounts.recovery.recovering import browser_of, fresh
 from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.agents.signed_in import inside
 from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.fuzz import N
+from tests.signing_in import is_signed_in, submit_login
 
 pytestmark = pytest.mark.django_db
 
 NEW_PASSWORD = "une-phrase-du-bureau-bleu"
+CHANGE = {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 ANDROID = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36"
-
-
-def is_signed_in(browser: Client) -> bool:
-    return browser.get(reverse("account")).status_code == 200
+BUTTONS = ("logout", "account-sessions-end-others", "account-sessions-end-all")
 
 
 def key_of(browser: Client) -> str:
     return browser.cookies["sessionid"].value
 
 
-def replayed(key: str) -> Client:
-    """A browser with a cookie that was noted down."""
+def client_with(key: str) -> Client:
     browser = Client()
     browser.cookies["sessionid"] = key
     return browser
@@ -61,395 +59,281 @@ def end(browser: Client, handle: str):
     return browser.post(reverse("account-session-end", args=[handle]), follow=True)
 
 
+def listed_sessions(browser: Client) -> list[Session]:
+    return browser.get(reverse("account-sessions")).context["sessions"]
+
+
 @pytest.fixture
-def person() -> Account:
-    return active_account()
+def move_clock(time_machine) -> Callable[..., None]:
+    """Move to so much time after the start of the test."""
+    start = timezone.now()
+    time_machine.move_to(start, tick=False)
+    return lambda **passed: time_machine.move_to(start + timedelta(**passed), tick=False)
 
 
 class TestItsKey:
-    def test_changes_at_sign_in_and_at_a_change_of_password(self, client, person):
-        """SES-01"""
+    def test_changes_at_login_and_at_a_change_of_password(self, client, person):
+        """SES-01: a key planted beforehand stays anonymous, and the anonymous session's data is dropped."""
         client.post(reverse("forgotten-password"), {"login": "quelqu.un"})
         keys = [key_of(client)]
-        client.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+        submit_login(client, person)
         keys.append(key_of(client))
-        client.post(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD})
+        assert "login_asked" not in client.session
+        client.post(reverse("account-password"), CHANGE)
         keys.append(key_of(client))
 
         assert len(set(keys)) == 3
-        assert is_signed_in(client)
-        assert not any(is_signed_in(replayed(key)) for key in keys[:2])
+        assert [is_signed_in(client_with(key)) for key in keys] == [False, False, True]
 
-    def test_planted_beforehand_is_worthless(self, person):
-        """SES-01: whoever planted it stays anonymous, and what was in it is not carried over."""
-        attacker = Client()
-        attacker.post(reverse("forgotten-password"), {"login": "quelqu.un"})
-        victim = replayed(key_of(attacker))
-
-        victim.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-
-        assert is_signed_in(victim)
-        assert "login_asked" not in victim.session
-        assert not is_signed_in(attacker)
-
-    @pytest.mark.parametrize("key", ["a" * 32, "../../x\x00", "' OR '1'='1", "x" * 5000])
-    def test_made_up_is_never_adopted(self, person, key):
+    def test_is_never_adopted_from_a_cookie(self, person):
         """SES-01"""
-        browser = replayed(key)
+        for key in ("a" * 32, "../../x\x00", "' OR '1'='1", "x" * 5000):
+            browser = client_with(key)
 
-        browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+            submit_login(browser, person)
 
-        assert key_of(browser) != key
-        assert is_signed_in(browser)
+            assert key_of(browser) != key
+            assert is_signed_in(browser)
 
-    def test_is_shown_nowhere(self, person):
-        """SES-01: the page of open sessions calls them by something that opens nothing."""
-        browser, other = browser_of(person), browser_of(person)
+    def test_is_not_shown_in_the_list_of_sessions(self, browser, person):
+        """SES-01: the handle shown there opens no session."""
+        other = browser_of(person)
 
         page = browser.get(reverse("account-sessions")).content.decode()
 
         assert key_of(browser) not in page
         assert key_of(other) not in page
-        assert not is_signed_in(replayed(handle_of(other)))
+        assert not is_signed_in(client_with(handle_of(other)))
 
 
 class TestItsLength:
-    @pytest.mark.parametrize(
-        ("minutes", "second", "goes_on"), [(30, -1, True), (30, 0, False), (10, -1, True), (10, 0, False)]
-    )
-    def test_it_waits_as_long_as_the_setting_says(self, settings, time_machine, person, minutes, second, goes_on):
-        """SES-04: SESSION_IDLE_MINUTES, counted by the server."""
-        settings.SESSION_IDLE_SECONDS = minutes * 60
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        browser = browser_of(person)
-
-        time_machine.move_to(start + timedelta(minutes=minutes, seconds=second), tick=False)
-
-        assert is_signed_in(browser) is goes_on
-
-    def test_each_use_makes_it_wait_again_but_it_lasts_eight_hours_at_most(self, time_machine, person):
-        """SES-04: activity never extends the absolute limit."""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        browser = browser_of(person)
-        for minutes in range(20, 8 * 60, 20):
-            time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
-            assert is_signed_in(browser), minutes
-
-        time_machine.move_to(start + timedelta(hours=8, seconds=-1), tick=False)
-        before = is_signed_in(browser)
-        time_machine.move_to(start + timedelta(hours=8), tick=False)
-
-        assert before
-        assert not is_signed_in(browser)
-
-    def test_a_change_of_password_does_not_make_it_last_longer(self, time_machine, person):
+    def test_follows_the_idle_setting_to_the_second(self, settings, move_clock, person):
         """SES-04"""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        browser = browser_of(person)
-        for minutes in range(25, 8 * 60, 25):
-            time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
-            is_signed_in(browser)
-        browser.post(reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD})
+        for minutes in (30, 10):
+            settings.SESSION_IDLE_SECONDS = minutes * 60
+            for second, goes_on in ((-1, True), (0, False)):
+                move_clock()
+                browser = browser_of(person)
+                move_clock(minutes=minutes, seconds=second)
+
+                assert is_signed_in(browser) is goes_on, (minutes, second)
+
+    def test_is_eight_hours_at_most_whatever_happens_in_it(self, move_clock, person):
+        """SES-04: neither activity nor a change of password extends the absolute limit."""
+        busy = browser_of(person)
+        for minutes in range(20, 8 * 60, 20):
+            move_clock(minutes=minutes)
+            assert is_signed_in(busy), minutes
+        busy.post(reverse("account-password"), CHANGE)
+
+        move_clock(hours=8, seconds=-1)
+        assert is_signed_in(busy)
+        move_clock(hours=8)
+        assert not is_signed_in(busy)
+
+    def test_is_extended_by_the_keep_alive_button(self, move_clock, browser):
+        """A11Y-06"""
+        move_clock(minutes=29)
+        assert browser.get(reverse("account-keep-alive")).status_code == 204
+        move_clock(minutes=58)
+
         assert is_signed_in(browser)
 
-        time_machine.move_to(start + timedelta(hours=8), tick=False)
+    def test_is_enforced_on_the_server_whatever_the_cookie_says(self, move_clock, browser):
+        """SES-04: an old cookie opens nothing, and the task deletes its row."""
+        move_clock(days=400)
 
         assert not is_signed_in(browser)
-
-    def test_the_button_that_says_one_is_still_there_counts_as_use(self, time_machine, person):
-        """A11Y-06"""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        browser = browser_of(person)
-        time_machine.move_to(start + timedelta(minutes=29), tick=False)
-        assert browser.get(reverse("account-keep-alive")).status_code == 204
-
-        time_machine.move_to(start + timedelta(minutes=58), tick=False)
-
-        assert is_signed_in(browser)
-
-    def test_its_cookie_outlives_no_session_on_the_server(self, time_machine, person):
-        """SES-04: a cookie kept by hand for years opens nothing; nor does its row, which is tidied away."""
-        browser = browser_of(person)
-        key = key_of(browser)
-
-        time_machine.move_to(timezone.now() + timedelta(days=400), tick=False)
-
-        assert not is_signed_in(replayed(key))
         forget_ended_sessions()
         assert not Session.objects.exists()
 
-    def test_once_it_is_over_a_kind_word_and_back_to_the_same_page(self, time_machine, person):
+    def test_ends_with_a_message_and_login_leads_back_to_the_same_page(self, move_clock, browser, person):
         """SES-04, A11Y-06"""
-        browser = browser_of(person)
         wanted = f"{reverse('account-history')}?page=2"
-        time_machine.move_to(timezone.now() + timedelta(minutes=31))
+        move_clock(minutes=31)
 
-        led = browser.get(wanted)
-        page = browser.get(led["Location"]).content.decode()
+        redirected = browser.get(wanted)
+        page = browser.get(redirected["Location"]).content.decode()
         found = page.partition('name="next" value="')[2].partition('"')[0]
-        back = browser.post(
-            reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD, "next": unescape(found)}
-        )
+        back = submit_login(browser, person, next=unescape(found))
 
         assert "Votre session est terminée, pour votre sécurité" in page
         assert back["Location"] == wanted
         assert "Votre session est terminée" not in browser.get(wanted).content.decode()
-
-    @pytest.mark.parametrize("name", ["logout", "account-sessions-end-others", "account-sessions-end-all"])
-    def test_a_button_pressed_too_late_leads_to_the_account_and_not_to_an_error(self, time_machine, person, name):
-        """SES-04: what a button does is no page, so nobody is led back to it."""
-        browser = browser_of(person)
-        time_machine.move_to(timezone.now() + timedelta(minutes=31))
-
-        led = browser.post(reverse(name))
-        back = browser.post(led["Location"], {"login": person.login, "password": A_GOOD_PASSWORD})
-
-        assert led["Location"].startswith(reverse("login"))
-        assert back["Location"] == reverse("account")
-
-    def test_the_public_pages_stay_open_to_somebody_whose_session_is_over(self, time_machine, person):
-        browser = browser_of(person)
-        time_machine.move_to(timezone.now() + timedelta(minutes=31))
-
+        move_clock(hours=2)
         assert browser.get(reverse("help")).status_code == 200
-        assert not is_signed_in(browser)
+
+    def test_leads_a_button_pressed_too_late_to_the_account_page(self, move_clock, person):
+        """SES-04: login does not lead back to an address that only takes a POST."""
+        for name in BUTTONS:
+            move_clock()
+            browser = browser_of(person)
+            move_clock(minutes=31)
+
+            redirected = browser.post(reverse(name))
+            back = browser.post(redirected["Location"], {"login": person.login, "password": A_GOOD_PASSWORD})
+
+            assert redirected["Location"].startswith(reverse("login")), name
+            assert back["Location"] == reverse("account"), name
 
 
 class TestTheListOfThem:
-    def test_says_on_which_device_since_when_and_marks_this_one(self, time_machine, person):
-        """Where one is signed in: browser and system, last use, and which one is here."""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        phone = Client(headers={"User-Agent": ANDROID})
-        phone.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-        time_machine.move_to(start + timedelta(minutes=20), tick=False)
-        office = Client(headers={"User-Agent": FIREFOX})
-        office.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
+    def test_shows_device_and_last_use_of_ones_own_and_marks_this_one(self, move_clock, person):
+        browser_of(active_account())
+        phone, office = Client(headers={"User-Agent": ANDROID}), Client(headers={"User-Agent": FIREFOX})
+        submit_login(phone, person)
+        move_clock(minutes=20)
+        submit_login(office, person)
 
-        answer = office.get(reverse("account-sessions"))
+        page = office.get(reverse("account-sessions")).content.decode()
 
-        page = answer.content.decode()
-        assert [session.device for session in answer.context["sessions"]] == ["Firefox (Linux)", "Chrome (Android)"]
+        assert [session.device for session in listed_sessions(office)] == ["Firefox (Linux)", "Chrome (Android)"]
         assert page.index("Firefox (Linux)") < page.index("Ici") < page.index("Chrome (Android)")
         assert page.count(reverse("account-session-end", args=[handle_of(phone)])) == 1
         assert handle_of(office) not in page
 
-    def test_names_no_session_that_is_over(self, settings, time_machine, person):
+    def test_leaves_out_an_expired_session_and_says_the_limit_of_the_settings(self, settings, move_clock, person):
         """SES-04"""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        browser_of(person)
-        time_machine.move_to(start + timedelta(minutes=31), tick=False)
-
-        page = browser_of(person).get(reverse("account-sessions"))
-
-        assert len(page.context["sessions"]) == 1
-        assert reverse("account-sessions-end-others") not in page.content.decode()
-
-    @pytest.mark.parametrize(("minutes", "are_shown"), [(14, 2), (16, 1)])
-    def test_names_no_session_of_an_agent_that_is_over(self, time_machine, minutes, are_shown):
-        """SES-04: it waits less than others, once a code was given in it."""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        agent, browser = inside()
-        time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
-
-        assert len(browser_of(agent).get(reverse("account-sessions")).context["sessions"]) == are_shown
-        assert is_signed_in(browser) == (are_shown == 2)
-
-    def test_names_no_session_of_an_agent_that_lasted_too_long(self, time_machine):
-        """SES-04: however busy it was."""
-        start = timezone.now()
-        time_machine.move_to(start, tick=False)
-        agent, browser = inside()
-        for times in range(1, 25):
-            time_machine.move_to(start + timedelta(minutes=10 * times), tick=False)
-            browser.get(reverse("account"))
-
-        assert len(browser_of(agent).get(reverse("account-sessions")).context["sessions"]) == 1
-
-    def test_says_how_long_a_session_waits_as_the_operators_have_set_it(self, settings, person):
         settings.SESSION_IDLE_SECONDS = 20 * 60
+        browser_of(person)
+        move_clock(minutes=21)
 
-        page = browser_of(person).get(reverse("account-sessions")).content.decode()
+        answer = browser_of(person).get(reverse("account-sessions"))
 
-        assert "20\N{NO-BREAK SPACE}minutes" in page or "20 minutes" in page
+        page = answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+        assert len(answer.context["sessions"]) == 1
+        assert reverse("account-sessions-end-others") not in page
+        assert "20 minutes" in page
         assert "30 minutes" not in page
 
-    def test_is_each_persons_own(self, person):
-        browser_of(active_account())
+    def test_applies_the_shorter_limits_of_a_second_factor(self, move_clock):
+        """SES-04: fifteen minutes idle, four hours in all, once an agent has given a code."""
+        for minutes, shown in ((14, 2), (16, 1)):
+            move_clock()
+            agent, browser = inside()
+            move_clock(minutes=minutes)
+            assert len(listed_sessions(browser_of(agent))) == shown, minutes
+            assert is_signed_in(browser) == (shown == 2), minutes
 
-        assert len(browser_of(person).get(reverse("account-sessions")).context["sessions"]) == 1
+        move_clock()
+        agent, browser = inside()
+        for times in range(1, 25):
+            move_clock(minutes=10 * times)
+            browser.get(reverse("account"))
+        assert len(listed_sessions(browser_of(agent))) == 1
 
 
 class TestEnding:
     def test_one_of_them(self, person):
-        """SES-05: at once, the others go on, and the journal says so."""
-        here, there, elsewhere = browser_of(person), browser_of(person), browser_of(person)
-
-        page = end(here, handle_of(there)).content.decode()
-
-        assert "La session est fermée." in page
-        assert [is_signed_in(browser) for browser in (here, there, elsewhere)] == [True, False, True]
-        assert person.journal.filter(event=Event.SESSION_ENDED).count() == 1
-
-    def test_one_twice_says_that_it_had_ended(self, person):
-        here, there = browser_of(person), browser_of(person)
+        """SES-05: at once, the others go on; a second time says that it had ended."""
+        here, there, elsewhere = (browser_of(person) for _ in range(3))
         handle = handle_of(there)
-        end(here, handle)
 
-        page = end(here, handle).content.decode()
-
-        assert "déjà fermée" in page
+        assert "La session est fermée." in end(here, handle).content.decode()
+        assert [is_signed_in(browser) for browser in (here, there, elsewhere)] == [True, False, True]
+        assert "déjà fermée" in end(here, handle).content.decode()
         assert person.journal.filter(event=Event.SESSION_ENDED).count() == 1
 
-    def test_the_one_of_somebody_else_ends_nothing(self, person):
-        """SES-05: the answer is that of one that had ended already."""
+    def test_that_of_another_account_is_not_found(self, browser):
+        """SES-05: the same answer as for one that had ended already."""
         other = active_account()
         theirs = browser_of(other)
 
-        answer = end(browser_of(person), handle_of(theirs))
+        answer = end(browser, handle_of(theirs))
 
         assert answer.status_code == 404
         assert "déjà fermée" in answer.content.decode()
         assert is_signed_in(theirs)
         assert not other.journal.filter(event=Event.SESSION_ENDED).exists()
 
-    def test_whatever_stands_in_place_of_the_handle(self, person):
-        """INP-01"""
-        here, there = browser_of(person), browser_of(person)
-        for value in (value for value in N.values() if isinstance(value, str) and len(value) < 5000):
-            answer = here.post(f"{reverse('account-sessions')}{value}/".replace("?", "%3F").replace("#", "%23"))
-
-            assert answer.status_code in (302, 404, 405), value[:30]
-        assert is_signed_in(there)
-
-    def test_the_others(self, person):
+    def test_the_others(self, browser, person):
         """SES-05"""
-        here, others = browser_of(person), [browser_of(person), browser_of(person)]
+        others = [browser_of(person), browser_of(person)]
+        address = reverse("account-sessions-end-others")
 
-        page = here.post(reverse("account-sessions-end-others"), follow=True).content.decode()
+        page = browser.post(address, follow=True).content.decode()
 
         assert "2 sessions fermées." in page
-        assert is_signed_in(here)
+        assert is_signed_in(browser)
         assert not any(map(is_signed_in, others))
+        assert "Aucune autre session n’était ouverte." in browser.post(address, follow=True).content.decode()
         assert person.journal.get(event=Event.SESSIONS_ENDED).details["sessions"] == 2
 
-    def test_the_others_when_there_are_none(self, person):
-        here = browser_of(person)
+    def test_all_of_them_here_too(self, browser, person):
+        """SES-05: the old cookies open nothing any more; another account's session goes on."""
+        keys = [key_of(browser), key_of(browser_of(person))]
+        other = browser_of(active_account())
 
-        page = here.post(reverse("account-sessions-end-others"), follow=True).content.decode()
-
-        assert "Aucune autre session n’était ouverte." in page
-        assert not person.journal.filter(event=Event.SESSIONS_ENDED).exists()
-
-    def test_all_of_them_here_too(self, person):
-        """SES-05: the old cookies open nothing any more."""
-        browsers = [browser_of(person), browser_of(person)]
-        keys = [key_of(browser) for browser in browsers]
-        somebody_else = browser_of(active_account())
-
-        answer = browsers[0].post(reverse("account-sessions-end-all"))
+        answer = browser.post(reverse("account-sessions-end-all"))
 
         assert answer["Location"] == reverse("login")
-        assert not any(is_signed_in(replayed(key)) for key in keys)
+        assert not any(is_signed_in(client_with(key)) for key in keys)
         assert not Session.objects.filter(account=person).exists()
-        assert is_signed_in(somebody_else)
+        assert is_signed_in(other)
 
-    def test_looking_at_the_address_that_ends_one_ends_nothing(self, person):
-        """SES-07: whoever changes the language after a button was pressed lands there."""
-        here, there = browser_of(person), browser_of(person)
+    def test_takes_a_post_with_a_csrf_token(self, browser, person):
+        """SES-07: a GET of the address that ends one session, as after a change of language, shows the list."""
+        there = browser_of(person)
+        without_token = Client(enforce_csrf_checks=True)
+        without_token.cookies = browser.cookies.copy()
 
-        assert here.get(reverse("account-session-end", args=[handle_of(there)])).status_code == 200
+        assert browser.get(reverse("account-session-end", args=[handle_of(there)])).status_code == 200
+        for name in BUTTONS:
+            assert browser.get(reverse(name)).status_code == 405, name
+            assert without_token.post(reverse(name)).status_code == 403, name
+        assert is_signed_in(browser)
         assert is_signed_in(there)
 
-    @pytest.mark.parametrize("name", ["account-sessions-end-others", "account-sessions-end-all", "logout"])
-    def test_takes_a_post_of_ours(self, person, name):
-        """SES-07"""
-        here, there = browser_of(person), browser_of(person)
-        address = reverse(name)
-        from_elsewhere = Client(enforce_csrf_checks=True)
-        from_elsewhere.cookies = here.cookies.copy()
-
-        assert here.get(address).status_code == 405
-        assert from_elsewhere.post(address).status_code == 403
-        assert is_signed_in(here)
-        assert is_signed_in(there)
-
-    def test_by_a_lock(self, person):
-        """SES-05: no row is left that an unlocked account could wake again."""
-        browsers = [browser_of(person), browser_of(person)]
-
+    def test_by_a_lock_deletes_the_rows(self, browser, person):
+        """SES-05: unlocking the account must not revive them."""
         lock_account(account=person, reason=LockReason.PHISHING)
 
-        assert not any(map(is_signed_in, browsers))
         assert not Session.objects.filter(account=person).exists()
-
-    def test_by_the_end_of_the_contract(self, time_machine, person):
-        """SES-05: at midnight in Paris, without anybody doing anything."""
-        Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate())
-        browser = browser_of(person)
-        assert is_signed_in(browser)
-
-        Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))
-
         assert not is_signed_in(browser)
 
-    def test_by_signing_out_with_redis_away(self, monkeypatch, person):
-        """SES-05, AVL-01: sessions are not in Redis, so no Redis can bring one back."""
-        browser = browser_of(person)
+    def test_by_the_end_of_the_contract(self, browser, person):
+        """SES-05: after the last day, without any task."""
+        for days_ago, goes_on in ((0, True), (1, False)):
+            Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=days_ago))
+
+            assert is_signed_in(browser) == goes_on
+
+    def test_by_logout_without_redis(self, monkeypatch, browser):
+        """SES-05, AVL-01: sessions are not in Redis, so an outage cannot revive one."""
         key = key_of(browser)
         away = FixedWindowRateLimiter(RedisStorage("redis://127.0.0.1:1/0", socket_connect_timeout=0.5))
-        monkeypatch.setattr(limits, "_shared", lambda: away)
-        monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
+        monkeypatch.setattr(rate_limits, "_shared", lambda: away)
+        monkeypatch.setattr(rate_limits._Redis, "left_alone_until", 0.0)
 
-        answer = browser.post(reverse("logout"))
-
-        assert answer["Location"] == reverse("home")
-        assert not is_signed_in(replayed(key))
+        assert browser.post(reverse("logout"))["Location"] == reverse("home")
+        assert not is_signed_in(client_with(key))
         assert not Session.objects.filter(session_key=key).exists()
 
 
-@pytest.fixture
-def ended_meanwhile(monkeypatch) -> Iterator[None]:
-    """Somebody ends the session from elsewhere while the account page is made."""
-    shown = AccountView.get
+class TestEndingDuringARequest:
+    def test_leaves_the_answer_alone_and_the_next_request_is_anonymous(self, monkeypatch, browser):
+        """SES-05: no error, and no cookie that could overwrite a newer one."""
+        get = AccountView.get
 
-    def ended_and_shown(self: AccountView, request, *args, **kwargs):
-        answer = shown(self, request, *args, **kwargs)
-        request.session["noted"] = "meanwhile"
-        Session.objects.filter(session_key=request.session.session_key).delete()
-        return answer
+        def end_then_answer(self: AccountView, request, *args, **kwargs):
+            answer = get(self, request, *args, **kwargs)
+            request.session["noted"] = "meanwhile"
+            Session.objects.filter(session_key=request.session.session_key).delete()
+            return answer
 
-    monkeypatch.setattr(AccountView, "get", ended_and_shown)
-    yield
-    monkeypatch.undo()
-
-
-class TestWhileARequestIsUnderWay:
-    def test_the_request_gets_its_answer_and_the_next_one_is_anonymous(self, ended_meanwhile, person):
-        """SES-05: never an error of ours, and no cookie that could overwrite a newer one."""
-        browser = browser_of(person)
-
+        monkeypatch.setattr(AccountView, "get", end_then_answer)
         answer = browser.get(reverse("account"))
 
+        # Why the middleware exists: Django answers 400.
+        assert issubclass(SessionInterrupted, BadRequest)
         assert answer.status_code == 200
         assert "sessionid" not in answer.cookies
         assert "Cookie" in answer["Vary"]
         assert browser.get(reverse("account"))["Location"].startswith(reverse("login"))
         assert not Session.objects.exists()
 
-    def test_django_alone_would_have_blamed_the_visitor(self):
-        """What the middleware is for; it may go the day this fails."""
-        assert SessionInterrupted.__mro__[1].__name__ == "BadRequest"
-
-    def test_a_new_key_does_not_bring_it_back(self, person):
-        """SES-05: a thief who opens links all the time changes keys all the time."""
-        browser = browser_of(person)
+    def test_cannot_be_undone_by_a_new_key(self, browser, person):
+        """SES-05: a thief may open links, which change the key, at any time."""
         store = SessionStore(key_of(browser))
         assert SESSION_KEY in store
         sessions.end_sessions(account=person)
@@ -459,8 +343,8 @@ class TestWhileARequestIsUnderWay:
         assert SESSION_KEY not in store
         assert not Session.objects.filter(account=person).exists()
 
-    def test_an_anonymous_one_keeps_what_it_knew(self, client):
-        """Two clicks on one link: the second finds what the first has put away."""
+    def test_does_not_stop_an_anonymous_session_from_cycling_its_key_twice(self, client):
+        """Two clicks on one link: the second finds the data that the first has put away."""
         client.post(reverse("forgotten-password"), {"login": "quelqu.un"})
         first, second = SessionStore(key_of(client)), SessionStore(key_of(client))
         assert first["login_asked"] == second["login_asked"]
@@ -471,55 +355,36 @@ class TestWhileARequestIsUnderWay:
         assert "login_asked" in second
         assert len({first.session_key, second.session_key}) == 2
 
-    def test_a_change_of_password_in_a_session_ended_meanwhile_changes_it_and_signs_nobody_in(
-        self, monkeypatch, person
-    ):
-        """SES-05, SES-08: whoever knows the password may change it; the session stays ended."""
-        browser = browser_of(person)
-        right = ChangePasswordView.form_valid
+    def test_lets_a_change_of_password_succeed_without_signing_in(self, monkeypatch, browser, person):
+        """SES-05, SES-08: the form carried the present password; the session stays ended."""
+        form_valid = ChangePasswordView.form_valid
 
-        def ended_and_right(self: ChangePasswordView, form):
+        def end_then_change(self: ChangePasswordView, form):
             sessions.end_sessions(account=person)
-            return right(self, form)
+            return form_valid(self, form)
 
-        monkeypatch.setattr(ChangePasswordView, "form_valid", ended_and_right)
-        answer = browser.post(
-            reverse("account-password"), {"current_password": A_GOOD_PASSWORD, "password": NEW_PASSWORD}
-        )
+        monkeypatch.setattr(ChangePasswordView, "form_valid", end_then_change)
 
-        assert answer.status_code == 302
+        assert browser.post(reverse("account-password"), CHANGE).status_code == 302
         assert fresh(person).check_password(NEW_PASSWORD)
         assert not is_signed_in(browser)
 
 
 @pytest.mark.django_db(transaction=True)
-class TestANewKeyAndAnEndAtTheSameInstant:
-    def test_the_end_comes_first(self):
-        """SES-05: the new key waits for the account, and finds nothing to go on with."""
+def test_a_new_key_and_the_end_of_the_sessions_wait_for_each_other():
+    """SES-05: whichever takes the account's lock first, no session is left."""
+    for key_first in (False, True):
         person = active_account()
         store = SessionStore(key_of(browser_of(person)))
         assert SESSION_KEY in store
+        acts = [lambda person=person: sessions.end_sessions(account=person), store.cycle_key]
+        first, second = reversed(acts) if key_first else acts
 
         with ThreadPoolExecutor(1) as threads:
             with transaction.atomic():
-                sessions.end_sessions(account=person)
-                cycled = threads.submit(lambda: (store.cycle_key(), connection.close()))
+                first()
+                waiting = threads.submit(lambda act=second: (act(), connection.close()))
                 wait_until_somebody_waits_for_us()
-            cycled.result(timeout=10)
+            waiting.result(timeout=10)
 
-        assert not Session.objects.filter(account=person).exists()
-
-    def test_the_new_key_comes_first(self):
-        """SES-05: whoever ends the sessions waits, and ends the one with the new key."""
-        person = active_account()
-        store = SessionStore(key_of(browser_of(person)))
-        assert SESSION_KEY in store
-
-        with ThreadPoolExecutor(1) as threads:
-            with transaction.atomic():
-                store.cycle_key()
-                ended = threads.submit(lambda: (sessions.end_sessions(account=person), connection.close()))
-                wait_until_somebody_waits_for_us()
-            ended.result(timeout=10)
-
-        assert not Session.objects.filter(account=person).exists()
+        assert not Session.objects.filter(account=person).exists(), key_first

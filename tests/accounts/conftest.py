@@ -1,0 +1,17 @@
+import pytest
+from django.test import Client
+
+from accounts.models import Account
+from tests.accounts.recovery.recovering import browser_of
+from tests.factories import active_account
+
+
+@pytest.fixture
+def person() -> Account:
+    return active_account(given_name="Camille", family_name="Durand")
+
+
+@pytest.fixture
+def browser(person) -> Client:
+    """Signed in as `person`, who has just given the password."""
+    return browser_of(person)
