@@ -1,4 +1,4 @@
-"""Addresses of the agents' area, under /admin/ and in the name space `admin`."""
+"""URLs of the agents' area, under /admin/ and in the namespace `admin`."""
 
 from django.urls import path
 
@@ -14,14 +14,14 @@ from agents.imports import views as imports
 from agents.journal import views as journal
 from agents.requests import views as requests
 from agents.second_factor import device_views as device
-from agents.second_factor import views as door
+from agents.second_factor import views as second_factor
 from agents.staff import views as agents
 
 urlpatterns = [
     path("", home.HomeView.as_view(), name="index"),
-    path("verification/", door.VerificationView.as_view(), name="verification"),
-    path("inscription/", door.EnrolmentView.as_view(), name="enrolment"),
-    path("inscription/application/", door.ApplicationView.as_view(), name="application"),
+    path("verification/", second_factor.VerificationView.as_view(), name="verification"),
+    path("inscription/", second_factor.EnrolmentView.as_view(), name="enrolment"),
+    path("inscription/application/", second_factor.DeviceConfirmationView.as_view(), name="application"),
     path("appareil/", device.DeviceView.as_view(), name="device"),
     path("appareil/remplacement/", device.ReplacementView.as_view(), name="device-replacement"),
     path("appareil/codes-de-secours/", device.BackupCodesView.as_view(), name="backup-codes"),
@@ -30,8 +30,8 @@ urlpatterns = [
     path("comptes/<int:pk>/", accounts.AgentAccountView.as_view(), name="account"),
     path("comptes/<int:pk>/adresse-de-secours/", accounts.RevealRecoveryAddressView.as_view(), name="account-address"),
     path("comptes/<int:pk>/bloquer/", acts.LockView.as_view(), name="account-lock"),
-    path("comptes/<int:pk>/debloquer/", acts.ReleaseView.as_view(), name="account-release"),
-    path("comptes/<int:pk>/remettre-adresse/", acts.PutBackView.as_view(), name="account-put-back"),
+    path("comptes/<int:pk>/debloquer/", acts.UnlockView.as_view(), name="account-release"),
+    path("comptes/<int:pk>/remettre-adresse/", acts.RestoreAddressView.as_view(), name="account-put-back"),
     path("comptes/<int:pk>/renvoyer/", acts.ResendView.as_view(), name="account-resend"),
     path("demandes/", requests.RequestsView.as_view(), name="requests"),
     path("demandes/<slug:reference>/", requests.RequestView.as_view(), name="request"),
@@ -49,7 +49,7 @@ urlpatterns = [
     path("adresses/", addresses.AddressesView.as_view(), name="addresses"),
     path("adresses/<int:pk>/", addresses.AddressView.as_view(), name="address"),
     path("adresses/<int:pk>/approuver/", addresses.ApproveView.as_view(), name="address-approve"),
-    path("adresses/<int:pk>/abandonner/", addresses.GiveUpView.as_view(), name="address-give-up"),
+    path("adresses/<int:pk>/abandonner/", addresses.CancelReplacementView.as_view(), name="address-give-up"),
     path("adresses/proposees-par-les-rh/<int:pk>/", addresses.DismissView.as_view(), name="address-dismiss"),
     path("agents/", agents.AgentsView.as_view(), name="agents"),
     path("agents/ajouter/", agents.AppointmentView.as_view(), name="agent-new"),

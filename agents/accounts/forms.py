@@ -1,4 +1,4 @@
-"""Forms about accounts: finding one, and the acts on it."""
+"""Forms of the account pages: search, and one for each action."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,19 +10,17 @@ from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.locking.unlock import SHORTEST_REPORT
 from accounts.models import Account
 from activation.enums import ResendReason
-from agents.form_fields import LONGEST_REASON, ReasonField
+from agents.form_fields import MAX_REASON_LENGTH, ReasonField
 from agents.templatetags.requests import telephone
 from core.forms.fields import LineField, ParagraphField
 from journal.models import JournalEntry
 
-LONGEST_REPORT = 2_000
-CHOOSE = ("", "Choisissez")
-CHECK_EACH = "Vérifiez chaque changement de la liste"
+MAX_REPORT_LENGTH = 2_000
+EMPTY_CHOICE = ("", "Choisissez")
+REVIEW_EACH = "Vérifiez chaque changement de la liste"
 
 
 class AccountSearchForm(forms.Form):
-    """Whom an agent looks for."""
-
     q = LineField(
         label="Nom, identifiant ou numéro RH",
         required=False,
@@ -33,17 +31,13 @@ class AccountSearchForm(forms.Form):
 
 
 class CodedReasonField(forms.ChoiceField):
-    """Why, out of a short list; no answer stands there beforehand."""
-
     default_error_messages = {"required": "Choisissez un motif", "invalid_choice": "Choisissez un motif de la liste"}
 
     def __init__(self, *, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
-        super().__init__(choices=[CHOOSE, *choices], **kwargs)
+        super().__init__(choices=[EMPTY_CHOICE, *choices], **kwargs)
 
 
 class LockForm(forms.Form):
-    """Why an account is locked, for its owner and for the colleagues."""
-
     reason = CodedReasonField(
         label="Motif, tel que la personne le lira",
         help_text="Cette phrase est dans l’e-mail qui la prévient.",
@@ -53,21 +47,17 @@ class LockForm(forms.Form):
         label="Commentaire pour vos collègues",
         help_text="Il n’est pas dans l’e-mail. La personne peut le lire dans la copie de ses données.",
         required=False,
-        max_length=LONGEST_REASON,
+        max_length=MAX_REASON_LENGTH,
         widget=forms.Textarea(attrs={"rows": "3"}),
-        error_messages={"max_length": f"Le commentaire dépasse {LONGEST_REASON}\N{NO-BREAK SPACE}caractères"},
+        error_messages={"max_length": f"Le commentaire dépasse {MAX_REASON_LENGTH}\N{NO-BREAK SPACE}caractères"},
     )
 
 
 class ResendForm(forms.Form):
-    """Why a link is mailed once more."""
-
     reason = CodedReasonField(label="Motif", choices=ResendReason.choices)
 
 
-class ReleaseForm(forms.Form):
-    """Why, after which proof, and what was looked at (HLP-03, HLP-06)."""
-
+class UnlockForm(forms.Form):
     reason = CodedReasonField(label="Motif du déblocage", choices=ReleaseReason.choices)
     proof = forms.ChoiceField(
         label="Comment avez-vous vérifié l’identité\N{NO-BREAK SPACE}?",
@@ -81,12 +71,12 @@ class ReleaseForm(forms.Form):
         label="Compte rendu",
         help_text="Qui avez-vous eu, qu’a dit la personne, qu’avez-vous vérifié\N{NO-BREAK SPACE}? "
         "La personne peut le lire dans la copie de ses données.",
-        max_length=LONGEST_REPORT,
+        max_length=MAX_REPORT_LENGTH,
         widget=forms.Textarea(attrs={"rows": "5"}),
         error_messages={
             "required": "Écrivez un compte rendu",
             "min_length": f"Écrivez un compte rendu de {SHORTEST_REPORT}\N{NO-BREAK SPACE}caractères au moins",
-            "max_length": f"Le compte rendu dépasse {LONGEST_REPORT}\N{NO-BREAK SPACE}caractères",
+            "max_length": f"Le compte rendu dépasse {MAX_REPORT_LENGTH}\N{NO-BREAK SPACE}caractères",
         },
     )
     reviewed = forms.TypedMultipleChoiceField(
@@ -94,7 +84,7 @@ class ReleaseForm(forms.Form):
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"invalid_choice": CHECK_EACH},
+        error_messages={"invalid_choice": REVIEW_EACH},
     )
 
     def __init__(self, *args: Any, account: Account, changes: Sequence[JournalEntry], **kwargs: Any) -> None:
@@ -104,21 +94,19 @@ class ReleaseForm(forms.Form):
         self.show(changes)
 
     def show(self, changes: Sequence[JournalEntry]) -> None:
-        """List these changes; what was ticked stays ticked, and nothing else is."""
+        """Keeps the ticked boxes of the former list, and ticks no other."""
         self.changes = changes
         self.fields["reviewed"].choices = [(entry.pk, str(entry)) for entry in changes]  # type: ignore[attr-defined]
 
     def clean_reviewed(self) -> list[int]:
-        """All of them."""
         reviewed: set[int] = set(self.cleaned_data["reviewed"])
         if len(reviewed) < len(self.changes):
-            raise ValidationError(CHECK_EACH, code="unticked")
+            raise ValidationError(REVIEW_EACH, code="unticked")
         return sorted(reviewed)
 
 
 def proofs_for(account: Account) -> list[tuple[str, str]]:
-    """The proofs that count for that person, the number to call beside the call; no call without a number that HR
-    knows (HLP-04)."""
+    """The proofs that count for the account, with the number to call; no call without a number from HR."""
     proofs = [(proof.value, str(proof.label)) for proof in Proof]
     if not account.phone:
         return [(value, label) for value, label in proofs if value != Proof.CALL_BACK]
@@ -126,9 +114,7 @@ def proofs_for(account: Account) -> list[tuple[str, str]]:
     return [(value, f"{label}{called}" if value == Proof.CALL_BACK else label) for value, label in proofs]
 
 
-class PutBackForm(forms.Form):
-    """Which change of the recovery address was not the person's, and how the agent knows."""
-
+class RestoreAddressForm(forms.Form):
     change = forms.TypedChoiceField(
         label="Quel changement n’a pas été fait par la personne\N{NO-BREAK SPACE}?",
         coerce=int,
@@ -145,7 +131,6 @@ class PutBackForm(forms.Form):
     )
 
     def __init__(self, *args: Any, changes: Mapping[int, str], **kwargs: Any) -> None:
-        """`changes` says what each would do, by its key; a single one is chosen beforehand."""
         super().__init__(*args, **kwargs)
         self.fields["change"].choices = list(changes.items())  # type: ignore[attr-defined]
         if len(changes) == 1:

@@ -1,4 +1,4 @@
-"""Finding an account among 100,000: by the beginnings of its names, however accented, and of its identifiers."""
+"""Search among 100,000 accounts, by beginnings of names and identifiers, without accents."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from django.db import connection
 from django.db.models import BooleanField, F, Func, QuerySet, TextChoices, Value
 
 from accounts.models import Account, AccountQuerySet, Lock
-from agents.dashboard import links_ending_today, mails_that_came_back, not_activated_for_long
+from agents.dashboard import links_expiring_today, long_pending_accounts, undelivered_mails
 
 #: More words make no search finer.
-MOST_WORDS = 6
-LONGEST_FOLDED = 100
-ON_A_PAGE = 25
+MAX_WORDS = 6
+MAX_FOLDED_LENGTH = 100
+PAGE_SIZE = 25
 #: Who looks further has to say more.
 LAST_PAGE = 40
 
 
 class SearchedWords(Func):
-    """What an account is found by, spelt by PostgreSQL as the index has it (migration 0006)."""
+    """Must be spelt as in the index agents_account_search."""
 
     function = "agents_account_words"
 
@@ -27,7 +27,7 @@ class SearchedWords(Func):
 
 
 class HasBeginnings(Func):
-    """Whether some of the searched words begin with each of these, which are small letters and digits."""
+    """`words` hold nothing but small letters and digits."""
 
     template = "%(expressions)s::tsquery"
     arg_joiner = " @@ "
@@ -38,7 +38,7 @@ class HasBeginnings(Func):
 
 
 class AmongKeys(Func):
-    """Whether the key of an account is one of these, which are found first (a join would read everybody)."""
+    """Finds the keys first; a join would read the whole table."""
 
     template = "%(expressions)s)"
     arg_joiner = " = ANY ("
@@ -49,8 +49,6 @@ class AmongKeys(Func):
 
 
 class AccountList(TextChoices):
-    """What an agent may look through, instead of all."""
-
     ALL = "", "Tous"
     PENDING = "pending", "À activer"
     NEVER_ACTIVATED = "never-activated", "À activer depuis longtemps"
@@ -62,21 +60,19 @@ class AccountList(TextChoices):
 
     @classmethod
     def named(cls, name: str) -> "AccountList":
-        """The list of that name; everybody when there is none."""
         return cls(name) if name in cls.values else cls.ALL
 
     def accounts(self) -> AccountQuerySet:
-        """Who is on it."""
         people: AccountQuerySet = Account.objects.all()
         match self:
             case AccountList.PENDING:
                 people = Account.objects.pending()
             case AccountList.NEVER_ACTIVATED:
-                people = not_activated_for_long()
+                people = long_pending_accounts()
             case AccountList.LINK_ENDS_TODAY:
-                people = people.filter(pk__in=links_ending_today().values("person"))
+                people = people.filter(pk__in=links_expiring_today().values("person"))
             case AccountList.MAIL_CAME_BACK:
-                people = people.filter(pk__in=mails_that_came_back().values("person"))
+                people = people.filter(pk__in=undelivered_mails().values("person"))
             case AccountList.ACTIVE:
                 people = Account.objects.active()
             case AccountList.LOCKED:
@@ -86,38 +82,37 @@ class AccountList(TextChoices):
         return people
 
 
-def accounts_found(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
-    """The accounts of a list with every word of `query`, or all of them without a word, each knowing its own state
-    without a query; by name, or the newest first when there is no word.
+def search_accounts(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
+    """Accounts of a list with every word of `query`, with their locks; by name, or the newest first without a word.
 
-    Of more than can be looked through, any: sorting all the people called « Martin » would take a second.
+    Sorting all the accounts named Martin would take a second: of more results than can be paged through, any are taken.
     """
     words, accounts = _words_of(query), among.accounts()
     if not words:
         return accounts.with_lock().order_by("-pk")
-    some = _with_each(words, accounts).order_by().values("pk")[: LAST_PAGE * ON_A_PAGE]
+    some = _with_all_words(words, accounts).order_by().values("pk")[: LAST_PAGE * PAGE_SIZE]
     people: AccountQuerySet = Account.objects.with_lock().filter(AmongKeys(some))
     return people.order_by("family_name", "given_name", "pk")
 
 
-def every_account_found(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
-    """The same, however many they are, the newest first."""
-    return _with_each(_words_of(query), among.accounts()).with_lock().order_by("-pk")
+def search_all_accounts(*, query: str, among: AccountList = AccountList.ALL) -> AccountQuerySet:
+    """Unlike `search_accounts`, without a limit and the newest first."""
+    return _with_all_words(_words_of(query), among.accounts()).with_lock().order_by("-pk")
 
 
 def accounts_matching(query: str) -> AccountQuerySet:
-    """All the accounts with every word of `query`, in no order, to look for what is theirs; none without a word."""
+    """Unordered; none without a word."""
     words = _words_of(query)
-    return _with_each(words, Account.objects.all()) if words else Account.objects.none()
+    return _with_all_words(words, Account.objects.all()) if words else Account.objects.none()
 
 
-def _with_each(words: list[str], accounts: AccountQuerySet) -> AccountQuerySet:
+def _with_all_words(words: list[str], accounts: AccountQuerySet) -> AccountQuerySet:
     return accounts.filter(HasBeginnings(words)) if words else accounts
 
 
 def _words_of(query: str) -> list[str]:
-    """The words to look for, each once; of an address what stands before the @ sign."""
+    """Of an address, the part before the @ sign."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT left(directory_folded(%s), %s)", [query.partition("@")[0], LONGEST_FOLDED])
+        cursor.execute("SELECT left(directory_folded(%s), %s)", [query.partition("@")[0], MAX_FOLDED_LENGTH])
         folded: str = cursor.fetchone()[0]
-    return list(dict.fromkeys(folded.split()))[:MOST_WORDS]
+    return list(dict.fromkeys(folded.split()))[:MAX_WORDS]

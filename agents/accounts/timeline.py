@@ -1,4 +1,4 @@
-"""What happened to an account, as agents look through it."""
+"""The timeline of an account: journal entries and mails, by topic."""
 
 from django.db.models import F, TextChoices
 
@@ -11,8 +11,6 @@ OPENINGS = tuple(event for event in Event if event.value.startswith("sensitive_r
 
 
 class AgentTopic(TextChoices):
-    """What an agent may want to see alone."""
-
     MAIN = "", "L’essentiel"
     SIGN_INS = "connexions", "Connexions"
     CHANGES = "changements", "Changements"
@@ -22,12 +20,11 @@ class AgentTopic(TextChoices):
 
     @classmethod
     def named(cls, name: str) -> "AgentTopic":
-        """The topic of that name; what matters most when there is none."""
         return cls(name) if name in cls.values else cls.MAIN
 
 
 def timeline(*, account: Account, topic: AgentTopic) -> History:
-    """What happened, of one topic, the latest first; mails with their fate among it (design §7)."""
+    """The latest first."""
     entries, mails = entry_rows(account), mail_rows(account)
     match topic:
         case AgentTopic.MAIN:

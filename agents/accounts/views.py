@@ -1,4 +1,4 @@
-"""Accounts as agents see them; whoever opens one, or its recovery address, is in its journal."""
+"""Search for accounts, and the page of one. Opening an account or its recovery address writes a journal entry."""
 
 import re
 from typing import Any
@@ -12,11 +12,11 @@ from django.views.generic import TemplateView
 from accounts.models import Account
 from accounts.permissions import AgentPermission, may_act_on, require_may_act_on
 from accounts.recovery.corrections import open_correction
-from agents import audit as opening
+from agents import audit
 from agents.access import AgentView
 from agents.accounts.action_views import FROM_REQUEST
 from agents.accounts.forms import AccountSearchForm
-from agents.accounts.search import LAST_PAGE, ON_A_PAGE, AccountList, accounts_found
+from agents.accounts.search import LAST_PAGE, PAGE_SIZE, AccountList, search_accounts
 from agents.accounts.timeline import AgentTopic, timeline
 from agents.actions import available_actions
 from agents.journal.entries import format_entries
@@ -24,73 +24,66 @@ from agents.journal.formatting import name_of
 from assistance.models import AssistanceRequest
 from hr_feed.proposals import waiting_proposal_for
 
-EVENTS_ON_A_PAGE = 20
+EVENTS_PAGE_SIZE = 20
 LAST_MAILS = 5
 LAST_REQUESTS = 10
 PAGE = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class AccountsView(AgentView, TemplateView):
-    """Find an account. Pages are not counted: counting would cost more than all the rest."""
+    """Results are not counted: counting would cost more than the page."""
 
     permission_required = AgentPermission.SEE
     template_name = "agents/accounts.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """One page of those found, and whether there is another."""
         asked = self.request.GET
         form, among = AccountSearchForm(asked), AccountList.named(asked.get("etat", ""))
         number = page_number(asked.get("page", ""))
         found: list[Account] = []
         if form.is_valid():
-            start = (number - 1) * ON_A_PAGE
-            found = list(accounts_found(query=form.cleaned_data["q"], among=among)[start : start + ON_A_PAGE + 1])
+            start = (number - 1) * PAGE_SIZE
+            found = list(search_accounts(query=form.cleaned_data["q"], among=among)[start : start + PAGE_SIZE + 1])
         return super().get_context_data(
             **kwargs,
             form=form,
-            accounts=found[:ON_A_PAGE],
+            accounts=found[:PAGE_SIZE],
             lists=AccountList.choices,
             list=among,
             number=number,
             previous=number - 1,
             following=number + 1,
-            has_next=len(found) > ON_A_PAGE and number < LAST_PAGE,
+            has_next=len(found) > PAGE_SIZE and number < LAST_PAGE,
         )
 
 
 def page_number(typed: str) -> int:
-    """The page that was asked for; the first when it is none."""
     return min(int(typed), LAST_PAGE) if PAGE.fullmatch(typed) else 1
 
 
 class AgentAccountView(AgentView, TemplateView):
-    """One account: its facts, its state, what happened, and the fate of its mails."""
-
     permission_required = AgentPermission.SEE
     template_name = "agents/account.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show it, and note that it was."""
-        opening.record_account_opened(account=self.account, actor=self.agent)
+        audit.record_account_opened(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     @property
     def account(self) -> Account:
-        """The account of the address."""
         accounts = Account.objects.with_lock().select_related("mailbox", "redirection")
         account: Account = get_object_or_404(accounts, pk=self.kwargs["pk"])
         return account
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The facts, what may be done, and one page of what happened."""
         account = self.account
         topic = AgentTopic.named(self.request.GET.get("sujet", ""))
-        paginator = Paginator(timeline(account=account, topic=topic), EVENTS_ON_A_PAGE)
+        paginator = Paginator(timeline(account=account, topic=topic), EVENTS_PAGE_SIZE)
         page = paginator.get_page(self.request.GET.get("page"))
         in_words = format_entries(line.entry for line in page if line.entry)
         return super().get_context_data(
             **{
-                **facts_of(account),
+                **related_facts(account),
                 "account": account,
                 "name": name_of(account),
                 "topics": AgentTopic,
@@ -106,8 +99,7 @@ class AgentAccountView(AgentView, TemplateView):
         )
 
 
-def facts_of(account: Account) -> dict[str, Any]:
-    """What the other tables know of somebody."""
+def related_facts(account: Account) -> dict[str, Any]:
     locks = list(account.locks.select_related("locked_by", "released_by").order_by("-locked_at", "-pk"))
     return {
         "redirection": getattr(account, "redirection", None),
@@ -125,14 +117,12 @@ def facts_of(account: Account) -> dict[str, Any]:
 
 
 class RevealRecoveryAddressView(AgentAccountView):
-    """« Afficher »: the recovery address in full, once, and noted."""
-
     permission_required = AgentPermission.REVEAL
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The account's page with the address; not at an address of its own, so that reading it again asks again."""
+        """Answers with the page instead of redirecting: reading the address again writes another entry."""
         account = self.account
         require_may_act_on(self.agent, account)
-        opening.record_address_read(account=account, actor=self.agent)
+        audit.record_address_read(account=account, actor=self.agent)
         return self.render_to_response(self.get_context_data(address_shown=True))

@@ -1,4 +1,4 @@
-"""Forms about recovery addresses: another one, and why one is refused or dismissed."""
+"""Forms about recovery addresses."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from core.forms.fields import ADDRESS_ATTRIBUTES, ExternalAddressField
 
 
 def address_field() -> ExternalAddressField:
-    """Where an agent types somebody's address: the browser neither knows it nor keeps it."""
+    """Without autocompletion: agents type the addresses of others."""
     return ExternalAddressField(
         label="Nouvelle adresse de secours",
         help_text="Une adresse personnelle, extérieure à l’université. Relisez-la avec la personne.",
@@ -24,7 +24,7 @@ def address_field() -> ExternalAddressField:
 
 
 class CorrectionForm(NewRecoveryAddressForm):
-    """Another address for somebody who has never used the account."""
+    """For an account that was never used."""
 
     present_address_refusal = "C’est déjà l’adresse de secours de ce compte"
 
@@ -36,7 +36,7 @@ class CorrectionForm(NewRecoveryAddressForm):
 
 
 class ReplacementForm(NewRecoveryAddressForm):
-    """Another address for somebody who uses the account: with a proof, for a second agent to approve."""
+    """For an account in use: with a proof, for a second agent to approve."""
 
     present_address_refusal = CorrectionForm.present_address_refusal
 
@@ -66,15 +66,11 @@ class ReplacementForm(NewRecoveryAddressForm):
         self.fields["proof"].choices = proofs_for(self.account)  # type: ignore[attr-defined]
 
 
-class GiveUpForm(forms.Form):
-    """Why a proposed address is refused, or an approved one cancelled."""
-
+class CancellationForm(forms.Form):
     reason = ReasonField(label="Raison", help_text="L’agent qui a proposé l’adresse la lit au journal du compte.")
 
 
 class DismissalForm(forms.Form):
-    """Why what HR proposes is not taken up."""
-
     reason = ReasonField(
         label="Raison",
         help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse de son choix. Elle reste au journal.",

@@ -1,4 +1,4 @@
-"""How many recovery addresses wait for an agent who may correct them."""
+"""Counts of the recovery addresses that wait for an agent."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,11 @@ from hr_feed.proposals import waiting_proposals
 
 @dataclass(frozen=True, slots=True)
 class PendingAddresses:
-    """What the page of the addresses lists, in two figures."""
-
     to_approve: int
     proposed_by_hr: int
 
 
 def pending_addresses() -> PendingAddresses:
-    """Count them."""
     return PendingAddresses(
         to_approve=RecoveryAddressCorrection.objects.to_approve().count(),
         proposed_by_hr=waiting_proposals().count(),

@@ -1,4 +1,4 @@
-"""Recovery addresses that agents give: a slip put right at once, or a replacement for which it takes two (HLP-05)."""
+"""Recovery addresses given by agents: corrected at once, or replaced with the approval of a second agent."""
 
 from typing import Any
 
@@ -28,81 +28,70 @@ from accounts.recovery.corrections import (
     open_correction,
     propose_replacement,
 )
-from agents import audit as opening
+from agents import audit
 from agents.access import AgentView
 from agents.accounts.action_views import AccountActionView
-from agents.accounts.search import LAST_PAGE, ON_A_PAGE
+from agents.accounts.search import LAST_PAGE, PAGE_SIZE
 from agents.accounts.views import page_number
-from agents.addresses.forms import CorrectionForm, DismissalForm, GiveUpForm, ReplacementForm
+from agents.addresses.forms import CancellationForm, CorrectionForm, DismissalForm, ReplacementForm
 from core.templatetags.dates import datetime_long, past_datetime
 from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_proposal_for, waiting_proposals
 from journal.models import JournalEntry
 
-#: What waits for agents is a handful; more than that is not for one page.
-SHOWN_AT_ONCE = 100
-#: What `?proposition=` is when the form begins with the address that HR proposes.
-OF_HR = "rh"
-ONE_IS_NOT_ENOUGH = "Le compte vient d’être activé ou bloqué\N{NO-BREAK SPACE}: un autre agent doit approuver"
+#: A handful waits at a time.
+MAX_SHOWN = 100
+#: `?proposition=rh` fills the form with the address that HR proposes.
+FROM_HR = "rh"
+TWO_AGENTS_NEEDED = "Le compte vient d’être activé ou bloqué\N{NO-BREAK SPACE}: un autre agent doit approuver"
 NO_NUMBER = "Les RH ne connaissent plus de numéro à rappeler\N{NO-BREAK SPACE}: choisissez une autre preuve"
-OUTDATED = "L’adresse en place a changé depuis la proposition\N{NO-BREAK SPACE}: refusez cette proposition."
-LEFT = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change plus"
+ADDRESS_CHANGED = "L’adresse en place a changé depuis la proposition\N{NO-BREAK SPACE}: refusez cette proposition."
+CLOSED = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change plus"
 
 
 class AddressesView(AgentView, TemplateView):
-    """What is to be approved, what waits for its hour, what HR proposes; the oldest first."""
-
     permission_required = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/addresses.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Three lists; the last one, which may be long, by pages that are not counted."""
         number = page_number(self.request.GET.get("page", ""))
-        start = (number - 1) * ON_A_PAGE
-        proposals = list(waiting_proposals()[start : start + ON_A_PAGE + 1])
+        start = (number - 1) * PAGE_SIZE
+        proposals = list(waiting_proposals()[start : start + PAGE_SIZE + 1])
         corrections = RecoveryAddressCorrection.objects.select_related("account", "proposed_by", "approved_by")
         return super().get_context_data(
             **kwargs,
-            to_approve=corrections.to_approve().order_by("proposed_at", "pk")[:SHOWN_AT_ONCE],
-            approved=corrections.approved().order_by("effective_at", "pk")[:SHOWN_AT_ONCE],
-            proposals=proposals[:ON_A_PAGE],
+            to_approve=corrections.to_approve().order_by("proposed_at", "pk")[:MAX_SHOWN],
+            approved=corrections.approved().order_by("effective_at", "pk")[:MAX_SHOWN],
+            proposals=proposals[:PAGE_SIZE],
             number=number,
             previous=number - 1,
             following=number + 1,
-            has_next=len(proposals) > ON_A_PAGE and number < LAST_PAGE,
+            has_next=len(proposals) > PAGE_SIZE and number < LAST_PAGE,
         )
 
 
 class CorrectAddressView(AccountActionView):
-    """Give an account another recovery address: at once while nobody has used it, else for another agent to approve."""
-
     permission_required = AgentPermission.CORRECT_ADDRESS
     template_name = "agents/address_correct.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The form; with the address that HR proposes, which is then noted as read, when asked for."""
         if self.proposal is not None:
-            opening.record_address_read(account=self.account, actor=self.agent)
+            audit.record_address_read(account=self.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     @cached_property
     def proposal(self) -> JournalEntry | None:
-        """What HR proposes, when the agent takes it up."""
-        return waiting_proposal_for(self.account) if self.request.GET.get("proposition") == OF_HR else None
+        return waiting_proposal_for(self.account) if self.request.GET.get("proposition") == FROM_HR else None
 
     def get_form_class(self) -> type[forms.Form]:
-        """With a proof unless one agent is enough."""
         return CorrectionForm if may_be_corrected_at_once(self.account) else ReplacementForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Whose address."""
         return {**super().get_form_kwargs(), "account": self.account}
 
     def get_initial(self) -> dict[str, Any]:
-        """The address of HR: from our journal, never from the address bar."""
         return {"address": self.proposal.proposed} if self.proposal is not None else {}  # type: ignore[attr-defined]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Whether one agent is enough, and what is open already."""
         context = super().get_context_data(**kwargs)
         return {
             **context,
@@ -112,26 +101,24 @@ class CorrectAddressView(AccountActionView):
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Do it, or say what has come between; nothing typed is lost."""
         try:
             self.act(form)
         except SameAddress:
             form.refuse_present_address()
             return self.form_invalid(form)
         except AlreadyProposed as other:
-            return self.refuse(form, None, proposed_meanwhile(other.correction))
+            return self.refuse(form, None, already_proposed_message(other.correction))
         except AccountClosed:
-            return self.refuse(form, None, LEFT)
+            return self.refuse(form, None, CLOSED)
         except CorrectionNotProven:
             return self.refuse(form, "proof", NO_NUMBER)
         except NeedsTwoAgents:
-            return self.refuse(ReplacementForm(self.request.POST, account=self.account), None, ONE_IS_NOT_ENOUGH)
+            return self.refuse(ReplacementForm(self.request.POST, account=self.account), None, TWO_AGENTS_NEEDED)
         except CorrectionNotAllowed:
             raise PermissionDenied from None
         return super().form_valid(form)
 
     def act(self, form: Any) -> None:
-        """Put a slip right, or hand the address to a second agent."""
         facts = {"account": self.account, "agent": self.agent, "address": form.cleaned_data["address"], **self.details}
         if isinstance(form, CorrectionForm):
             correct_at_once(reason=form.cleaned_data["reason"], **facts)
@@ -139,27 +126,22 @@ class CorrectAddressView(AccountActionView):
             propose_replacement(proof=form.cleaned_data["proof"], note=form.cleaned_data["reason"], **facts)
 
     @property
-    def done(self) -> str:  # type: ignore[override]
-        """Whether it serves already."""
+    def success_message(self) -> str:  # type: ignore[override]
         if may_be_corrected_at_once(self.account):
             return "L’adresse de secours est corrigée. Un lien d’activation part à la nouvelle adresse."
         return "L’adresse est proposée. Elle attend l’accord d’un autre agent."
 
 
-def proposed_meanwhile(correction: RecoveryAddressCorrection) -> str:
-    """Who was faster."""
+def already_proposed_message(correction: RecoveryAddressCorrection) -> str:
     when = past_datetime(correction.proposed_at)
     return f"{correction.proposed_by or 'Un agent'} a proposé une autre adresse pour ce compte le {when}"
 
 
 class CorrectionView(AgentView):
-    """A page about one replacement; never about one's own account."""
-
     permission_required = AgentPermission.CORRECT_ADDRESS
 
     @cached_property
     def correction(self) -> RecoveryAddressCorrection:
-        """The replacement of the address."""
         people = ("proposed_by", "approved_by", "given_up_by")
         corrections = RecoveryAddressCorrection.objects.exclude(proof="").select_related(*people)
         correction: RecoveryAddressCorrection = get_object_or_404(corrections, pk=self.kwargs["pk"])
@@ -169,17 +151,13 @@ class CorrectionView(AgentView):
 
 
 class AddressView(CorrectionView, TemplateView):
-    """One replacement: what its approval needs to know. The address is in full, so that is noted."""
-
     template_name = "agents/address.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show it, and note that it was."""
-        opening.record_address_read(account=self.correction.account, actor=self.agent)
+        audit.record_address_read(account=self.correction.account, actor=self.agent)
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The replacement, and whether this agent may approve it."""
         correction = self.correction
         waits = correction.is_open and correction.approved_at is None
         is_outdated = correction.is_open and correction.account.recovery_address != correction.previous_address
@@ -194,22 +172,19 @@ class AddressView(CorrectionView, TemplateView):
 
 
 class ApproveView(CorrectionView, View):
-    """« Approuver »: by another agent than the one who proposed (HLP-05)."""
-
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Let it come into force a day later."""
         try:
             correction = approve_replacement(correction_id=self.correction.pk, agent=self.agent)
         except CorrectionNotAllowed:
             raise PermissionDenied from None
         except NotWaiting as late:
-            messages.warning(request, what_became_of(late.correction))
+            messages.warning(request, describe_outcome(late.correction))
         except AddressChangedMeanwhile:
-            messages.warning(request, OUTDATED)
+            messages.warning(request, ADDRESS_CHANGED)
         except AccountClosed:
-            messages.warning(request, f"{LEFT}.")
+            messages.warning(request, f"{CLOSED}.")
         else:
             assert correction.effective_at is not None
             messages.success(
@@ -220,25 +195,20 @@ class ApproveView(CorrectionView, View):
         return redirect("admin:addresses")
 
 
-class GiveUpView(CorrectionView, FormView):
-    """Refuse what was proposed, or cancel what was approved and is not in force yet; with a reason."""
-
+class CancelReplacementView(CorrectionView, FormView):
     http_method_names = ["get", "head", "post"]
-    form_class = GiveUpForm
+    form_class = CancellationForm
     template_name = "agents/address_cancel.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The form, while there is something to give up."""
         if not self.correction.is_open:
             return self.too_late(self.correction)
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What would be given up."""
         return super().get_context_data(**kwargs, correction=self.correction, account=self.correction.account)
 
-    def form_valid(self, form: GiveUpForm) -> HttpResponse:
-        """The address on file stays."""
+    def form_valid(self, form: CancellationForm) -> HttpResponse:
         try:
             cancel_replacement(correction_id=self.correction.pk, agent=self.agent, reason=form.cleaned_data["reason"])
         except CorrectionNotAllowed:
@@ -249,13 +219,11 @@ class GiveUpView(CorrectionView, FormView):
         return redirect("admin:addresses")
 
     def too_late(self, correction: RecoveryAddressCorrection) -> HttpResponse:
-        """Say what became of it meanwhile."""
-        messages.warning(self.request, what_became_of(correction))
+        messages.warning(self.request, describe_outcome(correction))
         return redirect("admin:address", pk=correction.pk)
 
 
-def what_became_of(correction: RecoveryAddressCorrection) -> str:
-    """Who was faster, and what they did."""
+def describe_outcome(correction: RecoveryAddressCorrection) -> str:
     if correction.applied_at is not None:
         return f"Cette adresse est en vigueur depuis le {past_datetime(correction.applied_at)}."
     if correction.given_up_at is not None:
@@ -268,8 +236,6 @@ def what_became_of(correction: RecoveryAddressCorrection) -> str:
 
 
 class DismissView(AgentView, FormView):
-    """« Écarter » what HR proposes; with a reason."""
-
     permission_required = AgentPermission.CORRECT_ADDRESS
     http_method_names = ["get", "head", "post"]
     form_class = DismissalForm
@@ -277,24 +243,19 @@ class DismissView(AgentView, FormView):
 
     @cached_property
     def proposal(self) -> JournalEntry | None:
-        """The proposal of the address, while it waits."""
         return waiting_proposals().filter(pk=self.kwargs["pk"]).first()
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The form, while there is something to dismiss."""
         return super().get(request, *args, **kwargs) if self.proposal is not None else self.too_late()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The proposal, and whose."""
         proposal = self.proposal
         return super().get_context_data(**kwargs, proposal=proposal, account=proposal and proposal.account)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The same when it has been dealt with meanwhile."""
         return super().post(request, *args, **kwargs) if self.proposal is not None else self.too_late()
 
     def form_valid(self, form: DismissalForm) -> HttpResponse:
-        """Take it from the list."""
         try:
             dismiss_proposal(entry_id=self.kwargs["pk"], agent=self.agent, reason=form.cleaned_data["reason"])
         except CorrectionNotAllowed:
@@ -305,6 +266,5 @@ class DismissView(AgentView, FormView):
         return redirect("admin:addresses")
 
     def too_late(self) -> HttpResponse:
-        """Say that somebody was faster."""
         messages.info(self.request, "Cette proposition des RH n’attend plus\N{NO-BREAK SPACE}: elle a été traitée.")
         return redirect("admin:addresses")

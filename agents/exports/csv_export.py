@@ -1,7 +1,7 @@
-"""Lists as CSV files for a spreadsheet: whoever takes one away says why, and the journal has how much it was (ADM-07).
+"""Export a list as a CSV file for a spreadsheet, and record who took it and why.
 
-A file is whole, and in the journal, before its first byte leaves: none escapes the journal when a browser goes away in
-the middle, the number of rows is the true one, and no connection of the database waits for a slow reader.
+The file is complete and in the journal before its first byte leaves: an interrupted download is recorded, the row
+count is exact, and no database connection waits for a slow client.
 """
 
 import csv
@@ -29,18 +29,18 @@ from journal.models import JournalEntry
 from journal.services import record_event
 
 #: More would take a web process longer than the half minute that it has for one answer.
-MOST_ROWS = 150_000
+MAX_ROWS = 150_000
 #: Rows held in memory at a time.
-BATCH = 2_000
+CHUNK_SIZE = 2_000
 
 
 class TooManyRows(Exception):
-    """The list is longer than a file may be."""
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list as rows and columns; `what` it is called in the journal."""
+    """`what` names the list in the journal."""
 
     what: str
     columns: Sequence[str]
@@ -48,19 +48,19 @@ class Table:
     cells: Callable[[Any], Sequence[str]]
 
     def length(self) -> int:
-        """How many rows it has; of more than a file may have, one more than that."""
-        return self.rows.order_by()[: MOST_ROWS + 1].count()
+        """At most MAX_ROWS + 1."""
+        return self.rows.order_by()[: MAX_ROWS + 1].count()
 
 
 @transaction.atomic
 def export(
     *, table: Table, actor: Account, reason: str, filters: Sequence[str] = (), account: Account | None = None
 ) -> IO[bytes]:
-    """The file, to be read from its beginning; the caller closes it. Raises TooManyRows.
+    """Return the file, at its beginning, for the caller to close. Raises TooManyRows.
 
-    `filters` say in words which rows were chosen; `account`, when they are all about one.
+    `filters` describe the selection in French; `account` is set when all rows are about one.
     """
-    if table.length() > MOST_ROWS:
+    if table.length() > MAX_ROWS:
         raise TooManyRows
     with ExitStack() as stack:
         file = stack.enter_context(TemporaryFile())
@@ -80,12 +80,12 @@ def export(
 
 
 def _write(table: Table, file: IO[bytes]) -> int:
-    """Write the rows as French spreadsheets read them: UTF-8 that says so, semicolons. Answer how many there are."""
+    """French spreadsheets expect a BOM and semicolons."""
     text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, delimiter=";")
     writer.writerow(table.columns)
     written = 0
-    for row in table.rows.iterator(chunk_size=BATCH):
+    for row in table.rows.iterator(chunk_size=CHUNK_SIZE):
         written += 1
         writer.writerow([escape_formula(cell) for cell in table.cells(row)])
     # Flushes too; the file itself stays open.
@@ -94,7 +94,6 @@ def _write(table: Table, file: IO[bytes]) -> int:
 
 
 def journal_table(entries: Entries) -> Table:
-    """Entries of the journal, as the page tells them."""
     people = [f"{who}__{name}" for who in ("account", "actor") for name in ("given_name", "family_name")]
     logins = ["account__institutional_address", "actor__institutional_address"]
     told = ["event", "at", "source", "client_address", "device", "details"]
@@ -103,7 +102,7 @@ def journal_table(entries: Entries) -> Table:
 
     def cells(entry: JournalEntry) -> Sequence[str]:
         return (
-            _moment(entry.at),
+            _timestamp(entry.at),
             events.get(entry.event, entry.event),
             entry.account.login if entry.account else "",
             name_of(entry.account) if entry.account else "",
@@ -119,7 +118,6 @@ def journal_table(entries: Entries) -> Table:
 
 
 def accounts_table(accounts: AccountQuerySet) -> Table:
-    """Accounts, without anything that could be used to pass for somebody (PRV-04)."""
     # The password is read for the state alone.
     told = ["given_name", "family_name", "institutional_address", "category", "hr_id", "created_at", "activated_at"]
     categories, states = _labels(Category), _labels(State)
@@ -132,15 +130,14 @@ def accounts_table(accounts: AccountQuerySet) -> Table:
             categories[account.category],
             states[account.state],
             account.hr_id or "",
-            _moment(account.created_at),
-            _moment(account.activated_at),
+            _timestamp(account.created_at),
+            _timestamp(account.activated_at),
         )
 
     return Table("Comptes", ACCOUNT_COLUMNS, accounts.only(*told, "end_date", "password"), cells)
 
 
 def requests_table(requests: AssistanceRequestQuerySet) -> Table:
-    """Requests for assistance: how they went, and nothing of what was typed."""
     return Table("Demandes d’assistance", REQUEST_COLUMNS, requests, _request_cells)
 
 
@@ -149,20 +146,20 @@ def _request_cells(request: AssistanceRequest) -> Sequence[str]:
         request.reference,
         request.get_state_display(),
         request.get_reason_display(),
-        _moment(request.asked_at),
-        _moment(request.taken_at),
-        _moment(request.closed_at),
+        _timestamp(request.asked_at),
+        _timestamp(request.taken_at),
+        _timestamp(request.closed_at),
         name_of(request.taken_by) if request.taken_by else "",
     )
 
 
 def _labels(vocabulary: type[TextChoices]) -> dict[str, str]:
-    """Its words, translated once and not for each row."""
+    """Translated once, not at each row."""
     return {value: str(label) for value, label in vocabulary.choices}
 
 
-def _moment(instant: datetime | None) -> str:
-    """« 2026-11-22 10:12:33 » in Paris: every spreadsheet knows it for a date, and sorts it."""
+def _timestamp(instant: datetime | None) -> str:
+    """A format that every spreadsheet reads as a date and sorts."""
     return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S}" if instant else ""
 
 

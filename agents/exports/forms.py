@@ -6,8 +6,6 @@ from agents.form_fields import ReasonField
 
 
 class ExportForm(forms.Form):
-    """The reason."""
-
     reason = ReasonField(
         label="Raison",
         help_text="Par exemple\N{NO-BREAK SPACE}: demande écrite du RSSI du 12 novembre. Elle reste au journal.",

@@ -1,4 +1,4 @@
-"""Taking a list away as a CSV file, with a reason: for Responsables (ADM-07)."""
+"""Export a list as a CSV file, for a reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from accounts.models import Account
 from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.accounts.forms import AccountSearchForm
-from agents.accounts.search import AccountList, every_account_found
-from agents.exports import csv_export as exporting
-from agents.exports.csv_export import MOST_ROWS, Table, TooManyRows
+from agents.accounts.search import AccountList, search_all_accounts
+from agents.exports import csv_export
+from agents.exports.csv_export import MAX_ROWS, Table, TooManyRows
 from agents.exports.forms import ExportForm
 from agents.journal.forms import JournalForm
-from agents.requests.filters import RequestList, requests_found, requests_of_the_person
+from agents.requests.filters import RequestList, requests_of_same_person, search_requests
 from agents.requests.forms import RequestSearchForm
 from agents.templatetags.agents import masked
 from assistance.enums import Profile
@@ -32,20 +32,18 @@ COLON = "\N{NO-BREAK SPACE}: "
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What the filters of the address let through, and these filters in words; `account`, when all is about one."""
-
+class ExportSelection:
     table: Table
     filters: Sequence[str] = ()
     account: Account | None = None
 
 
-class WrongFilter(Exception):
-    """The address asks for what is no list."""
+class InvalidFilter(Exception):
+    pass
 
 
 class ExportView(AgentView, FormView):
-    """Asks for the reason, and answers with the file. Its address has the filters of the list."""
+    """Its URL has the filters of the list."""
 
     permission_required = AgentPermission.EXPORT
     http_method_names = ["get", "head", "post"]
@@ -57,34 +55,34 @@ class ExportView(AgentView, FormView):
     file_name: str
 
     @cached_property
-    def chosen(self) -> Chosen:
-        """What was asked for. Raises WrongFilter."""
+    def selection(self) -> ExportSelection:
         raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As every page of the agents; the list says what is wrong with a filter."""
         try:
             return super().dispatch(request, *args, **kwargs)
-        except WrongFilter:
+        except InvalidFilter:
             return redirect(self.list_url)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What the file will have."""
-        rows = self.chosen.table.length()
+        rows = self.selection.table.length()
         return super().get_context_data(
-            **kwargs, chosen=self.chosen, size=lines(rows), is_too_long=rows > MOST_ROWS, largest=lines(MOST_ROWS)
+            **kwargs,
+            selection=self.selection,
+            size=line_count(rows),
+            is_too_long=rows > MAX_ROWS,
+            largest=line_count(MAX_ROWS),
         )
 
     def form_valid(self, form: ExportForm) -> Any:
-        """Send the file; or show the page again, which says that the list is too long."""
-        chosen = self.chosen
+        selection = self.selection
         try:
-            file = exporting.export(
-                table=chosen.table,
+            file = csv_export.export(
+                table=selection.table,
                 actor=self.agent,
                 reason=form.cleaned_data["reason"],
-                filters=chosen.filters,
-                account=chosen.account,
+                filters=selection.filters,
+                account=selection.account,
             )
         except TooManyRows:
             return self.render_to_response(self.get_context_data(form=form))
@@ -93,75 +91,63 @@ class ExportView(AgentView, FormView):
 
     @property
     def list_url(self) -> str:
-        """The list with its filters."""
         query = self.request.GET.urlencode()
         return f"{reverse(self.list_page)}?{query}" if query else reverse(self.list_page)
 
 
 class JournalExportView(ExportView):
-    """The journal."""
-
     heading, list_page, file_name = "Exporter le journal", "admin:journal", "journal"
 
     @cached_property
-    def chosen(self) -> Chosen:
-        """The entries."""
-        wanted = valid(JournalForm(self.request.GET)).wanted
-        return Chosen(exporting.journal_table(wanted.entries()), wanted.in_words(), wanted.account)
+    def selection(self) -> ExportSelection:
+        wanted = validated(JournalForm(self.request.GET)).query
+        return ExportSelection(csv_export.journal_table(wanted.entries()), wanted.describe(), wanted.account)
 
 
 class AccountsExportView(ExportView):
-    """The list of accounts."""
-
     heading, list_page, file_name = "Exporter les comptes", "admin:accounts", "comptes"
 
     @cached_property
-    def chosen(self) -> Chosen:
-        """The accounts; all those found, not only those that can be looked through."""
-        query = valid(AccountSearchForm(self.request.GET)).cleaned_data["q"]
+    def selection(self) -> ExportSelection:
+        query = validated(AccountSearchForm(self.request.GET)).cleaned_data["q"]
         among = AccountList.named(self.request.GET.get("etat", ""))
-        found = every_account_found(query=query, among=among)
+        found = search_all_accounts(query=query, among=among)
         state = [f"État{COLON}{among.label}"] if among is not AccountList.ALL else []
-        return Chosen(exporting.accounts_table(found), [*searched(query), *state])
+        return ExportSelection(csv_export.accounts_table(found), [*described_search(query), *state])
 
 
 class RequestsExportView(ExportView):
-    """The requests for assistance."""
-
     heading, list_page, file_name = "Exporter les demandes", "admin:requests", "demandes"
 
     @cached_property
-    def chosen(self) -> Chosen:
-        """The requests, as the page lists them."""
+    def selection(self) -> ExportSelection:
         asked = self.request.GET
-        reference = valid(RequestSearchForm({"q": asked.get("personne", "")})).cleaned_data["q"]
+        reference = validated(RequestSearchForm({"q": asked.get("personne", "")})).cleaned_data["q"]
         person = AssistanceRequest.objects.filter(reference=reference).first() if reference else None
         if person is not None:
-            found = requests_of_the_person(person)
-            return Chosen(exporting.requests_table(found), [f"Personne de la demande{COLON}{reference}"])
-        query, profile = valid(RequestSearchForm(asked)).cleaned_data["q"], asked.get("profil", "")
+            found = requests_of_same_person(person)
+            return ExportSelection(csv_export.requests_table(found), [f"Personne de la demande{COLON}{reference}"])
+        query, profile = validated(RequestSearchForm(asked)).cleaned_data["q"], asked.get("profil", "")
         among = RequestList.named(asked.get("etat", ""))
-        found = requests_found(agent=self.agent, query=query, among=among, profile=profile)
+        found = search_requests(agent=self.agent, query=query, among=among, profile=profile)
         of_profile = [f"Profil{COLON}{Profile(profile).label}"] if profile in Profile.values else []
-        filters = [*searched(query), f"État{COLON}{among.label}", *of_profile]
-        return Chosen(exporting.requests_table(found), filters)
+        filters = [*described_search(query), f"État{COLON}{among.label}", *of_profile]
+        return ExportSelection(csv_export.requests_table(found), filters)
 
 
-def valid(form: AnyForm) -> AnyForm:
-    """The form; raises WrongFilter when something in it is wrong."""
+def validated(form: AnyForm) -> AnyForm:
     if not form.is_valid():
-        raise WrongFilter
+        raise InvalidFilter
     return form
 
 
-def searched(query: str) -> list[str]:
-    """The search in words, without an address in clear."""
+def described_search(query: str) -> list[str]:
+    """Email addresses are masked."""
     if not query:
         return []
     return [f"Recherche{COLON}{masked(query) if '@' in query else query}"]
 
 
-def lines(number: int) -> str:
-    """« 12 345 lignes »."""
+def line_count(number: int) -> str:
     spaced = f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
     return f"{spaced}\N{NO-BREAK SPACE}ligne{'s' if number > 1 else ''}"

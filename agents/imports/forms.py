@@ -13,25 +13,22 @@ from hr_feed.parsing.parser import FeedFile, UnreadableFile
 EXTENSION = ".csv"
 MEGABYTE = 1_000_000
 
-CHOOSE = "Choisissez le fichier à envoyer"
+NO_FILE = "Choisissez le fichier à envoyer"
 
 
 class HrFileForm(forms.Form):
-    """One CSV file that can be read, whatever its rows are like."""
-
     file = forms.FileField(
         label="Fichier RH, au format CSV",
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
         error_messages={
-            "required": CHOOSE,
-            "invalid": CHOOSE,
-            "missing": CHOOSE,
+            "required": NO_FILE,
+            "invalid": NO_FILE,
+            "missing": NO_FILE,
             "empty": "Le fichier est vide",
         },
     )
 
     def clean_file(self) -> UploadedFile:
-        """The file, whose first line names our columns."""
         file: UploadedFile = self.cleaned_data["file"]
         if not str(file.name).lower().endswith(EXTENSION):
             raise ValidationError("Ce n’est pas un fichier .csv\N{NO-BREAK SPACE}: exportez-le au format CSV UTF-8")
@@ -48,8 +45,6 @@ class HrFileForm(forms.Form):
 
 
 class ApprovalForm(forms.Form):
-    """The yes to a preview; said twice when something is out of the ordinary."""
-
     sure = forms.BooleanField(
         label="J’ai vérifié\N{NO-BREAK SPACE}: c’est bien ce fichier que je veux importer",
         widget=CheckboxInput,

@@ -1,4 +1,4 @@
-"""What the pages show of a file: how many rows of each kind, and the first of them."""
+"""Counts and examples of an HR import, for its pages."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ LABELS = {
     "warnings": "Avertissements",
 }
 #: Of the others, nothing is said when there are none.
-ALWAYS_TOLD = ("read", "created", "updated", "refused")
+ALWAYS_SHOWN = ("read", "created", "updated", "refused")
 #: Longer lists are open at a click.
 OPEN_UP_TO = 20
 #: What an import would write.
@@ -30,7 +30,7 @@ WRITES = ("created", "updated", "corrected", "proposed")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One row of the table; None is not known."""
+    """None: not known."""
 
     label: str
     foreseen: int | None
@@ -39,8 +39,6 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The first rows of a kind, of people or of problems, and how many there are."""
-
     title: str
     number: int
     rows: list[dict[str, Any]]
@@ -49,34 +47,29 @@ class Section:
 
     @property
     def is_cut(self) -> bool:
-        """There may be more than these."""
         return len(self.rows) == MOST_EXAMPLES
 
 
 def counts(hr_import: HrImport) -> list[Count]:
-    """What was foreseen beside what was done."""
     foreseen, done = hr_import.foreseen, hr_import.done
     if hr_import.state == ImportState.ABANDONED and not done:
         return []
     return [
         Count(label, foreseen.get(name), done.get(name))
         for name, label in LABELS.items()
-        if foreseen.get(name) or done.get(name) or (foreseen and name in ALWAYS_TOLD)
+        if foreseen.get(name) or done.get(name) or (foreseen and name in ALWAYS_SHOWN)
     ]
 
 
 def would_write(hr_import: HrImport) -> bool:
-    """Whether importing the file would do anything."""
     return any(hr_import.foreseen.get(name) for name in WRITES)
 
 
 def good_rows(hr_import: HrImport) -> int:
-    """How many rows would be taken."""
     return int(hr_import.foreseen.get("read", 0)) - int(hr_import.foreseen.get("refused", 0))
 
 
-def result(hr_import: HrImport) -> str:
-    """In a few words, for the list; nothing before the preview, nor of a file that was abandoned untouched."""
+def summarize(hr_import: HrImport) -> str:
     numbers = hr_import.foreseen if hr_import.is_open else hr_import.done
     words = {"created": "créés", "updated": "modifiés", "refused": "refusées"}
     told = [
@@ -86,9 +79,11 @@ def result(hr_import: HrImport) -> str:
 
 
 def sections(hr_import: HrImport) -> list[Section]:
-    """Refused rows first; the kinds that have none are left out."""
+    """Refused rows first; empty kinds are left out."""
     numbers, examples = hr_import.done or hr_import.foreseen, hr_import.examples
-    changed = [{**one, "changes": [_named(change) for change in one["changes"]]} for one in examples.get("changed", [])]
+    changed = [
+        {**one, "changes": [_with_label(change) for change in one["changes"]]} for one in examples.get("changed", [])
+    ]
     touched = numbers.get("updated", 0) + numbers.get("corrected", 0)
     refused = examples.get(Severity.ERROR, [])
     found = [
@@ -101,5 +96,5 @@ def sections(hr_import: HrImport) -> list[Section]:
     return [section for section in found if section.rows]
 
 
-def _named(change: dict[str, Any]) -> dict[str, Any]:
+def _with_label(change: dict[str, Any]) -> dict[str, Any]:
     return {**change, "label": Account._meta.get_field(change["column"]).verbose_name}  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Entries of the journal in the words of agents, for the page of an account: no code, and no address in full."""
+"""Journal entries as the page of an account shows them: no code, and no address in clear."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from journal.models import JournalEntry
 #: Keys of details that hold an address.
 ADDRESSES = ("address", "target", "previous", "proposed", "old", "new")
 #: Labels of the facts that are not said as such here: addresses stand beside each other, a request is a link.
-SAID_OTHERWISE = {FACTS[key][0] for key in (*ADDRESSES, "reference")}
+SHOWN_APART = {FACTS[key][0] for key in (*ADDRESSES, "reference")}
 
 
 @dataclass(frozen=True, slots=True)
 class FormattedEntry:
-    """Who did it, what exactly, a line each, and the reference of the request for assistance that led to it."""
+    """`reference` is that of the assistance request that led to the entry."""
 
     entry: JournalEntry
     by: str
@@ -25,13 +25,13 @@ class FormattedEntry:
 
 
 def format_entries(entries: Iterable[JournalEntry]) -> dict[int, FormattedEntry]:
-    """Each entry in words, by its key."""
+    """By primary key."""
     entries = list(entries)
     corrections = corrections_of(entries) if any("correction" in entry.details for entry in entries) else {}
-    return {entry.pk: _told(entry, corrections) for entry in entries}
+    return {entry.pk: _format_entry(entry, corrections) for entry in entries}
 
 
-def _told(entry: JournalEntry, corrections: Corrections) -> FormattedEntry:
+def _format_entry(entry: JournalEntry, corrections: Corrections) -> FormattedEntry:
     reference = str(entry.details.get("reference", ""))
     return FormattedEntry(entry, author_of(entry), list(_lines(entry, corrections)), reference)
 
@@ -40,12 +40,12 @@ def _lines(entry: JournalEntry, corrections: Corrections) -> Iterator[str]:
     if address := _address(entry, corrections):
         yield address
     for label, fact in facts_of(entry, corrections):
-        if label not in SAID_OTHERWISE:
+        if label not in SHOWN_APART:
             yield f"{label}\N{NO-BREAK SPACE}: {fact}"
 
 
 def _address(entry: JournalEntry, corrections: Corrections) -> str:
-    """« c•••d@exemple.net → a•••e@exemple.org », or the one that there is."""
+    """« c•••d@exemple.net → a•••e@exemple.org », or a single masked address."""
     facts = entry.details
     for before, after in BEFORE_AND_AFTER:
         if before in facts and after in facts:

@@ -1,7 +1,4 @@
-"""Who did what to whom: the journal as agents look through it, the newest first.
-
-Nothing is counted, and no page costs more than another: each begins where the one before has ended.
-"""
+"""Queries on the journal, newest entry first, with keyset pagination: every page costs the same, none is counted."""
 
 import re
 from collections.abc import Sequence
@@ -18,17 +15,15 @@ from journal.models import JournalEntry
 
 Entries = QuerySet[JournalEntry]
 
-ON_A_PAGE = 50
+PAGE_SIZE = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
-MARK = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
+CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
 #: Mails are not in the journal: the outbox knows them.
 TOPICS = (Topic.ALL, Topic.SIGN_INS, Topic.CHANGES)
 
 
 class Author(TextChoices):
-    """Who has done something, where it is no agent in particular."""
-
     ANYBODY = "", "Tout le monde"
     AGENTS = "agents", "Un agent"
     OWNER = "personne", "La personne"
@@ -36,7 +31,6 @@ class Author(TextChoices):
     UNKNOWN = "inconnu", "Lien reçu par e-mail ou inconnu"
 
     def entries(self) -> Q:
-        """What they have done, in the terms of `journal.services`."""
         by_nobody, on_the_web = Q(actor__isnull=True), Q(source="web") & ~Q(details__has_key="system")
         match self:
             case Author.AGENTS:
@@ -52,7 +46,7 @@ class Author(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class JournalQuery:
-    """Which entries somebody wants to see; `until` is the last day of them."""
+    """`until` is the last day, included."""
 
     by: Author | Account = Author.ANYBODY
     about: Topic | Event = Topic.ALL
@@ -61,18 +55,16 @@ class JournalQuery:
     until: date | None = None
 
     def entries(self) -> Entries:
-        """Those, the newest first, with the people in them."""
         entries = JournalEntry.objects.filter(self._by(), self._about())
         if self.account is not None:
             entries = entries.filter(account=self.account)
         if self.since is not None:
-            entries = entries.filter(at__gte=_beginning(self.since))
+            entries = entries.filter(at__gte=_start_of_day(self.since))
         if self.until is not None:
-            entries = entries.filter(at__lt=_beginning(self.until + DAY))
+            entries = entries.filter(at__lt=_start_of_day(self.until + DAY))
         return entries.select_related("account", "actor").order_by("-at", "-pk")
 
-    def in_words(self) -> list[str]:
-        """What was chosen; whose account is left out."""
+    def describe(self) -> list[str]:
         words = []
         if self.about is not Topic.ALL:
             words.append(f"Évènement\N{NO-BREAK SPACE}: {self.about.label}")
@@ -99,7 +91,7 @@ class JournalQuery:
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """Where a page of the journal begins or ends: several entries may be of the same instant."""
+    """Holds the key too: several entries may have the same timestamp."""
 
     at: datetime
     pk: int
@@ -109,59 +101,55 @@ class PageCursor:
 
     @classmethod
     def read(cls, text: str) -> "PageCursor | None":
-        """The mark that is written so; None for anything else."""
-        written = MARK.fullmatch(text)
+        written = CURSOR.fullmatch(text)
         return cls(EPOCH + int(written[1]) * MICROSECOND, int(written[2])) if written else None
 
 
 @dataclass(frozen=True, slots=True)
 class JournalPage:
-    """Some entries, and the marks to go on with; None where there is nothing more."""
-
     entries: Sequence[JournalEntry]
     newer: PageCursor | None = None
     older: PageCursor | None = None
 
 
 def newest(entries: Entries) -> JournalPage:
-    """The first page."""
-    found = list(entries[: ON_A_PAGE + 1])
-    return JournalPage(found[:ON_A_PAGE], older=_mark_if_more(found))
+    found = list(entries[: PAGE_SIZE + 1])
+    return JournalPage(found[:PAGE_SIZE], older=_cursor_if_more(found))
 
 
 def before(mark: PageCursor, entries: Entries) -> JournalPage:
-    """The page of the entries that are older than the mark; the first one when there are none."""
-    found = list(entries.filter(at__lte=mark.at).exclude(at=mark.at, pk__gte=mark.pk)[: ON_A_PAGE + 1])
+    """The page of older entries; the first page when there are none."""
+    found = list(entries.filter(at__lte=mark.at).exclude(at=mark.at, pk__gte=mark.pk)[: PAGE_SIZE + 1])
     if not found:
         return newest(entries)
-    return JournalPage(found[:ON_A_PAGE], newer=_mark(found[0]), older=_mark_if_more(found))
+    return JournalPage(found[:PAGE_SIZE], newer=_cursor(found[0]), older=_cursor_if_more(found))
 
 
 def after(mark: PageCursor, entries: Entries) -> JournalPage:
-    """The page of the entries that are just newer than the mark; the first one when they do not fill a page."""
+    """The page of newer entries; the first page when they do not fill a page."""
     rising = entries.filter(at__gte=mark.at).exclude(at=mark.at, pk__lte=mark.pk).order_by("at", "pk")
-    found = list(rising[: ON_A_PAGE + 1])
-    if len(found) <= ON_A_PAGE:
+    found = list(rising[: PAGE_SIZE + 1])
+    if len(found) <= PAGE_SIZE:
         return newest(entries)
-    shown = found[:ON_A_PAGE][::-1]
-    return JournalPage(shown, newer=_mark(shown[0]), older=_mark(shown[-1]))
+    shown = found[:PAGE_SIZE][::-1]
+    return JournalPage(shown, newer=_cursor(shown[0]), older=_cursor(shown[-1]))
 
 
 def agents_of_the_journal() -> QuerySet[Account]:
-    """Who is an agent, or was one as far back as the journal goes; by name."""
+    """Present agents, and former ones as far back as the journal goes; by name."""
     now = Account.objects.filter(is_staff=True).values_list("pk")
     roles = JournalEntry.objects.filter(event__in=(Event.ROLE_GIVEN, Event.ROLE_WITHDRAWN), account__isnull=False)
     agents: QuerySet[Account] = Account.objects.filter(pk__in=now.union(roles.values_list("account")))
     return agents.order_by("family_name", "given_name", "pk")
 
 
-def _mark_if_more(found: Sequence[JournalEntry]) -> PageCursor | None:
-    return _mark(found[ON_A_PAGE - 1]) if len(found) > ON_A_PAGE else None
+def _cursor_if_more(found: Sequence[JournalEntry]) -> PageCursor | None:
+    return _cursor(found[PAGE_SIZE - 1]) if len(found) > PAGE_SIZE else None
 
 
-def _mark(entry: JournalEntry) -> PageCursor:
+def _cursor(entry: JournalEntry) -> PageCursor:
     return PageCursor(entry.at, entry.pk)
 
 
-def _beginning(day: date) -> datetime:
+def _start_of_day(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())

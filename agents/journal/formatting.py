@@ -1,4 +1,4 @@
-"""An entry of the journal in words that agents read: who, from where, and the facts of it. No address is in clear."""
+"""Journal entries in French, for agents. No address is in clear."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -29,12 +29,11 @@ SOURCES = {"web": "Page web", "worker": "Tâche de fond", "command": "Ligne de c
 
 
 def name_of(account: Account) -> str:
-    """What somebody is called; of an erased account the login is left."""
+    """The login of an erased account."""
     return account.full_name.strip() or account.login
 
 
 def author_of(entry: JournalEntry) -> str:
-    """Who did it: an agent by name."""
     if entry.actor is None:
         is_automatic = entry.source != "web" or "system" in entry.details
         return Author.SYSTEM.label if is_automatic else Author.UNKNOWN.label
@@ -42,18 +41,15 @@ def author_of(entry: JournalEntry) -> str:
 
 
 def source_of(entry: JournalEntry) -> str:
-    """Where it was done."""
     return SOURCES.get(entry.source, entry.source)
 
 
 def corrections_of(entries: Iterable[JournalEntry]) -> Corrections:
-    """The addresses that agents have given, which entries name by the key of their row."""
     keys = {entry.details["correction"] for entry in entries if "correction" in entry.details}
     return _addresses(RecoveryAddressCorrection.objects.filter(pk__in=keys)) if keys else {}
 
 
 def every_correction() -> Corrections:
-    """The same for all entries: there are a few hundred of them in a year."""
     return _addresses(RecoveryAddressCorrection.objects.all())
 
 
@@ -62,13 +58,13 @@ def _addresses(corrections: QuerySet[RecoveryAddressCorrection]) -> Corrections:
 
 
 def facts_of(entry: JournalEntry, corrections: Corrections) -> list[tuple[str, str]]:
-    """What else the entry says, each with its label; what has no label is not for the eyes."""
+    """Labels and values of the details; those without a label in FACTS are internal."""
     details = entry.details
     if "correction" in details:
         old, new = corrections.get(details["correction"], ("", ""))
         details = {**details, "old": old, "new": new}
     if reasons := REASONS.get(entry.event):
-        details = {**details, "reason": _one_of(reasons)(details.get("reason", ""))}
+        details = {**details, "reason": _choice_label(reasons)(details.get("reason", ""))}
     return [(label, tell(details[key])) for key, (label, tell) in FACTS.items() if details.get(key) not in EMPTY]
 
 
@@ -77,7 +73,7 @@ def _text(value: Any) -> str:
 
 
 def _address(value: Any) -> str:
-    """An address, never in clear; imports count theirs under the same name."""
+    """Masked; imports store a count under the same key."""
     return masked(value) if "@" in str(value) else str(value)
 
 
@@ -85,7 +81,7 @@ def _yes_or_no(value: Any) -> str:
     return "oui" if value else "non"
 
 
-def _number_of(values: Iterable[Any]) -> str:
+def _count(values: Iterable[Any]) -> str:
     return str(len(list(values)))
 
 
@@ -108,9 +104,7 @@ def _column(name: str) -> str:
         return name
 
 
-def _one_of(vocabulary: Any) -> Callable[[Any], str]:
-    """Tells a word of the vocabulary by its label, anything else as it is."""
-
+def _choice_label(vocabulary: Any) -> Callable[[Any], str]:
     def told(value: Any) -> str:
         return str(vocabulary(value).label) if value in vocabulary.values else str(value)
 
@@ -121,9 +115,9 @@ def _one_of(vocabulary: Any) -> Callable[[Any], str]:
 FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "reason": ("Raison", _text),
     "comment": ("Commentaire", _text),
-    "proof": ("Identité vérifiée par", _one_of(Proof)),
+    "proof": ("Identité vérifiée par", _choice_label(Proof)),
     "number_called": ("Numéro appelé", _text),
-    "reviewed": ("Changements vérifiés", _number_of),
+    "reviewed": ("Changements vérifiés", _count),
     "system": ("Système de sécurité", _text),
     "reference": ("Demande", _text),
     "former": ("Rôle d’avant", _text),
@@ -136,7 +130,7 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "target": ("Redirection vers", _address),
     "keep_copy": ("Copie dans la boîte universitaire", _yes_or_no),
     "fields": ("Informations changées", _columns),
-    "changed": ("Changement signalé", _one_of(Event)),
+    "changed": ("Changement signalé", _choice_label(Event)),
     "version": ("Version", _text),
     "summary": ("Ce qui change", _text),
     "file": ("Fichier", _text),

@@ -1,4 +1,4 @@
-"""What of the journal somebody wants to see."""
+"""Filters of the journal. Their names are in URLs that agents keep: `?evenement=authn_login_lock&du=2026-11-15`."""
 
 from datetime import date
 from typing import Any
@@ -19,8 +19,6 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)
 
 
 class DayField(forms.DateField):
-    """A day, from the browser's calendar or typed; optional."""
-
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
     def __init__(self, **kwargs: Any) -> None:
@@ -29,7 +27,7 @@ class DayField(forms.DateField):
         super().__init__(**{"required": False, "validators": limits, "input_formats": formats, **kwargs})
 
     def bound_data(self, data: Any, initial: Any) -> date | None:
-        """The day to show again; nothing for what is none, of which browsers complain in their console."""
+        """None for an invalid day, about which browsers complain in their console."""
         try:
             return self.to_python(data)
         except ValidationError:
@@ -37,8 +35,6 @@ class DayField(forms.DateField):
 
 
 class JournalForm(forms.Form):
-    """Filters, in words of an address that can be kept: `?evenement=authn_login_lock&du=2026-11-15`."""
-
     evenement = forms.ChoiceField(
         label="Évènement", required=False, error_messages={"invalid_choice": "Choisissez un évènement de la liste"}
     )
@@ -68,17 +64,14 @@ class JournalForm(forms.Form):
         self.fields["evenement"].choices = events()  # type: ignore[attr-defined]
 
     def clean_par(self) -> Author | Account:
-        """Somebody, or a kind of author."""
         chosen: str = self.cleaned_data["par"]
         return self.agents.get(chosen) or Author(chosen)
 
     def clean_evenement(self) -> Topic | Event:
-        """One event, or a topic."""
         chosen: str = self.cleaned_data["evenement"]
         return Topic(chosen) if chosen in Topic.values else Event(chosen)
 
     def clean_compte(self) -> Account | None:
-        """Whose account, if any."""
         login: str = self.cleaned_data["compte"]
         if not login:
             return None
@@ -88,14 +81,12 @@ class JournalForm(forms.Form):
         return account
 
     def clean(self) -> None:
-        """The days have to be in their order."""
         since, until = self.cleaned_data.get("du"), self.cleaned_data.get("au")
         if since and until and until < since:
             self.add_error("au", "La fin est avant le début")
 
     @property
-    def wanted(self) -> JournalQuery:
-        """What was chosen, in a valid form."""
+    def query(self) -> JournalQuery:
         chosen = self.cleaned_data
         return JournalQuery(
             by=chosen["par"],
@@ -107,7 +98,6 @@ class JournalForm(forms.Form):
 
 
 def events() -> list[Any]:
-    """What there is to choose: topics, then every event in the order of the alphabet."""
     each = sorted(((event.value, str(event.label)) for event in Event), key=lambda event: folded(event[1]))
     topics = [(topic.value, str(topic.label)) for topic in TOPICS if topic is not Topic.ALL]
     return [("", "Tous"), ("Par sujet", topics), ("Un seul évènement", each)]

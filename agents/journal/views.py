@@ -1,4 +1,4 @@
-"""The journal: who did what to whom. Whoever reads what is about one account is in it too."""
+"""Read the journal. Filtering by account writes an entry."""
 
 from typing import Any
 
@@ -17,21 +17,18 @@ Line = tuple[JournalEntry, list[tuple[str, str]]]
 
 
 class JournalView(AgentView, TemplateView):
-    """One page of the entries that were asked for."""
-
     permission_required = AgentPermission.SEE
     template_name = "agents/journal.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The filters, and what they let through: nothing while one of them is wrong."""
         form = JournalForm(self.request.GET)
-        page = self._page(form.wanted) if form.is_valid() else None
+        page = self._page(form.query) if form.is_valid() else None
         return super().get_context_data(**kwargs, form=form, page=page, lines=_lines(page) if page else [])
 
-    def _page(self, wanted: JournalQuery) -> JournalPage:
-        if wanted.account is not None:
-            record_journal_read(account=wanted.account, actor=self.agent)
-        entries, asked = wanted.entries(), self.request.GET
+    def _page(self, query: JournalQuery) -> JournalPage:
+        if query.account is not None:
+            record_journal_read(account=query.account, actor=self.agent)
+        entries, asked = query.entries(), self.request.GET
         if mark := PageCursor.read(asked.get("avant", "")):
             return before(mark, entries)
         if mark := PageCursor.read(asked.get("apres", "")):

@@ -2,10 +2,10 @@
 
 from django import template
 
-from agents.journal import formatting as journal_words
+from agents.journal import formatting
 
 register = template.Library()
 
-register.filter(journal_words.name_of)
-register.filter(journal_words.author_of)
-register.filter(journal_words.source_of)
+register.filter(formatting.name_of)
+register.filter(formatting.author_of)
+register.filter(formatting.source_of)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.locking.lock import lock_account, lock_as_agent
 from accounts.models import Account, Lock
-from agents.accounts.search import AccountList, accounts_found, accounts_matching
+from agents.accounts.search import AccountList, accounts_matching, search_accounts
 from agents.dashboard import dashboard, weekly_counts
 from agents.roles import Role
 from agents.templatetags.agents import masked
@@ -49,7 +49,7 @@ def erased_account() -> Account:
 
 
 def found(query: str) -> set[Account]:
-    return set(accounts_found(query=query))
+    return set(search_accounts(query=query))
 
 
 class TestSearch:
@@ -350,7 +350,7 @@ class TestWhatWaits:
 
         waits = dashboard()
 
-        counted = (waits.locked, waits.came_back, waits.links_ending_today, waits.not_activated)
+        counted = (waits.locked, waits.undelivered, waits.links_expiring_today, waits.not_activated)
         assert counted == (1, 1, 1, 1)
         lists = {
             AccountList.LOCKED: locked,
@@ -359,7 +359,7 @@ class TestWhatWaits:
             AccountList.NEVER_ACTIVATED: late,
         }
         for among, person in lists.items():
-            assert list(accounts_found(query="", among=among)) == [person]
+            assert list(search_accounts(query="", among=among)) == [person]
 
     def test_counts_late_activations_after_the_days_of_the_setting(self, settings):
         pending_account(created_at=timezone.now() - timedelta(days=3))
@@ -377,7 +377,7 @@ class TestWhatWaits:
                 address=person.recovery_address,
                 deadline=timezone.localtime().replace(hour=23, minute=59, second=59) + when,
             )
-        assert dashboard().links_ending_today == 0
+        assert dashboard().links_expiring_today == 0
 
     def test_the_week_is_told_in_the_words_of_the_journal(self):
         _agent, _browser = inside()

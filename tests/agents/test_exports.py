@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from agents.accounts.search import LAST_PAGE, ON_A_PAGE
+from agents.accounts.search import LAST_PAGE, PAGE_SIZE
 from agents.exports import csv_export, views
 from agents.exports.csv_export import ACCOUNT_COLUMNS, JOURNAL_COLUMNS, REQUEST_COLUMNS, Table, journal_table
 from agents.journal.filters import JournalQuery
@@ -152,7 +152,7 @@ class TestContent:
     def test_of_accounts_has_all_that_are_found_not_only_those_on_pages(self):
         """Looking through pages ends somewhere; a file that ended there would lie."""
         _agent, browser = inside(Role.RESPONSABLES)
-        number = LAST_PAGE * ON_A_PAGE + 3
+        number = LAST_PAGE * PAGE_SIZE + 3
         Account.objects.bulk_create(
             Account(
                 uid=f"essai{one}",
@@ -354,7 +354,7 @@ class TestAnswers:
         for name in ("Ada", "Inès", "Paul", "Zoé"):
             pending_account(given_name=name, family_name="Essai")
         for module in (csv_export, views):
-            monkeypatch.setattr(module, "MOST_ROWS", 3)
+            monkeypatch.setattr(module, "MAX_ROWS", 3)
 
         page = browser.get(reverse("admin:export-accounts"), {"q": "essai"}).content.decode()
         answer = taken(browser, "accounts", q="essai")

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
-from agents.journal import filters as journal_search
-from agents.journal.filters import ON_A_PAGE, Author, JournalQuery, PageCursor, newest
+from agents.journal import filters
+from agents.journal.filters import PAGE_SIZE, Author, JournalQuery, PageCursor, newest
 from agents.journal.formatting import FACTS, author_of, facts_of
 from agents.roles import Role
 from agents.staff.services import withdraw_role
@@ -217,7 +217,7 @@ class TestPages:
         """However many are of the same instant: an HR feed writes thousands of them."""
         _agent, browser = inside(Role.LECTURE)
         step = timedelta(0) if at_once else timedelta(microseconds=1)
-        names = [f"v{number}" for number in range(2 * ON_A_PAGE + 7)]
+        names = [f"v{number}" for number in range(2 * PAGE_SIZE + 7)]
         for number, name in enumerate(names):
             entry_of(Event.CHARTER_PUBLISHED, at=NOON + number * step, details={"version": name})
 
@@ -227,14 +227,14 @@ class TestPages:
 
         told = [re.search(r"v\d+", line)[0] for page in older for line in page]
         assert told == names[::-1]
-        assert [len(page) for page in older] == [ON_A_PAGE, ON_A_PAGE, 7]
+        assert [len(page) for page in older] == [PAGE_SIZE, PAGE_SIZE, 7]
         assert newer[-1] == older[0]
         assert "Plus récents" not in self.last
         assert all(set(one) != set(other) for one, other in pairwise(newer))
 
     def test_an_entry_that_comes_meanwhile_moves_nothing(self):
         _agent, browser = inside(Role.LECTURE)
-        for number in range(ON_A_PAGE + 1):
+        for number in range(PAGE_SIZE + 1):
             entry_of(Event.CHARTER_PUBLISHED, at=NOON + timedelta(seconds=number), details={"version": f"v{number}"})
         [link] = re.findall(r'href="(\?[^"]*)">Plus anciens<', page_of(browser, evenement=Event.CHARTER_PUBLISHED))
         entry_of(Event.CHARTER_PUBLISHED, at=NOON + timedelta(days=1), details={"version": "autre"})
@@ -252,7 +252,7 @@ class TestPages:
     def test_a_page_behind_the_last_entry_is_the_first_page(self):
         entry = entry_of(Event.SIGNED_IN)
         entries = JournalQuery(about=Event.SIGNED_IN).entries()
-        assert journal_search.before(PageCursor(entry.at, 0), entries) == newest(entries)
+        assert filters.before(PageCursor(entry.at, 0), entries) == newest(entries)
 
 
 class TestEntries:
@@ -357,7 +357,7 @@ class TestScale:
         _agent, browser = inside(Role.LECTURE)
         person = active_account()
         counts = []
-        for number in (3, 3 * ON_A_PAGE):
+        for number in (3, 3 * PAGE_SIZE):
             JournalEntry.objects.bulk_create(
                 JournalEntry(account=person, actor=person, event=Event.SIGNED_IN, source="web") for _ in range(number)
             )
@@ -379,7 +379,7 @@ class TestScale:
             ({"account": account}, "journal_account_at"),
         ]
         for wanted, index in index_of:
-            sql, parameters = JournalQuery(**wanted).entries()[: ON_A_PAGE + 1].query.sql_with_params()
+            sql, parameters = JournalQuery(**wanted).entries()[: PAGE_SIZE + 1].query.sql_with_params()
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN {sql}", parameters)
                 plan = "\n".join(row[0] for row in cursor.fetchall())
