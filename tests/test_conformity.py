@@ -141,7 +141,7 @@ class TestFields:
         for name in ALL:
             html = seen(name, "fr").html
             marks = dict(
-                re.findall(r'<label for="([^"]+)">[^<]*<span class="opt">\s*\((obligatoire|facultatif)\)', html)
+                re.findall(r'<label for="([^"]+)">[^<]*<span class="field-mark">\s*\((obligatoire|facultatif)\)', html)
             )
             for field in Controls(html).fields:
                 mark = marks.get(str(field.get("id")))

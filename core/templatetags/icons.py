@@ -34,7 +34,7 @@ DRAWINGS: Final = {
 # Constant text of this module, nothing from outside; made once, since a page prints several.
 SVGS: Final[dict[str, SafeString]] = {
     name: mark_safe(  # noqa: S308
-        f'<svg class="i" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{drawing}</svg>'
+        f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{drawing}</svg>'
     )
     for name, drawing in DRAWINGS.items()
 }

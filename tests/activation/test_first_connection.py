@@ -238,7 +238,7 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_no_mail(mail
     """ENU-08: a trap that assistive technology and keyboards never meet."""
     person = pending_account()
     page = Client().get(reverse(PAGE)).content.decode()
-    trap = page.split('class="trap"')[1].split("</div>")[0]
+    trap = page.split('class="honeypot"')[1].split("</div>")[0]
 
     assert asked_by_a_stranger(person.login, website="https://robot.example") == asked_by_a_stranger(
         "inconnu@univ-exemple.fr"

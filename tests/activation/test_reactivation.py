@@ -99,7 +99,7 @@ class TestTheWholeWay:
     def test_an_address_that_is_no_longer_theirs_leads_to_assistance(self, person):
         page = opened(reactivation_path(person)).get(reverse(PAGE)).content.decode()
 
-        assert f'<a class="pad" href="{reverse("assistance")}">Ce n’est plus la mienne</a>' in page
+        assert f'<a class="padded-link" href="{reverse("assistance")}">Ce n’est plus la mienne</a>' in page
 
     def test_the_password_obeys_the_rules_of_all_others(self):
         """PWD-01, PWD-03, PWD-08: refused with a reason and never shown again, or taken."""

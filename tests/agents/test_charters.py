@@ -291,7 +291,7 @@ class TestThePreview:
         assert "<h3>Article 1. Une autre règle</h3>" in french
         assert "Read the full charter (1 article, 1 minute)" in english
         # A good draft has no warning.
-        assert "note--warn" not in html.split("</header>")[1].split('<div class="idle"')[0]
+        assert "note--warn" not in html.split("</header>")[1].split('<div class="idle-warning"')[0]
         publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=me)
         visitor = Client()
         begin(visitor, pending_account())

@@ -49,7 +49,7 @@ def references(browser: Client, **query: str) -> list[str]:
     """The references on the page, in their order."""
     answer = browser.get(reverse("admin:requests"), query)
     assert answer.status_code == 200
-    return re.findall(r'<th scope="row" class="nw">\s*<a href="[^"]*">(A-\w{5})</a>', answer.content.decode())
+    return re.findall(r'<th scope="row" class="nowrap">\s*<a href="[^"]*">(A-\w{5})</a>', answer.content.decode())
 
 
 class TestQueue:

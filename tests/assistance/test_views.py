@@ -151,7 +151,7 @@ def test_the_answer_says_where_the_mail_went_and_until_when_an_agent_calls(
     assert the_request().reference in page
     assert CONTACT in page
     assert "lundi 12 octobre 2026 à 11 h (heure de Paris)" in page
-    assert 'depuis le <b class="nw">04 67 00 00 00</b>' in page
+    assert 'depuis le <b class="nowrap">04 67 00 00 00</b>' in page
     assert "jamais votre mot de passe" in page
     assert "lundi 12 octobre 2026 à 11 h" in words_of(text_of(mail_delivery.last_mail()))
     assert "04 67 00 00 00" in client.get(reverse(PAGE)).content.decode().split("</main>")[0]
@@ -203,7 +203,7 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_k
     """ENU-08: a honeypot that assistive technology and keyboards never reach; no captcha."""
     time_machine.move_to(timezone.now(), tick=False)
     page = Client().get(reverse(PAGE)).content.decode()
-    trap = page.split('class="trap"')[1].split("</div>")[0]
+    trap = page.split('class="honeypot"')[1].split("</div>")[0]
 
     caught = answers_to(Client(), asked(website="https://robot.example"))
     assert not AssistanceRequest.objects.exists()

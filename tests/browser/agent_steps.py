@@ -48,7 +48,7 @@ def enrol(visitor: Visitor, code: str) -> tuple[Application, list[str]]:
     visitor.sees("Lire le QR code")
     expect(visitor.page.get_by_role("img", name="QR code").locator("svg")).to_be_visible()
     visitor.page.get_by_text("Vous ne pouvez pas lire l’image ?").click()
-    application = Application(visitor.page.locator("details .mono").inner_text())
+    application = Application(visitor.page.locator("details .numeric").inner_text())
     visitor.type("Code de vérification", application.code())
     visitor.press("Vérifier et terminer")
     visitor.sees("Vos codes de secours")

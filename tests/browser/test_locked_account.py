@@ -176,7 +176,7 @@ def reactivates(owner: Visitor, account: Account, stack: Stack) -> None:
     owner.open(link_in(mail(stack, account.recovery_address, "Votre compte informatique est débloqué")))
     owner.sees("Réactiver votre compte")
     owner.reads(account.recovery_address)
-    expect(owner.page.locator(".set > div").filter(has_text="Redirection")).to_contain_text("Aucune")
+    expect(owner.page.locator(".settings-list > div").filter(has_text="Redirection")).to_contain_text("Aucune")
     expect(owner.page.get_by_text("ailleurs.example")).to_have_count(0)
     owner.type("Choisissez un mot de passe", NEW_PASSWORD)
     owner.press("Réactiver mon compte")

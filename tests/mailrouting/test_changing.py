@@ -147,7 +147,7 @@ class TestThePage:
         assert told(person) == [RedirectionChange.ASKED]
         [verification] = [mail for mail in mail_delivery.deliver() if mail["To"] == ELSEWHERE]
         page = seen(browser)
-        assert f'<span class="addr">{ELSEWHERE}</span> attend votre clic' in page
+        assert f'<span class="address">{ELSEWHERE}</span> attend votre clic' in page
         assert "23 h 59" in page
         assert "En attendant, vos messages n’arrivent que dans votre boîte universitaire." in page
         phone = Client()
