@@ -4,7 +4,7 @@ from django.db.models.signals import post_migrate
 
 
 class AgentAdminConfig(SimpleAdminConfig):
-    """Replaces Django's admin site, so that no page registered by a library is reachable."""
+    """Replaces Django's admin site: pages registered by libraries are not reachable."""
 
     default_site = "agents.site.AgentSite"
 

@@ -1,5 +1,3 @@
-"""The notices of a change of an agent's second factor (ADM-03), and of their role (ADM-05)."""
-
 from django.conf import settings
 from django.urls import reverse
 
@@ -13,14 +11,12 @@ from outbox.registry import Email, register_email
 
 @register_email(Kind.SECOND_FACTOR_CHANGED)
 def second_factor_changed(message: Message) -> Email | None:
-    """Tells every address on file, with the link that locks the account."""
     return notice(message, "assistance/emails/second_factor_changed")
 
 
 @register_email(Kind.ROLE_CHANGED)
 def role_changed(message: Message) -> Email | None:
-    """Tells every address on file which role was given or withdrawn; nobody gives one to themselves, so there is no
-    "ce n'était pas moi", but where to ask."""
+    # No link that locks the account: the role was given or withdrawn by another agent.
     entries = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0)
     entry = entries.select_related("account").first()
     if entry is None or entry.account is None or entry.account.is_closed:

@@ -1,4 +1,4 @@
-"""What lets an agent in besides the password: the code that allows a first application, and those for a lost phone."""
+"""Codes of the second factor: enrolment codes and backup codes. The TOTP device is django-otp's."""
 
 from datetime import datetime
 
@@ -11,17 +11,14 @@ from accounts.models import Account
 
 
 class EnrolmentCodeQuerySet(models.QuerySet["EnrolmentCode"]):
-    """Words of enrolment codes."""
-
-    def good_at(self, now: datetime) -> "EnrolmentCodeQuerySet":
-        """Whose deadline is not over."""
+    def valid_at(self, now: datetime) -> "EnrolmentCodeQuerySet":
         return self.filter(expires_at__gt=now)
 
 
 class EnrolmentCode(models.Model):
-    """Allows one application to be enrolled (ADM-03). There is one for each account at most; used up, the row goes."""
+    """Allows an agent to enrol a first device. One per account at most; deleted after use."""
 
-    # Not among the rows that the account's owner downloads: it opens something.
+    # No related_name: a credential is not part of the data that the owner downloads.
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("agent"))
     digest = models.CharField(_("empreinte"), max_length=128)
     given_at = models.DateTimeField(_("donné le"), default=timezone.now)
@@ -39,15 +36,12 @@ class EnrolmentCode(models.Model):
 
 
 class BackupCodeQuerySet(models.QuerySet["BackupCode"]):
-    """Words of backup codes."""
-
     def unused(self) -> "BackupCodeQuerySet":
-        """Can still be used."""
         return self.filter(used_at__isnull=True)
 
 
 class BackupCode(models.Model):
-    """Stands in for the application once (ADM-04). `label`, the beginning of the code, says which row to compare."""
+    """Replaces a TOTP token once. `label`, the beginning of the code, identifies the row; the rest is hashed."""
 
     device = models.ForeignKey(
         TOTPDevice, on_delete=models.CASCADE, related_name="backup_codes", verbose_name=_("application")

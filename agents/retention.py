@@ -6,5 +6,4 @@ from core.retention import Rows, retention_rule
 
 @retention_rule("enrolment-codes", after=None)
 def expired_enrolment_codes(limit: datetime) -> Rows:
-    """What nobody has typed in time."""
     return EnrolmentCode.objects.filter(expires_at__lt=limit)

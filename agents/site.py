@@ -1,4 +1,4 @@
-"""The admin site: the agents' own pages under /admin/, and nothing of Django's own besides."""
+"""The admin site under /admin/: the pages of `agents.urls` instead of Django's."""
 
 from typing import Any
 
@@ -10,19 +10,17 @@ from agents import access
 
 
 class AgentSite(AdminSite):
-    """No page asks for a password, nor adds or changes an account (PWD-07): people sign in through the portal."""
+    """No page asks for a password or changes an account: agents sign in through the portal."""
 
     final_catch_all_view = False
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Agents whose session was verified with their device."""
         try:
             return access.is_verified_agent(request)
         except PermissionDenied:
             return False
 
     def get_urls(self) -> list[Any]:
-        """The pages of `agents.urls`."""
         from agents.urls import urlpatterns
 
         return list(urlpatterns)

@@ -12,6 +12,7 @@ from agents.charters import views as charters
 from agents.exports import views as exports
 from agents.imports import views as imports
 from agents.journal import views as journal
+from agents.requests import action_views as request_actions
 from agents.requests import views as requests
 from agents.second_factor import device_views as device
 from agents.second_factor import views as second_factor
@@ -36,15 +37,15 @@ urlpatterns = [
     path("demandes/", requests.RequestsView.as_view(), name="requests"),
     path("demandes/<slug:reference>/", requests.RequestView.as_view(), name="request"),
     path("demandes/<slug:reference>/identite/", requests.IdentityView.as_view(), name="request-identity"),
-    path("demandes/<slug:reference>/prendre/", requests.TakeView.as_view(), name="request-take"),
-    path("demandes/<slug:reference>/reprendre/", requests.TakeOverView.as_view(), name="request-take-over"),
-    path("demandes/<slug:reference>/rendre/", requests.HandBackView.as_view(), name="request-hand-back"),
-    path("demandes/<slug:reference>/appel/", requests.CallView.as_view(), name="request-call"),
-    path("demandes/<slug:reference>/note/", requests.NoteView.as_view(), name="request-note"),
-    path("demandes/<slug:reference>/reponse/", requests.AnswerView.as_view(), name="request-answer"),
-    path("demandes/<slug:reference>/compte/", requests.AttachView.as_view(), name="request-attach"),
-    path("demandes/<slug:reference>/clore/", requests.CloseView.as_view(), name="request-close"),
-    path("demandes/<slug:reference>/rouvrir/", requests.ReopenView.as_view(), name="request-reopen"),
+    path("demandes/<slug:reference>/prendre/", request_actions.TakeView.as_view(), name="request-take"),
+    path("demandes/<slug:reference>/reprendre/", request_actions.TakeOverView.as_view(), name="request-take-over"),
+    path("demandes/<slug:reference>/rendre/", request_actions.HandBackView.as_view(), name="request-hand-back"),
+    path("demandes/<slug:reference>/appel/", request_actions.CallView.as_view(), name="request-call"),
+    path("demandes/<slug:reference>/note/", request_actions.NoteView.as_view(), name="request-note"),
+    path("demandes/<slug:reference>/reponse/", request_actions.AnswerView.as_view(), name="request-answer"),
+    path("demandes/<slug:reference>/compte/", request_actions.AttachView.as_view(), name="request-attach"),
+    path("demandes/<slug:reference>/clore/", request_actions.CloseView.as_view(), name="request-close"),
+    path("demandes/<slug:reference>/rouvrir/", request_actions.ReopenView.as_view(), name="request-reopen"),
     path("comptes/<int:pk>/corriger-adresse/", addresses.CorrectAddressView.as_view(), name="account-correct"),
     path("adresses/", addresses.AddressesView.as_view(), name="addresses"),
     path("adresses/<int:pk>/", addresses.AddressView.as_view(), name="address"),

@@ -1,5 +1,3 @@
-"""The first page of the agents' area."""
-
 from typing import Any
 
 from django.conf import settings
@@ -8,22 +6,19 @@ from django.views.generic import TemplateView
 from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.addresses.pending import pending_addresses
-from agents.dashboard import dashboard, week_began, weekly_counts
+from agents.dashboard import dashboard, start_of_week, weekly_counts
 
 
 class HomeView(AgentView, TemplateView):
-    """What waits, and the figures of the week."""
-
     permission_required = AgentPermission.SEE
     template_name = "agents/dashboard.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The counts."""
         return super().get_context_data(
             **kwargs,
-            waiting=dashboard(),
+            dashboard=dashboard(),
             figures=weekly_counts(),
-            since=week_began(),
+            since=start_of_week(),
             patience=settings.NOT_ACTIVATED_AFTER_DAYS,
             addresses=pending_addresses() if self.agent.has_perm(AgentPermission.CORRECT_ADDRESS) else None,
         )

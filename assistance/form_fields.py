@@ -78,7 +78,7 @@ class PhoneField(CleanedCharField):
     clean_text = staticmethod(clean_phone)
 
 
-class StoryField(ParagraphField):
+class DescriptionField(ParagraphField):
     """Several lines, counted here only: with `maxlength`, a browser cuts what is pasted without a word."""
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:

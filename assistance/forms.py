@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from assistance.enums import Profile, Reason
-from assistance.form_fields import AccountAddressField, BirthDateField, IneField, PhoneField, StoryField
+from assistance.form_fields import AccountAddressField, BirthDateField, IneField, PhoneField, DescriptionField
 from core.email_addresses import InvalidAddress, same_address
 from core.forms.fields import ExternalAddressField, LineField
 from core.text import InvalidText
@@ -94,7 +94,7 @@ class AssistanceForm(forms.Form):
         max_length=LONGEST_AVAILABILITY,
         error_messages={"max_length": _("Raccourcissez ce texte\N{NO-BREAK SPACE}: 200 caractères au plus")},
     )
-    description = StoryField(
+    description = DescriptionField(
         label=_("Décrivez le problème"),
         help_text=_("Depuis quand\N{NO-BREAK SPACE}? Avez-vous cliqué sur un lien suspect\N{NO-BREAK SPACE}?"),
         max_length=LONGEST_DESCRIPTION,

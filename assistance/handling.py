@@ -22,7 +22,7 @@ from journal.events import Event
 from journal.services import record_event
 
 #: So many wrong answers about one person within a day, and nobody asks them anything more.
-TRIES = 3
+MAX_MISMATCHES = 3
 DAY = timedelta(days=1)
 
 
@@ -168,7 +168,7 @@ def compare_fact(*, request: AssistanceRequest, actor: Account, fact: Fact, answ
 
 def mismatches_exhausted(account: Account) -> bool:
     """Whether nothing may be asked any more about that person, for today."""
-    return RequestStep.objects.misses(account).made_since(timezone.now() - DAY).count() >= TRIES
+    return RequestStep.objects.mismatches_of(account).made_since(timezone.now() - DAY).count() >= MAX_MISMATCHES
 
 
 @transaction.atomic

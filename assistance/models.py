@@ -149,7 +149,7 @@ class AssistanceRequest(models.Model):
 class RequestStepQuerySet(models.QuerySet["RequestStep"]):
     """Words of the steps."""
 
-    def misses(self, account: Account) -> "RequestStepQuerySet":
+    def mismatches_of(self, account: Account) -> "RequestStepQuerySet":
         """Wrong answers about somebody, whichever request they were given for."""
         return self.filter(account=account, kind=StepKind.FACT_MISMATCHED)
 

@@ -270,7 +270,7 @@ class Reader(HTMLParser):
             return
         self.path.append({"tag": tag, **dict(attrs)})
         if tag == "a":
-            in_button = any(outer.get("class") == "b" for outer in self.path)
+            in_button = any(outer.get("class") == "button" for outer in self.path)
             self.anchors.append(Anchor(dict(attrs)["href"] or "", is_button=in_button))
 
     def handle_endtag(self, tag: str) -> None:

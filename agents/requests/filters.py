@@ -48,7 +48,7 @@ class RequestList(TextChoices):
         return found
 
 
-def requests_found(*, agent: Account, query: str, among: RequestList, profile: str) -> AssistanceRequestQuerySet:
+def search_requests(*, agent: Account, query: str, among: RequestList, profile: str) -> AssistanceRequestQuerySet:
     """The requests of a list with that reference, of people with such a name or identifier, and of that profile when
     it is one. What waits is one line a person, unless somebody is looked for."""
     requests = among.requests(agent).select_related("account", "taken_by")
@@ -59,7 +59,7 @@ def requests_found(*, agent: Account, query: str, among: RequestList, profile: s
     return requests.first_of_each_person().with_others() if among is RequestList.TO_DO else requests.with_others()
 
 
-def requests_of_the_person(request: AssistanceRequest) -> AssistanceRequestQuerySet:
+def requests_of_same_person(request: AssistanceRequest) -> AssistanceRequestQuerySet:
     """That request and those of the same account or mailbox, the newest first."""
     requests = AssistanceRequest.objects.of_same_person(request).select_related("account", "taken_by")
     return requests.with_others().newest_first()

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from assistance.enums import CLOSED, CallOutcome, Fact, RequestState
-from assistance.form_fields import WHOLE_DATE, StoryField, clean_ine
+from assistance.form_fields import WHOLE_DATE, DescriptionField, clean_ine
 from core.forms.fields import LineField
 from core.text import BLANKS, InvalidText
 
@@ -17,7 +17,7 @@ DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
 CHOICES_OF_CLOSING = [(state.value, state.label) for state in CLOSED]
 
 
-class NoteField(StoryField):
+class NoteField(DescriptionField):
     """What an agent writes about a request; colleagues read it."""
 
     default_error_messages = {

@@ -1,36 +1,35 @@
-"""Codes that people copy by hand: sixteen signs in groups of four, and the six digits of an application."""
+"""The codes that agents type: TOTP tokens of six digits, enrolment and backup codes of sixteen characters."""
 
 import re
 import secrets
 
-#: Small letters and digits without those that look alike; 79 bits for a whole code.
-SIGNS = "23456789abcdefghjkmnpqrstuvwxyz"
+#: Without characters that look alike; a whole code has 79 bits.
+ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 LENGTH, GROUP = 16, 4
-OF_AN_APPLICATION = re.compile(r"[0-9]{6}")
-OF_PAPER = re.compile(rf"[{SIGNS}]{{{LENGTH}}}")
+TOTP_TOKEN = re.compile(r"[0-9]{6}")
+LONG_CODE = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}")
 SEPARATORS = re.compile(r"[\s-]+")
-#: More is no code: nothing of it is looked at.
-LONGEST_TYPED = 64
+#: Longer text is refused without being parsed.
+MAX_TYPED_LENGTH = 64
 
 
 def random_code() -> str:
-    """A new code, as it is shown: `k7fq-2m9x-w4tp-bh3z`."""
-    signs = "".join(secrets.choice(SIGNS) for _ in range(LENGTH))
-    return "-".join(signs[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+    """A new code in groups of four, such as `k7fq-2m9x-w4tp-bh3z`."""
+    characters = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return "-".join(characters[start : start + GROUP] for start in range(0, LENGTH, GROUP))
 
 
 def canonical_code(typed: str) -> str:
-    """What was typed or pasted, without spaces and hyphens, in small letters; empty when it can be no code."""
-    code = SEPARATORS.sub("", typed[:LONGEST_TYPED]).lower()
-    is_code = OF_AN_APPLICATION.fullmatch(code) or OF_PAPER.fullmatch(code)
-    return code if is_code and len(typed) <= LONGEST_TYPED else ""
+    """The code without spaces and hyphens, in lower case; empty when the text is no code."""
+    code = SEPARATORS.sub("", typed[:MAX_TYPED_LENGTH]).lower()
+    is_code = TOTP_TOKEN.fullmatch(code) or LONG_CODE.fullmatch(code)
+    return code if is_code and len(typed) <= MAX_TYPED_LENGTH else ""
 
 
-def is_of_an_application(code: str) -> bool:
-    """Whether a canonical code has the form of those that an application shows."""
-    return OF_AN_APPLICATION.fullmatch(code) is not None
+def is_totp_token(code: str) -> bool:
+    return TOTP_TOKEN.fullmatch(code) is not None
 
 
-def split_label(code: str) -> tuple[str, str]:
-    """The beginning of a canonical backup code, by which it is found, and its secret rest (59 bits)."""
+def split_prefix(code: str) -> tuple[str, str]:
+    """The prefix of a canonical backup code, by which its row is found, and its secret part (59 bits)."""
     return code[:GROUP], code[GROUP:]

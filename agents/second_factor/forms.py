@@ -1,4 +1,4 @@
-"""Forms of the codes that let an agent in."""
+"""Forms that ask for one code of the second factor."""
 
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.models import Account
-from agents.second_factor import services as second_factor
-from agents.second_factor.codes import LONGEST_TYPED
-from agents.second_factor.services import CodeRefused, TooManyCodes
+from agents.second_factor import services
+from agents.second_factor.codes import MAX_TYPED_LENGTH
 from core.rate_limits import RateLimitExceeded
 
 CODE_ATTRIBUTES = {
@@ -19,11 +18,11 @@ CODE_ATTRIBUTES = {
     "autocorrect": "off",
     "spellcheck": "false",
 }
-NOT_THE_CODE = "Le code ne correspond pas ou a déjà servi"
+CODE_REFUSED = "Le code ne correspond pas ou a déjà servi"
 
 
-def wait_of(seconds: int) -> str:
-    """« 8 secondes », « 3 minutes », « 2 heures »: rounded up, so that it is true when it is over."""
+def duration_in_words(seconds: int) -> str:
+    """« 8 secondes », « 3 minutes », « 2 heures », rounded up."""
     for name, length in (("heure", 3600), ("minute", 60), ("seconde", 1)):
         if seconds >= length:
             number = -(-seconds // length)
@@ -32,22 +31,21 @@ def wait_of(seconds: int) -> str:
 
 
 def seconds_until(moment: datetime) -> int:
-    """How long it is to that moment; one at least."""
     return max(1, int((moment - timezone.now()).total_seconds()) + 1)
 
 
 class CodeForm(forms.Form):
-    """One code, which a service checks and spends; `granted` is what the service gives for it."""
+    """A code that a service verifies and uses up; `result` is what the service returns."""
 
     code = forms.CharField(
         label="Code de vérification",
         help_text="Les 6\N{NO-BREAK SPACE}chiffres que montre votre application. Un code sert une seule fois.",
-        # Longer ones are refused like any wrong code; the browser shall not cut what is pasted.
+        # No maxlength: the browser would cut what is pasted.
         widget=forms.TextInput(attrs={**CODE_ATTRIBUTES, "inputmode": "numeric"}),
-        error_messages={"required": "Saisissez le code", "null_characters_not_allowed": NOT_THE_CODE},
+        error_messages={"required": "Saisissez le code", "null_characters_not_allowed": CODE_REFUSED},
     )
 
-    granted: Any = None
+    result: Any = None
     retry_after = 0
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
@@ -55,37 +53,33 @@ class CodeForm(forms.Form):
         self.account = account
 
     def clean_code(self) -> str:
-        """Spend the code; one message for every refusal."""
         typed: str = self.cleaned_data["code"]
         try:
-            self.granted = self.spend(typed[: LONGEST_TYPED + 1])
-        except CodeRefused:
-            raise ValidationError(NOT_THE_CODE, code="refused") from None
-        except TooManyCodes as slowed_down:
-            raise self._wait(seconds_until(slowed_down.until)) from None
-        except RateLimitExceeded as reached:
-            raise self._wait(reached.retry_after) from None
+            self.result = self.use_code(typed[: MAX_TYPED_LENGTH + 1])
+        except services.CodeRefused:
+            raise ValidationError(CODE_REFUSED, code="refused") from None
+        except services.CodeThrottled as throttled:
+            raise self._retry_later(seconds_until(throttled.until)) from None
+        except RateLimitExceeded as exceeded:
+            raise self._retry_later(exceeded.retry_after) from None
         return typed
 
-    def spend(self, typed: str) -> Any:
-        """What is granted for the code. Raises CodeRefused, TooManyCodes or LimitReached."""
+    def use_code(self, typed: str) -> Any:
+        """Call the service. Raises CodeRefused, CodeThrottled or RateLimitExceeded."""
         raise NotImplementedError
 
-    def _wait(self, seconds: int) -> ValidationError:
+    def _retry_later(self, seconds: int) -> ValidationError:
         self.retry_after = seconds
-        return ValidationError(f"Trop d’essais. Réessayez dans {wait_of(seconds)}", code="too-many")
+        return ValidationError(f"Trop d’essais. Réessayez dans {duration_in_words(seconds)}", code="too-many")
 
 
 class VerificationForm(CodeForm):
-    """A code of the application, or a backup code."""
-
-    def spend(self, typed: str) -> Any:
-        """The device that vouches for the session."""
-        return second_factor.verify(account=self.account, typed=typed)
+    def use_code(self, typed: str) -> Any:
+        return services.verify(account=self.account, typed=typed)
 
 
 class BackupCodeForm(VerificationForm):
-    """The same for whoever has no application at hand: telephones show letters too."""
+    """Without a numeric keypad: backup codes have letters."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,7 +90,7 @@ class BackupCodeForm(VerificationForm):
 
 
 class EnrolmentForm(CodeForm):
-    """The code that allows a first application."""
+    """The enrolment code of a first device."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,27 +99,23 @@ class EnrolmentForm(CodeForm):
         field.help_text = "Un responsable de la DSIN vous l’a donné. Il ressemble à k7fq-2m9x-w4tp-bh3z."
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 
-    def spend(self, typed: str) -> Any:
-        """The application to be."""
-        return second_factor.begin_enrolment(account=self.account, typed=typed)
+    def use_code(self, typed: str) -> Any:
+        return services.start_enrolment(account=self.account, typed=typed)
 
 
 class FirstCodeForm(CodeForm):
-    """The first code of a new application, which proves that it works."""
+    """The first token of an unconfirmed device."""
 
     def __init__(self, *args: Any, device_id: int | None, keep: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.device_id, self.keep = device_id, keep
 
-    def spend(self, typed: str) -> Any:
-        """The application and its backup codes. Raises EnrolmentLost too."""
-        return second_factor.finish_enrolment(
-            account=self.account, device_id=self.device_id, typed=typed, keep=self.keep
-        )
+    def use_code(self, typed: str) -> Any:
+        return services.confirm_device(account=self.account, device_id=self.device_id, typed=typed, keep=self.keep)
 
 
-class PresentCodeForm(CodeForm):
-    """A change of the second factor, for whoever has it (ADM-03)."""
+class DeviceChangeForm(CodeForm):
+    """A change of the device, allowed by a code of the present one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,25 +127,16 @@ class PresentCodeForm(CodeForm):
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 
 
-class DeviceReplacementForm(PresentCodeForm):
-    """Another telephone."""
-
-    def spend(self, typed: str) -> Any:
-        """The application to be."""
-        return second_factor.begin_replacement(account=self.account, typed=typed)
+class DeviceReplacementForm(DeviceChangeForm):
+    def use_code(self, typed: str) -> Any:
+        return services.start_replacement(account=self.account, typed=typed)
 
 
-class BackupCodesForm(PresentCodeForm):
-    """Ten new backup codes."""
-
-    def spend(self, typed: str) -> Any:
-        """The codes."""
-        return second_factor.renew_backup_codes(account=self.account, typed=typed)
+class BackupCodesForm(DeviceChangeForm):
+    def use_code(self, typed: str) -> Any:
+        return services.renew_backup_codes(account=self.account, typed=typed)
 
 
-class RemovalForm(PresentCodeForm):
-    """No application any more."""
-
-    def spend(self, typed: str) -> Any:
-        """Nothing: it is gone."""
-        second_factor.remove_device(account=self.account, typed=typed)
+class RemovalForm(DeviceChangeForm):
+    def use_code(self, typed: str) -> Any:
+        services.remove_device(account=self.account, typed=typed)

@@ -1,4 +1,4 @@
-"""The way into the agents' area: give a code, or enrol an application first (ADM-02 to ADM-04)."""
+"""Verification of the session, and enrolment of a device: for agents whose session is not verified yet."""
 
 import base64
 from typing import Any
@@ -14,17 +14,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import Account
 from accounts.views.login import rate_limited
 from accounts.views.redirects import NextPageMixin
 from agents import access
 from agents.models import BackupCode
-from agents.second_factor.codes import canonical_code, is_of_an_application
+from agents.second_factor.codes import canonical_code, is_totp_token
 from agents.second_factor.forms import BackupCodeForm, CodeForm, EnrolmentForm, FirstCodeForm, VerificationForm
-from agents.second_factor.services import Enrolled, EnrolmentNotStarted, device_of, device_to_enrol
+from agents.second_factor.services import EnrolledDevice, EnrolmentNotStarted, device_of, unconfirmed_device
 
-ENROLLING = "agent_enrolment"
-ON_PAPER = "secours"
+DEVICE_SESSION_KEY = "agent_enrolment"
+BACKUP_CODE_PARAMETER = "secours"
 
 
 @method_decorator(sensitive_post_parameters("code"), name="dispatch")
@@ -34,72 +33,67 @@ class CodeFormView(FormView):
     http_method_names = ["get", "head", "post"]
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Whose code it is."""
         return {**super().get_form_kwargs(), "account": access.current_agent(self.request)}
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
-        """Say no, and for how long."""
         return rate_limited(super().form_invalid(form), form.retry_after)
 
 
 class VerificationView(NextPageMixin, CodeFormView):
-    """« Code de vérification », once in each session."""
+    """Verifies the session with a TOTP token or a backup code."""
 
     template_name = "agents/verification.html"
     next_page = "admin:index"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Only for agents who have an application and are not inside yet."""
         if access.is_verified_agent(request):
             return redirect(self.get_success_url())
-        before = access.second_factor_url_name(request)
-        return super().dispatch(request, *args, **kwargs) if before == "admin:verification" else redirect(before)
+        url_name = access.second_factor_url_name(request)
+        return super().dispatch(request, *args, **kwargs) if url_name == "admin:verification" else redirect(url_name)
+
+    @property
+    def asks_for_backup_code(self) -> bool:
+        return BACKUP_CODE_PARAMETER in self.request.GET
 
     def get_form_class(self) -> type[Form]:
-        """Six digits, or a code on paper for whoever asks."""
-        return BackupCodeForm if ON_PAPER in self.request.GET else VerificationForm
+        return BackupCodeForm if self.asks_for_backup_code else VerificationForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Where to go afterwards, and which of the two codes is asked for."""
-        return super().get_context_data(**kwargs, next=self.get_redirect_url(), on_paper=ON_PAPER in self.request.GET)
+        return super().get_context_data(**kwargs, next=self.get_redirect_url(), on_paper=self.asks_for_backup_code)
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        """Let the agent in."""
-        access.verify_session(self.request, form.granted)
-        if not is_of_an_application(canonical_code(form.cleaned_data["code"])):
-            left = BackupCode.objects.unused().filter(device=form.granted).count()
+        access.verify_session(self.request, form.result)
+        if not is_totp_token(canonical_code(form.cleaned_data["code"])):
+            left = BackupCode.objects.unused().filter(device=form.result).count()
             messages.warning(self.request, f"Codes de secours encore bons\N{NO-BREAK SPACE}: {left} sur 10.")
         return redirect(self.get_success_url())
 
 
 class EnrolmentView(CodeFormView):
-    """The code that allows a first application: a stolen password alone enrols nothing (ADM-03)."""
+    """Asks for the enrolment code of a first device: a stolen password alone enrols none."""
 
     form_class = EnrolmentForm
     template_name = "agents/enrolment.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Only for agents who have no application."""
         if device_of(access.current_agent(request)) is not None:
             return redirect("admin:device")
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        """Go on to the QR code."""
-        return begin(self.request, form.granted)
+        return redirect_to_confirmation(self.request, form.result)
 
 
-class ApplicationView(CodeFormView):
-    """The QR code of a new application, and its first code."""
+class DeviceConfirmationView(CodeFormView):
+    """Shows the QR code of an unconfirmed device and asks for its first token."""
 
     form_class = FirstCodeForm
     template_name = "agents/device_qr_code.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Begin again when the enrolment is none any more."""
         try:
-            self.device = device_to_enrol(
-                account=access.current_agent(request), device_id=request.session.get(ENROLLING)
+            self.device = unconfirmed_device(
+                account=access.current_agent(request), device_id=request.session.get(DEVICE_SESSION_KEY)
             )
             return super().dispatch(request, *args, **kwargs)
         except EnrolmentNotStarted:
@@ -108,7 +102,6 @@ class ApplicationView(CodeFormView):
             )
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Which application, and which session goes on."""
         return {
             **super().get_form_kwargs(),
             "device_id": self.device.pk,
@@ -116,39 +109,37 @@ class ApplicationView(CodeFormView):
         }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What the application has to know, as a picture and to be typed."""
-        return super().get_context_data(**kwargs, qr_code=qr_code(self.device), secret=secret_of(self.device))
+        return super().get_context_data(**kwargs, qr_code=qr_code(self.device), secret=grouped_secret(self.device))
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        """Let the agent in, and show the backup codes: here, once, and never again."""
-        enrolled: Enrolled = form.granted
-        del self.request.session[ENROLLING]
+        enrolled: EnrolledDevice = form.result
+        del self.request.session[DEVICE_SESSION_KEY]
         access.verify_session(self.request, enrolled.device)
-        return backup_codes_page(self, enrolled.backup_codes)
+        return render_backup_codes(self, enrolled.backup_codes)
 
 
-def begin(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
-    """Go on to the QR code of an application that this session may enrol."""
-    request.session[ENROLLING] = device.pk
+def redirect_to_confirmation(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
+    """Allow this session to confirm the device, and redirect to the page that does."""
+    request.session[DEVICE_SESSION_KEY] = device.pk
     return redirect("admin:application")
 
 
-def backup_codes_page(view: FormView, codes: list[str]) -> HttpResponse:
-    """The page that shows backup codes; not at an address of its own, so that it cannot be opened again."""
-    account: Account = access.current_agent(view.request)
+def render_backup_codes(view: FormView, codes: list[str]) -> HttpResponse:
+    """The codes in answer to the POST: a page with its own URL could be opened again."""
+    account = access.current_agent(view.request)
     context = {"view": view, "codes": codes, "account": account, "as_text": "\r\n".join(codes)}
     return view.response_class(view.request, ["agents/backup_codes.html"], context)
 
 
 def qr_code(device: TOTPDevice) -> SafeString:
-    """The picture that an application reads; black on white in dark mode too, or some cannot."""
+    """An inline SVG, black on white in dark mode too: some applications cannot read it otherwise."""
     code = segno.make(device.config_url, error="m", micro=False)
-    # Made of squares by the library; nothing that somebody typed is in it.
+    # Squares drawn by the library: the SVG holds no user input.
     drawing = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass=None, lineclass=None)
     return mark_safe(drawing)  # noqa: S308
 
 
-def secret_of(device: TOTPDevice) -> str:
-    """The same, to be typed: groups of four letters and digits."""
+def grouped_secret(device: TOTPDevice) -> str:
+    """The secret in Base32 (RFC 4648), in groups of four characters, to be typed."""
     letters = base64.b32encode(device.bin_key).decode()
     return " ".join(letters[start : start + 4] for start in range(0, len(letters), 4))

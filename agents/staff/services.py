@@ -16,7 +16,7 @@ from accounts.models import Account, AccountQuerySet
 from accounts.notifications import notify_change
 from accounts.permissions import AgentPermission
 from agents.roles import Role
-from agents.second_factor.services import remove_other_device
+from agents.second_factor.services import delete_second_factor
 from core.email_addresses import institutional_address_from_login
 from hr_feed.sync.login_names import NameRegistry, uid_base
 from journal.events import Event
@@ -96,7 +96,7 @@ def withdraw_role(*, account: Account, actor: Account | None = None, reason: str
     _require_another_responsable(account)
     former = role_of(account)
     _set_rights(account, [])
-    remove_other_device(account=account)
+    delete_second_factor(account=account)
     end_sessions(account=account)
     entry = record_event(account=account, actor=actor, event=Event.ROLE_WITHDRAWN, role=former, reason=reason)
     notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
@@ -107,7 +107,7 @@ def role_of(account: Account) -> str:
     return ", ".join(account.groups.order_by("name").values_list("name", flat=True))
 
 
-def usable_managers() -> AccountQuerySet:
+def active_managers() -> AccountQuerySet:
     """Who can manage agents today: active, in that role, with an application."""
     devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
     able: AccountQuerySet = Account.objects.active().filter(Exists(devices), is_staff=True)
@@ -115,7 +115,7 @@ def usable_managers() -> AccountQuerySet:
 
 
 @transaction.atomic
-def account_for(*, login: str, name: str, recovery_address: str) -> Account:
+def get_or_create_account(*, login: str, name: str, recovery_address: str) -> Account:
     """The account of that login, made when there is none: HR does not know it, and its activation is mailed.
 
     `name` is the given name, then the family name. Raises AddressRefused, NobodyOfThatLogin.
@@ -165,7 +165,7 @@ def _require_state(account: Account) -> None:
 
 def _require_another_responsable(account: Account) -> None:
     """Whoever cannot act is missed by nobody: a lost telephone, a lock."""
-    able = set(usable_managers().values_list("pk", flat=True))
+    able = set(active_managers().values_list("pk", flat=True))
     if able == {account.pk}:
         raise LastResponsable
 

@@ -49,7 +49,7 @@ class AgentsView(AgentView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """All of them: they are a few dozen."""
         devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
-        codes = EnrolmentCode.objects.good_at(timezone.now()).filter(account=OuterRef("pk"))
+        codes = EnrolmentCode.objects.valid_at(timezone.now()).filter(account=OuterRef("pk"))
         agents = Account.objects.with_lock().filter(is_staff=True).prefetch_related("groups")
         return super().get_context_data(
             **kwargs,
@@ -166,7 +166,7 @@ class EnrolmentCodeView(OneAgentView):
     def form_valid(self, form: EnrolmentCodeForm) -> HttpResponse:
         """Show the code, here and once."""
         account = self.account
-        code = second_factor.give_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
+        code = second_factor.issue_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
         context = {
             "view": self,
             "account": account,

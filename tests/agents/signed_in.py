@@ -17,7 +17,7 @@ from agents.second_factor import services as second_factor
 from journal.events import Event
 from journal.services import record_event
 from tests.factories import active_account
-from tests.signing_in import application_whose_code_was_given, let_in
+from tests.signing_in import application_whose_code_was_given, log_in
 
 ENOUGH_WAITED = timedelta(minutes=2)
 
@@ -50,7 +50,7 @@ def wrong_code(device: TOTPDevice) -> str:
 
 def browser_of(account: Account, **options: Any) -> Client:
     """Signed in to the portal, with the password alone."""
-    return let_in(Client(**options), account)
+    return log_in(Client(**options), account)
 
 
 def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
@@ -60,8 +60,8 @@ def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
 def inside(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account, Client]:
     """An agent of that role, verified, and the browser."""
     account = an_agent(role, **facts)
-    return account, let_in(Client(), account, second_factor=application_whose_code_was_given(account))
+    return account, log_in(Client(), account, second_factor=application_whose_code_was_given(account))
 
 
 def enrolment_code_for(account: Account) -> str:
-    return second_factor.give_enrolment_code(account=account)
+    return second_factor.issue_enrolment_code(account=account)

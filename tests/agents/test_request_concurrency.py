@@ -8,7 +8,7 @@ import pytest
 from accounts.models import Account
 from assistance import handling
 from assistance.enums import Fact, RequestState, StepKind
-from assistance.handling import TRIES
+from assistance.handling import MAX_MISMATCHES
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.models import JournalEntry
@@ -76,9 +76,9 @@ def test_simultaneous_wrong_answers_are_never_more_than_three():
             )
         )
 
-        assert sorted(answers) == [*[""] * TRIES, *["TooManyMismatches"] * (len(tries) - TRIES)]
-        assert RequestStep.objects.filter(account=owner, kind=StepKind.FACT_MISMATCHED).count() == TRIES
-        assert JournalEntry.objects.filter(account=owner, event=Event.FACT_COMPARED).count() == TRIES
+        assert sorted(answers) == [*[""] * MAX_MISMATCHES, *["TooManyMismatches"] * (len(tries) - MAX_MISMATCHES)]
+        assert RequestStep.objects.filter(account=owner, kind=StepKind.FACT_MISMATCHED).count() == MAX_MISMATCHES
+        assert JournalEntry.objects.filter(account=owner, event=Event.FACT_COMPARED).count() == MAX_MISMATCHES
 
 
 def test_closing_while_a_colleague_takes_over_has_one_outcome():

@@ -16,7 +16,7 @@ from agents.roles import Role
 from assistance import handling
 from assistance.business_hours import call_expected_by
 from assistance.enums import CallOutcome, Fact, Match, RequestState, StepKind
-from assistance.handling import TRIES
+from assistance.handling import MAX_MISMATCHES
 from assistance.identity_checks import comparison_of
 from assistance.models import AssistanceRequest, RequestStep
 from core.retention import apply_rule, retention_rules
@@ -254,12 +254,12 @@ class TestComparing:
         with time_machine.travel(NOON, tick=False) as clock:
             agent, request = an_agent(), a_request(login=LOGIN)
             handling.take_request(request=request, actor=agent)
-            for _ in range(TRIES):
+            for _ in range(MAX_MISMATCHES):
                 assert compare(request, agent, WRONG) is False
             for answer in (WRONG, BORN):
                 with pytest.raises(handling.TooManyMismatches):
                     compare(request, agent, answer)
-            assert len(steps(request)) == 1 + TRIES
+            assert len(steps(request)) == 1 + MAX_MISMATCHES
             clock.shift(timedelta(days=1) - timedelta(seconds=1))
             with pytest.raises(handling.TooManyMismatches):
                 compare(request, agent)

@@ -66,9 +66,9 @@ def device(agent) -> TOTPDevice:
 
 
 class TestWithoutVerification:
-    def test_others_sign_in_first_or_are_refused(self, visitor):
+    def test_others_sign_in_first_or_are_refused(self, client):
         """ADM-01, ADM-02"""
-        answer = visitor.get(HOME)
+        answer = client.get(HOME)
         assert (answer.status_code, answer.url) == (302, f"{reverse('login')}?next={HOME}")
         browser = browser_of(active_account())
         for name in ("index", "verification", "enrolment", "application"):
@@ -188,7 +188,7 @@ class TestCode:
         def outcome() -> str:
             try:
                 second_factor.verify(account=agent, typed=code)
-            except (second_factor.CodeRefused, second_factor.TooManyCodes):
+            except (second_factor.CodeRefused, second_factor.CodeThrottled):
                 return "refused"
             return "verified"
 
@@ -227,8 +227,8 @@ class TestSessions:
 class TestBackupCodes:
     @pytest.fixture
     def codes(self, agent) -> list[str]:
-        device = second_factor.begin_enrolment(account=agent, typed=enrolment_code_for(agent))
-        done = second_factor.finish_enrolment(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
+        device = second_factor.start_enrolment(account=agent, typed=enrolment_code_for(agent))
+        done = second_factor.confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
         return done.backup_codes
 
     def test_are_ten_and_each_is_accepted_once(self, agent, codes):
@@ -272,7 +272,7 @@ class TestBackupCodes:
 
 
 class TestEnrolment:
-    def test_with_an_enrolment_code_then_a_first_code_of_the_device(self, agent, postman):
+    def test_with_an_enrolment_code_then_a_first_code_of_the_device(self, agent, mail_delivery):
         """ADM-03"""
         code = enrolment_code_for(agent)
         assert EnrolmentCode.objects.get().digest.startswith("argon2$")
@@ -292,7 +292,7 @@ class TestEnrolment:
         assert session_key(browser) != before
         assert not EnrolmentCode.objects.exists()
         assert Event.SECOND_FACTOR_ENROLLED in events_of(agent)
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {agent.recovery_address, agent.institutional_address}
         assert device.key not in str(mails)
 
@@ -384,11 +384,11 @@ class TestChanges:
         assert Event.SECOND_FACTOR_REMOVED in events_of(agent)
         assert Message.objects.filter(kind=Kind.SECOND_FACTOR_CHANGED).count() == 2
 
-    def test_a_password_reset_leaves_the_device_and_opens_nothing_without_it(self, agent, device, postman):
+    def test_a_password_reset_leaves_the_device_and_opens_nothing_without_it(self, agent, device, mail_delivery):
         """ADM-03: an attacker who reads the mailbox may ask for the link."""
         attacker, password = Client(), "un-tout-autre-mot-de-passe"
         attacker.post(reverse("forgotten-password"), {"login": agent.login})
-        attacker.get(postman.last_link(), follow=True)
+        attacker.get(mail_delivery.last_link(), follow=True)
         attacker.post(reverse("password-reset"), {"password": password})
         attacker.post(reverse("login"), {"login": agent.login, "password": password})
 

@@ -17,8 +17,8 @@ from agents.staff.services import (
     CannotBeAgent,
     LastResponsable,
     RoleRefused,
-    account_for,
     change_role,
+    get_or_create_account,
     grant_role,
 )
 from core.email_addresses import InvalidAddress, external_address
@@ -49,11 +49,11 @@ class Command(BaseCommand):
         self._give_role(account, Role(options["role"]))
         self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
         codes = EnrolmentCode.objects.filter(account=account)
-        has_one = second_factor.device_of(account) or codes.good_at(timezone.now()).exists()
+        has_one = second_factor.device_of(account) or codes.valid_at(timezone.now()).exists()
         if has_one and not options["new_code"]:
             self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
             return
-        code = second_factor.give_enrolment_code(account=account, reason="create_agent")
+        code = second_factor.issue_enrolment_code(account=account, reason="create_agent")
         until = codes.get().expires_at
         self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
         self.stdout.write(
@@ -71,7 +71,7 @@ class Command(BaseCommand):
     def _account(self, options: dict[str, Any]) -> Account:
         try:
             address = external_address(options["recovery_address"]) if options["recovery_address"] else ""
-            return account_for(login=options["login"], name=options["name"], recovery_address=address)
+            return get_or_create_account(login=options["login"], name=options["name"], recovery_address=address)
         except InvalidAddress as refusal:
             raise CommandError(str(refusal)) from refusal
         except AccountNotFound as nobody:
