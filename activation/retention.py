@@ -10,7 +10,7 @@ from accounts.models import Account
 from activation.models import CharterAcceptance, LinkRequest
 from core.retention import Rows, retention_rule
 from privacy.erasure import keep_relation, register_erasure
-from privacy.retention import deleted_behind_the_door
+from privacy.retention import delete_append_only
 
 keep_relation(
     "charter_acceptances", _("la preuve d’acceptation de la charte, le temps pendant lequel elle peut servir")
@@ -29,7 +29,7 @@ def old_link_requests(limit: datetime) -> Rows:
     return LinkRequest.objects.filter(requested_at__lt=limit)
 
 
-@retention_rule("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=deleted_behind_the_door)
+@retention_rule("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=delete_append_only)
 def proofs_of_acceptance(limit: datetime) -> Rows:
     """Acceptances of people who left and whose data are erased."""
     return CharterAcceptance.objects.filter(

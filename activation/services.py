@@ -1,4 +1,4 @@
-"""Acts of the activation: accept the charter, choose a first password, ask for a link."""
+"""Accept the charter, complete the activation, dispute a recovery address, request a link."""
 
 import hashlib
 
@@ -7,9 +7,9 @@ from django.utils import timezone, translation
 
 from accounts.enums import State
 from accounts.models import Account
-from activation import querysets as progress
 from activation.enums import LinkRequestKind
 from activation.models import Charter, CharterAcceptance, LinkRequest
+from activation.querysets import is_listed, lock_account_with_facts
 from activation.tasks import answer_link_request
 from core.celery import enqueue_on_commit
 from core.request_context import current_request_context
@@ -25,19 +25,19 @@ class ActivationIncomplete(Exception):
 
 
 class AlreadyActivated(Exception):
-    """Somebody else, or another tab, was faster."""
+    """The account is not pending: activated meanwhile, locked or closed."""
 
 
 @transaction.atomic
 def start_activation(*, account: Account) -> None:
-    """Record the click that begins the journey, once."""
+    """Record the start of the activation. Idempotent."""
     if not account.journal.filter(event=Event.ACTIVATION_STARTED).exists():
         record_event(account=account, actor=account, event=Event.ACTIVATION_STARTED)
 
 
 @transaction.atomic
 def accept_charter(*, account: Account, charter: Charter) -> CharterAcceptance:
-    """Record which text was accepted, when, from where; twice the same version is once (PRV-01)."""
+    """Record which text was accepted, in which language, when, from where. Idempotent for a version."""
     text = charter.text
     acceptance, created = CharterAcceptance.objects.get_or_create(
         account=account,
@@ -57,12 +57,12 @@ def accept_charter(*, account: Account, charter: Charter) -> CharterAcceptance:
 
 @transaction.atomic
 def complete_activation(*, account: Account, password: str) -> Account:
-    """Set the first password, open the mailbox of staff, tell the person: all of it or nothing.
+    """Set the first password, create the mailbox of staff, queue the confirmation mail.
 
     `password` has passed the validators and is normalised. Raises AlreadyActivated, or ActivationIncomplete when the
-    charter, the directory or the mailbox has no answer (SES-02).
+    charter, the directory or the mailbox has no answer.
     """
-    account = _held(account)
+    account = _lock(account)
     if account.state != State.PENDING:
         raise AlreadyActivated
     _require_answers(account)
@@ -81,9 +81,9 @@ def complete_activation(*, account: Account, password: str) -> Account:
 
 @transaction.atomic
 def dispute_recovery_address(*, account: Account) -> None:
-    """Whoever reads the recovery address says it is not this person's: its links die, and nothing is mailed there until
-    HR or an agent has corrected it."""
-    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    """Record that the recovery address belongs to another person. Its links are revoked and no mail is sent there until
+    HR or an agent corrects it."""
+    account = Account.objects.lock(account.pk)
     if account.recovery_address_disputed_at is None:
         account.recovery_address_disputed_at = timezone.now()
         account.save(update_fields=["recovery_address_disputed_at"])
@@ -92,7 +92,7 @@ def dispute_recovery_address(*, account: Account) -> None:
 
 @transaction.atomic
 def request_link(*, login: str, wish: LinkRequestKind) -> LinkRequest:
-    """Ask for a link. Whether the account exists is not looked up here: the worker answers (ENU-01, ENU-03)."""
+    """Store a request for a link. The worker looks the account up, so that the response time tells nothing."""
     request = LinkRequest.objects.create(
         wish=wish,
         login=login,
@@ -103,15 +103,15 @@ def request_link(*, login: str, wish: LinkRequestKind) -> LinkRequest:
     return request
 
 
-def _held(account: Account) -> Account:
-    held = progress.held(account.pk)
-    if held is None:
+def _lock(account: Account) -> Account:
+    locked = lock_account_with_facts(account.pk)
+    if locked is None:
         raise Account.DoesNotExist
-    return held
+    return locked
 
 
 def _require_answers(account: Account) -> None:
-    directory_answered = progress.is_listed(account) is not None
+    directory_answered = is_listed(account) is not None
     mailbox_answered = not account.has_mailbox_right or hasattr(account, "redirection")
     if account.charter_accepted_at is None or not directory_answered or not mailbox_answered:
         raise ActivationIncomplete

@@ -1,32 +1,44 @@
-"""Addresses of the activation (design §5). The names of the steps come before the link, which could be anything."""
+"""URLs of the activation. The steps come before the link, whose token matches any segment."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from activation.charter import views as charter_views
+from activation.first_connection import views as first_connection
 from activation.reactivation import views as reactivation_views
 from activation.reminders import views as reminder_views
 from activation.wizard import views
-from activation.wizard.steps import STEPS
+from activation.wizard.steps import STEPS, Step
 
-STEP_VIEWS = {"verification": views.MailboxVerificationView}
+#: Steps whose page does more than show a form.
+STEP_VIEWS = {"verification": views.VerificationStepView}
+
+
+def step_path(step: Step) -> URLPattern:
+    view = STEP_VIEWS.get(step.slug, views.StepView)
+    return path(f"activation/{step.slug}/", view.as_view(step=step), name=step.url_name)
+
 
 urlpatterns = [
-    path("premiere-connexion/", views.FirstConnectionView.as_view(), name="first-connection"),
+    path("premiere-connexion/", first_connection.FirstConnectionView.as_view(), name="first-connection"),
     path(
         "premiere-connexion/envoye/",
-        views.LinkRequestAnswerView.as_view(form_page="first-connection"),
+        first_connection.LinkRequestAnswerView.as_view(form_page="first-connection"),
         name="first-connection-answer",
     ),
-    path("mot-de-passe-oublie/", views.ForgottenPasswordView.as_view(), name="forgotten-password"),
+    path("mot-de-passe-oublie/", first_connection.ForgottenPasswordView.as_view(), name="forgotten-password"),
     path(
         "mot-de-passe-oublie/envoye/",
-        views.LinkRequestAnswerView.as_view(form_page="forgotten-password"),
+        first_connection.LinkRequestAnswerView.as_view(form_page="forgotten-password"),
         name="forgotten-password-answer",
     ),
-    path("mot-de-passe-oublie/nouveau-lien/", views.NewPasswordResetLinkView.as_view(), name="password-reset-new-link"),
+    path(
+        "mot-de-passe-oublie/nouveau-lien/",
+        first_connection.NewPasswordResetLinkView.as_view(),
+        name="password-reset-new-link",
+    ),
     path("activation/", views.WelcomeView.as_view(), name="activation"),
     path("activation/ce-n-est-pas-moi/", views.WrongRecipientView.as_view(), name="activation-not-me"),
-    path("activation/nouveau-lien/", views.NewActivationLinkView.as_view(), name="activation-new-link"),
+    path("activation/nouveau-lien/", first_connection.NewActivationLinkView.as_view(), name="activation-new-link"),
     path("activation/continuer/", views.WizardKeepAliveView.as_view(), name="activation-keep-alive"),
     path("activation/charte/refus/", views.CharterRefusedView.as_view(), name="activation-charter-refused"),
     path("activation/verification/etat/", views.VerificationStateView.as_view(), name="activation-verification-state"),
@@ -34,15 +46,7 @@ urlpatterns = [
         "activation/verification/renvoi/", views.VerificationResendView.as_view(), name="activation-verification-resend"
     ),
     path("activation/terminee/", views.DoneView.as_view(), name="activation-done"),
-    *(
-        path(
-            f"activation/{step.slug}/",
-            STEP_VIEWS.get(step.slug, views.StepView).as_view(),
-            {"slug": step.slug},
-            name=step.url_name,
-        )
-        for step in STEPS
-    ),
+    *map(step_path, STEPS),
     path("reactivation/", reactivation_views.ReactivationView.as_view(), name="reactivation"),
     path("reactivation/terminee/", reactivation_views.ReactivationDoneView.as_view(), name="reactivation-done"),
     path(

@@ -8,9 +8,9 @@ from accounts.links.base import TokenPayload
 from accounts.links.views import LinkAddressView
 from accounts.views.password import NewPasswordView
 from activation.enums import LinkRequestKind
+from activation.first_connection.views import NewLinkBehindLinkView
 from activation.links import reactivation_link
 from activation.reactivation import services as reactivation
-from activation.wizard.views import NewLinkBehindLinkView
 
 
 class ReactivationLinkView(LinkAddressView):

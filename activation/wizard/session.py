@@ -1,9 +1,9 @@
-"""What a browser's session remembers of an activation: whose journey, opened on which state, since when. Nothing else.
+"""The Django session of an activation: its account, the state the link was opened on, since when.
 
-The facts of the journey are the account's; a lost session loses no answer (design §5).
+Answers are facts of the account: a lost session loses none.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -13,19 +13,19 @@ from django.utils import timezone
 
 from accounts.links.base import OpenedLink
 from accounts.models import Account
-from activation import querysets as progress
 from activation.links import activation_link
+from activation.querysets import account_with_facts, lock_account_with_facts
 
 SESSION_ITEM = "activation"
 FINISHED_ITEM = "activation_finished"
 REFUSED_ITEM = "activation_refused"
-SHOWN_AFTER_THE_END = 15 * 60
-# Not each request has to write the session again.
-NOTED_EVERY = 60
+LAST_PAGE_SECONDS = 15 * 60
+# Saving the session at each request would cost a write a page.
+SAVE_INTERVAL_SECONDS = 60
 
 
 class MissingSession(Exception):
-    """No journey in this session, or it waited too long: open the link again."""
+    """There is no wizard session, or it has expired: the link has to be opened again."""
 
 
 class StaleSession(Exception):
@@ -38,7 +38,7 @@ class StaleSession(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WizardSession:
-    """One journey in one browser; times are seconds since the epoch."""
+    """Times are seconds since the epoch; `deadline` is the link's."""
 
     account_id: int
     fingerprint: str
@@ -48,89 +48,92 @@ class WizardSession:
     begun: bool = False
 
     @property
-    def ends(self) -> datetime:
-        """The deadline of the link that opened it."""
+    def link_expires_at(self) -> datetime:
         return datetime.fromtimestamp(self.deadline, tz=UTC)
 
-    def is_over(self, now: int) -> bool:
-        """Whether it waited, or lasted, longer than the settings allow (SES-04)."""
-        waited, lasted = now - self.seen_at, now - self.opened_at
-        return waited >= settings.WIZARD_IDLE_SECONDS or lasted >= settings.WIZARD_LONGEST_SECONDS
+    def has_expired(self, now: int) -> bool:
+        is_idle = now - self.seen_at >= settings.WIZARD_IDLE_SECONDS
+        return is_idle or now - self.opened_at >= settings.WIZARD_LONGEST_SECONDS
 
 
 def start_session(request: HttpRequest, link: OpenedLink) -> WizardSession:
-    """Begin, or go on with, the journey that a good link opens; whoever was here before is gone (SES-01, SES-03)."""
+    """Start the wizard session of a valid link, or resume it; any other session of this browser ends."""
     now = _now()
     earlier = _stored(request)
-    same = earlier is not None and earlier.account_id == link.account.pk and earlier.fingerprint == link.fingerprint
-    begun = earlier is not None and same and earlier.begun and not earlier.is_over(now)
-    if same:
+    resumes = earlier is not None and (earlier.account_id, earlier.fingerprint) == (link.account.pk, link.fingerprint)
+    begun = earlier is not None and resumes and earlier.begun and not earlier.has_expired(now)
+    if resumes:
         request.session.cycle_key()
     else:
-        # The key of the new session comes with the answer.
+        # Saving the response creates the new key.
         request.session.flush()
-        # A form that is still open on somebody else's page must not answer for this person.
+        # A form still open on another person's page must not post into this session.
         rotate_token(request)
-    visit = WizardSession(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
-    _store(request, visit)
-    return visit
+    session = WizardSession(link.account.pk, link.fingerprint, int(link.deadline.timestamp()), now, now, begun)
+    _store(request, session)
+    return session
 
 
-def begin(request: HttpRequest, visit: WizardSession) -> None:
-    """Note that the person has pressed the button of the first page; pressing it twice finds the same session."""
-    _store(request, WizardSession(**{**asdict(visit), "begun": True}))
+def mark_begun(request: HttpRequest, session: WizardSession) -> None:
+    """Record that the button of the first page was pressed. Idempotent."""
+    _store(request, replace(session, begun=True))
 
 
 def current_session(request: HttpRequest) -> WizardSession:
-    """The journey of this session. Raises VisitLost."""
-    visit, now = _stored(request), _now()
-    if visit is None or visit.is_over(now):
+    """The wizard session of this request. Raises MissingSession."""
+    session, now = _stored(request), _now()
+    if session is None or session.has_expired(now):
         raise MissingSession
-    if now - visit.seen_at >= NOTED_EVERY:
-        _store(request, WizardSession(**{**asdict(visit), "seen_at": now}))
-    return visit
+    if now - session.seen_at >= SAVE_INTERVAL_SECONDS:
+        _store(request, replace(session, seen_at=now))
+    return session
 
 
-def session_account(visit: WizardSession, *, hold: bool) -> Account:
-    """The account of the journey, with its answers, as it is now. Raises VisitLost, VisitOvertaken.
+def session_account(session: WizardSession) -> Account:
+    """The account with its answers as they are now. Raises MissingSession, StaleSession."""
+    return _checked(session, account_with_facts(session.account_id))
 
-    `hold` keeps its row until the end of the transaction, so that double clicks and two tabs wait for each other.
-    """
-    account = progress.held(visit.account_id) if hold else progress.of(visit.account_id)
-    if account is None:
-        raise MissingSession
-    if account.is_locked or account.is_closed or not activation_link.still_holds(account, visit.fingerprint):
-        raise StaleSession(account)
-    return account
+
+def lock_session_account(session: WizardSession) -> Account:
+    """The same, its row locked until the end of the transaction: concurrent POSTs run one after the other."""
+    return _checked(session, lock_account_with_facts(session.account_id))
 
 
 def finish(request: HttpRequest, account: Account) -> None:
-    """End the journey; the last page can still be read again for a while (a phone reloads what it put aside)."""
+    """End the session; the last page stays readable for a while, since phones reload pages put aside."""
     request.session.flush()
-    request.session[FINISHED_ITEM] = {"account_id": account.pk, "until": _now() + SHOWN_AFTER_THE_END}
+    request.session[FINISHED_ITEM] = {"account_id": account.pk, "until": _now() + LAST_PAGE_SECONDS}
 
 
 def finished_account_id(request: HttpRequest) -> int | None:
-    """Whose activation has just ended here."""
+    """The account that has just been activated in this browser."""
     finished = request.session.get(FINISHED_ITEM)
     return finished["account_id"] if finished and _now() < finished["until"] else None
 
 
 def skip_session_save(request: HttpRequest) -> None:
-    """Write nothing to a session that another tab may just have ended: saving it again would be an error."""
+    """Do not save the session: another tab may have deleted it, and saving a deleted session is an error."""
     request.session.modified = False
 
 
 def remember_refusal(request: HttpRequest, **facts: object) -> None:
-    """Keep why a link was refused until the page without the token is shown (TOK-09)."""
+    """Keep why a link was refused for the next page, whose URL has no token."""
     request.session.flush()
     request.session[REFUSED_ITEM] = facts
 
 
 def refusal(request: HttpRequest) -> dict[str, object] | None:
-    """Why the last link opened here was refused."""
+    """Why the last link opened in this browser was refused."""
     facts: dict[str, object] | None = request.session.get(REFUSED_ITEM)
     return facts
+
+
+def _checked(session: WizardSession, account: Account | None) -> Account:
+    if account is None:
+        raise MissingSession
+    if account.is_locked or account.is_closed or not activation_link.still_holds(account, session.fingerprint):
+        raise StaleSession(account)
+    return account
 
 
 def _stored(request: HttpRequest) -> WizardSession | None:
@@ -138,9 +141,9 @@ def _stored(request: HttpRequest) -> WizardSession | None:
     return WizardSession(**stored) if stored else None
 
 
-def _store(request: HttpRequest, visit: WizardSession) -> None:
+def _store(request: HttpRequest, session: WizardSession) -> None:
     request.session.pop(REFUSED_ITEM, None)
-    request.session[SESSION_ITEM] = asdict(visit)
+    request.session[SESSION_ITEM] = asdict(session)
 
 
 def _now() -> int:

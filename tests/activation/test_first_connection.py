@@ -192,7 +192,7 @@ def test_the_count_starts_again_after_an_hour(client, mail_delivery, time_machin
 
 def test_too_many_requests_of_one_client_get_a_useful_page(client, monkeypatch):
     """ENU-06: known and unknown count alike; the limit is the client's alone."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-link-requests", "5/hour"))
+    monkeypatch.setattr("activation.first_connection.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-link-requests", "5/hour"))
     person = pending_account()
 
     for number in range(5):
@@ -210,7 +210,7 @@ def test_too_many_requests_of_one_client_get_a_useful_page(client, monkeypatch):
 
 def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_IN_ALL", RateLimit("few-in-all", "3/hour"))
+    monkeypatch.setattr("activation.first_connection.views.LINK_REQUESTS_IN_ALL", RateLimit("few-in-all", "3/hour"))
 
     answers = [
         Client(REMOTE_ADDR=f"198.51.100.{number}").post(reverse(PAGE), {"login": "quelqu.un"}).status_code
@@ -222,7 +222,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
 
 def test_a_header_made_up_by_the_client_does_not_reset_its_count(client, monkeypatch):
     """ENU-06: no trusted proxy, no X-Forwarded-For."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-by-address", "2/hour"))
+    monkeypatch.setattr("activation.first_connection.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-by-address", "2/hour"))
 
     answers = [
         client.post(
@@ -268,7 +268,7 @@ def test_whatever_is_typed_gets_a_page(monkeypatch_limits, typed):
 @pytest.fixture
 def monkeypatch_limits(monkeypatch) -> None:
     """Hypothesis is more eager than any robot."""
-    monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("eager", "100000/hour"))
+    monkeypatch.setattr("activation.first_connection.views.LINK_REQUESTS_PER_CLIENT", RateLimit("eager", "100000/hour"))
 
 
 def test_the_request_notes_from_where_it_came_and_holds_no_secret():

@@ -7,8 +7,8 @@ from django.utils import timezone
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from activation import querysets as progress
 from activation.models import Charter
+from activation.querysets import account_with_facts, lock_account_with_facts, with_wizard_facts
 from core.compiled_query import CompiledQuery
 from mailrouting.models import Redirection
 from tests.activation.wizard.client import MAILBOX, PASSWORD, answered_until
@@ -17,12 +17,12 @@ from tests.factories import active_account, pending_account
 pytestmark = pytest.mark.django_db
 
 EVERYTHING = CompiledQuery(
-    lambda pk, now: progress.with_wizard_facts(Account.objects.with_lock(), now).filter(pk=pk).select_related("mailbox")
+    lambda pk, now: with_wizard_facts(Account.objects.with_lock(), now).filter(pk=pk).select_related("mailbox")
 )
 
 
 def everything_by_django(person: Account) -> Account:
-    accounts = progress.with_wizard_facts(Account.objects.with_lock(), timezone.now())
+    accounts = with_wizard_facts(Account.objects.with_lock(), timezone.now())
     return accounts.select_related("mailbox").get(pk=person.pk)
 
 
@@ -57,19 +57,19 @@ def test_what_has_changed_since_is_seen():
     """A row that was answered, a charter that came into force: nothing is remembered but the words of the question."""
     person = pending_account()
     answered_until(person, PASSWORD)
-    assert (progress.of(person.pk).charter_is_accepted, progress.of(person.pk).is_listed) == (True, False)
+    assert (account_with_facts(person.pk).charter_is_accepted, account_with_facts(person.pk).is_listed) == (True, False)
 
     Charter.objects.create(version="suivante", published_at=timezone.now(), text_fr="## Un", text_en="## One")
     Redirection.objects.filter(account=person).update(target="ailleurs@exemple.org")
 
-    assert progress.of(person.pk).charter_is_accepted is False
-    assert progress.of(person.pk).redirection.target == "ailleurs@exemple.org"
+    assert account_with_facts(person.pk).charter_is_accepted is False
+    assert account_with_facts(person.pk).redirection.target == "ailleurs@exemple.org"
 
 
 def test_a_row_that_is_held_can_be_changed():
     person = pending_account()
     with transaction.atomic():
-        held = progress.held(person.pk)
+        held = lock_account_with_facts(person.pk)
         held.phone = "0102030405"
         held.save(update_fields=["phone"])
 

@@ -204,7 +204,9 @@ class TestAsking:
 
     def test_too_often_from_one_client_is_said(self, client, monkeypatch):
         """ENU-06"""
-        monkeypatch.setattr("activation.wizard.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-resets", "3/hour"))
+        monkeypatch.setattr(
+            "activation.first_connection.views.LINK_REQUESTS_PER_CLIENT", RateLimit("few-resets", "3/hour")
+        )
 
         statuses = [client.post(reverse(PAGE), {"login": "quelqu.un"}).status_code for _ in range(4)]
 
