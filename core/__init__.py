@@ -1,1 +1,1 @@
-"""Helpers without models that every app uses; imports no app."""
+"""Code without models that every app uses; imports no app."""

@@ -1,5 +1,3 @@
-"""Waking a worker: the tables are the memory, the broker only wakes."""
-
 import logging
 import time
 from typing import Any
@@ -10,31 +8,29 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after it has not answered, so that a crowd does not wait for it one after the other (AVL-08).
+#: Seconds without a try after a failure, so that requests do not wait for the broker one after the other.
 BROKER_BACKOFF_SECONDS = 1.0
 
 
 class _Broker:
-    """Whether to call it, or to let it rest."""
-
-    left_alone_until = 0.0
+    unavailable_until = 0.0
 
 
-def enqueue_on_commit(task: Task[Any, Any], *keys: int, within: float | None = None) -> None:
-    """Have `task` run once the transaction commits; `within` so many seconds or not at all, if given.
+def enqueue_on_commit(task: Task[Any, Any], *keys: int, expires: float | None = None) -> None:
+    """Publish `task` when the transaction commits; `expires` is in seconds.
 
-    A broker that does not answer is logged, never raised: the change stands, and the sweep finds the row (AVL-01).
+    An unreachable broker is logged, never raised: the change stays committed, and a sweep finds the row.
     """
-    options: dict[str, Any] = {} if within is None else {"expires": within}
+    options: dict[str, Any] = {} if expires is None else {"expires": expires}
 
-    # A function with a name: Django logs the name when it fails.
+    # Not a lambda: Django logs the name when it fails.
     def publish() -> None:
-        if time.monotonic() < _Broker.left_alone_until:
+        if time.monotonic() < _Broker.unavailable_until:
             return
         try:
             task.apply_async(keys, **options)
         except OperationalError as error:
-            _Broker.left_alone_until = time.monotonic() + BROKER_BACKOFF_SECONDS
-            logger.warning("Nobody was woken for %s: %s", task.name, type(error).__name__)
+            _Broker.unavailable_until = time.monotonic() + BROKER_BACKOFF_SECONDS
+            logger.warning("Could not enqueue %s: %s", task.name, type(error).__name__)
 
     transaction.on_commit(publish, robust=True)

@@ -1,4 +1,4 @@
-"""Who is at the other end of the connection, behind the proxies that the operators named (ENU-06, HDR-05)."""
+"""The client of a request, behind the proxies of TRUSTED_PROXIES."""
 
 import ipaddress
 from functools import cache
@@ -21,42 +21,41 @@ SYSTEMS = (
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address of the client: the last one that a trusted proxy saw and that is no trusted proxy itself."""
-    address = _valid(request.META.get("REMOTE_ADDR", ""))
-    hops = [_valid(hop) for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    """The last address in X-Forwarded-For that was added by a trusted proxy and is not one itself."""
+    address = _canonical(request.META.get("REMOTE_ADDR", ""))
+    hops = [_canonical(hop) for hop in request.headers.get("X-Forwarded-For", "").split(",")]
     while hops and is_trusted_proxy(address):
         hop = hops.pop()
         if hop is None:
-            # What stands before it was written by who knows whom.
+            # Anyone may have written what precedes it.
             break
         address = hop
     return address
 
 
 def is_trusted_proxy(address: str | None) -> bool:
-    """Whether TRUSTED_PROXIES names the address or its network."""
-    known = _valid(address or "")
-    return known is not None and any(ipaddress.ip_address(known) in network for network in _trusted_networks())
+    canonical = _canonical(address or "")
+    return canonical is not None and any(ipaddress.ip_address(canonical) in network for network in _trusted_networks())
 
 
 def is_on_campus(address: str) -> bool:
-    """Whether CAMPUS_NETWORKS names the address: many people reach the portal from it (ENU-06)."""
+    """Whether the address is in CAMPUS_NETWORKS: many users share it."""
     return any(ipaddress.ip_address(address) in network for network in _networks(tuple(settings.CAMPUS_NETWORKS)))
 
 
 def device_name(request: HttpRequest) -> str:
-    """ "Firefox (Android)"…: enough for people to recognise a device, never the whole user agent (LOG-02)."""
+    """Such as "Firefox (Android)": enough to recognise a device, never the whole user agent."""
     user_agent = request.headers.get("User-Agent", "")
-    browser, system = _first_named(BROWSERS, user_agent), _first_named(SYSTEMS, user_agent)
+    browser, system = _first_match(BROWSERS, user_agent), _first_match(SYSTEMS, user_agent)
     return f"{browser} ({system})" if browser and system else browser or system
 
 
-def _first_named(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
-    return next((name for mark, name in names if mark in user_agent), "")
+def _first_match(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((name for token, name in names if token in user_agent), "")
 
 
-def _valid(text: str) -> str | None:
-    """The address in one spelling: an IPv4 client of an IPv6 socket is an IPv4 client, and no network card is named."""
+def _canonical(text: str) -> str | None:
+    """The canonical spelling: IPv4-mapped IPv6 as IPv4, without a zone."""
     try:
         address = ipaddress.ip_address(text.strip().partition("%")[0])
     except ValueError:

@@ -1,33 +1,30 @@
-"""CSV files that people may open with a spreadsheet: text stays text, whoever has typed it (ADM-07)."""
+"""CSV files that are safe to open with a spreadsheet (CWE-1236, formula injection)."""
 
 import csv
 from collections.abc import Iterable
 from typing import Protocol
 
-#: How spreadsheets recognise a formula; the wide ones are from East Asian keyboards.
+#: First characters of a formula; the full-width ones are from East Asian keyboards.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
-#: What some of them skip before they look.
+#: Skipped by some spreadsheets before a formula.
 SKIPPED = " \"'\u00a0"
 
 
 def escape_formula(cell: str) -> str:
-    """The cell, marked as text when a spreadsheet would run it."""
+    """The cell, prefixed with an apostrophe when a spreadsheet would evaluate it."""
     return f"'{cell}" if cell.lstrip(SKIPPED).startswith(FORMULA_STARTS) else cell
 
 
 class Writable(Protocol):
-    """What a list is written to."""
-
-    def write(self, text: str, /) -> object:
-        """Add the text."""
+    def write(self, text: str, /) -> object: ...
 
 
-def write_rows(file: Writable, columns: Iterable[str], lines: Iterable[Iterable[str]]) -> int:
-    """Write a list that another system reads, with semicolons; answer how many lines it has below the columns."""
+def write_rows(file: Writable, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> int:
+    """Write semicolon-separated rows below a header; returns how many."""
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
     writer.writerow(columns)
     written = 0
-    for line in lines:
-        writer.writerow([escape_formula(cell) for cell in line])
+    for row in rows:
+        writer.writerow([escape_formula(cell) for cell in row])
         written += 1
     return written

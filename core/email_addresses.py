@@ -1,7 +1,6 @@
-"""E-mail addresses: the one canonical spelling, used everywhere two addresses meet (security INP-03).
+"""E-mail addresses in one canonical spelling, used wherever addresses are stored or compared.
 
-Stricter than the standards on purpose: what is refused here is either a mistake or a way to make some mail server do
-more than deliver a message.
+Stricter than RFC 5321 on purpose: what is refused is either a mistake or an attack on a mail server.
 """
 
 import re
@@ -21,15 +20,15 @@ LONGEST_LOCAL_PART = 64
 LOCAL_PART = re.compile(r"[A-Za-z0-9_+'&=~-]+(\.[A-Za-z0-9_+'&=~-]+)*")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"({LABEL}\.)+{LABEL}")
-#: Full stops of other scripts, which the standards read as a dot.
+#: Full stops of other scripts, which IDNA reads as a dot.
 IDEOGRAPHIC_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")
-#: Names that lead inside a network, never to somebody's mailbox.
+#: Top-level names of internal networks.
 TECHNICAL_DOMAINS = frozenset({"arpa", "internal", "lan", "local", "localdomain", "localhost"})
 SEPARATORS = frozenset(',;<> "()[]:')
 
 
 class InvalidAddress(ValueError):
-    """An address that the portal does not take; says to the person what to do."""
+    """A refused address; `message` tells the user what to do."""
 
     def __init__(self, message: ErrorMessage, *, code: str) -> None:
         super().__init__(message)
@@ -51,9 +50,9 @@ UNIVERSITY = _("L’adresse doit être une adresse extérieure à l’universit�
 
 
 def canonical_address(raw: str) -> str:
-    """The one spelling of an address: trimmed, its domain in lower-case punycode, its local part as typed.
+    """The address, trimmed, with its domain in lower-case punycode and its local part as typed.
 
-    The answer is ASCII, at most 254 characters, and safe in a mail header. Raises AddressRefused, and nothing else.
+    ASCII, at most 254 characters, safe in a mail header. Raises InvalidAddress and nothing else.
     """
     address = raw.strip(BLANKS)
     _refuse_unreadable(address)
@@ -67,7 +66,7 @@ def canonical_address(raw: str) -> str:
 
 
 def external_address(raw: str) -> str:
-    """The canonical spelling of an address that does not belong to the university (FWD-02); else AddressRefused."""
+    """The canonical spelling of an address outside the university. Raises InvalidAddress."""
     address = canonical_address(raw)
     if is_university_address(address):
         raise InvalidAddress(UNIVERSITY, code="university")
@@ -75,9 +74,9 @@ def external_address(raw: str) -> str:
 
 
 def institutional_address_from_login(typed: str) -> str:
-    """The institutional address meant by what is typed to sign in: any case, with or without the university's domain.
+    """The institutional address of a typed login: any case, with or without the university's domain.
 
-    Raises AddressRefused. The address may belong to nobody, or not to the university at all.
+    Raises InvalidAddress. The address may not exist, or may not be the university's.
     """
     login = typed.strip(BLANKS)
     if login and "@" not in login:
@@ -86,15 +85,15 @@ def institutional_address_from_login(typed: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """What stands for one mailbox when mails to it are counted (ENU-05): case never makes another mailbox.
+    """The key under which mails to one mailbox are counted, whatever its case.
 
-    Not for comparing: the local part of an outside address may be case-sensitive (`same_address`).
+    Not for comparing: the local part of an external address may be case-sensitive (`same_address`).
     """
     return canonical_address(address).lower()
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses are the same: equal domains however spelt, local parts equal to the letter (FWD-01)."""
+    """Whether the canonical spellings are equal; local parts are case-sensitive."""
     try:
         return canonical_address(one) == canonical_address(other)
     except InvalidAddress:
@@ -102,7 +101,7 @@ def same_address(one: str, other: str) -> bool:
 
 
 def is_university_address(address: str) -> bool:
-    """Whether an address is in a domain of the university, or below one. False for what is not an address."""
+    """Whether an address is in a domain of the university or a subdomain. False for an invalid address."""
     try:
         domain = canonical_address(address).partition("@")[2]
     except InvalidAddress:
@@ -111,9 +110,9 @@ def is_university_address(address: str) -> bool:
 
 
 def suggested_correction(address: str) -> str | None:
-    """What the person probably meant, when the domain looks like a slip in a well-known one; else None.
+    """The probable address when the domain looks like a typing error in a well-known one; else None.
 
-    Takes what was typed, refused or not. Offer it, never apply it.
+    `address` may be invalid. Suggest the result, never apply it.
     """
     local_part, _at_sign, domain = address.strip(BLANKS)[: LONGEST_ADDRESS + 1].partition("@")
     intended = intended_domain(domain.lower()) if domain else None
@@ -137,13 +136,13 @@ def _refuse_unreadable(address: str) -> None:
 def _checked_local_part(local_part: str) -> str:
     if len(local_part) > LONGEST_LOCAL_PART:
         raise InvalidAddress(LOCAL_PART_TOO_LONG, code="local_part_too_long")
-    # A leading hyphen could be read as an option by sendmail, and as a formula by a spreadsheet, as some other signs.
+    # sendmail could read a leading hyphen as an option, and a spreadsheet some first characters as a formula.
     if not LOCAL_PART.fullmatch(local_part) or escape_formula(local_part) != local_part:
         raise InvalidAddress(UNUSUAL_CHARACTER, code="unusual_character")
     return local_part
 
 
-# A feed of 50,000 rows has a few hundred domains, and IDNA is the slowest part of checking a row.
+# A file of 50,000 rows has a few hundred domains, and IDNA is the slowest check.
 @lru_cache(maxsize=1024)
 def _canonical_domain(domain: str) -> str:
     labels = [_canonical_label(label) for label in domain.translate(IDEOGRAPHIC_STOPS).split(".")]
@@ -162,7 +161,7 @@ def _canonical_label(label: str) -> str:
         canonical = idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError as error:
         raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain") from error
-    # Letters of other alphabets that turn into plain ones (full width, Kelvin sign) imitate a domain.
+    # Characters that IDNA maps to ASCII letters (full width, Kelvin sign) imitate a domain.
     if not label.isascii() and not canonical.startswith("xn--"):
         raise InvalidAddress(UNKNOWN_DOMAIN, code="unknown_domain")
     return canonical

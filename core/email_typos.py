@@ -1,6 +1,6 @@
-"""Mail providers that people in France use, and the misspelling of their names."""
+"""Mail providers used in France, and typing errors in their domains."""
 
-#: Providers whose name is offered when what was typed looks like it; the most used come first.
+#: Suggested when the typed domain is close; the most used first.
 COMMON_DOMAINS = (
     "gmail.com",
     "orange.fr",
@@ -29,7 +29,7 @@ COMMON_DOMAINS = (
     "ik.me",
 )
 
-#: Real providers that resemble one of the above: what people typed is what they meant.
+#: Real providers that resemble one of the above: no suggestion.
 OTHER_KNOWN_DOMAINS = frozenset(
     """
     9business.fr alice.fr aliceadsl.fr aol.de aol.fr bluewin.ch cegetel.net dbmail.com duck.com email.com etik.com
@@ -45,7 +45,7 @@ OTHER_KNOWN_DOMAINS = frozenset(
     """.split()  # noqa: SIM905 -- a hundred lines otherwise
 )
 
-#: Names that many type although their provider has another one.
+#: Frequent wrong domains of a provider.
 MISTAKEN_DOMAINS = {
     "gmail.fr": "gmail.com",
     "googlemail.fr": "gmail.com",
@@ -56,13 +56,13 @@ MISTAKEN_DOMAINS = {
     "wanadoo.com": "wanadoo.fr",
 }
 
-#: Shorter domains have too many honest neighbours for two slips to mean anything.
-SHORTEST_WITH_TWO_SLIPS = len("gmail.com")
+#: Shorter domains have too many valid neighbours at distance two.
+SHORTEST_WITH_TWO_ERRORS = len("gmail.com")
 SHORTEST_MISSPELT_NAME = len("free")
 
 
 def intended_domain(typed: str) -> str | None:
-    """The provider that a misspelt domain (lower case) most likely means; None for a known or an unlike one."""
+    """The provider that a misspelt lower-case domain probably means; None for a known or unlike one."""
     if typed in COMMON_DOMAINS or typed in OTHER_KNOWN_DOMAINS:
         return None
     if typed in MISTAKEN_DOMAINS:
@@ -72,7 +72,7 @@ def intended_domain(typed: str) -> str | None:
 
 
 def edit_distance(typed: str, meant: str) -> int:
-    """Letters added, left out, replaced or swapped with their neighbour (optimal string alignment distance)."""
+    """Optimal string alignment distance: insertions, deletions, substitutions, transpositions."""
     before_last: list[int] = []
     last = list(range(len(meant) + 1))
     for i, letter in enumerate(typed, start=1):
@@ -90,14 +90,14 @@ def _looks_like(typed: str, domain: str) -> bool:
     if abs(len(typed) - len(domain)) > 2:
         return False
     found = edit_distance(typed, domain)
-    if found != 1 and not (found == 2 and _two_slips_are_credible(typed, domain)):
+    if found != 1 and not (found == 2 and _two_errors_are_credible(typed, domain)):
         return False
     name = domain.partition(".")[0]
     return len(name) >= SHORTEST_MISSPELT_NAME or typed.startswith(f"{name}.")
 
 
-def _two_slips_are_credible(typed: str, domain: str) -> bool:
+def _two_errors_are_credible(typed: str, domain: str) -> bool:
     name = domain.partition(".")[0]
-    # The same name in another country is another provider, or another mailbox of the same one.
+    # The same name in another country is another provider or mailbox.
     another_country = typed.startswith(f"{name}.")
-    return len(domain) >= SHORTEST_WITH_TWO_SLIPS and typed[0] == domain[0] and not another_country
+    return len(domain) >= SHORTEST_WITH_TWO_ERRORS and typed[0] == domain[0] and not another_country

@@ -1,7 +1,7 @@
-"""How log lines are written: one JSON object each, in which nothing can be forged, and without what logs must not say.
+"""Log formatters: one JSON object per line, no forged lines, secrets and addresses masked.
 
-No library: those for JSON logs copy whatever hangs on a record (Django hangs the request there) and write an exception
-with the values in it. Here a field is written because it was given on purpose, as `extra={"facts": {…}}` (LOG-02).
+JSON logging libraries copy every attribute of a record (Django attaches the request) and the values of exceptions. Here
+only fields given as `extra={"facts": {…}}` are written.
 """
 
 import json
@@ -13,37 +13,36 @@ from datetime import UTC, datetime
 
 from core.request_context import current_request_context
 
-# The secret of a mailed link: no other word of a log line is that long (TOK-09, LOG-02).
+# The secret of a mailed link; no other word of a log line is that long.
 LINK_SECRET = re.compile(r"[\w-]{40,}")
-# Not the names of machines, which have no dot or hide the user: "celery@worker1", "redis://:**@redis".
+# Not host names, which have no dot or a hidden user: "celery@worker1", "redis://:**@redis".
 _WORD = r"[^\s@:;,=*<>()\[\]{}\"'`]"
 MAIL_ADDRESS = re.compile(rf"{_WORD}+@{_WORD}+\.{_WORD}+")
-# Where PostgreSQL quotes whole rows: names, dates of birth, hashes. Some callers write line ends as two characters.
-ROWS_OF_THE_DATABASE = re.compile(r"(?:\\n|\s)*(?:DETAIL|CONTEXT|LINE \d+):.*", re.DOTALL)
+# PostgreSQL quotes whole rows there. Some callers write line ends as two characters.
+QUOTED_ROWS = re.compile(r"(?:\\n|\s)*(?:DETAIL|CONTEXT|LINE \d+):.*", re.DOTALL)
 DEEPEST_FRAMES = 12
 
 
 def mask(text: str) -> str:
-    """The text without secrets of links, mail addresses and rows of the database."""
-    return MAIL_ADDRESS.sub("…@…", LINK_SECRET.sub("…", ROWS_OF_THE_DATABASE.sub("", text)))
+    """Remove secrets of links, mail addresses and database rows."""
+    return MAIL_ADDRESS.sub("…@…", LINK_SECRET.sub("…", QUOTED_ROWS.sub("", text)))
 
 
 def to_json_line(facts: Mapping[str, object]) -> str:
-    """The facts as one JSON object of printable ASCII on one line, whatever is in them."""
-    # The one control character that JSON leaves as it is.
+    """One line of printable ASCII."""
+    # The only control character that JSON does not escape.
     return json.dumps(facts).replace("\x7f", "\\u007f")
 
 
 def timestamp(seconds: float) -> str:
-    """That moment in UTC: "2026-09-07T08:00:00.000Z"."""
+    """ISO 8601 in UTC: "2026-09-07T08:00:00.000Z"."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class JsonFormatter(logging.Formatter):
-    """What machines read. Events say their facts by name and people by number; other lines have a masked message."""
+    """For machines: events have named fields and numbers of accounts, other lines a masked message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record on one line."""
         facts: dict[str, object] = {
             "time": timestamp(record.created),
             "level": record.levelname,
@@ -51,39 +50,38 @@ class JsonFormatter(logging.Formatter):
             "event": "log",
             "request_id": current_request_context().request_id or None,
         }
-        return to_json_line(facts | self._said(record) | _failure(record))
+        return to_json_line(facts | self._message(record) | _exception(record))
 
-    def _said(self, record: logging.LogRecord) -> dict[str, object]:
+    def _message(self, record: logging.LogRecord) -> dict[str, object]:
         facts = getattr(record, "facts", None)
         if facts is None:
-            return {"message": mask(_first_line_of_a_failure(record))}
-        return {"event": record.getMessage(), **{name: _written(fact) for name, fact in facts.items()}}
+            return {"message": mask(_message_without_traceback(record))}
+        return {"event": record.getMessage(), **{name: _field(fact) for name, fact in facts.items()}}
 
 
 class TextFormatter(logging.Formatter):
-    """What people read on their own machine: the facts behind the event, tracebacks as Python writes them."""
+    """For development: the event, its fields, whole tracebacks."""
 
     def __init__(self) -> None:
-        super().__init__("{asctime} {levelname} {name} {message}{told}", style="{", defaults={"told": ""})
+        super().__init__("{asctime} {levelname} {name} {message}{fields}", style="{", defaults={"fields": ""})
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record, on as many lines as it needs."""
-        record.told = "".join(f" {name}={fact}" for name, fact in getattr(record, "facts", {}).items())
+        record.fields = "".join(f" {name}={fact}" for name, fact in getattr(record, "facts", {}).items())
         return LINK_SECRET.sub("…", super().format(record))
 
 
-def _written(fact: object) -> object:
+def _field(fact: object) -> object:
     return fact if fact is None or isinstance(fact, int | float) else mask(str(fact))
 
 
-def _first_line_of_a_failure(record: logging.LogRecord) -> str:
-    """The message; some libraries write the traceback into it, with the values that ours leaves out."""
+def _message_without_traceback(record: logging.LogRecord) -> str:
+    """Some libraries write the traceback, with values, into the message."""
     message = record.getMessage()
     return message.partition("\n")[0] if record.exc_info else message
 
 
-def _failure(record: logging.LogRecord) -> dict[str, object]:
-    """Which exceptions led to which, and where the last one came from: files and lines, never values."""
+def _exception(record: logging.LogRecord) -> dict[str, object]:
+    """The chain of exceptions and the frames of the last one: files and lines, no values."""
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return {}
@@ -95,7 +93,6 @@ def _failure(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, then what caused it, and so on."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -1,9 +1,9 @@
-"""Telephone numbers in the international form E.164, for people to be called back on (HLP-04)."""
+"""Phone numbers in the international form E.164."""
 
 import re
 
 FRANCE = "33"
-#: Numbers of the overseas departments are dialled with 0 too, but have a country code of their own.
+#: Overseas departments are dialled with 0 too, but have country codes of their own.
 OVERSEAS = {
     "262": ("0262", "0263", "0269", "0639", "0692", "0693"),
     "590": ("0590", "0690", "0691"),
@@ -19,13 +19,13 @@ FRENCH = re.compile(r"\+33[1-79][0-9]{8}")
 
 
 class InvalidPhoneNumber(ValueError):
-    """Not the number of a person's telephone."""
+    pass
 
 
 def normalize_phone(raw: str) -> str:
-    """The number as `+33612345678`; without a country code it is French.
+    """The number as `+33612345678`; French without a country code.
 
-    Short, special-rate (08) and incomplete numbers, extensions and anything but ASCII digits: PhoneRefused.
+    Raises InvalidPhoneNumber for short, special-rate (08) or incomplete numbers and extensions.
     """
     number = raw.strip().translate(SEPARATORS).replace("(0)", "", 1)
     if number.startswith("00"):

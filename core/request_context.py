@@ -1,4 +1,4 @@
-"""Where an act comes from, a page, the command line or the worker: for the journal, without passing requests around."""
+"""Where an action comes from, for journal and log, without passing requests around."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`source` is "web", "worker" or "command"; `device` a browser and a system by name, never a whole user agent."""
+    """`source` is "web", "worker" or "command"; `device` a browser and system, never a whole user agent."""
 
     source: str = "command"
     client_address: str | None = None
@@ -17,18 +17,16 @@ class RequestContext:
 
 
 _COMMAND = RequestContext()
-_current: ContextVar[RequestContext] = ContextVar("origin", default=_COMMAND)
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=_COMMAND)
 
 
 def current_request_context() -> RequestContext:
-    """The origin of what is being done now."""
     return _current.get()
 
 
 @contextmanager
-def use_request_context(origin: RequestContext) -> Iterator[None]:
-    """Everything recorded inside comes from `origin`."""
-    token = _current.set(origin)
+def use_request_context(context: RequestContext) -> Iterator[None]:
+    token = _current.set(context)
     try:
         yield
     finally:

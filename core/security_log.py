@@ -1,4 +1,4 @@
-"""Security events in the log, named after the OWASP vocabulary; people by number only (LOG-01, LOG-02)."""
+"""Security events in the log, named after the OWASP logging vocabulary."""
 
 import logging
 from typing import Literal
@@ -11,7 +11,7 @@ Outcome = Literal["success", "failure"]
 
 
 def log_security_event(event: str, *, outcome: Outcome, **facts: object) -> None:
-    """Write one line; a failure as a warning. `facts` hold numbers and words of ours, nothing that anybody typed."""
-    origin = current_request_context()
-    told = {"outcome": outcome, "source": origin.source, "client_address": origin.client_address, **facts}
-    logger.log(logging.WARNING if outcome == "failure" else logging.INFO, event, extra={"facts": told})
+    """Log one line; a failure as a warning. `facts` hold ids and constants, never user input."""
+    context = current_request_context()
+    fields = {"outcome": outcome, "source": context.source, "client_address": context.client_address, **facts}
+    logger.log(logging.WARNING if outcome == "failure" else logging.INFO, event, extra={"facts": fields})

@@ -1,7 +1,7 @@
-"""The one policy on characters that people, or the HR feed, may send (security INP-02).
+"""Which characters users and the HR file may send.
 
-A line (name, employer, reference) refuses what cannot be seen or what changes how its neighbours are shown. A
-paragraph (description of a problem) is often pasted from elsewhere: the same characters are taken out of it.
+A line (name, employer, reference) with an invisible or bidirectional control character is refused; from a paragraph,
+which is often pasted, such characters are removed.
 """
 
 import re
@@ -13,20 +13,19 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-#: What a person reads, perhaps translated only when it is shown.
 ErrorMessage: TypeAlias = "str | _StrPromise"
 
-#: Longest line and paragraph that are looked at. Normalising Unicode takes quadratic time on hostile input.
+#: Longest line and paragraph that are normalized: NFC takes quadratic time on hostile input.
 LONGEST_LINE = 1_000
 LONGEST_PARAGRAPH = 10_000
 
-#: What people paste around a value without seeing it.
+#: Often pasted around a value.
 BLANKS = " \t\r\n\u00a0\u202f"
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f"
 LINE_SEPARATORS = r"\u2028\u2029"
 BIDI_CONTROLS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-#: With variation selectors: two names that look the same are the same, and nothing is hidden in a text.
+#: With variation selectors, which can hide data and make equal-looking names differ.
 ZERO_WIDTH = (
     r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
@@ -45,7 +44,7 @@ LINE_BREAK = re.compile(r"\r\n?")
 
 
 class InvalidText(ValueError):
-    """A text that the policy refuses; says to the person what to do."""
+    """A refused text; `message` tells the user what to do."""
 
     def __init__(self, message: ErrorMessage, *, code: str) -> None:
         super().__init__(message)
@@ -54,14 +53,14 @@ class InvalidText(ValueError):
 
 
 def has_forbidden_character(text: str) -> bool:
-    """Whether a line holds a control, invisible, direction or unreadable character."""
+    """Control, invisible, bidirectional or undecodable characters."""
     return FORBIDDEN.search(text) is not None
 
 
 def clean_line(value: str) -> str:
     """The line to store: trimmed, single spaces, Unicode NFC.
 
-    Raises TextRefused for a forbidden character, or for more than 1,000 characters.
+    Raises InvalidText for a forbidden character, or for more than 1,000 characters.
     """
     line = value.strip(BLANKS)
     if len(line) > LONGEST_LINE:
@@ -77,7 +76,7 @@ def clean_line(value: str) -> str:
 def clean_paragraph(value: str) -> str:
     """The text to store: line breaks as a single line feed, no other control or invisible character, Unicode NFC.
 
-    Raises TextRefused for more than 10,000 characters.
+    Raises InvalidText for more than 10,000 characters.
     """
     if len(value) > LONGEST_PARAGRAPH:
         raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")

@@ -3,7 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Event(models.TextChoices):
-    """What the journal records; the names follow the OWASP logging vocabulary where it has one (LOG-01)."""
+    """Names follow the OWASP logging vocabulary where it has one."""
 
     USER_CREATED = "user_created", _("Compte créé depuis le fichier RH")
     USER_UPDATED = "user_updated", _("Fiche mise à jour depuis le fichier RH")
@@ -98,7 +98,7 @@ class Event(models.TextChoices):
     REQUEST_HANDED_BACK = "assistance_handed_back", _("Demande d’assistance rendue à la file")
     REQUEST_CALLED = "assistance_called", _("Appel d’un agent pour une demande d’assistance")
     REQUEST_NOTED = "assistance_noted", _("Note ajoutée à une demande d’assistance")
-    # Says to nobody whether it was the right one (HLP-04): the history of the account is read by its owner.
+    # Does not say whether the answer was right: an attacker who signs in could read it in the history.
     FACT_COMPARED = "assistance_fact_compared", _("Réponse comparée à la fiche pendant un appel")
     REQUEST_ATTACHED = "assistance_attached", _("Demande d’assistance rattachée à ce compte")
     REQUEST_DETACHED = "assistance_detached", _("Demande d’assistance rattachée à un autre compte")

@@ -11,9 +11,9 @@ EVENT_NAMES = dict(Event.choices)
 
 
 class JournalEntry(models.Model):
-    """One thing that happened to an account. The database refuses to change or delete it (LOG-03)."""
+    """An event of an account. Database triggers refuse changes and deletion."""
 
-    # The index below begins with the account: one of its own would only slow a feed of 50,000 rows.
+    # An index below begins with the account; another one would slow imports of 50,000 rows.
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -43,11 +43,11 @@ class JournalEntry(models.Model):
         verbose_name_plural = _("journal")
         indexes = [
             models.Index(fields=["account", "-at"], name="journal_account_at"),
-            # What the agents filter by, each read backwards from the page before: in the order of the columns.
+            # For the agents' filters, paginated by keyset.
             models.Index(fields=["at", "id"], name="journal_newest"),
             models.Index(fields=["event", "at", "id"], name="journal_event"),
             models.Index(fields=["actor", "at", "id"], name="journal_actor", condition=Q(actor__isnull=False)),
-            # What HR has proposed, among millions of entries: the agents' list of addresses.
+            # For the agents' list of addresses proposed by HR.
             models.Index(
                 fields=["account", "-at"],
                 name="journal_proposed_addresses",
@@ -58,7 +58,7 @@ class JournalEntry(models.Model):
     def __str__(self) -> str:
         return self.get_event_display()
 
-    # The stubs declare Django’s own besides (no-redef).
+    # The stubs declare Django’s own too (no-redef).
     def get_event_display(self) -> str:  # type: ignore[no-redef]
-        """Its name in the language of now. Django's own translates all names to find one: a third of a long page."""
+        """Django's own translates the names of all events to find one: a third of a long page."""
         return str(EVENT_NAMES.get(self.event, self.event))

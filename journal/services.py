@@ -1,5 +1,3 @@
-"""Writing the journal: one entry in the same transaction as the change it tells."""
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +8,12 @@ from core.security_log import Outcome, log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
 
-# A row of AUTH_USER_MODEL; this app imports no other.
+# AUTH_USER_MODEL; this app imports no other.
 User = Any
-#: How the OWASP vocabulary ends the names of what failed.
+#: Suffix of failures in the OWASP vocabulary.
 FAILURE = "_fail"
 _REVOKED, _SENSITIVE, _PRIVILEGE = "authn_token_revoked", "sensitive_update", "privilege_permissions_changed"
-#: What an event is besides, in the OWASP vocabulary (LOG-01); a token is a mailed link, which the event kills.
+#: Further OWASP names of an event; tokens are mailed links, which the event revokes.
 ALSO: dict[Event, str] = {
     Event.LOCKED: _REVOKED,
     Event.PASSWORD_SET: _REVOKED,
@@ -35,20 +33,19 @@ ALSO: dict[Event, str] = {
 
 
 def record_event(*, account: User | None, event: Event, actor: User | None = None, **details: object) -> JournalEntry:
-    """Record `event` on `account`. `details` must be JSON and hold no secret (PWD-08); the origin is added.
+    """Record `event` on `account`, with the request context. `details` must be JSON and hold no secret.
 
-    Call it inside the transaction of the change, so that both are kept or neither is (LOG-03). The log has a line of it
-    once that commits, without the details (LOG-01).
+    Call it in the transaction of the change. The security log gets a line, without details, when that commits.
     """
-    origin = current_request_context()
+    context = current_request_context()
     entry = JournalEntry.objects.create(
         account=account,
         actor=actor,
         event=event,
-        source=origin.source,
-        client_address=origin.client_address,
-        device=origin.device,
-        request_id=origin.request_id,
+        source=context.source,
+        client_address=context.client_address,
+        device=context.device,
+        request_id=context.request_id,
         details=details,
     )
     log_journal_event(event, account=entry.account_id, actor=entry.actor_id)
@@ -58,17 +55,17 @@ def record_event(*, account: User | None, event: Event, actor: User | None = Non
 def record_events(
     *, accounts: Iterable[User], event: Event, actor: User | None = None, **details: object
 ) -> list[JournalEntry]:
-    """Record the same `event` on each of them, as `record_event` does, in one statement."""
-    origin = current_request_context()
+    """`record_event` for many accounts, in one statement."""
+    context = current_request_context()
     entries = JournalEntry.objects.bulk_create(
         JournalEntry(
             account=account,
             actor=actor,
             event=event,
-            source=origin.source,
-            client_address=origin.client_address,
-            device=origin.device,
-            request_id=origin.request_id,
+            source=context.source,
+            client_address=context.client_address,
+            device=context.device,
+            request_id=context.request_id,
             details=details,
         )
         for account in accounts
@@ -79,11 +76,11 @@ def record_events(
 
 
 def log_journal_event(event: Event, **facts: int | None) -> None:
-    """Write the line of an event into the log when the transaction commits, and none when it does not."""
+    """Log the event when the transaction commits."""
     outcome: Outcome = "failure" if event.value.endswith(FAILURE) else "success"
     also = {"also": ALSO[event]} if event in ALSO else {}
 
-    # A function with a name: Django logs the name when it fails.
+    # Not a lambda: Django logs the name when it fails.
     def write() -> None:
         log_security_event(event.value, outcome=outcome, **facts, **also)
 

@@ -1,20 +1,20 @@
-"""The door in the triggers of the append-only tables, for retention and erasure alone (LOG-03, PRV-05)."""
+"""Exception of the append-only triggers, for retention and erasure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
 
-OPEN = "SET LOCAL portal.retention = 'on'"
-CLOSE = "SET LOCAL portal.retention = 'off'"
+ENABLE = "SET LOCAL portal.retention = 'on'"
+DISABLE = "SET LOCAL portal.retention = 'off'"
 
 
 @contextmanager
 def allow_retention() -> Iterator[None]:
-    """Inside, whole rows may be deleted and entries of the journal be emptied. Needs a transaction."""
+    """Inside, rows may be deleted and journal entries be emptied. Needs a transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(OPEN)
+        cursor.execute(ENABLE)
     yield
-    # Not when something failed: the transaction ends, and the door with it.
+    # Not after an exception: the setting ends with the transaction.
     with connection.cursor() as cursor:
-        cursor.execute(CLOSE)
+        cursor.execute(DISABLE)

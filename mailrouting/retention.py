@@ -22,7 +22,7 @@ def given_up(redirections: list[Redirection]) -> None:
         record_event(account=redirection.account, event=Event.REDIRECTION_EXPIRED, target=target)
 
 
-@retention_rule("waiting-redirections", after="RETENTION_WAITING_DAYS", by=given_up, holding=("self", "account"))
+@retention_rule("waiting-redirections", after="RETENTION_WAITING_DAYS", by=given_up, lock=("self", "account"))
 def unconfirmed_redirections(limit: datetime) -> Rows:
     """Forwarding addresses that nobody has confirmed since they were last written to."""
     written_to = Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION, subject_id=OuterRef("pk"))

@@ -1,4 +1,4 @@
-"""Until when a mailed link is good. A deadline is an instant; Paris decides what "tomorrow" is."""
+"""Deadlines of mailed links: instants, computed in the university's time zone."""
 
 from datetime import datetime, time, timedelta
 
@@ -8,14 +8,14 @@ LAST_SECOND = time(23, 59, 59)
 
 
 def end_of_next_day(now: datetime) -> datetime:
-    """23:59:59 of the day after `now` in the university's time zone, right on the nights when clocks change.
+    """23:59:59 of the day after `now` in the university's time zone, also on the nights when clocks change.
 
-    Source: « ce lien n’est valable que jusqu’au lendemain 23h59 » (the university's page); TOK-03, TOK-04.
+    Source: « ce lien n’est valable que jusqu’au lendemain 23h59 » (the university's page).
     """
     next_day = timezone.localdate(now) + timedelta(days=1)
     return datetime.combine(next_day, LAST_SECOND, tzinfo=timezone.get_default_timezone())
 
 
 def has_passed(deadline: datetime, now: datetime) -> bool:
-    """Whether the second named by `deadline` is over: 23:59:59 is still in time, 00:00:00 is not."""
+    """Whether the second of `deadline` is over: 23:59:59 is still in time, 00:00:00 is not."""
     return now.timestamp() >= deadline.timestamp() + 1

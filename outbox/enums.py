@@ -1,11 +1,9 @@
-"""The vocabulary of mails: which ones exist, how urgent they are, and what became of each."""
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.TextChoices):
-    """Every mail the portal sends; the app that knows what it says registers how it is made (`outbox.rendering`)."""
+    """Every mail of the portal; apps register how it is built (`outbox.registry`)."""
 
     ACTIVATION = "activation", _("Activation")
     NEW_LINK = "new-link", _("Nouveau lien d’activation")
@@ -31,14 +29,14 @@ class Kind(models.TextChoices):
 
 
 class Priority(models.IntegerChoices):
-    """Who waits behind whom: what a person has just asked for goes before what a file has asked for."""
+    """Mails that a person has just requested go before those of an import."""
 
     URGENT = 0, _("Demandé par une personne")
     BULK = 10, _("Envoi en nombre")
 
 
 class Status(models.TextChoices):
-    """From asked for to delivered. Only `QUEUED` and `SENDING` may still lead to a send."""
+    """Only `QUEUED` and `SENDING` may still lead to a send."""
 
     QUEUED = "queued", _("En attente")
     SENDING = "sending", _("En cours d’envoi")

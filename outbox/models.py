@@ -1,5 +1,3 @@
-"""The outbox: one row for each mail to one person, from asked for to delivered or bounced."""
-
 import uuid
 from datetime import date, datetime, timedelta
 
@@ -15,20 +13,17 @@ from outbox.enums import UNDELIVERED, UNFINISHED, Kind, Priority, Status
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    """Words of the outbox."""
-
     def due(self, now: datetime) -> "MessageQuerySet":
-        """Waiting and due, or left in the hands of a worker whose lease has run out."""
+        """Queued and due, or leased to a worker whose lease has expired; in the order of sending."""
         return self.filter(
             Q(status=Status.QUEUED, due_at__lte=now) | Q(status=Status.SENDING, leased_until__lte=now)
         ).order_by("priority", "due_at", "pk")
 
     def unfinished(self) -> "MessageQuerySet":
-        """May still be sent."""
         return self.filter(status__in=UNFINISHED)
 
     def asked_since(self, moment: datetime) -> "MessageQuerySet":
-        """Asked for at that moment or later, whatever became of them."""
+        """Created at that moment or later, in any status."""
         return self.filter(created_at__gte=moment)
 
 
@@ -36,10 +31,10 @@ KIND_NAMES = dict(Kind.choices)
 
 
 class Message(models.Model):
-    """One mail to one person. It holds no secret: the worker makes the link when it sends."""
+    """One mail to one person. Holds no secret: the worker signs the link when it sends."""
 
     kind = models.CharField(_("nature"), max_length=40, choices=EnumChoices(Kind))
-    # The indexes below begin with the person: one of its own would only slow a feed of 50,000 rows.
+    # An index below begins with the person; another one would slow imports of 50,000 rows.
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -76,7 +71,7 @@ class Message(models.Model):
                 condition=Q(status__in=[str(s) for s in UNFINISHED]),
             ),
             models.Index(fields=["person", "kind", "-created_at"], name="outbox_person"),
-            # Mails to one mailbox are counted, and case never makes another one.
+            # Counts mails to one mailbox, whatever the case of its address.
             models.Index(Lower("address"), "kind", F("created_at").desc(), name="outbox_mailbox"),
             models.Index(
                 fields=["-created_at"],
@@ -95,24 +90,23 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.get_status_display()})"
 
-    # The stubs declare Django’s own besides (no-redef).
+    # The stubs declare Django’s own too (no-redef).
     def get_kind_display(self) -> str:  # type: ignore[no-redef]
-        """Its name in the language of now. Django's own translates the names of all kinds to find one."""
+        """Django's own translates the names of all kinds to find one."""
         return str(KIND_NAMES.get(self.kind, self.kind))
 
     @property
     def message_id(self) -> str:
-        """RFC 5322 Message-ID: the same for every copy of one day, so that a second copy is recognised (AVL-04)."""
+        """RFC 5322 Message-ID: the same for every copy of one day, so that mail clients recognise duplicates."""
         day: date = timezone.localdate(self.built_at)
         return f"<{self.reference.hex}.{day:%Y%m%d}@{settings.MESSAGE_ID_DOMAIN}>"
 
     @property
     def could_not_be_delivered(self) -> bool:
-        """Whether the mail came back, or was refused for good."""
         return self.status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP)
 
     def lease(self, now: datetime, duration: timedelta) -> None:
-        """Put the row into the hands of one worker; unsaved."""
+        """Lease to one worker, without saving."""
         self.status = Status.SENDING
         self.leased_until = now + duration
         self.attempts += 1

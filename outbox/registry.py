@@ -1,4 +1,4 @@
-"""How a mail is made: each app registers one small function per kind in its own `emails.py`."""
+"""How mails are built: each app registers one function per kind in its `emails.py`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from outbox.models import Message
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """What a builder gives: the templates `<template>_subject.txt`, `_body.txt`, `_body.html` and their context."""
+    """What a builder returns: the templates `<template>_subject.txt`, `_body.txt`, `_body.html` and their context."""
 
     template: str
     context: dict[str, object] = field(default_factory=dict)
@@ -20,13 +20,13 @@ class Email:
 
 
 Builder = Callable[[Message], Email | None]
-LookUp = Callable[[Sequence[Message]], None]
+Prefetch = Callable[[Sequence[Message]], None]
 _builders: dict[Kind, Builder] = {}
-_look_ups: list[LookUp] = []
+_prefetches: list[Prefetch] = []
 
 
 def register_email(kind: Kind) -> Callable[[Builder], Builder]:
-    """Register the function that makes mails of `kind`; it returns None when the mail has become pointless."""
+    """Register the builder of `kind`; it returns None when the mail is obsolete."""
 
     def register(builder: Builder) -> Builder:
         _builders[kind] = builder
@@ -35,24 +35,23 @@ def register_email(kind: Kind) -> Callable[[Builder], Builder]:
     return register
 
 
-def register_prefetch(function: LookUp) -> LookUp:
-    """Register what finds in one query what the builders need to know of each mail of a batch."""
-    _look_ups.append(function)
+def register_prefetch(function: Prefetch) -> Prefetch:
+    """Register a function that loads in one query what the builders need for each mail of a batch."""
+    _prefetches.append(function)
     return function
 
 
 def prefetch(messages: Sequence[Message]) -> None:
-    """Find whatever can be found for all of them at once, before their mails are built."""
-    for function in _look_ups:
+    """Run the registered prefetches, before the mails are built."""
+    for function in _prefetches:
         function(messages)
 
 
 def registered_kinds() -> frozenset[Kind]:
-    """The kinds that somebody knows how to make."""
     return frozenset(_builders)
 
 
 def build_email(message: Message) -> Email | None:
-    """The mail of a row, made from today's facts, or None when there is nothing to say any more."""
+    """The mail of a row, built from current data, or None when it is obsolete."""
     with translation.override(message.language):
         return _builders[Kind(message.kind)](message)

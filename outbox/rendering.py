@@ -1,22 +1,20 @@
-"""How a mail is made: each app registers one small function per kind in its own `mails.py`."""
-
 from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from outbox.letters import Letter
 from outbox.models import Message
 from outbox.registry import Email
 
 
-def render_email(message: Message, content: Email) -> Letter:
-    """The mail ready to be handed over, in the person's language (EML-01, EML-02)."""
+def render_email(message: Message, content: Email) -> EmailMultiAlternatives:
+    """The mail of a row, in its language."""
     with translation.override(message.language):
         context = {**shared_context(), **content.context, "deadline": content.deadline, "language": message.language}
         subject = render_to_string(f"{content.template}_subject.txt", context).strip()
         text = render_to_string(f"{content.template}_body.txt", context).strip() + "\n"
         html = render_to_string(f"{content.template}_body.html", {**context, "subject": subject})
-    email = Letter(
+    email = EmailMultiAlternatives(
         subject=subject,
         body=text,
         to=[message.address],
@@ -33,7 +31,7 @@ def render_email(message: Message, content: Email) -> Letter:
 
 
 def shared_context() -> dict[str, object]:
-    """What every mail may name: the university, where to get help, the portal."""
+    """Context of every mail and of the error pages."""
     return {
         "university_name": settings.UNIVERSITY_NAME,
         "portal_url": settings.PORTAL_URL,

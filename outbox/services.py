@@ -1,5 +1,3 @@
-"""Asking for a mail."""
-
 from collections.abc import Iterable
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,7 +19,7 @@ def queue_email(
     subject_id: int | None = None,
     priority: Priority = Priority.URGENT,
 ) -> Message:
-    """Ask for one mail in the caller's transaction; a worker is woken when it commits (AVL-01, AVL-02)."""
+    """Queue one mail in the caller's transaction; a worker starts when it commits."""
     message = Message.objects.create(
         kind=kind,
         person_id=person.pk if person else None,
@@ -36,7 +34,7 @@ def queue_email(
 
 @transaction.atomic
 def queue_emails(messages: Iterable[Message]) -> list[Message]:
-    """Ask for many mails in the caller's transaction, in one statement; one worker is woken for all of them."""
+    """Queue many mails in the caller's transaction, in one statement; one worker starts for all of them."""
     queued = Message.objects.bulk_create(messages)
     if queued:
         enqueue_on_commit(send_due_messages)

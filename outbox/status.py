@@ -1,7 +1,7 @@
-"""Writing down what became of a mail: at once after the server's answer, so that a killed worker doubles one at most.
+"""Records the outcome of each mail right after the server's answer, so that a killed worker sends at most one twice.
 
-Only whoever has the row in hand writes; but a mail that the server took has left, even if the lease has run out and
-another worker has put the row back since.
+Only the worker that holds the lease writes; except that an accepted mail is recorded as sent even if the lease has
+expired and another worker has requeued the row.
 """
 
 import logging
@@ -21,88 +21,86 @@ from outbox.transport import Accepted, Answer, Postponed, Refused
 logger = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(days=4)
-# About half a day of tries.
-FEWEST_TRIES = 20
+# About half a day of attempts.
+FEWEST_ATTEMPTS = 20
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(hours=1)
-# After so many doublings the longest delay is reached; days of tries must not make an astronomical number.
+# LONGEST_DELAY is reached after so many; a larger exponent would overflow.
 DOUBLINGS = 7
 
-# Once for each mail, so as a constant: Django would put the same words together again each time.
-NOTE_SENT = """
+# Run for each mail; the ORM would compile it anew each time.
+MARK_SENT = """
 UPDATE outbox_message SET status = 'sent', leased_until = NULL, sent_at = %s, provider_id = %s
 WHERE id = %s AND status IN ('sending', 'queued')
 """
 
 
 def mark_built(messages: Iterable[Message]) -> None:
-    """Fix deadlines on the rows before anything leaves; one statement for all that have the same."""
-    alike = defaultdict(list)
+    """Save build time and deadline before anything is sent; one statement for equal values."""
+    groups = defaultdict(list)
     for message in messages:
-        alike[message.built_at, message.deadline].append(message.pk)
-    for (built_at, deadline), numbers in alike.items():
-        Message.objects.filter(pk__in=numbers).update(built_at=built_at, deadline=deadline)
+        groups[message.built_at, message.deadline].append(message.pk)
+    for (built_at, deadline), pks in groups.items():
+        Message.objects.filter(pk__in=pks).update(built_at=built_at, deadline=deadline)
 
 
 def record_answer(message: Message, answer: Answer) -> None:
-    """Record what the server said; what it did not take now is tried again later, for some days."""
+    """Record the answer; a postponed mail is retried for GIVE_UP_AFTER."""
     match answer:
         case Accepted(provider_id):
-            _note_sent(message, provider_id)
-        case Refused(said):
-            _finish(message, Status.REFUSED, said)
-        case Postponed(said) if _was_tried_enough(message):
-            _finish(message, Status.GIVEN_UP, said)
-        case Postponed(said):
-            _postpone(message, said)
+            _mark_sent(message, provider_id)
+        case Refused(text):
+            _finish(message, Status.REFUSED, text)
+        case Postponed(text) if _is_exhausted(message):
+            _finish(message, Status.GIVEN_UP, text)
+        case Postponed(text):
+            _postpone(message, text)
 
 
 def mark_cancelled(message: Message) -> None:
-    """There is nothing to say any more."""
-    _in_hand(message).update(status=Status.CANCELLED, leased_until=None)
-    _tell(message, Status.CANCELLED)
+    _leased(message).update(status=Status.CANCELLED, leased_until=None)
+    _log_status(message, Status.CANCELLED)
 
 
 def release_leases(messages: Iterable[Message], *, not_before: datetime | None = None) -> None:
-    """Give back those that were not tried, to be taken again in their order, or from an instant on."""
+    """Requeue the mails that were not attempted, in their order, or from `not_before` on."""
     due_at = F("due_at") if not_before is None else not_before
-    untried = Message.objects.filter(pk__in=[message.pk for message in messages], status=Status.SENDING)
-    untried.update(status=Status.QUEUED, leased_until=None, attempts=F("attempts") - 1, due_at=due_at)
+    unattempted = Message.objects.filter(pk__in=[message.pk for message in messages], status=Status.SENDING)
+    unattempted.update(status=Status.QUEUED, leased_until=None, attempts=F("attempts") - 1, due_at=due_at)
 
 
 def delay_before_retry(attempts: int) -> timedelta:
-    """30 s after the first try, then twice as long each time up to one hour, give or take a fifth (AVL-03)."""
+    """Exponential: 30 s after the first attempt, doubled up to one hour, with 20 % of jitter."""
     delay: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, DOUBLINGS), LONGEST_DELAY)
-    return delay * random.uniform(0.8, 1.2)  # noqa: S311 - a jitter is no secret
+    return delay * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is not a secret
 
 
-def _was_tried_enough(message: Message) -> bool:
-    """Not what only waited, for a worker or a server: its first "later" must not be its last."""
-    return message.attempts >= FEWEST_TRIES and timezone.now() - message.created_at > GIVE_UP_AFTER
+def _is_exhausted(message: Message) -> bool:
+    """Also counts attempts: a mail that only waited for a worker has not been tried for days."""
+    return message.attempts >= FEWEST_ATTEMPTS and timezone.now() - message.created_at > GIVE_UP_AFTER
 
 
-def _note_sent(message: Message, provider_id: str) -> None:
+def _mark_sent(message: Message, provider_id: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(NOTE_SENT, [timezone.now(), provider_id, message.pk])
-    _tell(message, Status.SENT)
+        cursor.execute(MARK_SENT, [timezone.now(), provider_id, message.pk])
+    _log_status(message, Status.SENT)
 
 
-def _finish(message: Message, status: Status, said: str) -> None:
-    _in_hand(message).update(status=status, leased_until=None, answer=said)
-    _tell(message, status)
+def _finish(message: Message, status: Status, answer: str) -> None:
+    _leased(message).update(status=status, leased_until=None, answer=answer)
+    _log_status(message, status)
 
 
-def _postpone(message: Message, said: str) -> None:
-    """Wait longer after each try."""
+def _postpone(message: Message, answer: str) -> None:
     due_at = timezone.now() + delay_before_retry(message.attempts)
-    _in_hand(message).update(status=Status.QUEUED, leased_until=None, due_at=due_at, answer=said)
-    logger.warning("Mail %s (%s) postponed: %s", message.pk, message.kind, said)
+    _leased(message).update(status=Status.QUEUED, leased_until=None, due_at=due_at, answer=answer)
+    logger.warning("Mail %s (%s) postponed: %s", message.pk, message.kind, answer)
 
 
-def _in_hand(message: Message) -> MessageQuerySet:
-    """The row, unless another worker has taken it since: each lease counts a try."""
+def _leased(message: Message) -> MessageQuerySet:
+    """The row, unless another worker has leased it since: each lease counts an attempt."""
     return Message.objects.filter(pk=message.pk, status=Status.SENDING, attempts=message.attempts)
 
 
-def _tell(message: Message, status: Status) -> None:
+def _log_status(message: Message, status: Status) -> None:
     logger.info("Mail %s (%s): %s", message.pk, message.kind, status)

@@ -1,4 +1,4 @@
-"""Handing mails to the mail server or provider, and reading its answer."""
+"""Hands mails to the mail server or provider and classifies the answer."""
 
 import re
 import smtplib
@@ -10,31 +10,31 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 # RFC 5321 §4.2.1: 5yz is a permanent negative reply.
 PERMANENT = range(500, 600)
-# RFC 3463 §3.8, of a recipient: "relay access denied", "client host rejected". One wrong line in the configuration of a
-# relay says so of thousands of good addresses.
-ABOUT_US = re.compile(rb"\b5\.7\.\d")
-# What providers answer over HTTP when it is this mail that they do not want; other errors are about us or about them.
-MAIL_NOT_WANTED = {400, 413, 422}
+# RFC 3463 §3.8: "relay access denied", "client host rejected". A misconfigured relay answers so for thousands of good
+# addresses: retry.
+POLICY_REFUSAL = re.compile(rb"\b5\.7\.\d")
+# HTTP statuses by which providers refuse one mail; others concern the account or the provider.
+MAIL_REFUSED = {400, 413, 422}
 LONGEST_ANSWER = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server took the mail; `provider_id` is its name for it, when it gives one."""
+    """The server accepted the mail; `provider_id` identifies it at a provider."""
 
     provider_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """This mail will never be taken: trying again would annoy the server and help nobody."""
+    """Permanent: not retried."""
 
     answer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Not now. `server_is_down` when no other mail would get through either."""
+    """Retry later. `server_is_down` when other mails would fail too."""
 
     answer: str
     server_is_down: bool
@@ -44,7 +44,7 @@ Answer = Accepted | Refused | Postponed
 
 
 class SMTPTransport:
-    """One connection to the mail server, kept for a batch. Use it as a context manager."""
+    """One connection to the mail server for a batch. A context manager."""
 
     def __init__(self) -> None:
         self._connection: BaseEmailBackend = get_connection()
@@ -59,24 +59,24 @@ class SMTPTransport:
             return
 
     def hand_over(self, email: EmailMultiAlternatives) -> Answer:
-        """Give one mail to the server and say what it answered; never raises for what a server or an address can do."""
+        """Send one mail; never raises for what a server or an address can cause."""
         try:
             self._connection.open()
             email.connection = self._connection
             email.send()
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
-            if ABOUT_US.search(text):
+            if POLICY_REFUSAL.search(text):
                 return Postponed(_answer(code, text), server_is_down=False)
-            return self._judged(code, text)
+            return self._classify(code, text)
         except smtplib.SMTPDataError as error:
-            return self._judged(error.smtp_code, error.smtp_error)
+            return self._classify(error.smtp_code, error.smtp_error)
         except AnymailRequestsAPIError as error:
-            wanted = error.status_code not in MAIL_NOT_WANTED
-            return Postponed(_short(error), server_is_down=True) if wanted else Refused(_short(error))
+            if error.status_code in MAIL_REFUSED:
+                return Refused(_short(error))
+            return Postponed(_short(error), server_is_down=True)
         except (OSError, smtplib.SMTPException) as error:
-            # A refused sender too: that is about us, so no other mail would get through, and none may be lost. Before
-            # the next clause, because a certificate that does not hold is a ValueError as well.
+            # A refused sender too, which concerns every mail. Before ValueError, which a bad certificate is as well.
             self._reconnect()
             return Postponed(_short(error), server_is_down=True)
         except (AnymailInvalidAddress, AnymailRecipientsRefused, ValueError) as error:
@@ -84,7 +84,7 @@ class SMTPTransport:
         status = getattr(email, "anymail_status", None)
         return Accepted(provider_id=(status and status.message_id) or "")
 
-    def _judged(self, code: int, text: bytes | str) -> Answer:
+    def _classify(self, code: int, text: bytes | str) -> Answer:
         answer = _answer(code, text)
         if code in PERMANENT:
             return Refused(answer)
@@ -106,5 +106,5 @@ def _short(error: BaseException) -> str:
 
 
 def _storable(text: str) -> str:
-    """What the column takes: PostgreSQL has no NUL in texts."""
+    """PostgreSQL stores no NUL."""
     return text.replace("\0", "")[:LONGEST_ANSWER]

@@ -61,7 +61,7 @@ def authenticate(*, login: str, password: str) -> Account:
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
         _record_failure(account, counted, client)
         raise LoginRefused
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(counted, client)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(counted, client)
     if account.state == State.LOCKED:
         raise AccountIsLocked
     return account

@@ -64,8 +64,8 @@ def set_password_by_link(*, link: SignedLink, claims: TokenPayload, password: st
     Raises LinkUsed, LinkExpired, LinkNotValid when the link opens nothing any more, a moment after it did.
     """
     account = _give_password_by_link(link, claims, password, event)
-    FAILED_SIGN_INS_PER_LOGIN.forget(account.login)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.forget(account.login, current_client())
+    FAILED_SIGN_INS_PER_LOGIN.reset(account.login)
+    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(account.login, current_client())
     return account
 
 

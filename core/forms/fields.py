@@ -1,6 +1,6 @@
-"""Form fields for what people type in several forms: addresses, the login, lines and paragraphs of text.
+"""Form fields for addresses, logins, passwords, lines and paragraphs.
 
-A form may reword a refusal through `error_messages`, by the code of the refusal ("university", "incomplete", …).
+A form may reword an error through `error_messages`, by its code ("university", "incomplete", …).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,17 +28,15 @@ ADDRESS_ATTRIBUTES = {"inputmode": "email", "autocapitalize": "none", "spellchec
 
 
 class CleanedCharField(forms.CharField):
-    """A text field that one function of the domain cleans, or refuses with its own message."""
+    """A text field cleaned by one function of core, which raises InvalidAddress or InvalidText."""
 
-    #: Answers the value to keep, or raises AddressRefused or TextRefused.
     clean_text: Callable[[str], str]
 
     def __init__(self, **kwargs: Any) -> None:
-        # The function trims: Django's own trimming would hide control characters from it.
+        # clean_text trims: Django's own trimming would hide control characters from it.
         super().__init__(**{"strip": False, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        """The text to keep; empty when only blanks were typed."""
         typed = super().to_python(value) or ""
         if not typed.strip():
             return ""
@@ -48,20 +46,16 @@ class CleanedCharField(forms.CharField):
             raise self.error(refusal, typed) from refusal
 
     def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
-        """What the form shows for a refusal."""
         return ValidationError(self.error_messages.get(refusal.code, refusal.message), code=refusal.code)
 
 
 class AddressField(CleanedCharField):
-    """An e-mail address, in its canonical spelling."""
-
     widget = forms.EmailInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "email"})
     default_error_messages = {"required": _("Saisissez une adresse e-mail, par exemple nom@exemple.net")}
 
     clean_text = staticmethod(canonical_address)
 
     def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
-        """The address that was probably meant, where one is close; else what the refusal says."""
         suggestion = suggested_correction(typed)
         if suggestion is None:
             return super().error(refusal, typed)
@@ -69,15 +63,13 @@ class AddressField(CleanedCharField):
 
 
 class ExternalAddressField(AddressField):
-    """An address that does not belong to the university: recovery address, target of a redirection."""
+    """An address outside the university: recovery address, target of a redirection."""
 
     clean_text = staticmethod(external_address)
 
 
 class PasswordField(forms.CharField):
-    """A password as it is typed, blanks included. `spoken_name` is what its show/hide button says it shows; `rules` are
-    the texts under a new one (`core.forms.renderer` draws both).
-    """
+    """A password, not trimmed. `spoken_name` is read by the show/hide button, `rules` are shown below a new one."""
 
     def __init__(
         self,
@@ -94,7 +86,7 @@ class PasswordField(forms.CharField):
 
 
 class LoginField(CleanedCharField):
-    """The identifier: the institutional address, with or without its domain; cleaned to the whole address."""
+    """Cleans a login, with or without its domain, to the institutional address."""
 
     widget = forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "autocomplete": "username"})
     default_error_messages = {"required": _("Saisissez votre identifiant")}
@@ -103,13 +95,11 @@ class LoginField(CleanedCharField):
 
 
 class LineField(CleanedCharField):
-    """One line of text: name, employer, reference."""
-
     clean_text = staticmethod(clean_line)
 
 
 class ParagraphField(CleanedCharField):
-    """Several lines of text; `max_length` counts a line break as one character, as browsers do."""
+    """`max_length` counts a line break as one character, as browsers do."""
 
     widget = forms.Textarea
 

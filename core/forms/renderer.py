@@ -1,5 +1,3 @@
-"""How every form of the portal is drawn: one template a field, label, hint, error and input in that order."""
-
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 Mark = Literal["", "required", "optional"]
 
-# Django walks three templates for each of these; writing the tag here makes a page of fields several times cheaper.
+# Rendered without a template: Django walks three for each (docs/performance.md).
 PLAIN_INPUTS = frozenset(
     f"django/forms/widgets/{name}.html"
     for name in (
@@ -35,15 +33,14 @@ PLAIN_INPUTS = frozenset(
 
 
 class PortalBoundField(BoundField):
-    """A field of a form on a page, with what the portal's templates say about it.
+    """Adds what the portal's templates show.
 
-    A form may name in `conditional_fields` those that are asked only after another answer: they carry no mark.
-    A field may carry `rules`, the texts shown under a new password.
+    Fields that a form names in `conditional_fields`, asked only after another answer, have no mark.
     """
 
     @property
     def aria_describedby(self) -> str | None:
-        """Ids of the hint, the error and the rules, in the order in which they are read."""
+        """Ids of hint, errors and rules, in reading order."""
         ids = super().aria_describedby
         if ids is None or not self.rules:
             return ids
@@ -51,22 +48,21 @@ class PortalBoundField(BoundField):
 
     @property
     def rules(self) -> Any:
-        """Objects with a `key` and a `text`, shown under a new password."""
+        """Objects with `key` and `text`, shown below a new password."""
         return getattr(self.field, "rules", ())
 
     @property
     def spoken_name(self) -> str | Promise:
-        """What the show/hide button of a password says it shows: set `spoken_name` on the field when there are two."""
         return getattr(self.field, "spoken_name", _("le mot de passe"))
 
     @property
     def target_id(self) -> str:
-        """Id that the error summary links to: the first of several radios or parts."""
+        """Id that the error summary links to: the first of several inputs."""
         return f"{self.auto_id}_0" if self.use_fieldset else str(self.auto_id)
 
     @property
     def mark(self) -> Mark:
-        """What the label says about being mandatory (RGAA 11.10): nothing in a form of one field."""
+        """Required or optional (RGAA 11.10); empty in a form of one field."""
         questions = self._questions()
         if len(questions) < 2 or self.name not in questions:
             return ""
@@ -76,12 +72,12 @@ class PortalBoundField(BoundField):
 
     @property
     def has_optional_siblings(self) -> bool:
-        """Whether the form says, above its first field, that all is mandatory unless marked."""
+        """Whether the form says, above its first field, that unmarked fields are required."""
         questions = self._questions()
         return len(questions) > 1 and not all(questions.values())
 
     def _questions(self) -> dict[str, bool]:
-        """Name and mandatory state of the fields that a person fills in or chooses, boxes to tick left out."""
+        """Visible unconditional fields other than checkboxes, and whether they are required."""
         conditional = getattr(self.form, "conditional_fields", ())
         return {
             name: field.required
@@ -91,14 +87,13 @@ class PortalBoundField(BoundField):
 
 
 class PortalRenderer(TemplatesSetting):
-    """Renders forms and fields with the templates of the portal, and simple inputs without any template."""
+    """Uses the portal's templates for forms and fields, and none for simple inputs."""
 
     form_template_name = "partials/form.html"
     field_template_name = "partials/field.html"
     bound_field_class = PortalBoundField
 
     def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
-        """The HTML of a form, a field or a widget."""
         widget = context.get("widget")
         if template_name in PLAIN_INPUTS and widget is not None and not widget.get("wrap_label"):
             return _input_tag(widget)

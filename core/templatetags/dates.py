@@ -1,7 +1,4 @@
-"""Dates as a person reads them, in the language of the page or mail, always in the university's time zone.
-
-One place for the form of a deadline: the same instant reads the same in a page, a mail and its subject.
-"""
+"""Dates in the language of the page or mail, always in the university's time zone."""
 
 from datetime import date, datetime
 from functools import lru_cache
@@ -19,12 +16,12 @@ NBSP = "\u00a0"
 @register.filter(expects_localtime=False)
 def datetime_long(instant: datetime) -> str:
     """« mercredi 15 octobre 2025 à 23 h 59 (heure de Paris) », “Wednesday 15 October 2025, 11:59 pm (Paris time)”."""
-    return _moment(instant, get_language())
+    return _datetime_long(instant, get_language())
 
 
-# The deadline stands several times in each of thousands of mails.
+# A deadline is rendered several times in each of thousands of mails.
 @lru_cache(maxsize=100)
-def _moment(instant: datetime, language: str | None) -> str:
+def _datetime_long(instant: datetime, language: str | None) -> str:
     local = _in_paris(instant)
     weekday = formatted(local, "l")
     if _in_english():
@@ -34,34 +31,34 @@ def _moment(instant: datetime, language: str | None) -> str:
 
 @register.filter(expects_localtime=False)
 def datetime_short(instant: datetime) -> str:
-    """« 15 octobre, 23 h 59 », “15 October, 11:59 pm”: for subjects, where the year is plain."""
+    """« 15 octobre, 23 h 59 », “15 October, 11:59 pm”: for subjects, where the year is obvious."""
     local = _in_paris(instant)
     return f"{_day_of_month(local)}, {_hour(local)}"
 
 
 @register.filter(expects_localtime=False)
 def past_datetime(instant: datetime) -> str:
-    """« 14 octobre 2025 à 14 h 40 », “14 October 2025, 2:40 pm”: when something happened."""
+    """« 14 octobre 2025 à 14 h 40 », “14 October 2025, 2:40 pm”: a past event."""
     local = _in_paris(instant)
     return f"{_day(local)}, {_hour(local)}" if _in_english() else f"{_day(local)} à {_hour(local)}"
 
 
 @register.filter(expects_localtime=False)
 def past_datetime_short(instant: datetime) -> str:
-    """« 14 oct. 2025, 14 h 40 », “14 Oct. 2025, 2:40 pm”: in a table, on one line."""
+    """« 14 oct. 2025, 14 h 40 », “14 Oct. 2025, 2:40 pm”: in a table."""
     local = _in_paris(instant)
     return f"{local.day}{NBSP}{formatted(local, 'N')}{NBSP}{local.year},{NBSP}{_hour(local)}"
 
 
 @register.filter(expects_localtime=False)
 def hour(instant: datetime) -> str:
-    """« 16 h 40 », “4:40 pm”: on a day that the sentence makes plain."""
+    """« 16 h 40 », “4:40 pm”: the day is known from the sentence."""
     return _hour(_in_paris(instant))
 
 
 @register.filter(expects_localtime=False)
 def day(value: date | datetime) -> str:
-    """« 15 octobre 2025 », “15 October 2025”; an instant counts for the day it is in Paris."""
+    """« 15 octobre 2025 », “15 October 2025”; an instant gives its day in Paris."""
     return _day(_in_paris(value) if isinstance(value, datetime) else value)
 
 

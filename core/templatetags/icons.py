@@ -1,4 +1,4 @@
-"""`{% icon "mail" %}`: a drawing beside a text, never instead of it."""
+"""`{% icon "mail" %}`: a decorative icon beside a text."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
-# Strokes on a grid of 24 by 24.
+# SVG paths in a view box of 24 by 24.
 DRAWINGS: Final = {
     "lock": '<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
     "mail": '<rect x="3" y="5" width="18" height="14" rx="2"/><path d="m4 7 8 6 8-6"/>',
@@ -31,7 +31,7 @@ DRAWINGS: Final = {
     "shield": '<path d="M12 3 5 6v5c0 4.5 3 8 7 10 4-2 7-5.5 7-10V6z"/>',
 }
 
-# Constant text of this module, nothing from outside; made once, since a page prints several.
+# Constants of this module, marked safe once.
 SVGS: Final[dict[str, SafeString]] = {
     name: mark_safe(  # noqa: S308
         f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{drawing}</svg>'
@@ -42,5 +42,5 @@ SVGS: Final[dict[str, SafeString]] = {
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """Inline drawing, hidden from assistive technology. Raises KeyError for a name that is not in DRAWINGS."""
+    """Inline SVG, hidden from assistive technology. Raises KeyError for an unknown name."""
     return SVGS[name]

@@ -1,4 +1,4 @@
-"""`{% same_for_everybody %}`: what pages or mails of one language have in common is rendered once for all of them."""
+"""`{% same_for_everybody %}`: renders once what all mails of one language have in common."""
 
 from typing import cast
 
@@ -14,9 +14,9 @@ register = template.Library()
 
 
 class SameForEverybody(template.Node):
-    """A part that knows nothing of the page or mail it stands in: nobody can read there what is about another."""
+    """Renders without the surrounding context, so that no personal data is cached."""
 
-    # No block inside: what one page puts into it would stand in all.
+    # No blocks inside: the content of one mail would appear in all.
     child_nodelists = ()
 
     def __init__(self, nodelist: NodeList) -> None:
@@ -24,7 +24,7 @@ class SameForEverybody(template.Node):
         self._rendered: dict[tuple[object, ...], SafeString] = {}
 
     def render(self, context: Context) -> SafeString:
-        """With what every mail may name, and nothing else; anew for another language or other settings."""
+        """Rendered with `shared_context` only; cached by language and settings."""
         shared, engine = shared_context(), cast(Template, context.template).engine
         key = (get_language(), context.autoescape, engine.string_if_invalid, *shared.values())
         if key not in self._rendered:

@@ -75,14 +75,14 @@ def test_a_limit_whose_last_window_ends_while_it_is_looked_at_is_no_error(monkey
     """AVL-01: full when it was asked, empty when it was asked for how long."""
     limit = RateLimit("just-ended", "1/minute")
     limit.hit(client_key(HOME))
-    real = limits._ask
+    real = limits._call
 
     def ended_first(question: str, item: object, *key: object) -> object:
         if question == "get_window_stats":
             real("clear", item, *key)
         return real(question, item, *key)
 
-    monkeypatch.setattr(limits, "_ask", ended_first)
+    monkeypatch.setattr(limits, "_call", ended_first)
     with pytest.raises(RateLimitExceeded) as reached:
         limit.hit(client_key(HOME))
     assert reached.value.retry_after == 1
@@ -93,9 +93,9 @@ class TestWithRedisAway:
     def redis_away(self, monkeypatch) -> None:
         away = FixedWindowRateLimiter(RedisStorage("redis://127.0.0.1:1/0", socket_connect_timeout=0.5))
         here = FixedWindowRateLimiter(MemoryStorage())
-        monkeypatch.setattr(limits, "_shared", lambda: self.asked.append(1) or away)
-        monkeypatch.setattr(limits, "_in_this_process", lambda: here)
-        monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
+        monkeypatch.setattr(limits, "_redis", lambda: self.asked.append(1) or away)
+        monkeypatch.setattr(limits, "_local", lambda: here)
+        monkeypatch.setattr(limits._Redis, "unavailable_until", 0.0)
 
     @pytest.fixture(autouse=True)
     def count(self) -> None:
@@ -115,7 +115,7 @@ class TestWithRedisAway:
     def test_it_is_asked_again_a_moment_later(self, monkeypatch):
         limit = RateLimit("asked-again", "9/minute")
         limit.hit(client_key(HOME))
-        monkeypatch.setattr(limits._Redis, "left_alone_until", 0.0)
+        monkeypatch.setattr(limits._Redis, "unavailable_until", 0.0)
         limit.hit(client_key(HOME))
 
         assert len(self.asked) == 2

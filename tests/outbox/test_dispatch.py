@@ -23,7 +23,7 @@ from devtools.mailcatcher import CaughtMessage, Envelope, MailCatcher, Stage, ac
 from devtools.processes import free_port
 from mailrouting.services import choose_redirection
 from outbox import dispatch as sending
-from outbox import status as recording
+from outbox import status
 from outbox.checks import check_mail_encryption
 from outbox.dispatch import send, send_due
 from outbox.enums import Kind, Priority, Status
@@ -418,7 +418,7 @@ class TestLease:
         """AVL-05: what the server took has left, even if another worker has taken the row and put it back meanwhile."""
         message = invitation()
         Message.objects.update(status=Status.QUEUED, attempts=2)
-        recording.record_answer(message, Accepted())
+        status.record_answer(message, Accepted())
         assert seen_again(message).status == Status.SENT
 
     def test_a_late_no_changes_nothing(self):
@@ -427,7 +427,7 @@ class TestLease:
         message.lease(timezone.now(), sending.LEASE)
         Message.objects.update(status=Status.SENDING, attempts=2, leased_until=timezone.now() + sending.LEASE)
         for answer in (Refused("550 No"), Postponed("451 Later", server_is_down=False)):
-            recording.record_answer(message, answer)
+            status.record_answer(message, answer)
             assert seen_again(message).status == Status.SENDING
 
     def test_a_lease_is_longer_than_all_that_one_mail_may_take(self):

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 import config.urls
 from activation.links import activation_link
-from outbox import status as recording
+from outbox import status
 from outbox.dispatch import LEASE, send, send_due
 from outbox.enums import Kind, Status
 from outbox.models import Message
@@ -223,7 +223,7 @@ class TestWebhook:
         Message.objects.update(status=Status.SENDING, leased_until=timezone.now() + LEASE)
         early = tell(bounce("m-1"))
         assert (early.status_code, early["Retry-After"]) == (503, "30")
-        recording.record_answer(message, Accepted("m-1"))
+        status.record_answer(message, Accepted("m-1"))
         assert tell(bounce("m-1")).status_code == 200
         assert status_of(message) == Status.BOUNCED
         assert tell(bounce("of nobody")).status_code == 200

@@ -304,7 +304,7 @@ def test_a_killed_purge_continues_where_it_stopped(monkeypatch):
             raise KeyboardInterrupt
 
     [rule] = [rule for rule in retention.retention_rules() if rule.name == "link-requests"]
-    dying = retention.RetentionRule(rule.name, rule.setting, rule.find, die_in_the_second, rule.holding)
+    dying = retention.RetentionRule(rule.name, rule.setting, rule.find, die_in_the_second, rule.lock)
     with pytest.raises(KeyboardInterrupt):
         retention.apply_rule(dying, now=NOW)
 
@@ -319,7 +319,7 @@ def test_a_rule_that_fails_does_not_stop_the_others(monkeypatch):
         raise DatabaseError("no")
 
     broken = retention.RetentionRule("aaa-broken", None, lambda limit: JournalEntry.objects.all(), fail, ("self",))
-    monkeypatch.setitem(retention._kinds, "aaa-broken", broken)
+    monkeypatch.setitem(retention._rules, "aaa-broken", broken)
     an_entry(NOW)
     a_link_request(days_ago(31))
 

@@ -358,7 +358,7 @@ class TestThrottling:
         refused = submit_login(new, person)
         assert refused.status_code == 429
         assert 0 < int(refused["Retry-After"]) <= 61
-        SLOW_SIGN_INS_PER_LOGIN.forget(person.login)
+        SLOW_SIGN_INS_PER_LOGIN.reset(person.login)
         assert submit_login(new, person).status_code == 302
         assert not Account.objects.get(pk=person.pk).is_locked
 

@@ -302,8 +302,8 @@ class TestEnding:
         """SES-05, AVL-01: sessions are not in Redis, so an outage cannot revive one."""
         key = key_of(browser)
         away = FixedWindowRateLimiter(RedisStorage("redis://127.0.0.1:1/0", socket_connect_timeout=0.5))
-        monkeypatch.setattr(rate_limits, "_shared", lambda: away)
-        monkeypatch.setattr(rate_limits._Redis, "left_alone_until", 0.0)
+        monkeypatch.setattr(rate_limits, "_redis", lambda: away)
+        monkeypatch.setattr(rate_limits._Redis, "unavailable_until", 0.0)
 
         assert browser.post(reverse("logout"))["Location"] == reverse("home")
         assert not is_signed_in(client_with(key))
