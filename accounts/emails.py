@@ -1,4 +1,4 @@
-"""The mails of an account: forgotten password, and the notices of what was changed or locked."""
+"""The mails about an account."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from outbox.registry import Email, register_email, register_prefetch
 
 @register_prefetch
 def people(messages: Sequence[Message]) -> None:
-    """Whose mails they are, and whether they are locked."""
+    """One query for all accounts, with their locks."""
     accounts = Account.objects.with_lock().in_bulk({message.person_id for message in messages if message.person_id})
     for message in messages:
         message.person = accounts.get(message.person_id)
@@ -27,7 +27,6 @@ def people(messages: Sequence[Message]) -> None:
 
 @register_email(Kind.PASSWORD_RESET)
 def password_reset(message: Message) -> Email | None:
-    """The link to choose a new password; to the address on file, while the account is active."""
     account = message.person
     if account is None or account.state != State.ACTIVE or message.built_at is None:
         return None
@@ -40,13 +39,13 @@ def password_reset(message: Message) -> Email | None:
 
 @register_email(Kind.RECOVERY_VERIFICATION)
 def recovery_verification(message: Message) -> Email | None:
-    """Asks whoever reads an address whether it may serve to recover the account."""
+    """To the new address, which confirms the change."""
     account = message.person
-    wishes = RecoveryAddressChange.objects.waiting().filter(account=account, new_address=message.address)
-    change = wishes.filter(pk=message.subject_id or 0).first()
+    pending = RecoveryAddressChange.objects.waiting().filter(account=account, new_address=message.address)
+    change = pending.filter(pk=message.subject_id or 0).first()
     if account is None or account.state != State.ACTIVE or change is None or message.built_at is None:
         return None
-    # With another password since, whoever asked may have been somebody else; the owner can ask again.
+    # An intruder may have asked for it before the owner changed the password.
     if account.password_changed_at is not None and message.created_at < account.password_changed_at:
         return None
     deadline = recovery_address_link.deadline(message.built_at)
@@ -56,13 +55,13 @@ def recovery_verification(message: Message) -> Email | None:
 
 @register_email(Kind.RECOVERY_CHANGED)
 def recovery_changed(message: Message) -> Email | None:
-    """Tells the old address that it serves no more, and how to take it back."""
+    """To the previous address and the mailbox, with a link to undo it."""
     return notice(message, "accounts/emails/recovery_changed")
 
 
 @register_email(Kind.RECOVERY_CORRECTED)
 def recovery_corrected(message: Message) -> Email | None:
-    """Tells an address that stood in the file by mistake that it serves no more; nothing to say if it serves again."""
+    """To the previous address, unless it is on file again."""
     account = message.person
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or entry is None or message.address == account.recovery_address:
@@ -73,17 +72,17 @@ def recovery_corrected(message: Message) -> Email | None:
 
 @register_email(Kind.RECOVERY_REPLACEMENT)
 def recovery_replacement(message: Message) -> Email | None:
-    """Tells every address on file from when another recovery address serves, and how to prevent it (HLP-05)."""
-    made = notice(message, "accounts/emails/recovery_replacement")
+    """To each address on file, with the date and a link to object."""
+    email = notice(message, "accounts/emails/recovery_replacement")
     correction = RecoveryAddressCorrection.objects.approved().filter(account=message.person_id).first()
-    if made is None or correction is None or message.address not in notification_addresses(correction.account):
+    if email is None or correction is None or message.address not in notification_addresses(correction.account):
         return None
-    return replace(made, context={**made.context, "effective_at": correction.effective_at})
+    return replace(email, context={**email.context, "effective_at": correction.effective_at})
 
 
 @register_email(Kind.RECOVERY_ANNOUNCED)
 def recovery_announced(message: Message) -> Email | None:
-    """Tells the new address from when it serves, and whom to tell if it is somebody else's (HLP-05)."""
+    """To the new address, with the date."""
     account = message.person
     approved = RecoveryAddressCorrection.objects.approved().filter(account=account, new_address=message.address)
     correction = approved.filter(pk=message.subject_id or 0).first()
@@ -95,14 +94,13 @@ def recovery_announced(message: Message) -> Email | None:
 
 @register_email(Kind.PASSWORD_CHANGED)
 def password_changed(message: Message) -> Email | None:
-    """Tells every address on file that the password is another one."""
+    """To each address on file."""
     return notice(message, "accounts/emails/password_changed")
 
 
 @register_email(Kind.ACCOUNT_LOCKED)
 def account_locked(message: Message) -> Email | None:
-    """Tells the recovery address why the account was locked and where to get help; holds no link that sets anything
-    (HLP-02). Nothing to say once the lock is released."""
+    """To the recovery address, with the reason and without any link that sets a password."""
     account = message.person
     lock = Lock.objects.open().filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or lock is None:
@@ -115,7 +113,7 @@ def account_locked(message: Message) -> Email | None:
 
 @register_email(Kind.ACCOUNT_CLOSING)
 def account_closing(message: Message) -> Email | None:
-    """Tells what stops with the end date, what to save, whom to tell if it is wrong; pointless once HR has moved it."""
+    """Not sent once HR has moved the end date."""
     account = message.person
     if account is None or account.state != State.ACTIVE or account.end_date is None:
         return None
@@ -126,9 +124,9 @@ def account_closing(message: Message) -> Email | None:
 
 
 def notice(message: Message, template: str) -> Email | None:
-    """The mail about the change that an entry of the journal records, with its "ce n'était pas moi".
+    """The mail about a change, with a link « Ce n’était pas moi ».
 
-    It is sent even when the account has been locked since: what it says happened. Not when an agent has settled it.
+    It is sent even when the account was locked since, not when an agent has settled it.
     """
     account = message.person
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()

@@ -1,11 +1,9 @@
-"""The vocabulary of accounts: states, categories, reasons and the events of the journal."""
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class State(models.TextChoices):
-    """What a person can do with the account; read from facts, never stored."""
+    """Read from the facts, never stored."""
 
     PENDING = "pending", _("À activer")
     ACTIVE = "active", _("Actif")
@@ -15,15 +13,13 @@ class State(models.TextChoices):
 
 
 class Category(models.TextChoices):
-    """Who employs or teaches the person; only the university's own staff has a mailbox."""
-
     STAFF = "staff", _("Personnel de l’université")
     HOSTED = "hosted", _("Personnel d’un organisme associé")
     STUDENT = "student", _("Étudiant ou étudiante")
 
 
 class LockReason(models.TextChoices):
-    """Why an account is locked, as the person reads it."""
+    """Shown to the account owner."""
 
     PHISHING = "phishing", _("Un e-mail d’hameçonnage a pu capter votre mot de passe")
     FRAUDULENT_SITE = "fraudulent-site", _("Votre mot de passe a été saisi sur un faux site")
@@ -33,7 +29,7 @@ class LockReason(models.TextChoices):
 
 
 class ReleaseReason(models.TextChoices):
-    """Why an account is released, as agents read it."""
+    """Shown to agents."""
 
     PHISHING_OVER = "phishing-over", _("Fin d’incident d’hameçonnage")
     SUSPICION_OVER = "suspicion-over", _("Fin d’activité suspecte")
@@ -42,8 +38,7 @@ class ReleaseReason(models.TextChoices):
 
 
 class Proof(models.TextChoices):
-    """How an agent has made sure who asks (HLP-03). What anybody may know or type, a birth date, an INE, a telephone
-    number, proves nothing, and is not among them."""
+    """How an agent has verified the identity. Birth date, INE and phone number prove nothing: others may know them."""
 
     CALL_BACK = "call-back", _("Rappel au numéro connu des RH")
     IN_PERSON = "in-person", _("En personne, pièce d’identité")

@@ -1,4 +1,4 @@
-"""The end of an account: its owner is told once, some weeks before the day that HR gave; the journal, the day after."""
+"""Notices some weeks before the end date given by HR; a journal entry the day after."""
 
 from datetime import date, timedelta
 from typing import cast
@@ -20,47 +20,42 @@ from outbox.models import Message
 from outbox.tasks import send_due_messages
 
 BATCH = 500
-#: How old an end date may be that is noted: longer than any night without a beat.
-LOOKED_BACK = timedelta(days=31)
+#: Longer than any interruption of the scheduler.
+LOOK_BACK = timedelta(days=31)
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('accounts.expiry'))"
 
 
 def send_closing_notices() -> int:
-    """Tell everybody whose account closes within CLOSING_NOTICE_DAYS and who was not told of that day; how many people.
+    """Once for each end date, CLOSING_NOTICE_DAYS before it. Idempotent. Returns the number of accounts.
 
-    Safe to run twice, at once, or again after it was killed. A mail that waits is cancelled when HR moves the day, and
-    another tells the new one.
+    When HR moves the end date, the outbox cancels the unsent mail (`accounts.emails`), and another one is queued.
     """
-    told, last = 0, 0
-    while people := _announce_some(last):
-        told, last = told + len(people), people[-1].pk
-    if told:
+    notified, last = 0, 0
+    while people := _queue_batch(last):
+        notified, last = notified + len(people), people[-1].pk
+    if notified:
         enqueue_on_commit(send_due_messages)
-    return told
+    return notified
 
 
 def record_closings() -> int:
-    """Note in the journal whose account has closed by itself, once for each end date (LOG-01); how many people.
-
-    Nobody acts that day, so nothing else would tell. A night without a beat loses none. Safe to run twice, or at once.
-    """
+    """Once for each end date of the last month. Idempotent. Returns the number of accounts."""
     recorded = 0
-    while people := _record_some():
+    while people := _record_batch():
         recorded += len(people)
     return recorded
 
 
 def day_as_number(day: date) -> int:
-    """What a notice is about: 20270131 is 31 January 2027. Another day is another notice."""
+    """20270131 for 31 January 2027: the `subject_id` of a notice."""
     return day.year * 10_000 + day.month * 100 + day.day
 
 
 @transaction.atomic
-def _announce_some(last: int) -> list[Account]:
-    """Ask for the mails of some people behind the account `last`; empty at the end."""
+def _queue_batch(last: int) -> list[Account]:
     with connection.cursor() as cursor:
         cursor.execute(ONE_AT_A_TIME)
-    people = list(_to_be_told().filter(pk__gt=last).select_related("mailbox")[:BATCH])
+    people = list(_without_notice().filter(pk__gt=last).select_related("mailbox")[:BATCH])
     Message.objects.bulk_create(
         Message(
             kind=Kind.ACCOUNT_CLOSING,
@@ -77,24 +72,23 @@ def _announce_some(last: int) -> list[Account]:
 
 
 @transaction.atomic
-def _record_some() -> list[Account]:
+def _record_batch() -> list[Account]:
     with connection.cursor() as cursor:
         cursor.execute(ONE_AT_A_TIME)
-    people = list(_closed_lately()[:BATCH])
+    people = list(_unrecorded_closings()[:BATCH])
     record_events(accounts=people, event=Event.USER_ARCHIVED)
     return people
 
 
-def _closed_lately() -> AccountQuerySet:
-    """Closed for a month at most, and not in the journal yet."""
+def _unrecorded_closings() -> AccountQuerySet:
     today = timezone.localdate()
-    ended = Account.objects.filter(end_date__lt=today, end_date__gte=today - LOOKED_BACK, erased_at__isnull=True)
+    ended = Account.objects.filter(end_date__lt=today, end_date__gte=today - LOOK_BACK, erased_at__isnull=True)
     entries = JournalEntry.objects.filter(account=OuterRef("pk"), event=Event.USER_ARCHIVED)
     closed: AccountQuerySet = ended.exclude(Exists(entries.filter(at__date__gt=OuterRef("end_date")))).order_by("pk")
     return closed
 
 
-def _to_be_told() -> AccountQuerySet:
+def _without_notice() -> AccountQuerySet:
     if not settings.CLOSING_NOTICE_DAYS:
         return cast(AccountQuerySet, Account.objects.none())
     today = timezone.localdate()

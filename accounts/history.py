@@ -1,4 +1,4 @@
-"""The history of an account in plain words: what the journal and the outbox know of it, the latest first."""
+"""The history of an account: entries of the journal and mails, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,6 @@ from outbox.models import Message
 
 
 class Topic(TextChoices):
-    """What a person may want to see alone."""
-
     ALL = "", _("Tout")
     SIGN_INS = "connexions", _("Connexions")
     CHANGES = "changements", _("Changements")
@@ -24,7 +22,7 @@ class Topic(TextChoices):
 
     @classmethod
     def named(cls, name: str) -> "Topic":
-        """The topic of that name; everything when there is none."""
+        """ALL for an unknown name."""
         return cls(name) if name in cls.values else cls.ALL
 
 
@@ -40,15 +38,13 @@ JOURNAL, OUTBOX = "journal", "outbox"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the history: an entry of the journal, or a mail."""
-
     at: datetime
     entry: JournalEntry | None = None
     mail: Message | None = None
 
 
 class History(Sequence[Line]):
-    """The lines of one person and one topic; only those of the slice asked for are read."""
+    """Reads only the slice that is asked for."""
 
     def __init__(self, rows: QuerySet[Any, Any]) -> None:
         self._rows = rows
@@ -56,8 +52,8 @@ class History(Sequence[Line]):
     def __len__(self) -> int:
         return self._rows.count()
 
-    def __getitem__(self, wanted: Any) -> Any:
-        rows = list(self._rows[wanted])
+    def __getitem__(self, index: Any) -> Any:
+        rows = list(self._rows[index])
         entries = JournalEntry.objects.select_related("actor").in_bulk([pk for _at, pk, of in rows if of == JOURNAL])
         mails = Message.objects.in_bulk([pk for _at, pk, of in rows if of == OUTBOX])
         return [
@@ -67,7 +63,6 @@ class History(Sequence[Line]):
 
 
 def history(*, account: Account, topic: Topic) -> History:
-    """What happened to `account`, of one topic or of all, mails with their fate among it (design §7)."""
     entries, mails = entry_rows(account), mail_rows(account)
     if topic is Topic.MAILS:
         return History(mails.order_by("-moment", "-pk"))
@@ -79,12 +74,11 @@ def history(*, account: Account, topic: Topic) -> History:
 
 
 def entry_rows(account: Account) -> QuerySet[Any, Any]:
-    """The entries of the journal as rows of a history; to be filtered and ordered by `-moment`, `-pk`."""
+    """Rows to be filtered and ordered by `-moment`, `-pk`."""
     return _rows(account.journal.all(), "at", JOURNAL)
 
 
 def mail_rows(account: Account) -> QuerySet[Any, Any]:
-    """The mails, likewise."""
     return _rows(account.messages.all(), "created_at", OUTBOX)
 
 

@@ -1,4 +1,4 @@
-"""What other apps connect to. Receivers run in the transaction of the change."""
+"""Receivers run in the transaction of the change."""
 
 from django.dispatch import Signal
 

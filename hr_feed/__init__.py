@@ -1,1 +1,1 @@
-"""The HR feed: accounts made and changed from a CSV export of the HR system."""
+"""Creates and updates accounts from CSV exports of the HR system."""

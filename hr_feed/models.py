@@ -1,4 +1,4 @@
-"""One uploaded HR file: how far it is, and its content while that is needed."""
+"""An uploaded HR file: its state, and its content while that is needed."""
 
 from datetime import datetime, timedelta
 
@@ -10,17 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Account
 from core.choices import EnumChoices
 
-#: After so long without a word from its worker, a run is dead. A chunk of the file takes a second.
+#: A run whose lease has expired is dead. A chunk takes a second.
 LEASE = timedelta(minutes=3)
-#: A run that died so often waits for an agent.
+#: Then an agent has to decide.
 MOST_ATTEMPTS = 3
-#: The content holds the private addresses of everybody: nobody needs it for longer than a day's work.
+#: The content holds private addresses.
 CONTENT_KEPT_FOR = timedelta(hours=24)
 
 
 class ImportState(models.TextChoices):
-    """What becomes of a file."""
-
     TO_PREVIEW = "to-preview", "Aperçu en préparation"
     PREVIEWED = "previewed", "À confirmer"
     TO_IMPORT = "to-import", "Import en cours"
@@ -28,45 +26,39 @@ class ImportState(models.TextChoices):
     ABANDONED = "abandoned", "Abandonné"
 
 
-#: The worker has something to do.
 TO_WORK_ON = (ImportState.TO_IMPORT, ImportState.TO_PREVIEW)
-#: The content is there.
+#: The content is kept.
 OPEN = (*TO_WORK_ON, ImportState.PREVIEWED)
 
 
 class HrImportQuerySet(models.QuerySet["HrImport"]):
-    """Words of the imports."""
-
     def open(self) -> "HrImportQuerySet":
-        """Neither imported nor abandoned."""
         return self.filter(state__in=OPEN)
 
     def to_work_on(self) -> "HrImportQuerySet":
-        """Which a worker has in hand, or should have."""
         return self.filter(state__in=TO_WORK_ON)
 
     def light(self) -> "HrImportQuerySet":
-        """Without what only its own page and its report need."""
+        """Without the large columns."""
         return self.defer("examples", "report")
 
     def idle_since(self, moment: datetime) -> "HrImportQuerySet":
-        """Uploaded before that, still open, and in no worker's hands."""
-        nobody = Q(leased_until__isnull=True) | Q(leased_until__lt=timezone.now())
-        return self.open().filter(nobody, uploaded_at__lt=moment)
+        """Uploaded before `moment`, open, and not leased by a worker."""
+        not_leased = Q(leased_until__isnull=True) | Q(leased_until__lt=timezone.now())
+        return self.open().filter(not_leased, uploaded_at__lt=moment)
 
 
 class HrImport(models.Model):
-    """An uploaded HR file. `leased_until` tells until when a worker answers for it; it moves with each chunk done.
+    """A worker leases a file until `leased_until` and renews the lease with each chunk.
 
-    `foreseen` and `done` count rows by what would become, and became, of them: the fields of `ImportReport`. `examples`
-    name people while the content is there, and afterwards only lines.
+    `foreseen` and `done` have the counts of `ImportReport`. `examples` name people while the content is kept.
     """
 
     state = models.CharField(_("état"), max_length=10, choices=EnumChoices(ImportState), default=ImportState.TO_PREVIEW)
     file_name = models.CharField(_("nom du fichier"), max_length=255)
     size = models.PositiveIntegerField(_("taille en octets"))
     sha256 = models.CharField(_("empreinte"), max_length=64)
-    # People did this for others: none of it is in the copy of their own data.
+    # Not in the export of the agent's own data.
     uploaded_by = models.ForeignKey(
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("envoyé par")
     )
@@ -110,7 +102,7 @@ class HrImport(models.Model):
             models.UniqueConstraint(
                 fields=["state"], condition=Q(state=ImportState.TO_IMPORT), name="hr_import_one_at_a_time"
             ),
-            # Two clicks on « Envoyer » are one file.
+            # A double click uploads one file.
             models.UniqueConstraint(fields=["sha256"], condition=Q(state__in=OPEN), name="hr_import_open_file_once"),
         ]
         indexes = [models.Index(fields=["-uploaded_at"], name="hr_import_uploaded_at")]
@@ -120,37 +112,33 @@ class HrImport(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Neither imported nor abandoned."""
         return self.state in OPEN
 
     @property
     def is_running(self) -> bool:
-        """A worker has it in hand, and has told so lately."""
         return self.leased_until is not None and self.leased_until > timezone.now()
 
     @property
     def is_expected(self) -> bool:
-        """A worker has it in hand, or takes it by itself."""
+        """A worker has it, or will take it."""
         return self.state in TO_WORK_ON and (self.is_running or self.attempts < MOST_ATTEMPTS)
 
     @property
     def has_stopped(self) -> bool:
-        """Its runs died too often: somebody has to look."""
+        """Its runs failed too often: an agent has to decide."""
         return self.state in TO_WORK_ON and not self.is_expected
 
     @property
     def can_be_abandoned(self) -> bool:
-        """Nothing of it is being written at this moment."""
         return self.is_open and not (self.state == ImportState.TO_IMPORT and self.is_running)
 
     @property
     def content_kept_until(self) -> datetime:
-        """When the content goes at the latest."""
         return self.uploaded_at + CONTENT_KEPT_FOR
 
 
 class HrFilePart(models.Model):
-    """A piece of the content: web and worker may be on different machines, and share nothing but the database."""
+    """Web and worker may run on different machines, and share the database only."""
 
     hr_import = models.ForeignKey(
         HrImport, on_delete=models.CASCADE, related_name="parts", verbose_name=_("import du fichier RH")

@@ -1,4 +1,4 @@
-"""Recovery addresses that HR has in its file and the portal has not: proposals, which agents see (ADM-08)."""
+"""Recovery addresses that the HR file proposes for accounts that it may not change; agents decide."""
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
@@ -15,37 +15,34 @@ from journal.services import record_event
 
 
 class ProposalAlreadyHandled(Exception):
-    """It waits no more: taken up, dismissed, replaced by a newer one, or on file by now."""
+    pass
 
 
 def waiting_proposals() -> QuerySet[JournalEntry]:
-    """The latest address that HR proposes for each person, as `proposed`, unless it is on file or agents have settled
-    it; the oldest first. Nobody acts on agents or on those who have left, so theirs are not there.
+    """The latest proposal of each account, oldest first, as `proposed`.
+
+    Without those that are on file, dismissed or replaced by agents, and without agents and closed accounts.
     """
     entries = JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_PROPOSED).annotate(
         proposed=KT("details__proposed")
     )
-    is_there = Q(account__end_date__isnull=True) | Q(account__end_date__gte=timezone.localdate())
-    waiting = entries.filter(is_there, account__is_staff=False).exclude(proposed=F("account__recovery_address"))
+    is_open = Q(account__end_date__isnull=True) | Q(account__end_date__gte=timezone.localdate())
+    waiting = entries.filter(is_open, account__is_staff=False).exclude(proposed=F("account__recovery_address"))
     settled = Exists(_newer()) | Exists(_dismissals()) | Exists(_corrections())
     return waiting.filter(~settled).select_related("account").order_by("at", "pk")
 
 
 def waiting_proposal_for(account: Account) -> JournalEntry | None:
-    """What HR proposes for one person, if it waits for an agent."""
     return waiting_proposals().filter(account=account).first()
 
 
 @transaction.atomic
 def dismiss_proposal(*, entry_id: int, agent: Account, reason: str) -> None:
-    """Take a proposal from the list: the address on file stays. The journal has who, and why.
-
-    Raises NotForThisAgent, AlreadyDealtWith.
-    """
+    """Raises CorrectionNotAllowed, ProposalAlreadyHandled."""
     account_id = JournalEntry.objects.filter(pk=entry_id).values_list("account_id", flat=True).first()
-    account = Account.objects.select_for_update(of=("self",)).filter(pk=account_id).first()
-    if account is None:
+    if account_id is None:
         raise ProposalAlreadyHandled
+    account = Account.objects.lock(account_id)
     require_correction_permission(agent, account)
     if not waiting_proposals().filter(pk=entry_id).exists():
         raise ProposalAlreadyHandled
@@ -69,7 +66,7 @@ def _dismissals() -> QuerySet[JournalEntry]:
 
 
 def _corrections() -> QuerySet[RecoveryAddressCorrection]:
-    """Agents who gave this address since, or replaced it with another: HR's file is what is wrong then."""
+    """Agents gave this address since, or replaced it with another one."""
     given = Q(new_address=OuterRef("proposed"), proposed_at__gte=OuterRef("at"))
     replaced = Q(previous_address=OuterRef("proposed"), applied_at__isnull=False, undone_at__isnull=True)
     return RecoveryAddressCorrection.objects.filter(given | replaced, account=OuterRef("account"))

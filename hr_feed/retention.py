@@ -6,18 +6,16 @@ from hr_feed.uploads.expiry import discard
 
 
 def discard_each(imports: list[HrImport]) -> None:
-    """The row stays, and says that nobody has confirmed it in time."""
     for hr_import in imports:
         discard(hr_import, agent=None)
 
 
 @retention_rule("hr-files", after=None, by=discard_each)
 def old_hr_files(limit: datetime) -> Rows:
-    """Uploaded HR files, full of private addresses; each hour a task looks for them too."""
+    """A task looks for them every hour, too."""
     return HrImport.objects.idle_since(limit - CONTENT_KEPT_FOR)
 
 
 @retention_rule("hr-imports", after="RETENTION_IMPORTS_DAYS")
 def ended_hr_imports(limit: datetime) -> Rows:
-    """Imports that are over, with their reports."""
     return HrImport.objects.filter(ended_at__lt=limit)

@@ -1,9 +1,8 @@
-"""Erasing somebody's personal data (PRV-07), one person asked for or all those who left long ago (PRV-05).
+"""Erases personal data: of one person on request, or of people who left.
 
-The account's row stays, empty but for the names and the key of HR: nobody else ever gets the names, so nobody reads
-mail or uses rights meant for the person, and an HR file that still lists them brings nothing back. What points at the
-account is found by walking the models, so that a table made tomorrow is emptied tomorrow, unless its app says that it
-outlives the data, and why.
+The account's row stays, with its logins and HR key only: the logins are never given to someone else, and the HR file
+does not recreate the account. Tables that point at the account are found by walking the models; apps name those to
+keep with `keep_relation`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +24,10 @@ from privacy.export import relations
 
 
 class AccountIsAgent(Exception):
-    """Agents answer for what they did: their rights are taken away first."""
+    """The rights have to be withdrawn first."""
 
 
-#: Facts of the account that go. The names and the key of HR stay, the dates of creation and departure, the category.
+#: Kept: logins, HR key, category, dates of creation and departure.
 EMPTY = {
     "given_name": "",
     "family_name": "",
@@ -46,48 +45,44 @@ EMPTY = {
     "last_login": None,
 }
 
-_outlives: dict[str, str | Promise] = {
+_kept: dict[str, str | Promise] = {
     "journal": _("ce qui est arrivé et quand, sans adresse ni détail, pour la durée de conservation du journal"),
 }
-_also: list[Callable[[Sequence[Account]], None]] = []
+_hooks: list[Callable[[Sequence[Account]], None]] = []
 
 
 def keep_relation(relation: str, why: str | Promise) -> None:
-    """Let the rows of that relation of an account stay; `why` is what the person is told."""
-    _outlives[relation] = why
+    """`why` is shown by the command, for the answer to the person."""
+    _kept[relation] = why
 
 
-def register_erasure(act: Callable[[Sequence[Account]], None]) -> Callable[[Sequence[Account]], None]:
-    """Register what else has to be done: rows about people that do not point at the account as its own."""
-    _also.append(act)
-    return act
+def register_erasure(hook: Callable[[Sequence[Account]], None]) -> Callable[[Sequence[Account]], None]:
+    """For rows about people that do not point at the account as its own."""
+    _hooks.append(hook)
+    return hook
 
 
 def kept_relations() -> dict[str, str]:
-    """What is kept of an erased person, by table, and why."""
-    return {relation: str(why) for relation, why in sorted(_outlives.items())}
+    return {relation: str(why) for relation, why in sorted(_kept.items())}
 
 
 @transaction.atomic
 def erase_person(*, account: Account, actor: Account | None = None) -> bool:
-    """Erase what is personal; False when it has been done before. The account is closed if it was not.
-
-    Raises StillAnAgent.
-    """
-    held = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    if held.erased_at is not None:
+    """Closes the account. Returns False when it was erased before. Raises AccountIsAgent."""
+    locked = Account.objects.lock(account.pk)
+    if locked.erased_at is not None:
         return False
-    if held.is_staff or held.is_superuser:
+    if locked.is_staff or locked.is_superuser:
         raise AccountIsAgent
-    erase([held], actor=actor)
+    erase([locked], actor=actor)
     return True
 
 
 def erase(accounts: Sequence[Account], actor: Account | None = None) -> None:
-    """Erase what is personal about these people, whose rows are held by the caller's transaction."""
+    """The caller has locked the rows."""
     ids = [account.pk for account in accounts]
-    for act in _also:
-        act(accounts)
+    for hook in _hooks:
+        hook(accounts)
     _empty_accounts(ids)
     with allow_retention():
         _delete_what_points_at(ids)
@@ -97,7 +92,7 @@ def erase(accounts: Sequence[Account], actor: Account | None = None) -> None:
 
 
 def _empty_accounts(ids: list[int]) -> None:
-    """Before what points at them: the database notes names elsewhere when they change."""
+    """Before the rows that point at them: a trigger copies the names elsewhere when they change."""
     yesterday = timezone.localdate() - timedelta(days=1)
     Account.objects.filter(pk__in=ids).update(
         **EMPTY,
@@ -111,5 +106,5 @@ def _empty_accounts(ids: list[int]) -> None:
 
 def _delete_what_points_at(ids: list[int]) -> None:
     for relation in relations():
-        if relation.name not in _outlives:
+        if relation.name not in _kept:
             relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": ids}).delete()

@@ -1,6 +1,6 @@
-"""The door of the university's security systems: they may lock accounts, and nothing else (HLP-01).
+"""The API with which the university's security systems lock accounts, and nothing else.
 
-It answers JSON, needs no cookie and makes none, which is why no CSRF token is asked for.
+It uses no cookie, hence needs no CSRF token.
 """
 
 import json
@@ -24,15 +24,13 @@ from core.security_log import log_security_event
 from core.text import has_forbidden_character
 
 MOST_ACCOUNTS = 1_000
-#: In bytes; docs/operations.md and the reverse proxy have the same figure.
+#: In bytes; also in docs/operations.md and the reverse proxy.
 LARGEST_BODY = 64_000
 LONGEST_COMMENT = 500
 FIELDS = {"accounts", "reason", "comment"}
 
 
 class InvalidApiCall(Exception):
-    """The answer to a call that was not carried out."""
-
     def __init__(self, status: int, error: str, **headers: str) -> None:
         super().__init__(error)
         self.status, self.error, self.headers = status, error, headers
@@ -40,8 +38,6 @@ class InvalidApiCall(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LockRequest:
-    """What a system asks for, checked."""
-
     names: list[str]
     reason: LockReason
     comment: str
@@ -49,10 +45,9 @@ class LockRequest:
 
 @method_decorator([csrf_exempt, login_not_required], name="dispatch")
 class LocksView(View):
-    """`POST /api/blocages/`: lock one account or a phishing wave (docs/operations.md)."""
+    """`POST /api/blocages/` (docs/operations.md)."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
-        """Answer every call in JSON. Without any key in the settings there is no such address."""
         if not settings.SECURITY_API_KEYS:
             raise Http404
         try:
@@ -61,17 +56,16 @@ class LocksView(View):
             return JsonResponse({"error": refused.error}, status=refused.status, headers=refused.headers)
 
     def answer(self, request: HttpRequest) -> JsonResponse:
-        """Lock, and say what became of each account, in the order of the list."""
         if request.method != "POST":
             raise InvalidApiCall(405, _("Seule la méthode POST est possible ici."), Allow="POST")
-        system = calling_system(request)
-        order = order_in(body_of(request))
+        system = authenticate(request)
+        order = parse_order(parse_body(request))
         answers = lock_accounts_by_name(names=order.names, reason=order.reason, system=system, comment=order.comment)
         return JsonResponse({"accounts": [{"account": name, "answer": answer} for name, answer in answers]})
 
 
-def calling_system(request: HttpRequest) -> str:
-    """The name of the system that calls, while it does not call too often. Raises CallRefused."""
+def authenticate(request: HttpRequest) -> str:
+    """Raises InvalidApiCall for an unknown key or too many calls."""
     scheme, _space, key = request.headers.get("Authorization", "").partition(" ")
     system = system_with_key(key.strip()) if scheme.lower() == "bearer" else None
     try:
@@ -86,11 +80,11 @@ def calling_system(request: HttpRequest) -> str:
     return system
 
 
-def body_of(request: HttpRequest) -> Any:
-    """What was sent, read as JSON. Raises CallRefused."""
+def parse_body(request: HttpRequest) -> Any:
+    """Raises InvalidApiCall."""
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BODY:
-            raise _too_much()
+            raise _too_large()
         return json.loads(request.body)
     except UnreadablePostError as error:
         raise InvalidApiCall(400, _("La requête n’est pas arrivée entière.")) from error
@@ -98,36 +92,36 @@ def body_of(request: HttpRequest) -> Any:
         raise InvalidApiCall(400, _("Le corps de la requête n’est pas du JSON.")) from error
 
 
-def order_in(sent: Any) -> LockRequest:
-    """The order that JSON holds. Raises CallRefused, which says what to correct."""
-    if not isinstance(sent, dict) or set(sent) - FIELDS:
-        raise _wrong(_("Envoyez un objet avec accounts, reason et, si besoin, comment."))
-    return LockRequest(_names(sent.get("accounts")), _reason(sent.get("reason")), _comment(sent.get("comment", "")))
+def parse_order(body: Any) -> LockRequest:
+    """Raises InvalidApiCall."""
+    if not isinstance(body, dict) or set(body) - FIELDS:
+        raise _invalid(_("Envoyez un objet avec accounts, reason et, si besoin, comment."))
+    return LockRequest(_names(body.get("accounts")), _reason(body.get("reason")), _comment(body.get("comment", "")))
 
 
-def _names(sent: Any) -> list[str]:
-    if not isinstance(sent, list) or not sent or not all(isinstance(name, str) for name in sent):
-        raise _wrong(_("accounts est une liste d’adresses institutionnelles ou d’identifiants courts."))
-    if len(sent) > MOST_ACCOUNTS:
-        raise _too_much()
-    return sent
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise _invalid(_("accounts est une liste d’adresses institutionnelles ou d’identifiants courts."))
+    if len(value) > MOST_ACCOUNTS:
+        raise _too_large()
+    return value
 
 
-def _reason(sent: Any) -> LockReason:
-    if not isinstance(sent, str) or sent not in LockReason.values:
-        raise _wrong(_("reason vaut l’un de %(reasons)s.") % {"reasons": ", ".join(LockReason.values)})
-    return LockReason(sent)
+def _reason(value: Any) -> LockReason:
+    if not isinstance(value, str) or value not in LockReason.values:
+        raise _invalid(_("reason vaut l’un de %(reasons)s.") % {"reasons": ", ".join(LockReason.values)})
+    return LockReason(value)
 
 
-def _comment(sent: Any) -> str:
-    if not isinstance(sent, str) or len(sent) > LONGEST_COMMENT or has_forbidden_character(sent):
-        raise _wrong(_("comment est une ligne de 500 caractères au plus."))
-    return sent
+def _comment(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_COMMENT or has_forbidden_character(value):
+        raise _invalid(_("comment est une ligne de 500 caractères au plus."))
+    return value
 
 
-def _too_much() -> InvalidApiCall:
+def _too_large() -> InvalidApiCall:
     return InvalidApiCall(413, _("Envoyez moins de comptes à la fois."))
 
 
-def _wrong(error: str) -> InvalidApiCall:
+def _invalid(error: str) -> InvalidApiCall:
     return InvalidApiCall(422, error)

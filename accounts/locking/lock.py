@@ -1,4 +1,4 @@
-"""Locking accounts, one or a phishing wave at once (HLP-01). Releasing them is `accounts.locking.unlock`."""
+"""Locks accounts, one or hundreds. `accounts.locking.unlock` unlocks them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
@@ -16,21 +16,17 @@ from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue_emails
 
-#: How many accounts are locked in one transaction.
+#: Accounts in one transaction.
 BATCH = 500
 
 
 class AlreadyLocked(Exception):
-    """Somebody was faster; `lock` is theirs."""
-
     def __init__(self, lock: Lock) -> None:
         super().__init__()
         self.lock = lock
 
 
 class LockOutcome(StrEnum):
-    """What became of one account of a list."""
-
     LOCKED = "locked"
     ALREADY_LOCKED = "already-locked"
     CLOSED = "closed"
@@ -39,19 +35,15 @@ class LockOutcome(StrEnum):
 
 @transaction.atomic
 def lock_account(*, account: Account, reason: LockReason, actor: Account | None = None, comment: str = "") -> Lock:
-    """Lock an account: its sessions end, its links die and its forwarding is suspended, since each of them looks at the
-    open lock (HLP-01). The person is told. Locking twice is locking once.
-    """
+    """Idempotent. Sessions end and the owner is notified; links and forwarding check for an open lock themselves."""
     lock_accounts(accounts=[account], reason=reason, actor=actor, comment=comment)
     return account.locks.open().get()
 
 
 @transaction.atomic
 def lock_as_agent(*, account: Account, agent: Account, reason: LockReason, comment: str = "", **details: Any) -> Lock:
-    """Do what `lock_account` does, for an agent, who learns when somebody was faster: AlreadyLocked. `details` are what
-    else the journal keeps, such as the request that led to it.
-    """
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    """Like `lock_account`, but raises AlreadyLocked. `details` go into the journal."""
+    Account.objects.lock(account.pk)
     earlier = account.locks.open().select_related("locked_by").first()
     if earlier is not None:
         raise AlreadyLocked(earlier)
@@ -69,45 +61,39 @@ def lock_accounts(
     comment: str = "",
     **details: object,
 ) -> dict[int, LockOutcome]:
-    """Do to each what `lock_account` does to one, in a fixed number of statements; what became of each, by its key.
+    """Lock many accounts in a fixed number of statements. Returns the outcome by primary key.
 
-    `system` names what reported them, when nobody in person did; `details` are what else the journal keeps. Somebody
-    who has left is locked too, in case HR has them come back, and not written to.
+    `system` names the security system that asked. Closed accounts are locked without a mail, in case HR reopens them.
     """
     ids = [account.pk for account in accounts]
-    held = list(Account.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
+    locked = list(Account.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
     locked_before = set(Lock.objects.open().filter(account__in=ids).values_list("account_id", flat=True))
     locks = Lock.objects.bulk_create(
         Lock(account=account, reason=reason, locked_by=actor, locked_by_system=system, comment=comment)
-        for account in held
+        for account in locked
         if account.pk not in locked_before
     )
-    told = {"system": system} if system else {}
-    _make_them_hold(locks, actor, **told, **details)
-    return {account.pk: _answer(account, locked_before) for account in held}
+    if system:
+        details["system"] = system
+    _apply(locks, actor, **details)
+    return {account.pk: _outcome(account, locked_before) for account in locked}
 
 
 def lock_accounts_by_name(
     *, names: Sequence[str], reason: LockReason, system: str = "", comment: str = ""
 ) -> list[tuple[str, LockOutcome]]:
-    """Lock whoever `names` mean (`accounts_named`), and say what became of each name.
-
-    Long lists are locked in parts: one that was broken off is simply sent again.
-    """
+    """In batches. Idempotent: an interrupted call can be repeated."""
     found = accounts_by_name(names)
     accounts = list({account.pk: account for account in found.values()}.values())
-    answers: dict[int, LockOutcome] = {}
+    outcomes: dict[int, LockOutcome] = {}
     for start in range(0, len(accounts), BATCH):
-        part = accounts[start : start + BATCH]
-        answers |= lock_accounts(accounts=part, reason=reason, system=system, comment=comment)
-    return [(name, answers[found[name].pk] if name in found else LockOutcome.UNKNOWN) for name in names]
+        batch = accounts[start : start + BATCH]
+        outcomes |= lock_accounts(accounts=batch, reason=reason, system=system, comment=comment)
+    return [(name, outcomes[found[name].pk] if name in found else LockOutcome.UNKNOWN) for name in names]
 
 
 def accounts_by_name(names: Iterable[str]) -> dict[str, Account]:
-    """The account of each name: by its institutional address if there is an @, else by its short name (`uid`).
-
-    Case makes no difference. Who has no account is left out.
-    """
+    """By institutional address if there is an @, else by `uid`, whatever the case. Unknown names are left out."""
     keys = {name: _key(name) for name in names}
     wanted = set(keys.values()) - {""}
     found = Account.objects.filter(Q(institutional_address__in=wanted) | Q(uid__in=wanted))
@@ -116,7 +102,7 @@ def accounts_by_name(names: Iterable[str]) -> dict[str, Account]:
 
 
 def _key(name: str) -> str:
-    """What is looked for; empty, which nobody has, for what can be nobody's name."""
+    """Empty for a name that no account can have."""
     name = name.strip()
     if not name.isascii() or not name.isprintable():
         return ""
@@ -126,14 +112,13 @@ def _key(name: str) -> str:
         return ""
 
 
-def _make_them_hold(locks: Sequence[Lock], actor: Account | None, **details: object) -> None:
-    """End the sessions, record the locks and tell the people: all locks of one list have the same reason."""
+def _apply(locks: Sequence[Lock], actor: Account | None, **details: object) -> None:
     if not locks:
         return
     accounts = [lock.account for lock in locks]
     Session.objects.filter(account__in=accounts).delete()
     record_events(accounts=accounts, event=Event.LOCKED, actor=actor, reason=locks[0].reason, **details)
-    # To the recovery address alone: whoever has the password may be reading the university mailbox.
+    # Not to the university mailbox: an intruder may read it.
     queue_emails(_notice(lock) for lock in locks if lock.account.can_be_mailed and not lock.account.is_closed)
 
 
@@ -148,7 +133,7 @@ def _notice(lock: Lock) -> Message:
     )
 
 
-def _answer(account: Account, locked_before: Collection[int]) -> LockOutcome:
+def _outcome(account: Account, locked_before: Collection[int]) -> LockOutcome:
     if account.is_closed:
         return LockOutcome.CLOSED
     return LockOutcome.ALREADY_LOCKED if account.pk in locked_before else LockOutcome.LOCKED

@@ -1,5 +1,4 @@
-"""Releasing a lock: only an agent, only after a proof, and nothing that an intruder had set comes back with it
-(HLP-02 to HLP-06)."""
+"""Unlocks accounts: by an agent, after a proof of identity, without anything that an intruder may have set."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from accounts.enums import Proof, ReleaseReason, State
 from accounts.models import Account, Lock, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.permissions import AgentPermission
 from accounts.recovery.changes import report_unauthorized_change
 from accounts.recovery.pending import cancel_pending_change
 from accounts.signals import account_unlocked
@@ -19,11 +19,8 @@ from journal.services import record_event
 from outbox.enums import Kind
 from outbox.services import queue_email
 
-#: What an intruder may have changed counts from so long before the lock (HLP-06).
 REVIEWED_BEFORE_LOCK = timedelta(days=30)
 SHORTEST_REPORT = 10
-#: Who may act on agents; the permission is made where roles are (`agents.roles`).
-MANAGE_AGENTS = "agents.manage_agents"
 
 CHANGES_TO_REVIEW = (
     Event.RECOVERY_ADDRESS_CORRECTED,
@@ -41,45 +38,44 @@ CHANGES_TO_REVIEW = (
 
 
 class UnlockRefused(Exception):
-    """The lock stays; the subclasses say why."""
+    """Base class: nothing has changed."""
 
 
 class NotLocked(UnlockRefused):
-    """There is no open lock, or not any more: another agent was faster."""
+    pass
 
 
 class UnlockNotAllowed(UnlockRefused):
-    """Only agents release, never themselves; another agent is for those who manage agents (ADM-05)."""
+    """Agents only, not of their own account; another agent's account needs the permission to manage agents."""
 
 
 class UnlockNotProven(UnlockRefused):
-    """No proof that counts: none of the list, or a call back to somebody whose number HR does not know (HLP-03)."""
+    """Not a listed proof, or a call back without a number known to HR."""
 
 
 class ReportTooShort(UnlockRefused):
-    """The agent has to write what was done, in ten characters or more (HLP-03)."""
+    pass
 
 
 class NoRecoveryAddress(UnlockRefused):
-    """There is no recovery address on file that the link could go to (HLP-05): have it corrected first."""
+    """The link could go nowhere: the address has to be corrected first."""
 
 
 class AddressNotRestorable(UnlockRefused):
-    """No such change of the recovery address can be taken back, or not any more: agents correct it then."""
+    pass
 
 
 class ChangesNotReviewed(UnlockRefused):
-    """Some changes that an intruder may have made have not been ticked (HLP-06)."""
-
     def __init__(self, entries: Collection[JournalEntry]) -> None:
         super().__init__()
         self.entries = entries
 
 
 def changes_to_review(account: Account) -> list[JournalEntry]:
-    """Each change of recovery address, redirection, password or number to call (HLP-04: many people change theirs in
-    the HR system by themselves) in the 30 days before the lock, and since; the latest first. Empty when the account is
-    not locked.
+    """Changes of recovery address, redirection, password and HR phone number from 30 days before the lock on.
+
+    Newest first; empty when the account is not locked. The phone number counts because an intruder may change it in
+    the HR system before a call back.
     """
     lock = account.locks.open().first()
     if lock is None:
@@ -90,11 +86,9 @@ def changes_to_review(account: Account) -> list[JournalEntry]:
 
 
 def restorable_addresses(account: Account, changes: Sequence[JournalEntry]) -> dict[int, str]:
-    """Which of the `changes` to review can be taken back with "ce n'était pas moi", and the recovery address that would
-    be on file again, by the key of the entry.
+    """The addresses that `restore_address` can restore, by primary key of the entry in `changes`.
 
-    None, once another address has come from elsewhere; nor what came before an earlier release, or before an address
-    that agents have given, which took two of them.
+    None when the address on file came from elsewhere; nor those before the last unlock or correction by agents.
     """
     made = RecoveryAddressChange.objects.filter(account=account, confirmed_at__isnull=False, undone_at__isnull=True)
     in_order = list(made.order_by("confirmed_at", "pk"))
@@ -111,21 +105,19 @@ def restorable_addresses(account: Account, changes: Sequence[JournalEntry]) -> d
 
 @transaction.atomic
 def restore_address(*, account: Account, agent: Account, change: int, **details: object) -> Account:
-    """Take back a change of the recovery address that the person did not make, and any later one, so that the link of
-    the release does not go to whoever made it (HLP-05, HLP-06). The account stays locked; the address that is on file
-    again is told of the lock, the other one that it serves no more, in case it is the owner's after all.
+    """Undo a change of the recovery address, and later ones: the link of the unlock must reach no intruder.
 
-    `change` is a key of `addresses_to_put_back`; `details` are what else the journal keeps. Raises NotLocked,
-    NotForThisAgent, CannotBePutBack.
+    The account stays locked. Both addresses are notified. `change` is a key of `restorable_addresses`; `details` go
+    into the journal. Raises NotLocked, UnlockNotAllowed, AddressNotRestorable.
     """
-    account = _locked(account)
-    _require_right(agent, account)
+    account = _lock_locked(account)
+    _require_permission(agent, account)
     changes = {entry.pk: entry for entry in changes_to_review(account)}
     if change not in restorable_addresses(account, list(changes.values())):
         raise AddressNotRestorable
-    told = [account.recovery_address] if account.can_be_mailed else []
+    addresses = [account.recovery_address] if account.can_be_mailed else []
     account = report_unauthorized_change(entry=changes[change], actor=agent, **details)
-    _tell_of_put_back(account, told)
+    _notify_restored(account, removed=addresses)
     return account
 
 
@@ -140,19 +132,15 @@ def unlock_account(
     reviewed: Collection[int],
     **details: object,
 ) -> Lock:
-    """Release the lock of `account`, and mail the link with which the person takes it up again.
+    """Unlock, make the password unusable, cancel pending changes, and mail a link to the address on file.
 
-    `proof` says how the agent made sure who asks; `reviewed` holds the keys of all that `changes_to_review` gives. A
-    call back goes to the number that HR knows, which the lock keeps (HLP-04). The password never serves again, what
-    waits is given up, forwarding stops. The link goes to the recovery address on file (HLP-05); somebody who had never
-    activated gets the activation link. `details` are what else the journal keeps, such as the request that led to it.
-
-    Raises a ReleaseRefused, and then nothing has changed.
+    `reviewed` holds the keys of all `changes_to_review`; `details` go into the journal. A call back goes to the number
+    known to HR, which the lock records. Raises UnlockRefused.
     """
-    account = _locked(account)
+    account = _lock_locked(account)
     if not account.can_be_mailed:
         raise NoRecoveryAddress
-    _require_right(agent, account)
+    _require_permission(agent, account)
     lock = account.locks.open().get()
     _require_proof(account, proof, report)
     _require_review(account, reviewed)
@@ -176,19 +164,15 @@ def unlock_account(
     return lock
 
 
-def _locked(account: Account) -> Account:
-    """The account as it is now, its row held. Two queries: what is read after the wait is what the other one left.
-    Raises NotLocked.
-    """
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    # Without `with_lock`, whose answer would be remembered after the release.
-    now: Account = Account.objects.get(pk=account.pk)
-    if now.state != State.LOCKED:
+def _lock_locked(account: Account) -> Account:
+    if Account.objects.lock(account.pk).state != State.LOCKED:
         raise NotLocked
+    # Read again without `with_lock()`: its `is_locked` would be stale after the unlock.
+    now: Account = Account.objects.get(pk=account.pk)
     return now
 
 
-def _tell_of_put_back(account: Account, removed: Collection[str]) -> None:
+def _notify_restored(account: Account, *, removed: Collection[str]) -> None:
     lock = account.locks.open().get()
     entry = account.journal.filter(event=Event.RECOVERY_ADDRESS_RESTORED).latest("pk")
     mails = [(Kind.ACCOUNT_LOCKED, account.recovery_address, lock.pk)]
@@ -198,7 +182,7 @@ def _tell_of_put_back(account: Account, removed: Collection[str]) -> None:
 
 
 def _settled_at(account: Account) -> datetime:
-    """When agents have last settled where links go: by a release, or with an address of theirs."""
+    """When agents last unlocked the account or gave it an address."""
     given = RecoveryAddressCorrection.objects.filter(account=account, undone_at__isnull=True)
     moments = (
         account.locks.aggregate(last=Max("released_at"))["last"],
@@ -207,9 +191,9 @@ def _settled_at(account: Account) -> datetime:
     return max((moment for moment in moments if moment is not None), default=account.created_at)
 
 
-def _require_right(agent: Account, account: Account) -> None:
+def _require_permission(agent: Account, account: Account) -> None:
     is_agent = agent.is_staff and agent.state == State.ACTIVE
-    is_above = is_agent and agent.has_perm(MANAGE_AGENTS)
+    is_above = is_agent and agent.has_perm(AgentPermission.MANAGE_AGENTS)
     if not is_agent or agent.pk == account.pk or (account.is_staff and not is_above):
         raise UnlockNotAllowed
 

@@ -1,5 +1,3 @@
-"""What commands have in common: whose account is meant, and where a list goes that another system reads."""
-
 import os
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from core.email_addresses import InvalidAddress, institutional_address_from_logi
 
 
 def account_of(login: str) -> Account:
-    """Whose institutional address it is, as people type it; CommandError for nobody's."""
+    """Raises CommandError."""
     try:
         account: Account = Account.objects.get(institutional_address=institutional_address_from_login(login))
     except (InvalidAddress, Account.DoesNotExist) as error:
@@ -27,29 +25,27 @@ def account_of(login: str) -> Account:
 
 
 class ExportCommand(BaseCommand):
-    """Exit code 0 when the whole list was written; else 1, and the file of the last time is as it was."""
+    """Exit code 0 when the whole list was written; else 1, and the former file is unchanged."""
 
-    #: Writes the list; answers how many accounts are in it.
+    #: Returns the number of accounts.
     write_list: Callable[[Writable], int]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to."""
         parser.add_argument("--output", type=Path, metavar="SORTIE.csv", help="au lieu de la sortie standard")
 
     def handle(self, *args: Any, output: Path | None, **options: Any) -> None:
-        """Write, and count when the list goes elsewhere."""
         if output is None:
             self.write_list(self.stdout)
             return
-        with _replaced(output) as file:
+        with _atomic_file(output) as file:
             written = self.write_list(file)
         if options["verbosity"] > 0:
             self.stdout.write(ngettext("%(number)s compte", "%(number)s comptes", written) % {"number": written})
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
-    """A file that takes the place of the other at once, whole: nobody ever reads half a list."""
+def _atomic_file(path: Path) -> Iterator[IO[str]]:
+    """Replaces the file atomically: its readers never see half a list."""
     try:
         with NamedTemporaryFile(
             "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False

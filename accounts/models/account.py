@@ -1,5 +1,3 @@
-"""Who someone is: the account, what locks it, and the journal of everything that happened to it."""
-
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -16,35 +14,26 @@ from core.choices import EnumChoices
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
-    """Words of accounts; each is the set of one state of design §3."""
-
     def pending(self) -> "AccountQuerySet":
-        """Never activated, still employed, not locked."""
         return self._present().filter(activated_at__isnull=True)
 
     def active(self) -> "AccountQuerySet":
-        """Activated, with a password, still employed, not locked."""
         return self._present().filter(activated_at__isnull=False).exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
     def locked(self) -> "AccountQuerySet":
-        """With an open lock."""
         return self.filter(locks__released_at__isnull=True, locks__isnull=False)
 
     def closed(self) -> "AccountQuerySet":
-        """Past the end date that HR gave."""
         return self.filter(end_date__lt=timezone.localdate())
 
     def with_lock(self) -> "AccountQuerySet":
-        """The same accounts, each knowing without a query of its own whether it is locked, and how often it was."""
+        """Read `is_locked` and `times_locked` in the same query."""
         locks = Lock.objects.filter(account=models.OuterRef("pk"))
         counted = locks.order_by().values("account").annotate(times=models.Count("pk")).values("times")
         return self.annotate(open_lock=models.Exists(locks.open()), lock_count=models.Subquery(counted))
 
     def lock(self, pk: int) -> "Account":
-        """Lock the row, then read it again, to see what concurrent transactions have committed.
-
-        The second query also reads whether a lock is open and how many there were.
-        """
+        """Lock the row, then read it again to see concurrent commits; `is_locked` and `times_locked` are read too."""
         self.select_for_update(of=("self",)).get(pk=pk)
         return self.with_lock().get(pk=pk)
 
@@ -53,20 +42,15 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(unlocked).filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
 
 
-# django-stubs takes a class made by a call for no class (misc).
+# django-stubs does not accept a class made by a call as a base class (misc).
 class AccountManager(BaseUserManager.from_queryset(AccountQuerySet)):  # type: ignore[misc]
-    """Finds accounts by what people sign in with."""
-
     def get_by_natural_key(self, username: str | None) -> "Account":
-        """The account of an institutional address in its canonical spelling (`core.email_addresses`)."""
         account: Account = self.with_lock().get(institutional_address=username)
         return account
 
 
 class Account(AbstractBaseUser, PermissionsMixin):
-    """A person's university account, made from an HR record and activated by its owner."""
-
-    # Empty for agents whom HR does not know; unique all the same, hence null (DJ001).
+    # Null for agents unknown to HR: the column is unique (DJ001).
     hr_id = models.CharField(_("identifiant RH"), max_length=64, unique=True, null=True)  # noqa: DJ001
     uid = models.CharField(_("identifiant court (LDAP)"), max_length=32, unique=True)
     institutional_address = models.CharField(_("adresse institutionnelle"), max_length=254, unique=True)
@@ -87,8 +71,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
     activated_at = models.DateTimeField(_("activé le"), null=True)
     password_changed_at = models.DateTimeField(_("mot de passe modifié le"), null=True)
     is_staff = models.BooleanField(_("agent DSIN"), default=False)
-    # An erased account keeps its names, so that nobody else ever gets them, and the key of HR, so that its file brings
-    # back nobody who has left (privacy/erasure.py).
+    # An erased account keeps its logins, which must not be given again, and its HR key, so that the HR file does not
+    # recreate it (privacy/erasure.py).
     erased_at = models.DateTimeField(_("effacé le"), null=True)
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
 
@@ -102,7 +86,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
         verbose_name = _("compte informatique")
         verbose_name_plural = _("comptes informatiques")
         constraints = [
-            # With the unique column: no two accounts with one address, whatever its case.
+            # Makes the unique constraint case-insensitive.
             models.CheckConstraint(
                 name="account_institutional_address_canonical",
                 condition=Q(institutional_address=Lower("institutional_address")),
@@ -120,7 +104,6 @@ class Account(AbstractBaseUser, PermissionsMixin):
         indexes = [
             models.Index(fields=["recovery_address"], name="account_recovery_address"),
             models.Index(fields=["created_at"], name="account_never_activated", condition=Q(activated_at__isnull=True)),
-            # A handful among a hundred thousand.
             models.Index(fields=["family_name", "given_name"], name="account_agents", condition=Q(is_staff=True)),
         ]
 
@@ -129,36 +112,33 @@ class Account(AbstractBaseUser, PermissionsMixin):
 
     @property
     def login(self) -> str:
-        """What the person signs in with."""
         return self.institutional_address
 
     @property
     def full_name(self) -> str:
-        """Given name, then family name, as people say it."""
         return f"{self.given_name} {self.family_name}"
 
     @property
     def is_locked(self) -> bool:
-        """Whether a lock is open; without a query when the account was read through `with_lock()`."""
+        """Without a query after `with_lock()`."""
         if hasattr(self, "open_lock"):
             return bool(self.open_lock)
         return self.locks.filter(released_at__isnull=True).exists()
 
     @property
     def times_locked(self) -> int:
-        """How many locks there ever were; without a query when the account was read through `with_lock()`."""
+        """Without a query after `with_lock()`."""
         if hasattr(self, "lock_count"):
             return self.lock_count or 0
         return self.locks.count()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the end date that HR gave is over, in the university's days."""
         return self.end_date is not None and self.end_date < timezone.localdate()
 
     @property
     def state(self) -> State:
-        """The state of design §3, read from the facts."""
+        """Read from the facts, never stored (docs/architecture.md)."""
         if self.is_closed:
             return State.CLOSED
         if self.is_locked:
@@ -167,18 +147,16 @@ class Account(AbstractBaseUser, PermissionsMixin):
             return State.PENDING
         return State.ACTIVE if self.has_usable_password() else State.TO_REACTIVATE
 
-    # Django has a column here; ours is read from the facts.
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        """Django's word for "may sign in"."""
+        """Django's name for "may log in"."""
         return self.state == State.ACTIVE
 
     @property
     def has_mailbox_right(self) -> bool:
-        """Only the university's own staff gets a mailbox (the university's page, step 4)."""
+        """Only the university's own staff has a mailbox (step 4 of the university's page)."""
         return self.category == Category.STAFF
 
     @property
     def can_be_mailed(self) -> bool:
-        """Whether the recovery address is known and nobody has said it is somebody else's."""
         return bool(self.recovery_address) and self.recovery_address_disputed_at is None

@@ -9,18 +9,12 @@ from core.choices import EnumChoices
 
 
 class LockQuerySet(models.QuerySet["Lock"]):
-    """Words of locks."""
-
     def open(self) -> "LockQuerySet":
-        """Not released yet."""
         return self.filter(released_at__isnull=True)
 
 
 class Lock(models.Model):
-    """Why an account is locked, by whom, since when; released by whom, after which proof.
-
-    Once it is released, the database refuses any change (HLP-03).
-    """
+    """A trigger refuses any change after the unlock."""
 
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="locks", verbose_name=_("compte")
@@ -42,7 +36,7 @@ class Lock(models.Model):
     proof = models.CharField(_("identité vérifiée par"), max_length=20, choices=EnumChoices(Proof), blank=True)
     number_called = models.CharField(_("numéro appelé"), max_length=20, blank=True)
     report = models.TextField(_("compte rendu"), blank=True)
-    # Entries of the journal, by number.
+    # Primary keys of journal entries.
     reviewed = models.JSONField(_("changements vérifiés"), default=list)
 
     objects = LockQuerySet.as_manager()

@@ -11,15 +11,13 @@ from core.choices import EnumChoices
 
 
 class RecoveryAddressChangeQuerySet(models.QuerySet["RecoveryAddressChange"]):
-    """Words of the changes of a recovery address."""
-
     def waiting(self) -> "RecoveryAddressChangeQuerySet":
-        """Asked for, neither confirmed nor given up."""
+        """Neither confirmed nor cancelled."""
         return self.filter(confirmed_at__isnull=True, cancelled_at__isnull=True)
 
 
 class RecoveryAddressChange(models.Model):
-    """A person's wish for another recovery address: in force once whoever reads it has confirmed it (HLP-07)."""
+    """Requested by the account owner; effective once the new address has confirmed it."""
 
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -56,33 +54,29 @@ class RecoveryAddressChange(models.Model):
 
 
 class RecoveryAddressCorrectionQuerySet(models.QuerySet["RecoveryAddressCorrection"]):
-    """Words of the recovery addresses that agents give."""
-
     def open(self) -> "RecoveryAddressCorrectionQuerySet":
-        """Neither in force nor given up."""
+        """Neither applied nor cancelled."""
         return self.filter(applied_at__isnull=True, given_up_at__isnull=True)
 
     def to_approve(self) -> "RecoveryAddressCorrectionQuerySet":
-        """Proposed by one agent; another one has to approve."""
         return self.open().filter(approved_at__isnull=True)
 
     def approved(self) -> "RecoveryAddressCorrectionQuerySet":
-        """Approved, and not in force yet."""
+        """Approved and not applied yet."""
         return self.open().filter(approved_at__isnull=False)
 
     def due(self, now: datetime) -> "RecoveryAddressCorrectionQuerySet":
-        """Approved so long ago that they come into force."""
         return self.approved().filter(effective_at__lte=now)
 
     def never_read(self) -> "RecoveryAddressCorrectionQuerySet":
-        """On file now, and given to somebody who was active already: no link has been opened there to activate."""
+        """On file, and applied after the activation: no link has been opened there yet."""
         in_force = self.filter(undone_at__isnull=True, new_address=models.F("account__recovery_address"))
         return in_force.filter(applied_at__gt=models.F("account__activated_at"))
 
 
 class RecoveryAddressCorrection(models.Model):
-    """Another recovery address, given by agents: a slip of HR put right by one of them, at once; or a replacement that
-    a second agent approves, and that waits after that (HLP-05). Only a replacement has a proof.
+    """Made by agents. A correction is effective at once; a replacement has a proof, is approved by a second agent and
+    applied a day later.
     """
 
     account = models.ForeignKey(
@@ -169,5 +163,4 @@ class RecoveryAddressCorrection(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Neither in force nor given up."""
         return self.applied_at is None and self.given_up_at is None

@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 # django-stubs does not accept a class made by a call as a base class (misc).
 class SessionManager(BaseSessionManager.from_queryset(models.QuerySet["Session"])):  # type: ignore[misc]
-    """Finds sessions; saves them as Django does."""
+    pass
 
 
 class Session(AbstractBaseSession):
-    """A browser's session. One row holds it, so that deleting the row ends it at once, whatever Redis remembers."""
+    """Deleting the row ends the session at once, whatever the cache holds."""
 
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions", verbose_name=_("compte")
@@ -33,11 +33,10 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        """The store that `SESSION_ENGINE` names."""
         store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
         return store
 
     @property
     def handle(self) -> str:
-        """What a page calls this session by: the key itself opens it, so it is shown to nobody."""
+        """Identifies the session on pages; the key itself is a secret."""
         return hashlib.sha256(self.session_key.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Acts on the recovery address: another takes its place once it is proven, and the old one can be put back (HLP-07)."""
+"""Change of the recovery address by its owner, and « Ce n’était pas moi »."""
 
 from datetime import datetime
 
@@ -24,25 +24,24 @@ from outbox.services import queue_email
 
 
 class SameAddress(Exception):
-    """It is the recovery address already."""
+    pass
 
 
 @transaction.atomic
 def request_recovery_change(*, account: Account, address: str) -> RecoveryAddressChange:
-    """Note the wish and mail the new address, which has to confirm it; until then the old one stays in force.
+    """Mail the new address, which has to confirm the change. Replaces a pending change to another address.
 
-    Asking for another address gives the first one up; asking for the same again mails again. Raises SameAddress,
-    AddressRefused for an address of the university, MailLimitReached (ENU-05), NotActive.
+    Raises SameAddress, InvalidAddress, MailQuotaExceeded, AccountNotActive.
     """
     account = lock_active_account(account)
     address = external_address(address)
     if same_address(address, account.recovery_address):
         raise SameAddress
-    waiting = _waiting(account)
-    if waiting is not None and waiting.new_address == address:
-        _mail_verification(waiting)
-        return waiting
-    if waiting is not None:
+    pending = _pending(account)
+    if pending is not None and pending.new_address == address:
+        _mail_verification(pending)
+        return pending
+    if pending is not None:
         cancel_pending_change(account, actor=account)
     change = RecoveryAddressChange.objects.create(
         account=account, previous_address=account.recovery_address, new_address=address
@@ -54,8 +53,8 @@ def request_recovery_change(*, account: Account, address: str) -> RecoveryAddres
 
 @transaction.atomic
 def resend_recovery_verification(*, account: Account) -> None:
-    """Mail the new address once more. Raises MailLimitReached, RecoveryAddressChange.DoesNotExist, NotActive."""
-    change = _waiting(lock_active_account(account))
+    """Raises MailQuotaExceeded, RecoveryAddressChange.DoesNotExist, AccountNotActive."""
+    change = _pending(lock_active_account(account))
     if change is None:
         raise RecoveryAddressChange.DoesNotExist
     _mail_verification(change)
@@ -63,18 +62,17 @@ def resend_recovery_verification(*, account: Account) -> None:
 
 @transaction.atomic
 def cancel_recovery_change(*, account: Account) -> None:
-    """Keep the recovery address as it is; the link that was mailed dies. Raises NotActive."""
+    """Idempotent. Raises AccountNotActive."""
     account = lock_active_account(account)
     cancel_pending_change(account, actor=account)
 
 
 @transaction.atomic
 def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddressChange:
-    """Put the new address in force: whoever reads it has pressed the button. The addresses on file until now are told,
-    and how to undo it.
+    """Replace the recovery address and notify the previous addresses, with a link to undo it.
 
-    `fingerprint` is that of the opened link, and must still hold. Raises LinkUsed, LinkNotValid when the wish was given
-    up or the account changed since, NotActive.
+    `fingerprint` is that of the opened link. Raises LinkUsed, InvalidLink when the change was cancelled or the account
+    changed since, AccountNotActive.
     """
     account = lock_active_account(RecoveryAddressChange.objects.select_related("account").get(pk=change_id).account)
     change = RecoveryAddressChange.objects.get(pk=change_id)
@@ -82,31 +80,29 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
         raise LinkUsed(account.pk)
     if not recovery_address_link.still_holds(account, fingerprint, change.pk):
         raise InvalidLink
-    told, previous = notification_addresses(account), account.recovery_address
+    addresses, previous = notification_addresses(account), account.recovery_address
     set_recovery_address(account, change.new_address)
     entry = record_event(
         account=account, event=Event.RECOVERY_ADDRESS_CHANGED, previous=previous, address=change.new_address
     )
-    # One instant for both: "ce n'était pas moi" undoes what was confirmed since the entry.
+    # The same time as the entry: `report_unauthorized_change` undoes what was confirmed since.
     change.confirmed_at, change.previous_address = entry.at, previous
     change.save(update_fields=["confirmed_at", "previous_address"])
-    for address in told:
+    for address in addresses:
         _mail(Kind.RECOVERY_CHANGED, account, address, entry.pk)
     return change
 
 
 @transaction.atomic
 def report_unauthorized_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
-    """ "Ce n'était pas moi": lock the account, and put back the recovery address that was there before this change and
-    any later one, since whoever made it made those too (HLP-07). What waits comes to nothing, a replacement by agents
-    included (HLP-05). Saying it twice is saying it once.
+    """Lock the account, undo this and later changes of the recovery address, and cancel pending ones. Idempotent.
 
-    `actor` is the agent to whom the person said it, nobody when it was the link of a notice; `details` are what else
-    the journal keeps of it.
+    `actor` is the agent who acts for the owner, None for the link in a notice. `details` go into the journal.
     """
+    # Not `lock()`: its `is_locked` would be stale after `lock_account`.
     account: Account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
     if not_me_link.is_done(account, entry.pk) or account.locks.filter(released_at__gte=entry.at).exists():
-        # Reported by another click, or settled by an agent, a moment ago.
+        # Reported already, or unlocked by an agent since.
         return account
     record_event(
         account=account, actor=actor, event=Event.CHANGE_DISOWNED, entry=entry.pk, changed=entry.event, **details
@@ -119,7 +115,7 @@ def report_unauthorized_change(*, entry: JournalEntry, actor: Account | None = N
 
 
 def set_recovery_address(account: Account, address: str) -> None:
-    """Make `address` the recovery address: the owner's own, which no file overwrites. The row is held."""
+    """Mark `address` as chosen by the owner: no HR file overwrites it. The caller has locked the row."""
     account.recovery_address = address
     account.recovery_address_owner_set_at = timezone.now()
     account.recovery_address_disputed_at = None
@@ -127,7 +123,6 @@ def set_recovery_address(account: Account, address: str) -> None:
 
 
 def last_recovery_verification(change: RecoveryAddressChange) -> Message | None:
-    """The last mail that asked to confirm the new address."""
     asked = Message.objects.filter(kind=Kind.RECOVERY_VERIFICATION, subject_id=change.pk, person=change.account_id)
     return asked.order_by("-created_at").first()
 
@@ -146,7 +141,7 @@ def _mail(kind: Kind, account: Account, address: str, subject_id: int) -> None:
     queue_email(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
 
 
-def _waiting(account: Account) -> RecoveryAddressChange | None:
+def _pending(account: Account) -> RecoveryAddressChange | None:
     return RecoveryAddressChange.objects.waiting().select_related("account").filter(account=account).first()
 
 

@@ -1,4 +1,4 @@
-"""How often one address may be asked to confirm itself; counted in the outbox, which needs no Redis (ENU-05)."""
+"""How many mails one address and one account may request; counted in the outbox, not in Redis."""
 
 from datetime import datetime
 
@@ -14,30 +14,26 @@ from outbox.models import Message, MessageQuerySet
 
 
 class MailQuotaExceeded(Exception):
-    """A mail went to that address a moment ago, or too many did; `retry_at` is when one may be asked for again."""
-
     def __init__(self, retry_at: datetime) -> None:
         super().__init__(f"retry at {retry_at.isoformat()}")
         self.retry_at = retry_at
 
 
 def next_mail_allowed_at(*, kind: Kind, address: str) -> datetime:
-    """From when another mail of `kind` may go to `address`, whoever asks for it, and however they spell it."""
+    """Whatever the spelling of `address` and the account that asks."""
     to_that_mailbox = Message.objects.alias(mailbox=Lower("address")).filter(mailbox=Lower(Value(address)), kind=kind)
     return _freed_at(to_that_mailbox, MAILS_PER_HOUR)
 
 
 def verification_allowed_at(*, kind: Kind, address: str, person: Account, last: Message | None = None) -> datetime:
-    """From when `person` may have `address` asked to confirm itself: neither has too many mails in an hour, and `last`,
-    the mail that this one would repeat, is a minute old.
-    """
+    """`last` is the mail that this one would repeat: at least a minute lies between them."""
     of_the_person = _freed_at(Message.objects.filter(kind=kind, person=person), MAILS_OF_A_PERSON_PER_HOUR)
     freed_at = max(of_the_person, next_mail_allowed_at(kind=kind, address=address))
     return max(freed_at, last.created_at + SHORTEST_TIME_BETWEEN_MAILS) if last else freed_at
 
 
 def log_withheld_mail(*, kind: Kind, person: Account | None) -> None:
-    """Note in the log that a mail was asked for and not sent, since too many were (LOG-01): the page may not say it."""
+    """Into the log only: the page must not reveal it."""
     log_security_event(
         "excess_rate_limit_exceeded", outcome="failure", limit=f"mails-{kind}", account=person.pk if person else None
     )

@@ -1,3 +1,5 @@
+"""Cancels pending changes of the recovery address."""
+
 from django.utils import timezone
 
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
@@ -6,9 +8,7 @@ from journal.services import record_event
 
 
 def cancel_pending_change(account: Account, *, actor: Account | None = None) -> None:
-    """Let the wish for another recovery address, if one waits, come to nothing: who made it may have been somebody who
-    knew the password. Whatever the state of the account, whose row is held; `actor` is whoever saw to it in person.
-    """
+    """The caller has locked the account's row."""
     change = RecoveryAddressChange.objects.waiting().filter(account=account).first()
     if change is None:
         return
@@ -18,16 +18,14 @@ def cancel_pending_change(account: Account, *, actor: Account | None = None) -> 
 
 
 def cancel_open_correction(account: Account) -> None:
-    """Let the recovery address that agents were about to give, if there is one, come to nothing. The row of `account`
-    is held.
-    """
+    """The caller has locked the account's row."""
     correction = RecoveryAddressCorrection.objects.open().filter(account=account).first()
     if correction is not None:
         cancel_correction(correction=correction)
 
 
 def cancel_correction(*, correction: RecoveryAddressCorrection, actor: Account | None = None, **why: str) -> None:
-    """Let a correction that is open come to nothing; `why` is for the journal. The row of its account is held."""
+    """`why` goes into the journal. The caller has locked the account's row."""
     correction.given_up_at, correction.given_up_by = timezone.now(), actor
     correction.save(update_fields=["given_up_at", "given_up_by"])
     record_event(

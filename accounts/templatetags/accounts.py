@@ -1,4 +1,4 @@
-"""Entries of the journal in the words of the person they are about."""
+"""Journal entries in the words of the account owner."""
 
 from django import template
 from django.core.exceptions import FieldDoesNotExist
@@ -10,12 +10,12 @@ from journal.models import JournalEntry
 
 register = template.Library()
 
-#: What the details of an entry call the two sides of a change, and else what tells most.
+#: Keys of `JournalEntry.details`.
 BEFORE_AND_AFTER = (("previous", "address"), ("previous", "target"), ("old", "new"))
-TELLING = ("address", "target", "previous", "proposed", "version", "device")
+MAIN_DETAILS = ("address", "target", "previous", "proposed", "version", "device")
 BY_LINK = frozenset({Event.PASSWORD_RESET, Event.USER_REACTIVATED})
-#: On public forms, where one types somebody's identifier.
-BY_ANYBODY = frozenset(
+#: On public forms: the actor is unknown.
+BY_UNKNOWN = frozenset(
     {
         Event.SIGN_IN_FAILED,
         Event.LINK_REQUESTED,
@@ -28,26 +28,25 @@ BY_ANYBODY = frozenset(
 
 @register.filter
 def detail(entry: JournalEntry) -> str:
-    """What exactly: the address, the version, the device; empty when the event says it all."""
+    """The address, version or device; empty when the event says it all."""
     facts = entry.details
     for before, after in BEFORE_AND_AFTER:
         if before in facts and after in facts and facts[before] != facts[after]:
             return f"{facts[before] or _('aucune')} → {facts[after] or _('aucune')}"
     if "fields" in facts:
         return ", ".join(_column(name) for name in facts["fields"])
-    return str(next((facts[key] for key in TELLING if facts.get(key)), ""))
+    return str(next((facts[key] for key in MAIN_DETAILS if facts.get(key)), ""))
 
 
 @register.filter
 def author(entry: JournalEntry) -> str:
-    """Who did it, as far as the portal knows."""
     if entry.event in BY_LINK:
         return _("Lien reçu par e-mail")
     if isinstance(entry.details, dict) and "system" in entry.details:
         return _("Automatique")
     if entry.actor_id is not None:
         return _("Vous") if entry.actor_id == entry.account_id else _("DSIN")
-    if entry.event in BY_ANYBODY:
+    if entry.event in BY_UNKNOWN:
         return _("Inconnu")
     return _("Lien reçu par e-mail") if entry.source == "web" else _("Automatique")
 

@@ -121,14 +121,14 @@ def new_lines() -> list[int]:
 
 
 def differences(*, columns: frozenset[str], today: date) -> list[AccountDifference]:
-    """How the staged rows differ from their accounts, which stay as they are until the end of the transaction."""
+    """Locks the accounts that differ."""
     with connection.cursor() as cursor:
         cursor.execute(differences_sql(), {"today": today, **columns_present(columns)})
         return [AccountDifference(*row) for row in cursor.fetchall()]
 
 
 def names_in_use(*, uids: Iterable[str], logins: Iterable[str]) -> tuple[set[str], set[str]]:
-    """LDAP names, and institutional addresses, in use that begin with these; whoever they belong to, left or not."""
+    """LDAP names and institutional addresses in use that begin with these, also of people who left."""
     with connection.cursor() as cursor:
         cursor.execute(IN_USE, {"uids": json.dumps([*set(uids)]), "logins": json.dumps([*set(logins)])})
         taken_uids, taken_addresses = cursor.fetchone()
@@ -136,7 +136,7 @@ def names_in_use(*, uids: Iterable[str], logins: Iterable[str]) -> tuple[set[str
 
 
 def lines_with_a_known_recovery_address(lines: list[int]) -> list[int]:
-    """Those of these lines whose recovery address another account has already."""
+    """Lines whose recovery address another account has."""
     with connection.cursor() as cursor:
         cursor.execute(KNOWN_RECOVERY_ADDRESSES, [lines])
         return [line for (line,) in cursor.fetchall()]

@@ -1,6 +1,6 @@
-"""The worker's part of an import: one file at a time, under a lease that each chunk renews (AVL-09).
+"""The worker's side of an import: one file at a time, under a lease that each chunk renews.
 
-A run that dies leaves a lease that runs out; the next one begins the file again, and finds what was imported unchanged.
+When a run dies its lease expires; the next one starts again, and finds the imported rows unchanged.
 """
 
 import logging
@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Account
-from hr_feed.importer import import_feed
+from hr_feed.importer import Progress, import_feed
 from hr_feed.models import LEASE, MOST_ATTEMPTS, TO_WORK_ON, HrImport, ImportState
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Severity
 from hr_feed.uploads.audit import record_import_event, written_by
@@ -25,17 +25,17 @@ from journal.events import Event
 logger = logging.getLogger(__name__)
 
 COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "warnings")
-#: Who was changed by a run that died is unchanged in the next one, which knows less than both together.
+#: Not known after several runs: what a dead run changed is unchanged in the next one.
 OF_ONE_RUN = ("closing", "unchanged")
 
 
 class LeaseLost(Exception):
-    """The file was abandoned meanwhile, or this run was taken for dead."""
+    """The file was abandoned, or another run has taken it."""
 
 
 def run_next() -> bool:
-    """Preview or import the next file that waits; True when there was one. While another is in hand there is none."""
-    hr_import = _take()
+    """Preview or import the next file. Returns False when there is none, or another one is running."""
+    hr_import = _lease_next()
     if hr_import is None:
         return False
     work = _import if hr_import.state == ImportState.TO_IMPORT else _preview
@@ -44,16 +44,16 @@ def run_next() -> bool:
     except LeaseLost:
         logger.warning("HR file %s: the lease was lost", hr_import.pk)
     except Exception:
-        # Not at once again: the sweep tries some times more, then an agent has to look.
-        logger.exception("HR file %s could not be worked on", hr_import.pk)
-        _mine(hr_import).update(leased_until=None)
+        # The schedule retries it MOST_ATTEMPTS times, then an agent has to decide.
+        logger.exception("HR file %s failed", hr_import.pk)
+        _leased(hr_import).update(leased_until=None)
         return False
     return True
 
 
 @transaction.atomic
-def _take() -> HrImport | None:
-    """Lease one file, imports before previews; two workers never get one, nor two at once."""
+def _lease_next() -> HrImport | None:
+    """Lease one file, imports before previews."""
     waiting = list(HrImport.objects.light().to_work_on().select_for_update().order_by("pk"))
     if any(hr_import.is_running for hr_import in waiting):
         return None
@@ -68,11 +68,11 @@ def _take() -> HrImport | None:
 
 
 def _preview(hr_import: HrImport) -> None:
-    present = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
-    present = present.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
-    known = present.count()
+    employed = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
+    employed = employed.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
+    known = employed.count()
     with _content(hr_import) as stream:
-        report = import_feed(stream, dry_run=True, progress=_renewing(hr_import))
+        report = import_feed(stream, dry_run=True, progress=_lease_renewal(hr_import))
     _finish(
         hr_import,
         state=ImportState.PREVIEWED,
@@ -85,7 +85,7 @@ def _preview(hr_import: HrImport) -> None:
 
 def _import(hr_import: HrImport) -> None:
     with _content(hr_import) as stream:
-        report = import_feed(stream, progress=_renewing(hr_import), actor=hr_import.approved_by)
+        report = import_feed(stream, progress=_lease_renewal(hr_import), actor=hr_import.approved_by)
     with transaction.atomic():
         counts = _counts_of_all_runs(hr_import, report)
         _finish(
@@ -100,12 +100,12 @@ def _import(hr_import: HrImport) -> None:
         record_import_event(hr_import, Event.HR_IMPORT_FINISHED, hr_import.approved_by, **counts)
 
 
-def _renewing(hr_import: HrImport) -> Any:
-    """What to call with the lines done: notes them, and answers for the file a little longer; raises LeaseLost."""
+def _lease_renewal(hr_import: HrImport) -> Progress:
+    """A progress callback that renews the lease; raises LeaseLost."""
 
     def renew(done: int, total: int) -> None:
         until = timezone.now() + LEASE
-        changed = _mine(hr_import).update(leased_until=until, lines_done=min(done, total), lines_total=total)
+        changed = _leased(hr_import).update(leased_until=until, lines_done=min(done, total), lines_total=total)
         if not changed:
             raise LeaseLost
         hr_import.leased_until = until
@@ -114,18 +114,17 @@ def _renewing(hr_import: HrImport) -> Any:
 
 
 def _finish(hr_import: HrImport, **facts: Any) -> None:
-    if not _mine(hr_import).update(leased_until=None, **facts):
+    if not _leased(hr_import).update(leased_until=None, **facts):
         raise LeaseLost
 
 
-def _mine(hr_import: HrImport) -> Any:
-    """The row, while the lease is the one that this run has taken or renewed last."""
+def _leased(hr_import: HrImport) -> Any:
     return HrImport.objects.filter(pk=hr_import.pk, state=hr_import.state, leased_until=hr_import.leased_until)
 
 
 @contextmanager
 def _content(hr_import: HrImport) -> Iterator[BinaryIO]:
-    """The file, on a disk of this machine as long as it is read."""
+    """As a temporary file."""
     with TemporaryFile() as file:
         for pk in hr_import.parts.order_by("number").values_list("pk", flat=True):
             file.write(hr_import.parts.values_list("content", flat=True).get(pk=pk))

@@ -1,6 +1,6 @@
-"""What is out of the ordinary about a file: an agent has to say that it is meant before it is imported.
+"""What is unusual about a file; an agent has to confirm it before the import.
 
-A wrong file is mostly an old one, that of another university year, a part of one, or one whose HR numbers have changed.
+A wrong file is mostly an old one, that of another university year, an extract, or one with other HR numbers.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from django.template.defaultfilters import floatformat
 
 @dataclass(frozen=True, slots=True)
 class SanityLimit:
-    """More than `share` of `whole`, and at least `least`, is worth a word; names of `HrImport.foreseen`."""
+    """Exceeded by more than `share` of `whole` and at least `least`; the names are keys of `HrImport.foreseen`."""
 
     part: str
     whole: str
@@ -39,7 +39,7 @@ LIMITS = (
 
 
 def failed_checks(foreseen: Mapping[str, int]) -> list[str]:
-    """In sentences. A first import, which knows nobody, is out of the ordinary only by what it refuses."""
+    """As sentences. A first import can only exceed the limit of refused rows."""
     return [_sentence(limit, foreseen) for limit in LIMITS if _is_exceeded(limit, foreseen)]
 
 

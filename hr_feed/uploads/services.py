@@ -1,4 +1,4 @@
-"""What agents do with an HR file: send it, say yes to it, let it go, have it taken up again."""
+"""What agents do with an HR file."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from hr_feed.uploads.audit import record_import_event
 from hr_feed.uploads.expiry import discard
 from journal.events import Event
 
-#: Bytes of the file in one row of the database.
+#: Bytes in one row.
 PART = 1 << 20
 
 
 class DuplicateFile(Exception):
-    """The same file is here, and waits for somebody: `hr_import`."""
+    """The same file is open: `hr_import`."""
 
     def __init__(self, hr_import: HrImport) -> None:
         super().__init__(hr_import.pk)
@@ -28,15 +28,15 @@ class DuplicateFile(Exception):
 
 
 class StaleImport(Exception):
-    """Somebody, or another click, was faster."""
+    """The state has changed meanwhile."""
 
 
 class ImportAlreadyRunning(Exception):
-    """One file is imported at a time."""
+    pass
 
 
 def store_upload(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
-    """Keep an uploaded file for the worker to preview. Raises AlreadyHere for one that is open."""
+    """Raises DuplicateFile."""
     sha256 = _sha256(file)
     try:
         with transaction.atomic():
@@ -52,8 +52,8 @@ def store_upload(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
 
 @transaction.atomic
 def approve(*, pk: int, agent: Account) -> None:
-    """Have a previewed file imported. Raises NotPossibleAnyMore, or AnotherImportRuns."""
-    hr_import = _held(pk)
+    """Raises StaleImport, ImportAlreadyRunning."""
+    hr_import = _locked(pk)
     if hr_import.state != ImportState.PREVIEWED:
         raise StaleImport
     hr_import.state, hr_import.approved_by, hr_import.approved_at = ImportState.TO_IMPORT, agent, timezone.now()
@@ -69,8 +69,8 @@ def approve(*, pk: int, agent: Account) -> None:
 
 @transaction.atomic
 def resume(*, pk: int, agent: Account) -> None:
-    """Have a file whose runs have died taken up again. Raises NotPossibleAnyMore."""
-    hr_import = _held(pk)
+    """Restart a file whose runs failed too often. Raises StaleImport."""
+    hr_import = _locked(pk)
     if not hr_import.has_stopped:
         raise StaleImport
     hr_import.attempts = 0
@@ -81,8 +81,8 @@ def resume(*, pk: int, agent: Account) -> None:
 
 @transaction.atomic
 def abandon(*, pk: int, agent: Account) -> None:
-    """Let a file go; what was imported of it stays. Raises NotPossibleAnyMore."""
-    hr_import = _held(pk)
+    """What was imported of it stays. Raises StaleImport."""
+    hr_import = _locked(pk)
     if not hr_import.can_be_abandoned:
         raise StaleImport
     discard(hr_import, agent=agent)
@@ -90,11 +90,10 @@ def abandon(*, pk: int, agent: Account) -> None:
 
 @transaction.atomic
 def record_report_download(*, hr_import: HrImport, agent: Account) -> None:
-    """Record that an agent has downloaded the report."""
     record_import_event(hr_import, Event.HR_REPORT_READ, agent)
 
 
-def _held(pk: int) -> HrImport:
+def _locked(pk: int) -> HrImport:
     return HrImport.objects.light().select_for_update().get(pk=pk)
 
 

@@ -16,12 +16,11 @@ LARGEST_FILE = 10_000_000
 
 
 class Command(BaseCommand):
-    """Exit code 0 when every account is locked now; 1 when there is none of some name, or nothing could be done."""
+    """Exit code 0 when every account is locked; 1 when a name is unknown, or the arguments are invalid."""
 
     help = "Bloque des comptes : sessions, liens et redirections s’arrêtent aussitôt."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whom, and why."""
         parser.add_argument("logins", nargs="*", metavar="IDENTIFIANT", help="adresse institutionnelle ou uid")
         parser.add_argument("--file", type=Path, metavar="FICHIER", help="un identifiant par ligne")
         parser.add_argument("--reason", required=True, choices=LockReason.values, help="ce que lira la personne")
@@ -30,15 +29,14 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, logins: list[str], file: Path | None, reason: str, comment: str, **options: Any
     ) -> None:
-        """Lock, and tell what became of each."""
         names = [*logins, *_names_in(file)]
         if not names:
             raise CommandError(_("Donnez un identifiant, ou un fichier avec --file."))
-        answers = lock_accounts_by_name(names=names, reason=LockReason(reason), comment=_checked(comment))
+        outcomes = lock_accounts_by_name(names=names, reason=LockReason(reason), comment=_checked(comment))
         if options["verbosity"] > 0:
-            for name, answer in answers:
-                self.stdout.write(f"{name}\t{_said(answer)}")
-        unknown = sum(answer == LockOutcome.UNKNOWN for _name, answer in answers)
+            for name, outcome in outcomes:
+                self.stdout.write(f"{name}\t{_label(outcome)}")
+        unknown = sum(outcome == LockOutcome.UNKNOWN for _name, outcome in outcomes)
         if unknown:
             raise CommandError(_("Identifiants inconnus\N{NO-BREAK SPACE}: %(number)s") % {"number": unknown})
 
@@ -56,7 +54,6 @@ def _names_in(file: Path | None) -> list[str]:
 
 
 def _checked(comment: str) -> str:
-    """The comment on one line, as long as the table takes it."""
     try:
         line = clean_line(comment)
     except InvalidText as refused:
@@ -67,10 +64,10 @@ def _checked(comment: str) -> str:
     return line
 
 
-def _said(answer: LockOutcome) -> str:
+def _label(outcome: LockOutcome) -> str:
     return {
         LockOutcome.LOCKED: _("bloqué"),
         LockOutcome.ALREADY_LOCKED: _("déjà bloqué"),
         LockOutcome.CLOSED: _("fermé"),
         LockOutcome.UNKNOWN: _("inconnu"),
-    }[answer]
+    }[outcome]

@@ -1,4 +1,4 @@
-"""`manage.py release_account LOGIN --agent LOGIN …`: release a lock, as an agent who has checked who asks."""
+"""`manage.py release_account LOGIN --agent LOGIN …`: unlock an account, as an agent who has checked the identity."""
 
 from argparse import ArgumentParser
 from typing import Any, Final
@@ -29,12 +29,11 @@ REFUSALS: Final = {
 
 
 class Command(BaseCommand):
-    """Exit code 0 when the lock is released and the link is on its way; 1 when nothing has changed."""
+    """Exit code 0 when the account is unlocked and the link queued; 1 when nothing has changed."""
 
     help = "Débloque un compte, identité vérifiée\N{NO-BREAK SPACE}; un lien pour le réactiver part à la personne."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whose lock, who releases it, and after which proof."""
         parser.add_argument("login", metavar="IDENTIFIANT")
         parser.add_argument("--agent", required=True, metavar="IDENTIFIANT", help="l’agent qui a vérifié l’identité")
         parser.add_argument("--reason", required=True, choices=ReleaseReason.values)
@@ -45,10 +44,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, login: str, agent: str, **options: Any) -> None:
-        """Release, or say what is missing; the changes to look at are listed with their numbers (HLP-06)."""
-        asked = {name: options[name] for name in ("reason", "proof", "report", "reviewed")}
+        arguments = {name: options[name] for name in ("reason", "proof", "report", "reviewed")}
         try:
-            unlock_account(account=_account(login), agent=_account(agent), **asked)
+            unlock_account(account=_account(login), agent=_account(agent), **arguments)
         except ChangesNotReviewed as refused:
             lines = [f"  {entry.pk}  {entry.at:%Y-%m-%d %H:%M}  {entry}" for entry in refused.entries]
             raise CommandError(

@@ -1,4 +1,4 @@
-"""`manage.py import_staff FILE.csv [--dry-run] [--report OUT.csv]`: bring the accounts in line with the HR system."""
+"""`manage.py import_staff FILE.csv [--dry-run] [--report OUT.csv]`: update the accounts from an HR file."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -19,18 +19,16 @@ BAR_WIDTH = 40
 
 
 class Command(BaseCommand):
-    """Exit code 0 when the file could be read, whatever its rows are like; else 1 and one sentence."""
+    """Exit code 0 when the file could be read, even if rows were refused; else 1."""
 
     help = "Met les comptes en accord avec un export CSV du système RH."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One file, and whether to change anything."""
         parser.add_argument("file", type=Path, metavar="FICHIER.csv")
         parser.add_argument("--dry-run", action="store_true", help="dit ce qui changerait et ne change rien")
         parser.add_argument("--report", type=Path, metavar="SORTIE.csv", help="y écrit une ligne par problème")
 
     def handle(self, *args: Any, file: Path, dry_run: bool, report: Path | None, **options: Any) -> None:
-        """Import, then tell what was done."""
         with self._report_file(report) as report_file:
             done = self._import(file, dry_run=dry_run)
             if report_file:
@@ -55,12 +53,12 @@ class Command(BaseCommand):
 
     @contextmanager
     def _report_file(self, path: Path | None) -> Iterator[TextIO | None]:
-        """The report is opened before the import: one that cannot be written must not be found out afterwards."""
+        """Opened before the import: an unwritable path must not be found afterwards."""
         if path is None:
             yield None
             return
         try:
-            # The mark at the beginning tells spreadsheets that this is UTF-8.
+            # The byte order mark tells spreadsheets that this is UTF-8.
             file = path.open("w", encoding="utf-8-sig", newline="")
         except OSError as error:
             raise CommandError(_("Le rapport ne peut pas être écrit dans %(path)s.") % {"path": path}) from error
@@ -86,9 +84,9 @@ class Command(BaseCommand):
             place = _("ligne %(line)s") % {"line": problem.line}
             parts = filter(None, (place, problem.hr_id, problem.column, problem.severity.label, problem.reason))
             self.stdout.write("  " + " · ".join(map(str, parts)))
-        self._mention_the_others(len(report.problems) + report.problems_left_out - LINES_SHOWN)
+        self._print_remaining(len(report.problems) + report.problems_left_out - LINES_SHOWN)
 
-    def _mention_the_others(self, number: int) -> None:
+    def _print_remaining(self, number: int) -> None:
         if number > 0:
             others = ngettext("Et %(number)s autre", "Et %(number)s autres", number) % {"number": number}
             self.stdout.write(f"  {others} (--report)")

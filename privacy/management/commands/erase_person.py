@@ -1,4 +1,4 @@
-"""`manage.py erase_person LOGIN [--still-employed]`: erase somebody's personal data at their request (PRV-07)."""
+"""`manage.py erase_person LOGIN [--still-employed]`: erase the personal data of an account."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,12 +12,11 @@ from privacy.erasure import AccountIsAgent, erase_person, kept_relations
 
 
 class Command(BaseCommand):
-    """Says what is kept, and why, for the answer to the person. A second run changes nothing."""
+    """Idempotent. Prints what is kept and why, for the answer to the person."""
 
     help = "Efface les données personnelles de quelqu’un, et dit ce qui est conservé et pourquoi."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whose data."""
         parser.add_argument("login", metavar="IDENTIFIANT")
         parser.add_argument(
             "--still-employed",
@@ -26,7 +25,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, login: str, still_employed: bool, **options: Any) -> None:
-        """Erase, then tell what is left."""
         account = account_of(login)
         if not account.is_closed and not still_employed:
             raise CommandError(
@@ -40,16 +38,16 @@ class Command(BaseCommand):
             ) from error
         done = _("Les données personnelles sont effacées.")
         self.stdout.write(done if erased else _("Les données personnelles étaient déjà effacées."))
-        self._tell_what_is_kept(account)
+        self._print_kept(account)
 
-    def _tell_what_is_kept(self, account: Account) -> None:
+    def _print_kept(self, account: Account) -> None:
         self.stdout.write(_("Restent\N{NO-BREAK SPACE}:"))
         names = ", ".join(filter(None, (account.login, account.uid, account.hr_id)))
-        self._tell(
+        self._print(
             names, _("pour que personne d’autre ne reçoive ce nom, et que le fichier RH ne recrée pas le compte")
         )
         for relation, why in kept_relations().items():
-            self._tell(f"{relation} ({getattr(account, relation).count()})", why)
+            self._print(f"{relation} ({getattr(account, relation).count()})", why)
 
-    def _tell(self, what: str, why: str) -> None:
+    def _print(self, what: str, why: str) -> None:
         self.stdout.write(f"  {what}\N{NO-BREAK SPACE}: {why}")

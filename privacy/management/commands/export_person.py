@@ -1,4 +1,4 @@
-"""`manage.py export_person LOGIN`: the copy of somebody's data, for whoever cannot sign in to take it (PRV-07)."""
+"""`manage.py export_person LOGIN`: the data of a person who cannot log in."""
 
 import json
 from argparse import ArgumentParser
@@ -12,15 +12,13 @@ from privacy.export import export_person
 
 
 class Command(BaseCommand):
-    """Writes JSON on the standard output, the same as the person's own page gives; it is in the journal."""
+    """Writes the JSON of the person's own page."""
 
     help = "Écrit la copie des données de quelqu’un qui l’a demandée et ne peut pas se connecter."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whose data."""
         parser.add_argument("login", metavar="IDENTIFIANT")
 
     def handle(self, *args: Any, login: str, **options: Any) -> None:
-        """Write it, once it has been recorded."""
         copy = export_person(account=account_of(login), actor=None)
         self.stdout.write(json.dumps(copy, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))

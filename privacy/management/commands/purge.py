@@ -1,4 +1,4 @@
-"""`manage.py purge [--dry-run]`: let go of whatever has been kept long enough (PRV-05)."""
+"""`manage.py purge [--dry-run]`: delete data at the end of their retention."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,27 +10,25 @@ from privacy.purge import PurgeIncomplete, preview_purge, purge
 
 
 class Command(BaseCommand):
-    """Exit code 1 when a kind of data could not be purged; the others were."""
+    """Exit code 1 when a rule failed."""
 
     help = "Efface ce qui a été conservé assez longtemps."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whether to change anything."""
         parser.add_argument("--dry-run", action="store_true", help="dit ce qui serait effacé et n’efface rien")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
-        """Purge, and say how many rows of each kind went."""
         if dry_run:
             self.stdout.write(_("Essai\N{NO-BREAK SPACE}: rien n’a été changé."))
-            self._tell(preview_purge())
+            self._print(preview_purge())
             return
         try:
-            self._tell(purge())
+            self._print(purge())
         except PurgeIncomplete as error:
             raise CommandError(
                 _("Tout n’a pas pu être effacé\N{NO-BREAK SPACE}: %(kinds)s.") % {"kinds": error}
             ) from error
 
-    def _tell(self, rows: dict[str, int]) -> None:
+    def _print(self, rows: dict[str, int]) -> None:
         for kind, number in rows.items():
             self.stdout.write(f"{kind}\N{NO-BREAK SPACE}: {number}")
