@@ -1,4 +1,4 @@
-"""The queue of the requests for assistance: what an agent may look through, and finding one."""
+"""Lists and search of requests for assistance."""
 
 import re
 
@@ -15,7 +15,7 @@ BLANK = re.compile(r"\s+")
 
 
 class RequestList(TextChoices):
-    """What an agent may look through."""
+    """The lists that an agent may choose."""
 
     TO_DO = "", "À traiter"
     MINE = "mine", "Mes demandes"
@@ -29,11 +29,11 @@ class RequestList(TextChoices):
 
     @classmethod
     def named(cls, name: str) -> "RequestList":
-        """The list of that name; what waits when there is none."""
+        """The list of that value; the open requests when there is none."""
         return cls(name) if name in cls.values else cls.TO_DO
 
     def requests(self, agent: Account) -> AssistanceRequestQuerySet:
-        """What is on it for `agent`: of what is open the oldest first, of the rest the newest."""
+        """The requests of the list: open ones oldest first, others newest first."""
         match self:
             case RequestList.TO_DO:
                 found = AssistanceRequest.objects.open().oldest_first()
@@ -49,23 +49,25 @@ class RequestList(TextChoices):
 
 
 def search_requests(*, agent: Account, query: str, among: RequestList, profile: str) -> AssistanceRequestQuerySet:
-    """The requests of a list with that reference, of people with such a name or identifier, and of that profile when
-    it is one. What waits is one line a person, unless somebody is looked for."""
+    """The requests of a list, narrowed by profile and by a query: a reference, a name, or an identifier.
+
+    Without a query, the list of open requests has one line a person.
+    """
     requests = among.requests(agent).select_related("account", "taken_by")
     if profile in Profile.values:
         requests = requests.filter(profile=profile)
     if query:
-        return requests.filter(_is_meant(query)).with_others()
+        return requests.filter(_matches(query)).with_others()
     return requests.first_of_each_person().with_others() if among is RequestList.TO_DO else requests.with_others()
 
 
 def requests_of_same_person(request: AssistanceRequest) -> AssistanceRequestQuerySet:
-    """That request and those of the same account or mailbox, the newest first."""
+    """The request and those of the same account or mailbox, newest first."""
     requests = AssistanceRequest.objects.of_same_person(request).select_related("account", "taken_by")
     return requests.with_others().newest_first()
 
 
-def _is_meant(query: str) -> Q:
+def _matches(query: str) -> Q:
     found = REFERENCE.fullmatch(BLANK.sub("", query).upper())
     reference = Q(reference=f"A-{found[1]}") if found else Q()
     address = Q(typed_address__startswith=BLANK.sub(".", query.lower()))

@@ -1,4 +1,4 @@
-"""Forms about requests for assistance: finding one, and what an agent does with it."""
+"""Forms of the search and of the actions on requests."""
 
 import re
 from datetime import date
@@ -12,13 +12,13 @@ from assistance.form_fields import WHOLE_DATE, DescriptionField, clean_ine
 from core.forms.fields import LineField
 from core.text import BLANKS, InvalidText
 
-LONGEST_NOTE = 2_000
+MAX_NOTE_LENGTH = 2_000
 DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
-CHOICES_OF_CLOSING = [(state.value, state.label) for state in CLOSED]
+CLOSING_CHOICES = [(state.value, state.label) for state in CLOSED]
 
 
 class NoteField(DescriptionField):
-    """What an agent writes about a request; colleagues read it."""
+    """A note that colleagues read."""
 
     default_error_messages = {
         "required": "Écrivez la note",
@@ -28,14 +28,13 @@ class NoteField(DescriptionField):
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.Textarea(attrs={"rows": "3"})
-        super().__init__(**{"label": "Note", "widget": widget, "max_length": LONGEST_NOTE, **kwargs})
+        super().__init__(**{"label": "Note", "widget": widget, "max_length": MAX_NOTE_LENGTH, **kwargs})
 
 
 class FactField(LineField):
-    """What somebody says on the telephone: a date of birth or an INE; cleaned to the fact that it is, and its value."""
+    """A birth date or an INE said on the telephone, cleaned to a pair of Fact and value; None when empty."""
 
     def to_python(self, value: Any) -> Any:
-        """A pair, such as the birth date and 27 March 1985; None when nothing was typed."""
         typed = super().to_python(value).strip(BLANKS)
         if not typed:
             return None
@@ -54,8 +53,6 @@ class FactField(LineField):
 
 
 class RequestSearchForm(forms.Form):
-    """Which request an agent looks for."""
-
     q = LineField(
         label="Référence, nom ou identifiant",
         required=False,
@@ -66,18 +63,16 @@ class RequestSearchForm(forms.Form):
 
 
 class EmptyForm(forms.Form):
-    """A button."""
+    """For actions that are a button."""
 
 
 class TakeOverForm(forms.Form):
-    """Which agent somebody has seen to have the request."""
+    """The agent whom the page showed as the holder."""
 
     holder = forms.IntegerField(widget=forms.HiddenInput, error_messages={"required": "Rechargez la page"})
 
 
 class CallForm(forms.Form):
-    """How a call ended."""
-
     outcome = forms.ChoiceField(
         label="Comment l’appel s’est-il terminé\N{NO-BREAK SPACE}?",
         choices=CallOutcome.choices,
@@ -87,19 +82,14 @@ class CallForm(forms.Form):
     note = NoteField(required=False)
 
     def clean_outcome(self) -> CallOutcome:
-        """In the words of the domain."""
         return CallOutcome(self.cleaned_data["outcome"])
 
 
 class NoteForm(forms.Form):
-    """Something that colleagues should know."""
-
     note = NoteField()
 
 
 class AnswerForm(forms.Form):
-    """What the person on the telephone says."""
-
     answer = FactField(
         label="Date de naissance ou numéro INE que dit la personne",
         help_text="Par exemple 27/3/1985. L’écran répond seulement «\N{NO-BREAK SPACE}concorde\N{NO-BREAK SPACE}» "
@@ -114,8 +104,6 @@ class AnswerForm(forms.Form):
 
 
 class AttachForm(forms.Form):
-    """Whose account a request is about."""
-
     name = LineField(
         label="Identifiant du compte",
         help_text="L’adresse universitaire ou l’identifiant court",
@@ -130,11 +118,9 @@ class AttachForm(forms.Form):
 
 
 class CloseForm(forms.Form):
-    """How a request ends."""
-
     outcome = forms.ChoiceField(
         label="Comment la demande se termine-t-elle\N{NO-BREAK SPACE}?",
-        choices=CHOICES_OF_CLOSING,
+        choices=CLOSING_CHOICES,
         widget=forms.RadioSelect,
         error_messages={
             "required": "Choisissez comment la demande se termine",
@@ -144,11 +130,9 @@ class CloseForm(forms.Form):
     note = NoteField(required=False, help_text="Pour une demande sans suite, écrivez pourquoi.")
 
     def clean_outcome(self) -> RequestState:
-        """In the words of the domain."""
         return RequestState(self.cleaned_data["outcome"])
 
     def clean(self) -> dict[str, Any]:
-        """Whoever gets no help is owed a reason."""
         data = super().clean() or {}
         if data.get("outcome") == RequestState.REFUSED and not data.get("note") and "note" not in self.errors:
             self.add_error("note", ValidationError("Écrivez pourquoi la demande reste sans suite", code="required"))

@@ -1,5 +1,3 @@
-"""Forms with which agents are managed."""
-
 from typing import Any
 
 from django import forms
@@ -11,7 +9,7 @@ from agents.form_fields import ReasonField
 from agents.roles import Role
 from core.forms.fields import LoginField
 
-IT_STAYS = "Elle reste au journal."
+KEPT = "Elle reste au journal."
 ALREADY_AGENT = "C’est déjà un agent\N{NO-BREAK SPACE}: changez son rôle depuis la liste"
 NOT_ACTIVE = {
     State.PENDING: "Ce compte n’est pas encore activé\N{NO-BREAK SPACE}: la personne doit d’abord l’activer",
@@ -19,8 +17,8 @@ NOT_ACTIVE = {
     State.TO_REACTIVATE: "Ce compte attend que la personne choisisse un nouveau mot de passe",
     State.CLOSED: "Ce compte est fermé",
 }
-#: What each role may do, in the words of agents (`agents.roles` has the table).
-MEANING = {
+#: What `agents.roles` allows each role to do.
+DESCRIPTIONS = {
     Role.LECTURE: "Lecture\N{NO-BREAK SPACE}: voit les comptes et les demandes, ne change rien",
     Role.ASSISTANCE: (
         "Assistance\N{NO-BREAK SPACE}: traite les demandes, bloque et débloque les comptes, renvoie les liens"
@@ -33,39 +31,31 @@ MEANING = {
 
 
 class EnrolmentCodeForm(forms.Form):
-    """Why somebody needs an enrolment code."""
-
     reason = ReasonField(
         label="Raison",
-        help_text=f"Par exemple\N{NO-BREAK SPACE}: nouvel agent, ou téléphone perdu, vu en personne. {IT_STAYS}",
+        help_text=f"Par exemple\N{NO-BREAK SPACE}: nouvel agent, ou téléphone perdu, vu en personne. {KEPT}",
     )
 
 
 class RoleField(forms.ChoiceField):
-    """One of the roles, with what it may do."""
-
     def __init__(self, **kwargs: Any) -> None:
-        choices = [(role.value, meaning) for role, meaning in MEANING.items()]
+        choices = [(role.value, description) for role, description in DESCRIPTIONS.items()]
         errors = {"required": "Choisissez un rôle", "invalid_choice": "Choisissez un rôle de la liste"}
         super().__init__(label="Rôle", choices=choices, widget=forms.RadioSelect, error_messages=errors, **kwargs)
 
     def clean(self, value: Any) -> Role:
-        """The role itself."""
         return Role(super().clean(value))
 
 
 class RoleForm(forms.Form):
-    """Another role for an agent, and why."""
-
     role = RoleField()
-    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: changement de service. {IT_STAYS}")
+    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: changement de service. {KEPT}")
 
     def __init__(self, *args: Any, former: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.former = former
 
     def clean_role(self) -> Role:
-        """Another one than the agent has."""
         role: Role = self.cleaned_data["role"]
         if role.value == self.former:
             raise ValidationError("C’est déjà son rôle", code="same")
@@ -73,7 +63,7 @@ class RoleForm(forms.Form):
 
 
 class AppointmentForm(RoleForm):
-    """Who becomes an agent; `account` is theirs once the form is valid."""
+    """A new agent; `account` is set once the form is valid."""
 
     login = LoginField(
         label="Identifiant",
@@ -81,13 +71,12 @@ class AppointmentForm(RoleForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
         error_messages={"required": "Saisissez l’identifiant du futur agent"},
     )
-    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: arrivée dans l’équipe. {IT_STAYS}")
+    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: arrivée dans l’équipe. {KEPT}")
     field_order = ("login", "role", "reason")
 
     account: Account
 
     def clean_login(self) -> str:
-        """The login of somebody who can sign in."""
         login: str = self.cleaned_data["login"]
         account = Account.objects.with_lock().filter(institutional_address=login).first()
         if account is None:
@@ -101,6 +90,4 @@ class AppointmentForm(RoleForm):
 
 
 class WithdrawalForm(forms.Form):
-    """Why somebody is no agent any more."""
-
-    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: départ du service. {IT_STAYS}")
+    reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: départ du service. {KEPT}")

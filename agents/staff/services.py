@@ -1,7 +1,4 @@
-"""Making somebody an agent, changing and withdrawing their role (ADM-05).
-
-Responsables do it from the page; the command line does it too, which is how the first of them comes to be.
-"""
+"""The roles of agents: given, changed and withdrawn, from the pages and from the command line."""
 
 from collections.abc import Collection
 
@@ -26,15 +23,15 @@ from outbox.services import queue_email
 
 
 class AccountNotFound(Exception):
-    """No account has the login, and there is no name to make one with."""
+    """No account has the login, and there is no name to create one."""
 
 
 class RoleRefused(Exception):
-    """The role stays as it is; its subclasses say why."""
+    """The role is unchanged; subclasses say why."""
 
 
 class RoleNotAllowed(RoleRefused):
-    """Whoever asks is no Responsable any more, or asks about themselves (ADM-05)."""
+    """The actor no longer manages agents, or the role is their own."""
 
 
 class CannotBeAgent(RoleRefused):
@@ -42,60 +39,57 @@ class CannotBeAgent(RoleRefused):
 
 
 class AlreadyAgent(RoleRefused):
-    """The account has a role, given a moment ago perhaps."""
+    """The account has a role."""
 
 
 class AccountIsNotAgent(RoleRefused):
-    """The account has no role, or lost it a moment ago."""
+    """The account has no role."""
 
 
 class LastResponsable(RoleRefused):
-    """Nobody else could manage the agents any more."""
+    """No other account could manage agents."""
 
 
 @transaction.atomic
 def grant_role(*, account: Account, role: Role, actor: Account | None = None, reason: str = "") -> None:
-    """Make somebody an agent. They need an enrolment code next; their sessions end (SES-05), and they are told.
+    """Give an account a role. Its sessions end and its addresses are notified; it needs an enrolment code next.
 
-    No `actor` is the command line. Raises a RoleRefused, and then nothing has changed.
+    `actor` is None on the command line. Raises RoleRefused.
     """
-    account = _held(account, actor)
-    _require_state(account)
+    account = _lock_account(account, actor)
+    _require_active_or_pending(account)
     if account.is_staff:
         raise AlreadyAgent
-    _give(account, role, actor, reason)
+    _set_role(account, role, actor, reason)
 
 
 @transaction.atomic
 def change_role(*, account: Account, role: Role, actor: Account | None = None, reason: str = "") -> None:
-    """Give an agent another role instead of theirs. The application stays, sessions end (SES-05), and they are told.
+    """Replace the role of an agent. The device stays, sessions end, the addresses are notified. Idempotent.
 
-    The same role again changes nothing. Raises a RoleRefused, and then nothing has changed.
+    Raises RoleRefused.
     """
-    account = _held(account, actor)
+    account = _lock_account(account, actor)
     if not account.is_staff:
         raise AccountIsNotAgent
     former = role_of(account)
     if former == role.value:
         return
-    _require_state(account)
+    _require_active_or_pending(account)
     if role != Role.RESPONSABLES:
-        _require_another_responsable(account)
-    _give(account, role, actor, reason, former=former)
+        _require_another_manager(account)
+    _set_role(account, role, actor, reason, former=former)
 
 
 @transaction.atomic
 def withdraw_role(*, account: Account, actor: Account | None = None, reason: str = "") -> None:
-    """Make an agent, in whatever state, somebody like everybody: no role, no application, no codes, no session.
-
-    They are told. Raises a RoleRefused, and then nothing has changed.
-    """
-    account = _held(account, actor)
+    """Remove role, device, codes and sessions of an agent in any state; notify the addresses. Raises RoleRefused."""
+    account = _lock_account(account, actor)
     if not account.is_staff:
         raise AccountIsNotAgent
-    _require_another_responsable(account)
+    _require_another_manager(account)
     former = role_of(account)
-    _set_rights(account, [])
+    _set_groups(account, [])
     delete_second_factor(account=account)
     end_sessions(account=account)
     entry = record_event(account=account, actor=actor, event=Event.ROLE_WITHDRAWN, role=former, reason=reason)
@@ -103,22 +97,22 @@ def withdraw_role(*, account: Account, actor: Account | None = None, reason: str
 
 
 def role_of(account: Account) -> str:
-    """The name of the agent's role; empty when there is none."""
+    """The name of the agent's role; empty without one."""
     return ", ".join(account.groups.order_by("name").values_list("name", flat=True))
 
 
 def active_managers() -> AccountQuerySet:
-    """Who can manage agents today: active, in that role, with an application."""
+    """Accounts that can manage agents today: active, in that role, with a device."""
     devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
-    able: AccountQuerySet = Account.objects.active().filter(Exists(devices), is_staff=True)
-    return able.filter(groups__name=Role.RESPONSABLES.value)
+    agents: AccountQuerySet = Account.objects.active().filter(Exists(devices), is_staff=True)
+    return agents.filter(groups__name=Role.RESPONSABLES.value)
 
 
 @transaction.atomic
 def get_or_create_account(*, login: str, name: str, recovery_address: str) -> Account:
-    """The account of that login, made when there is none: HR does not know it, and its activation is mailed.
+    """The account of that login, created when HR does not know it; its activation link is then mailed.
 
-    `name` is the given name, then the family name. Raises AddressRefused, NobodyOfThatLogin.
+    `name` is the given name, then the family name. Raises InvalidAddress, AccountNotFound.
     """
     address = institutional_address_from_login(login)
     found: Account | None = Account.objects.filter(institutional_address=address).first()
@@ -134,44 +128,41 @@ def get_or_create_account(*, login: str, name: str, recovery_address: str) -> Ac
         family_name=family_name.strip(),
         category=Category.HOSTED,
         recovery_address=recovery_address,
-        password="!",  # noqa: S106 - nobody can sign in with it
+        password="!",  # noqa: S106 - unusable
     )
     record_event(account=account, event=Event.USER_CREATED)
     queue_email(kind=Kind.ACTIVATION, person=account, address=recovery_address, language=account.language)
     return account
 
 
-def _held(account: Account, actor: Account | None) -> Account:
-    """The account as it is now. Roles are given and withdrawn one after the other, so that of two Responsables who
-    withdraw each other at once, one remains."""
+def _lock_account(account: Account, actor: Account | None) -> Account:
+    # The row of the group serialises all changes of roles: of two agents who withdraw each other's, one remains.
     Group.objects.select_for_update().get(name=Role.RESPONSABLES.value)
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    locked: Account = Account.objects.lock(account.pk)
     if actor is not None:
-        _require_right(Account.objects.get(pk=actor.pk), account)
-    now: Account = Account.objects.with_lock().get(pk=account.pk)
-    return now
+        _require_manager(Account.objects.get(pk=actor.pk), account)
+    return locked
 
 
-def _require_right(actor: Account, account: Account) -> None:
-    is_responsable = actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(AgentPermission.MANAGE_AGENTS)
-    if not is_responsable or actor.pk == account.pk:
+def _require_manager(actor: Account, account: Account) -> None:
+    is_manager = actor.is_staff and actor.state == State.ACTIVE and actor.has_perm(AgentPermission.MANAGE_AGENTS)
+    if not is_manager or actor.pk == account.pk:
         raise RoleNotAllowed
 
 
-def _require_state(account: Account) -> None:
+def _require_active_or_pending(account: Account) -> None:
     if account.state not in (State.ACTIVE, State.PENDING):
         raise CannotBeAgent
 
 
-def _require_another_responsable(account: Account) -> None:
-    """Whoever cannot act is missed by nobody: a lost telephone, a lock."""
-    able = set(active_managers().values_list("pk", flat=True))
-    if able == {account.pk}:
+def _require_another_manager(account: Account) -> None:
+    managers = set(active_managers().values_list("pk", flat=True))
+    if managers == {account.pk}:
         raise LastResponsable
 
 
-def _give(account: Account, role: Role, actor: Account | None, reason: str, *, former: str = "") -> None:
-    _set_rights(account, [Group.objects.get(name=role.value)])
+def _set_role(account: Account, role: Role, actor: Account | None, reason: str, *, former: str = "") -> None:
+    _set_groups(account, [Group.objects.get(name=role.value)])
     end_sessions(account=account)
     entry = record_event(
         account=account, actor=actor, event=Event.ROLE_GIVEN, role=role.value, former=former, reason=reason
@@ -179,8 +170,7 @@ def _give(account: Account, role: Role, actor: Account | None, reason: str, *, f
     notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
 
 
-def _set_rights(account: Account, groups: Collection[Group]) -> None:
-    """Those of the groups, and none that came from elsewhere."""
+def _set_groups(account: Account, groups: Collection[Group]) -> None:
     account.groups.set(groups)
     account.user_permissions.clear()
     account.is_staff, account.is_superuser = bool(groups), False

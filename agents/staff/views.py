@@ -1,4 +1,4 @@
-"""The agents, their roles, and the codes with which they enrol: for Responsables."""
+"""The list of agents, their roles and their enrolment codes."""
 
 from typing import Any
 
@@ -19,8 +19,7 @@ from accounts.models import Account
 from accounts.permissions import AgentPermission, may_manage
 from agents.access import AgentView
 from agents.models import EnrolmentCode
-from agents.second_factor import services as second_factor
-from agents.staff import services as appointing
+from agents.second_factor.services import device_of, issue_enrolment_code
 from agents.staff.forms import ALREADY_AGENT, AppointmentForm, EnrolmentCodeForm, RoleForm, WithdrawalForm
 from agents.staff.services import (
     AccountIsNotAgent,
@@ -29,9 +28,12 @@ from agents.staff.services import (
     LastResponsable,
     RoleNotAllowed,
     RoleRefused,
+    change_role,
+    grant_role,
+    role_of,
+    withdraw_role,
 )
 
-#: What happened between the page and the button.
 REFUSALS: dict[type[RoleRefused], str] = {
     AlreadyAgent: ALREADY_AGENT,
     CannotBeAgent: "Ce compte n’est plus actif\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle",
@@ -41,13 +43,10 @@ REFUSALS: dict[type[RoleRefused], str] = {
 
 
 class AgentsView(AgentView, TemplateView):
-    """Who is an agent, in which role, and whether the second factor is there."""
-
     permission_required = AgentPermission.MANAGE_AGENTS
     template_name = "agents/agents.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """All of them: they are a few dozen."""
         devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
         codes = EnrolmentCode.objects.valid_at(timezone.now()).filter(account=OuterRef("pk"))
         agents = Account.objects.with_lock().filter(is_staff=True).prefetch_related("groups")
@@ -60,36 +59,33 @@ class AgentsView(AgentView, TemplateView):
 
 
 class OneAgentView(AgentView, FormView):
-    """A form about another agent; never oneself (ADM-05)."""
+    """A form about another agent, never about the agent who opens it."""
 
     permission_required = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     @cached_property
     def account(self) -> Account:
-        """The agent whom the page is about."""
         account: Account = get_object_or_404(Account.objects.with_lock(), pk=self.kwargs["pk"], is_staff=True)
         if not may_manage(self.agent, account):
             raise PermissionDenied
         return account
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Who it is."""
         return super().get_context_data(**{"account": self.account, **kwargs})
 
 
-class RoleActView(AgentView, FormView):
-    """An act on somebody's role, with a reason; refused kindly when another Responsable was faster."""
+class RoleActionView(AgentView, FormView):
+    """A change of a role, refused with a message when another agent was faster."""
 
     permission_required = AgentPermission.MANAGE_AGENTS
     http_method_names = ["get", "head", "post"]
 
     def act(self, form: Any) -> HttpResponse:
-        """Do it, say so, and lead on. Raises a RoleRefused."""
+        """Call the service and redirect. Raises RoleRefused."""
         raise NotImplementedError
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """Do it, or say why not, with what was typed."""
         try:
             return self.act(form)
         except RoleNotAllowed as refused:
@@ -99,74 +95,58 @@ class RoleActView(AgentView, FormView):
             return self.form_invalid(form)
 
 
-class AppointmentView(RoleActView):
-    """« Ajouter un agent »."""
-
+class AppointmentView(RoleActionView):
     form_class = AppointmentForm
     template_name = "agents/agent_new.html"
 
     def act(self, form: AppointmentForm) -> HttpResponse:
-        """Appoint them, and lead to their enrolment code."""
         person, role = form.account, form.cleaned_data["role"]
-        appointing.grant_role(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        grant_role(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
         messages.success(self.request, f"{person.full_name} est maintenant agent, avec le rôle {role.label}.")
         return redirect("admin:agent-code", person.pk)
 
 
-class RoleView(RoleActView, OneAgentView):
-    """Another role for an agent."""
-
+class RoleView(RoleActionView, OneAgentView):
     form_class = RoleForm
     template_name = "agents/agent_role.html"
 
     @cached_property
     def role(self) -> str:
-        """The one that the agent has."""
-        return appointing.role_of(self.account)
+        return role_of(self.account)
 
     def get_initial(self) -> dict[str, Any]:
-        """The present role is chosen, so that it can be seen."""
         return {"role": self.role}
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """The role that cannot be chosen again."""
         return {**super().get_form_kwargs(), "former": self.role}
 
     def act(self, form: RoleForm) -> HttpResponse:
-        """Change it."""
         role = form.cleaned_data["role"]
-        appointing.change_role(account=self.account, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
+        change_role(account=self.account, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
         messages.success(self.request, f"{self.account.full_name} a maintenant le rôle {role.label}.")
         return redirect("admin:agents")
 
 
-class WithdrawalView(RoleActView, OneAgentView):
-    """« Retirer le rôle »."""
-
+class WithdrawalView(RoleActionView, OneAgentView):
     form_class = WithdrawalForm
     template_name = "agents/agent_role_removal.html"
 
     def act(self, form: WithdrawalForm) -> HttpResponse:
-        """Withdraw it."""
-        appointing.withdraw_role(account=self.account, actor=self.agent, reason=form.cleaned_data["reason"])
+        withdraw_role(account=self.account, actor=self.agent, reason=form.cleaned_data["reason"])
         messages.success(self.request, f"{self.account.full_name} n’est plus agent.")
         return redirect("admin:agents")
 
 
 class EnrolmentCodeView(OneAgentView):
-    """Give another agent a new enrolment code, with a reason."""
-
     form_class = EnrolmentCodeForm
     template_name = "agents/enrolment_code.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Whether an application would go."""
-        return super().get_context_data(**{"device": second_factor.device_of(self.account), **kwargs})
+        return super().get_context_data(**{"device": device_of(self.account), **kwargs})
 
     def form_valid(self, form: EnrolmentCodeForm) -> HttpResponse:
-        """Show the code, here and once."""
         account = self.account
-        code = second_factor.issue_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
+        code = issue_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
         context = {
             "view": self,
             "account": account,

@@ -1,4 +1,4 @@
-"""What the agents' pages show of an account."""
+"""Filters of the pages about accounts."""
 
 from django import template
 
@@ -12,7 +12,7 @@ HIDDEN = "•••"
 
 @register.filter
 def masked(address: str) -> str:
-    """« c•••d@exemple.net »: enough to recognise a slip, not enough to write to."""
+    """« c•••d@exemple.net »: enough to recognise a typing error, not enough to write to."""
     name, _at, domain = address.rpartition("@")
     shown = f"{name[:1]}{HIDDEN}{name[-1:]}" if len(name) > 2 else HIDDEN
     return f"{shown}@{domain}"
@@ -20,7 +20,7 @@ def masked(address: str) -> str:
 
 @register.filter
 def agent_author(entry: JournalEntry, account: Account) -> str:
-    """Who did it, as agents read it: by name when it was another agent."""
+    """Who did it: agents by name, the account owner without."""
     if entry.actor_id is None:
         return "Automatique" if entry.source != "web" else "Lien reçu par e-mail ou inconnu"
     if entry.actor_id == account.pk:
@@ -30,6 +30,6 @@ def agent_author(entry: JournalEntry, account: Account) -> str:
 
 @register.filter
 def answer_code(answer: str) -> str:
-    """The code of a mail server's answer, such as 550; empty when it gave none. The rest may hold an address."""
+    """The code of a mail server's answer, such as 550, without its text, which may hold an address."""
     code = answer[:3]
     return code if code.isascii() and code.isdigit() else ""

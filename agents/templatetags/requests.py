@@ -1,4 +1,4 @@
-"""What the agents' pages show of requests for assistance."""
+"""Filters of the pages about requests."""
 
 from datetime import date, datetime, timedelta
 
@@ -18,7 +18,7 @@ FRANCE, LENGTH_IN_FRANCE = "+33", 12
 
 @register.filter
 def waited(since: datetime) -> str:
-    """« 0 h 25 », « 5 h 12 », « 1 j 4 h », « 3 j »: how long it has been."""
+    """« 0 h 25 », « 5 h 12 », « 1 j 4 h », « 3 j »: the time since then."""
     length = max(timezone.now() - since, timedelta())
     days, hours = length // DAY, length % DAY // HOUR
     if days > 1:
@@ -38,13 +38,13 @@ def since_when(moment: datetime) -> str:
 
 @register.filter
 def short_name(account: Account | None) -> str:
-    """« L. Martin »; empty for nobody."""
+    """« L. Martin »; empty without an account."""
     return f"{account.given_name[:1]}.{NBSP}{account.family_name}" if account else ""
 
 
 @register.filter
 def telephone(number: str) -> str:
-    """« 06 12 34 56 78 » for a number of mainland France; the others as they are kept."""
+    """« 06 12 34 56 78 » for a number of mainland France; others unchanged."""
     if not (number.startswith(FRANCE) and len(number) == LENGTH_IN_FRANCE):
         return number
     national = f"0{number.removeprefix(FRANCE)}"
@@ -53,5 +53,4 @@ def telephone(number: str) -> str:
 
 @register.filter
 def fact(value: FactValue) -> str:
-    """A birth date in words, an INE as it is."""
     return day(value) if isinstance(value, date) else value or ""

@@ -1,5 +1,3 @@
-"""`manage.py create_agent`: makes somebody an agent, and prints the code with which they enrol their application."""
-
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Account
 from agents.models import EnrolmentCode
 from agents.roles import Role
-from agents.second_factor import services as second_factor
+from agents.second_factor.services import device_of, issue_enrolment_code
 from agents.staff.services import (
     AccountNotFound,
     CannotBeAgent,
@@ -31,12 +29,11 @@ REFUSALS: dict[type[RoleRefused], str] = {
 
 
 class Command(BaseCommand):
-    """Safe to run again: the role is the one asked for, and a code is given again only when asked for."""
+    """Idempotent: another code is created only when asked for."""
 
     help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Who, in which role; a name and an address only for somebody whom HR does not know."""
         parser.add_argument("login", help="identifiant, par exemple nadia.lefevre")
         parser.add_argument("--role", choices=Role.values, required=True)
         parser.add_argument("--name", default="", help="prénom puis nom, si les RH ne connaissent pas la personne")
@@ -44,16 +41,15 @@ class Command(BaseCommand):
         parser.add_argument("--new-code", action="store_true", help="donne un autre code et retire l’application")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Appoint, then print the code, once."""
         account = self._account(options)
-        self._give_role(account, Role(options["role"]))
+        self._set_role(account, Role(options["role"]))
         self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
         codes = EnrolmentCode.objects.filter(account=account)
-        has_one = second_factor.device_of(account) or codes.valid_at(timezone.now()).exists()
+        has_one = device_of(account) or codes.valid_at(timezone.now()).exists()
         if has_one and not options["new_code"]:
             self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
             return
-        code = second_factor.issue_enrolment_code(account=account, reason="create_agent")
+        code = issue_enrolment_code(account=account, reason="create_agent")
         until = codes.get().expires_at
         self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
         self.stdout.write(
@@ -61,10 +57,10 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{settings.PORTAL_URL}{reverse('admin:enrolment')}")
 
-    def _give_role(self, account: Account, role: Role) -> None:
-        give = change_role if account.is_staff else grant_role
+    def _set_role(self, account: Account, role: Role) -> None:
+        set_role = change_role if account.is_staff else grant_role
         try:
-            give(account=account, role=role, reason="create_agent")
+            set_role(account=account, role=role, reason="create_agent")
         except RoleRefused as refused:
             raise CommandError(REFUSALS[type(refused)]) from refused
 
@@ -74,7 +70,7 @@ class Command(BaseCommand):
             return get_or_create_account(login=options["login"], name=options["name"], recovery_address=address)
         except InvalidAddress as refusal:
             raise CommandError(str(refusal)) from refusal
-        except AccountNotFound as nobody:
+        except AccountNotFound as error:
             raise CommandError(
                 "Aucun compte n’a cet identifiant\N{NO-BREAK SPACE}: pour en créer un, --name et --recovery-address."
-            ) from nobody
+            ) from error

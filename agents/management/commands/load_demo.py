@@ -1,5 +1,3 @@
-"""`manage.py load_demo`: a few people to try the portal with, on a machine of one's own."""
-
 from io import BytesIO
 from typing import Any, Final
 
@@ -31,18 +29,17 @@ DEMO-0005;Lefèvre;Nadia;1987-04-12;staff;Université;nadia.lefevre@exemple.net;
 DEMO-0006;Lefebvre;Hugo;1975-12-30;hosted;Inserm;hugo.lefebvre@exemple.org;2019-02-01;;fr;;
 {SAMI};Haddad;Sami;1991-05-23;staff;Université;sami.haddad@exemple.net;2018-09-01;;fr;;06 11 22 33 44
 """
-#: Those who activated long ago and are in the public directory; `make run` says how to sign in as the first one.
+#: Activated and in the public directory; `make run` prints the login of the first one.
 ACTIVE: Final = ("DEMO-0005", "DEMO-0006", SAMI)
 PASSWORD: Final = "demonstration seulement 2026"  # noqa: S105
 
 
 class Command(BaseCommand):
-    """Can be run again and again: the people go through the importer, and stay as they have become."""
+    """Idempotent: the accounts go through the import of the HR feed."""
 
     help = "Ajoute quelques personnes pour essayer le portail (DEBUG=true seulement)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import the people, unless the first of them has been through the activation."""
         if not settings.DEBUG:
             raise CommandError("load_demo ne s’utilise qu’avec DEBUG=true.")
         if Account.objects.filter(hr_id=CAMILLE, activated_at__isnull=False).exists():
@@ -51,11 +48,10 @@ class Command(BaseCommand):
         for account in Account.objects.pending().filter(hr_id__in=ACTIVE):
             activate(account)
             if account.hr_id == SAMI:
-                fall_for_phishing(account)
+                lock_and_ask_for_assistance(account)
 
 
 def activate(account: Account) -> None:
-    """Take somebody through the activation."""
     accept_charter(account=account, charter=Charter.objects.in_force())
     record_directory_consent(account=account, listed=True, wording=str(DirectoryForm.base_fields["listed"].label))
     if account.has_mailbox_right:
@@ -63,8 +59,8 @@ def activate(account: Account) -> None:
     complete_activation(account=account, password=normalise_password(PASSWORD))
 
 
-def fall_for_phishing(account: Account) -> None:
-    """Have somebody's account locked, and their request for assistance wait for the agents."""
+def lock_and_ask_for_assistance(account: Account) -> None:
+    """Lock the account and create a request for assistance about it."""
     lock_accounts(accounts=[account], reason=LockReason.PHISHING, system="messagerie")
     create_request(
         reason=Reason.LOCKED,
