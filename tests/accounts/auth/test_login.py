@@ -175,6 +175,15 @@ def test_a_password_is_compared_in_nfc_and_to_the_letter():
         assert submit_login(Client(), person, typed).status_code == 200, typed
 
 
+def test_a_password_never_expires(client, time_machine):
+    """PWD-01"""
+    time_machine.move_to(timezone.now() - timedelta(days=2 * 365))
+    person = active_account()
+    time_machine.move_to(timezone.now() + timedelta(days=2 * 365))
+
+    assert submit_login(client, person)["Location"] == reverse("account")
+
+
 class OtherParameters(Argon2PasswordHasher):
     memory_cost, time_cost, parallelism = 128, 1, 1
 
