@@ -1,12 +1,11 @@
-"""What holds at every moment, whatever was killed, stopped or emptied a moment ago; one query finds what breaks it.
+"""Invariants across tables that hold at every moment, also after a crash; one query checks them (SES-02, AVL-02, LOG-03).
 
-What happens to an account is written in one transaction, so nobody ever sees half of it (SES-02, AVL-02, LOG-03). It holds
-for whatever services did; rows that a test writes by hand may have no journal.
+They hold for what services wrote; rows written by a test may have no journal entries.
 """
 
 from django.db import connection
 
-#: What is known of each account.
+#: One row an account.
 FACTS = """
 WITH entries AS (
     SELECT account_id,
@@ -35,7 +34,7 @@ WITH entries AS (
     SELECT account.*,
         account.activated_at IS NOT NULL AS is_active,
         account.password LIKE '!%%' AS has_no_password,
-        coalesce(end_date >= current_date, true) AS is_there,
+        coalesce(end_date >= current_date, true) AS is_employed,
         account.id IN (SELECT account_id FROM activation_charteracceptance) AS has_accepted,
         account.id IN (SELECT account_id FROM directory_directoryconsent) AS has_decided,
         account.id IN (SELECT account_id FROM mailrouting_mailbox) AS has_mailbox,
@@ -57,7 +56,7 @@ WITH entries AS (
     WHERE erased_at IS NULL
 )
 """
-#: What would be wrong, and of which accounts it is true.
+#: Conditions that are never true.
 NEVER = {
     "active without an accepted charter": "is_active AND NOT has_accepted",
     "active without an answer for the directory": "is_active AND NOT has_decided",
@@ -67,9 +66,9 @@ NEVER = {
     "password before the activation": "NOT has_no_password AND NOT is_active",
     "signed in before the activation": "has_session AND NOT is_active",
     "activated in the journal only": "entries_activated > 0 AND NOT is_active",
-    "activated in silence": "is_active AND entries_begun > 0 AND entries_activated = 0",
+    "activated without a journal entry": "is_active AND entries_begun > 0 AND entries_activated = 0",
     "activated twice": "entries_activated > 1",
-    "activated and not told, or told twice": "entries_activated <> mails_activated",
+    "activated without exactly one mail": "entries_activated <> mails_activated",
     "charter accepted without a proof": "(charter_accepted_at IS NOT NULL) <> has_accepted",
     "acceptance without its entry": "has_accepted AND entries_accepted = 0",
     "acceptance in the journal only": "entries_accepted > 0 AND NOT has_accepted",
@@ -77,26 +76,28 @@ NEVER = {
     "mailbox without its entry": "has_mailbox <> (entries_mailboxes > 0)",
     "lock without its entry": "locks_ever <> entries_locked",
     "two open locks": "locks_open > 1",
-    "forwarding that nobody confirmed": "forwards AND entries_verified = 0",
-    "link promised and not mailed": "entries_links > mails_links",
+    "unconfirmed forwarding": "forwards AND entries_verified = 0",
+    "link requested and not mailed": "entries_links > mails_links",
     "created by HR twice": "entries_created > 1",
-    "created by HR and never invited": "entries_created > mails_invitations AND is_there",
+    "created by HR and never invited": "entries_created > mails_invitations AND is_employed",
 }
 MAILS = """
-SELECT id, 'mail that was sent at no time, or never tried' FROM outbox_message
+SELECT id, 'sent mail without times or attempts' FROM outbox_message
 WHERE status = 'sent' AND (sent_at IS NULL OR built_at IS NULL OR attempts = 0 OR leased_until IS NOT NULL)
 UNION ALL
-SELECT id, 'mail that nobody will ever take' FROM outbox_message WHERE status = 'sending' AND leased_until IS NULL
+SELECT id, 'mail in sending without a lease' FROM outbox_message WHERE status = 'sending' AND leased_until IS NULL
 """
 
 
 def broken() -> dict[str, list[int]]:
-    """What does not hold, and of which accounts, or mails."""
+    """Ids of accounts or mails by violated invariant."""
     rows = ", ".join(f"('{name}', {condition})" for name, condition in NEVER.items())
-    query = f"{FACTS} SELECT id, name FROM facts, LATERAL (VALUES {rows}) AS promise (name, is_broken) WHERE is_broken"
+    query = (
+        f"{FACTS} SELECT id, name FROM facts, LATERAL (VALUES {rows}) AS invariant (name, is_broken) WHERE is_broken"
+    )
     found: dict[str, list[int]] = {}
     with connection.cursor() as cursor:
-        # What was written a moment ago in thousands looks empty to the planner: it would compare all with all.
+        # Without statistics the planner takes new tables for empty.
         cursor.execute("ANALYZE accounts_account, journal_journalentry, accounts_lock, outbox_message")
         cursor.execute(f"{query} UNION ALL {MAILS}", [])
         for key, name in cursor.fetchall():
@@ -105,6 +106,5 @@ def broken() -> dict[str, list[int]]:
 
 
 def assert_nothing_is_half_done() -> None:
-    """Every promise is kept, for every row there is."""
     found = broken()
     assert not found, found

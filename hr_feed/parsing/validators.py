@@ -13,7 +13,7 @@ from accounts.enums import Category
 from core.email_addresses import external_address, institutional_address_from_login, is_university_address
 from core.phone_numbers import InvalidPhoneNumber, normalize_phone
 from core.text import BLANKS, InvalidText, clean_line
-from hr_feed.sync.login_names import RESERVED_NAMES
+from hr_feed.login_names import RESERVED_NAMES
 
 LONGEST_NAME = 100
 YOUNGEST, OLDEST = 14, 100

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from hr_feed.login_names import NameRegistry, NoLatinLetter, login_base, uid_base
 from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem, Severity
 from hr_feed.sync.diff import names_in_use
-from hr_feed.sync.login_names import NameRegistry, NoLatinLetter, login_base, uid_base
 
 IN_USE = _("Cette adresse institutionnelle est ou a été celle de quelqu’un d’autre")
 NO_LATIN_LETTER = _("Aucune lettre latine dans le nom\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle")

@@ -137,7 +137,7 @@ def test_a_name_without_latin_letters_needs_an_address():
 # The same file again
 
 
-def test_importing_again_changes_nothing_and_mails_nobody():
+def test_importing_again_changes_nothing_and_sends_no_mail():
     """ADM-08: nor is an account removed for being absent."""
     imported(row(), another(2), another(3))
     before = database()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hr_feed.sync.login_names import RESERVED_NAMES, NameRegistry, NoLatinLetter, hyphenated, login_base, uid_base
+from hr_feed.login_names import RESERVED_NAMES, NameRegistry, NoLatinLetter, hyphenated, login_base, uid_base
 
 NAMES = st.text(st.characters(categories=["L", "M"], include_characters=" -'’."), max_size=120)
 

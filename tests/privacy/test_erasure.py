@@ -24,7 +24,7 @@ from journal.models import JournalEntry
 from journal.triggers import allow_retention
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from privacy.erasure import AccountIsAgent, erase_person, kept_relations
+from privacy.erasure import EMPTY, AccountIsAgent, erase_person, kept_relations
 from privacy.export import relations
 from tests.accounts.recovery.recovering import browser_of
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
@@ -131,6 +131,13 @@ def test_nothing_personal_is_left_in_any_table(person):
     assert person.charter_acceptances.get().text_sha256
     assert (Account.objects.filter(pk=other.pk).values().get(), other.journal.count()) == untouched
     assert other.charter_acceptances.exists()
+
+
+def test_every_column_of_an_account_is_emptied_or_kept_for_a_reason():
+    """PRV-07: a new column fails here until reviewed."""
+    identifiers = {"id", "hr_id", "uid", "institutional_address", "category"}
+    facts = {"end_date", "created_at", "erased_at", "charter_accepted_at", "password", "is_staff", "is_superuser"}
+    assert {field.name for field in Account._meta.concrete_fields} - set(EMPTY) == identifiers | facts
 
 
 def test_the_account_is_closed_and_its_links_and_sessions_are_dead(person):

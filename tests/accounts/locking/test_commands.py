@@ -72,7 +72,7 @@ def test_an_unknown_name_makes_it_fail_after_locking_the_others():
     assert person.is_locked
 
 
-def test_invalid_arguments_lock_nobody(tmp_path):
+def test_invalid_arguments_lock_no_account(tmp_path):
     """INP-01, INP-02"""
     uid, binary = active_account().uid, tmp_path / "liste.bin"
     binary.write_bytes(bytes(range(256)) * 10)

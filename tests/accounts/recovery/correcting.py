@@ -1,4 +1,4 @@
-"""Recovery addresses that agents give, as two of them do it, and what HR proposes."""
+"""Recovery addresses given by agents or proposed by HR."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,25 +19,22 @@ REPORT = "Carte d’identité vue au guichet."
 
 
 def a_responsable(**facts: Any) -> Account:
-    """Somebody who may correct addresses."""
     return an_agent(Role.RESPONSABLES, **facts)
 
 
 def proposed(
     person: Account, agent: Account | None = None, *, address: str = GIVEN, proof: Proof = Proof.IN_PERSON
 ) -> RecoveryAddressCorrection:
-    """One agent has proposed another address."""
     agent = agent or a_responsable()
     return propose_replacement(account=person, agent=agent, address=address, proof=proof, note=REPORT)
 
 
 def approved(person: Account, *, address: str = GIVEN, by: Account | None = None) -> RecoveryAddressCorrection:
-    """Another agent has approved it, just now."""
     return approve_replacement(correction_id=proposed(person, address=address).pk, agent=by or a_responsable())
 
 
 def in_force(person: Account, *, address: str = GIVEN) -> RecoveryAddressCorrection:
-    """It was approved a day ago, and serves since now."""
+    """Approved a day ago, applied now."""
     now = timezone.now()
     with time_machine.travel(now - timedelta(days=1, seconds=1), tick=False):
         correction = approved(person, address=address)
@@ -46,7 +43,6 @@ def in_force(person: Account, *, address: str = GIVEN) -> RecoveryAddressCorrect
 
 
 def proposed_by_hr(person: Account, address: str, *, at: datetime | None = None) -> JournalEntry:
-    """What the HR feed records of an address that it may not change."""
     return JournalEntry.objects.create(
         account=person,
         event=Event.RECOVERY_ADDRESS_PROPOSED,

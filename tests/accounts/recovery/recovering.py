@@ -1,4 +1,4 @@
-"""Changing a recovery address and taking it back, as its owner and whoever reads the mails do."""
+"""Changes of a recovery address, their links, and concurrent calls."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +23,18 @@ NEW = "nouvelle@exemple.org"
 
 
 def browser_of(person: Account) -> Client:
-    """Where the person has just signed in, with the password."""
+    """Logged in with the password just now."""
     return log_in(Client(), person)
 
 
 def stolen_cookie_of(person: Account) -> Client:
-    """A session in which nobody has given the password lately."""
+    """A session without a recent password."""
     browser = Client()
     browser.force_login(person)
     return browser
 
 
 def fresh(person: Account) -> Account:
-    """The account as it is now."""
     account: Account = Account.objects.get(pk=person.pk)
     return account
 
@@ -45,7 +44,7 @@ def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
 
 
 def wish(person: Account, address: str = NEW) -> RecoveryAddressChange:
-    """The person has asked for another address; nobody has confirmed it."""
+    """A pending change."""
     return request_recovery_change(account=fresh(person), address=address)
 
 
@@ -57,7 +56,6 @@ def fingerprint_of(change: RecoveryAddressChange) -> str:
 
 
 def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
-    """The link that the worker would have mailed that many days ago to the new address."""
     deadline = recovery_address_link.deadline(timezone.now() - timedelta(days=days_ago))
     return reverse(
         "recovery-address-link", args=[recovery_address_link.token(fresh(change.account), deadline, change.pk)]
@@ -65,34 +63,33 @@ def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
 
 
 def confirm(path: str, browser: Client | None = None) -> HttpResponse:
-    """Open the link and press the button, on a device of its own."""
+    """Open the link and press the button, by default in a new browser."""
     browser = browser or Client()
     browser.get(path)
     return browser.post(reverse("recovery-address"))
 
 
 def change_to(person: Account, address: str = NEW) -> JournalEntry:
-    """The recovery address is another one; answers the entry that records it."""
+    """Request and confirm; returns the journal entry."""
     change = wish(person, address)
     confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint_of(change))
     return fresh(person).journal.filter(event=Event.RECOVERY_ADDRESS_CHANGED).latest("pk")
 
 
 def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
-    """The link under "ce n'était pas moi" that the notice carries, as if the change had been made some days ago."""
+    """The link « Ce n’était pas moi »."""
     deadline = not_me_link.deadline(entry.at - timedelta(days=days_ago))
     return reverse("not-me-link", args=[not_me_link.token(fresh(entry.account), deadline, entry.pk)])
 
 
 def report(path: str, browser: Client | None = None) -> HttpResponse:
-    """Open the link of a notice and press the button."""
     browser = browser or Client()
     browser.get(path)
     return browser.post(reverse("not-me"))
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """What each act answers, or raises, when all begin at the same moment, each on a connection of its own."""
+    """Run all in parallel, each with its own connection; returns results or exceptions."""
     begin = Barrier(len(acts))
 
     def work(act: Callable[[], Any]) -> Any:

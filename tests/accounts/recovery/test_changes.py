@@ -204,13 +204,6 @@ class TestWhichAddresses:
         assert "Garder l’adresse saisie" not in answer
         assert ask(browser, "camille@gmail,com", spelling="kept").status_code == 200
 
-    def test_the_corrected_spelling_cannot_be_the_present_address(self):
-        person = active_account(recovery_address="camille@gmail.com")
-
-        answer = ask(browser_of(person), "camille@gmial.com", spelling="corrected")
-
-        assert "C’est déjà votre adresse de secours" in answer.content.decode()
-
     def test_extra_fields_of_the_form_are_ignored(self, person, browser):
         other = active_account()
         ask(browser, account=str(other.pk), recovery_address="a@evil.example", is_staff="1", confirmed_at="2026-01-01")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, State
 from accounts.links.base import InvalidLink
-from accounts.links.links import not_me_link, password_reset_link
+from accounts.links.links import password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.locking.unlock import changes_to_review
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
@@ -45,7 +45,7 @@ from tests.accounts.recovery.correcting import (
     proposed,
 )
 from tests.accounts.recovery.recovering import at_once, change_to, fresh, report, wish
-from tests.factories import active_account, pending_account
+from tests.factories import active_account
 from tests.locking import locked_person, release
 from tests.mail_delivery import link_in, text_of
 
@@ -291,16 +291,6 @@ class TestBeforeItIsEffective:
         assert RecoveryAddressChange.objects.get(account=person).undone_at is not None
         assert RecoveryAddressCorrection.objects.get(account=person).undone_at is not None
 
-    def test_a_disputed_or_missing_address_gets_no_notice(self):
-        """TOK-10"""
-        for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
-            person = active_account(**facts)
-            approved(person)
-            assert mails(person) == {
-                (Kind.RECOVERY_REPLACEMENT, person.institutional_address),
-                (Kind.RECOVERY_ANNOUNCED, GIVEN),
-            }
-
     def test_an_address_that_its_owner_changed_meanwhile_is_not_overwritten(self, person, at_noon):
         """HLP-06: a change that is still pending is cancelled instead."""
         to_approve, waiting, pending = proposed(person), approved(active_account()), approved(active_account())
@@ -330,14 +320,6 @@ class TestBeforeItIsEffective:
         assert apply_due_replacements() == 0
         assert not now_of(waits).is_open
 
-    def test_notices_of_a_cancelled_replacement_are_not_sent(self, person, mail_delivery):
-        """EML-04"""
-        approved(person)
-        report_unauthorized_change(entry=person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED))
-        mail_delivery.deliver()
-        about = (Kind.RECOVERY_REPLACEMENT, Kind.RECOVERY_ANNOUNCED)
-        assert set(person.messages.filter(kind__in=about).values_list("status", flat=True)) == {Status.CANCELLED}
-
 
 class TestLockedAccount:
     def test_the_link_goes_to_the_address_on_file_at_the_unlock_and_then_to_the_new_one(self, at_noon, mail_delivery):
@@ -358,24 +340,6 @@ class TestLockedAccount:
         release(first)
         assert Message.objects.get(kind=Kind.REACTIVATION, person=first).address == GIVEN
         assert Client().get(link_in(mail_delivery.last_mail()), follow=True).status_code == 200
-
-    def test_a_pending_account_gets_an_activation_link(self, at_noon):
-        newcomer = locked(pending_account())
-        approved(newcomer)
-        release(newcomer)
-        at_noon.shift(A_DAY)
-        apply_due_replacements()
-        assert (Kind.ACTIVATION, GIVEN) in mails(newcomer)
-
-    def test_the_notice_of_an_approval_is_dead_after_the_unlock(self):
-        """HLP-02"""
-        person = locked_person()
-        approved(person)
-        entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
-        token = not_me_link.token(fresh(person), not_me_link.deadline(entry.at), entry.pk)
-        release(person)
-        with pytest.raises(InvalidLink):
-            not_me_link.open(token)
 
 
 class TestTask:
