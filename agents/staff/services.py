@@ -15,7 +15,7 @@ from accounts.permissions import AgentPermission
 from agents.roles import Role
 from agents.second_factor.services import delete_second_factor
 from core.email_addresses import institutional_address_from_login
-from hr_feed.sync.login_names import NameRegistry, uid_base
+from hr_feed.login_names import NameRegistry, uid_base
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
