@@ -1,4 +1,4 @@
-"""When the DSIN calls back: within four working hours, Monday to Friday, 8 h to 17 h in Paris."""
+"""Business hours of the assistance: Monday to Friday, 8 h to 17 h in Paris; a call is promised within four of them."""
 
 from bisect import bisect_left
 from datetime import date, datetime, time, timedelta
@@ -10,8 +10,8 @@ OPENS, CLOSES = time(8), time(17)
 PROMISED = timedelta(hours=4)
 SATURDAY = 5
 QUARTER = timedelta(minutes=15)
-#: Longer than any number of days in a row on which nobody works.
-LONGEST_PAUSE = timedelta(days=14)
+#: Longer than any sequence of days without work.
+MAX_PAUSE = timedelta(days=14)
 
 #: Month and day of the public holidays that have a date, and how long after Easter Sunday the others come (Labour Code,
 #: article L3133-1).
@@ -20,10 +20,10 @@ EASTER_MONDAY, ASCENSION, WHIT_MONDAY = timedelta(days=1), timedelta(days=39), t
 
 
 def call_expected_by(asked_at: datetime) -> datetime:
-    """Until when somebody who asked at `asked_at` is called: four working hours later, to the next quarter of an hour.
+    """The end of four working hours after `asked_at`, rounded up to a quarter of an hour.
 
-    Public holidays of all France are no working days. The holidays of one region or overseas department, and the weeks
-    in which a university closes, are not known here: agents who are away then call later than promised.
+    Public holidays of the whole of France are not worked. Regional holidays and the university's closing weeks are not
+    known here: agents then call later than promised.
     """
     asked = timezone.localtime(asked_at, timezone.get_default_timezone())
     left, day = PROMISED, asked.date()
@@ -31,29 +31,25 @@ def call_expected_by(asked_at: datetime) -> datetime:
         begins = max(asked, _at(day, OPENS))
         available = _at(day, CLOSES) - begins if is_working_day(day) else timedelta()
         if available >= left:
-            return _to_the_quarter(begins + left)
+            return _round_up_to_quarter(begins + left)
         left -= max(available, timedelta())
         day += timedelta(days=1)
 
 
 def late_threshold(now: datetime) -> datetime:
-    """Whoever asked then or earlier should have been called before `now`; to the second, and by the same rule."""
+    """The latest moment of a request whose promised call is over at `now`, to the second."""
 
-    def was_promised_in_time(seconds: int) -> bool:
+    def is_overdue(seconds: int) -> bool:
         return call_expected_by(now - timedelta(seconds=seconds)) < now
 
-    return now - timedelta(
-        seconds=bisect_left(range(int(LONGEST_PAUSE.total_seconds())), True, key=was_promised_in_time)
-    )
+    return now - timedelta(seconds=bisect_left(range(int(MAX_PAUSE.total_seconds())), True, key=is_overdue))
 
 
 def is_working_day(day: date) -> bool:
-    """Whether agents are there."""
     return day.weekday() < SATURDAY and not is_public_holiday(day)
 
 
 def is_public_holiday(day: date) -> bool:
-    """Whether the whole of France rests."""
     after_easter = day - easter(day.year)
     return (day.month, day.day) in FIXED_HOLIDAYS or after_easter in (EASTER_MONDAY, ASCENSION, WHIT_MONDAY)
 
@@ -62,6 +58,6 @@ def _at(day: date, hour: time) -> datetime:
     return datetime.combine(day, hour, tzinfo=timezone.get_default_timezone())
 
 
-def _to_the_quarter(moment: datetime) -> datetime:
+def _round_up_to_quarter(moment: datetime) -> datetime:
     midnight = datetime.combine(moment.date(), time.min, tzinfo=moment.tzinfo)
     return midnight + -(-(moment - midnight) // QUARTER) * QUARTER

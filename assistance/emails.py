@@ -1,5 +1,3 @@
-"""The mail about a request for assistance."""
-
 from django.conf import settings
 from django.urls import reverse
 
@@ -11,7 +9,7 @@ from outbox.registry import Email, register_email
 
 @register_email(Kind.ASSISTANCE_RECEIVED)
 def assistance_received(message: Message) -> Email | None:
-    """The reference, and until when an agent calls. Nothing that a visitor typed (HLP-08); pointless once closed."""
+    """The acknowledgement. It holds nothing that a visitor typed; none is sent for a closed request."""
     assert message.subject_id is not None
     request = AssistanceRequest.objects.open().filter(pk=message.subject_id).first()
     if request is None:

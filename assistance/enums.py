@@ -1,5 +1,3 @@
-"""The vocabulary of requests for assistance."""
-
 from typing import Any
 
 from django.db import models
@@ -7,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Reason(models.TextChoices):
-    """What the person says is happening; nobody has checked it."""
+    """What the visitor declares; unverified."""
 
     LOCKED = "locked", _("Mon compte est bloqué")
     NO_LINK = "no-link", _("Je n’ai pas reçu le lien d’activation")
@@ -17,15 +15,13 @@ class Reason(models.TextChoices):
 
 
 class Profile(models.TextChoices):
-    """What the person says they are: it decides which one fact is asked for (PRV-04)."""
+    """What the visitor declares; it decides which one fact is asked for."""
 
     STUDENT = "student", _("Étudiant ou étudiante")
     STAFF = "staff", _("Personnel de l’université ou d’un organisme associé")
 
 
 class RequestState(models.TextChoices):
-    """What became of a request."""
-
     NEW = "new", _("Nouvelle")
     TAKEN = "taken", _("Prise en charge")
     CALL_TRIED = "call-tried", _("Appel tenté")
@@ -39,7 +35,7 @@ CLOSED = (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE)
 
 
 class StepKind(models.TextChoices):
-    """What an agent has done with a request; each way to close it is called as the state that it leaves."""
+    """What an agent has done with a request. Closing steps have the names of the final states."""
 
     TAKEN = "taken", _("Prise en charge")
     TAKEN_OVER = "taken-over", _("Reprise à un collègue")
@@ -56,22 +52,20 @@ class StepKind(models.TextChoices):
 
 
 class CallOutcome(models.TextChoices):
-    """How a call to the person ended."""
-
     REACHED = "reached", _("Joint")
     NO_ANSWER = "no-answer", _("Sans réponse")
     WRONG_NUMBER = "wrong-number", _("Faux numéro")
 
 
 class Fact(models.TextChoices):
-    """What helps to find the right file, and proves nothing (HLP-03)."""
+    """Helps to find the account; proves no identity."""
 
     INE = "ine", _("Numéro INE")
     BIRTH_DATE = "birth-date", _("Date de naissance")
 
 
 class Match(models.TextChoices):
-    """Whether what was typed is what HR knows; for agents only (HLP-04)."""
+    """Whether a fact is the one that HR knows; shown to agents only."""
 
     MATCH = "match", _("concorde")
     MISMATCH = "mismatch", _("ne concorde pas")
@@ -79,7 +73,6 @@ class Match(models.TextChoices):
     UNKNOWN = "unknown", _("inconnu des RH")
 
 
-#: What is kept as the outcome of a step: how a call ended, or which fact was compared.
 def outcome_choices() -> list[tuple[str, Any]]:
-    """What a step of a request may have led to."""
+    """The outcome of a call, or the fact that was compared."""
     return [*CallOutcome.choices, *Fact.choices]

@@ -1,4 +1,4 @@
-"""Form fields of a request for assistance: the INE, a date of birth in three parts, a telephone number, the story."""
+"""Form fields of a request: INE, birth date in three parts, telephone number, description."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,12 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.email_addresses import InvalidAddress
 from core.forms.fields import ADDRESS_ATTRIBUTES, CleanedCharField, LoginField, ParagraphField
 from core.phone_numbers import InvalidPhoneNumber, normalize_phone
 from core.text import BLANKS, InvalidText, clean_line
@@ -20,9 +22,9 @@ INE = re.compile(r"[0-9]{9}[0-9A-Za-z][A-Za-z]")
 SPACES = re.compile(r"[ \u00a0\u202f]")
 FRENCH_NUMBER = re.compile(r"^(?:\+|00)33")
 NOT_A_DIGIT = re.compile(r"[^0-9]")
-NOT_OF_A_NUMBER = re.compile(r"[^0-9 .+()/\-\u00a0\u202f]")
-DIGITS_OF_A_NUMBER = 10
-LONGEST_NUMBER = 40
+NOT_IN_A_NUMBER = re.compile(r"[^0-9 .+()/\-\u00a0\u202f]")
+DIGITS_IN_A_NUMBER = 10
+MAX_NUMBER_LENGTH = 40
 
 DAY_OR_MONTH, YEAR = re.compile(r"[0-9]{1,2}"), re.compile(r"[0-9]{4}")
 WHOLE_DATE = re.compile(r"([0-9]{1,2})[/. -]([0-9]{1,2})[/. -]([0-9]{4})")
@@ -34,7 +36,7 @@ TOO_SHORT = _("Le numéro est trop court\N{NO-BREAK SPACE}: il manque des chiffr
 
 
 def clean_ine(typed: str) -> str:
-    """The number in capitals, without spaces; else TextRefused."""
+    """The INE in capitals, without spaces. Raises InvalidText."""
     ine = SPACES.sub("", typed.strip(BLANKS))
     if not INE.fullmatch(ine):
         raise InvalidText(_("Le numéro INE compte 11 caractères et se termine par une lettre"), code="ine")
@@ -42,9 +44,9 @@ def clean_ine(typed: str) -> str:
 
 
 def clean_phone(typed: str) -> str:
-    """The number as it was typed, when it can be called (`canonical_phone`); else TextRefused."""
+    """The number as typed, if `normalize_phone` accepts it. Raises InvalidText."""
     number = clean_line(typed)
-    if len(number) > LONGEST_NUMBER:
+    if len(number) > MAX_NUMBER_LENGTH:
         raise InvalidText(CANNOT_BE_CALLED, code="phone")
     try:
         normalize_phone(number)
@@ -55,39 +57,39 @@ def clean_phone(typed: str) -> str:
 
 def _lacks_digits(number: str) -> bool:
     digits = NOT_A_DIGIT.sub("", FRENCH_NUMBER.sub("0", number).replace("(0)", "", 1))
-    return NOT_OF_A_NUMBER.search(number) is None and len(digits) < DIGITS_OF_A_NUMBER
+    return NOT_IN_A_NUMBER.search(number) is None and len(digits) < DIGITS_IN_A_NUMBER
 
 
 class AccountAddressField(LoginField):
-    """The institutional address of an account that may be somebody's; the domain may be left out."""
-
     widget = forms.TextInput(attrs={**ADDRESS_ATTRIBUTES, "type": "email", "autocomplete": "username"})
+
+    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
+        shown = super().error(refusal, typed)
+        shown.params = {"domain": settings.UNIVERSITY_DOMAINS[0]}
+        return shown
 
 
 class IneField(CleanedCharField):
-    """The number of a student."""
-
     widget = forms.TextInput(attrs={"autocapitalize": "characters", "spellcheck": "false", "class": "w-20"})
     clean_text = staticmethod(clean_ine)
 
 
 class PhoneField(CleanedCharField):
-    """A number to be called on, kept as typed."""
+    """A telephone number, kept as typed."""
 
     widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "class": "w-20"})
     clean_text = staticmethod(clean_phone)
 
 
 class DescriptionField(ParagraphField):
-    """Several lines, counted here only: with `maxlength`, a browser cuts what is pasted without a word."""
+    """Several lines without a maxlength attribute: browsers would cut pasted text silently."""
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        """Nothing about the length."""
         return {}
 
 
 class BirthDateInput(forms.MultiWidget):
-    """Day, month and year, each with its label: nobody guesses an order, and browsers can fill them in."""
+    """Day, month and year, each with its own label and autocomplete token."""
 
     template_name = "assistance/birth_date_widget.html"
 
@@ -101,12 +103,11 @@ class BirthDateInput(forms.MultiWidget):
         )
 
     def decompress(self, value: date | None) -> list[int | None]:
-        """The parts of a date."""
         return [value.day, value.month, value.year] if value else [None, None, None]
 
 
 class BirthDateField(forms.Field):
-    """The birth date of somebody who is 14 to 100 years old today (INP-04); None when nothing was typed."""
+    """The birth date of a person of 14 to 100 years; None when empty."""
 
     widget = BirthDateInput
     default_error_messages = {
@@ -120,33 +121,32 @@ class BirthDateField(forms.Field):
     }
 
     def to_python(self, value: Any) -> date | None:
-        """The date that the three parts make, or one pasted whole into the first."""
         day, month, year = _parts(value)
         if not (day or month or year):
             return None
         for part, code in ((day, "no-day"), (month, "no-month"), (year, "no-year")):
             if not part:
-                raise self._refusal(code)
+                raise self._error(code)
         if not YEAR.fullmatch(year):
-            raise self._refusal("year")
-        return self._of_a_living_person(self._date(day, month, year))
+            raise self._error("year")
+        return self._check_age(self._date(day, month, year))
 
     def _date(self, day: str, month: str, year: str) -> date:
         if not (DAY_OR_MONTH.fullmatch(day) and DAY_OR_MONTH.fullmatch(month)):
-            raise self._refusal("impossible")
+            raise self._error("impossible")
         try:
             return date(int(year), int(month), int(day))
         except ValueError as error:
-            raise self._refusal("impossible") from error
+            raise self._error("impossible") from error
 
-    def _of_a_living_person(self, born: date) -> date:
+    def _check_age(self, born: date) -> date:
         today = timezone.localdate()
         age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
         if not YOUNGEST <= age <= OLDEST:
-            raise self._refusal("age")
+            raise self._error("age")
         return born
 
-    def _refusal(self, code: str) -> ValidationError:
+    def _error(self, code: str) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code)
 
 

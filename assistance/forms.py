@@ -1,43 +1,28 @@
-"""The form of a request for assistance."""
-
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from assistance.enums import Profile, Reason
-from assistance.form_fields import AccountAddressField, BirthDateField, IneField, PhoneField, DescriptionField
-from core.email_addresses import InvalidAddress, same_address
+from assistance.form_fields import AccountAddressField, BirthDateField, DescriptionField, IneField, PhoneField
+from core.email_addresses import same_address
 from core.forms.fields import ExternalAddressField, LineField
-from core.text import InvalidText
 
-LONGEST_DESCRIPTION = 2_000
-LONGEST_AVAILABILITY = 200
+MAX_DESCRIPTION_LENGTH = 2_000
+MAX_AVAILABILITY_LENGTH = 200
 
-#: The one fact that a profile is asked for.
-FACT_OF: dict[str | None, str] = {Profile.STUDENT: "ine", Profile.STAFF: "birth_date"}
+#: The field of the one fact that a profile is asked for.
+FACT_FIELDS: dict[str | None, str] = {Profile.STUDENT: "ine", Profile.STAFF: "birth_date"}
 
-DIFFERENT = _("L’adresse personnelle doit être différente de l’adresse universitaire")
+SAME_ADDRESS = _("L’adresse personnelle doit être différente de l’adresse universitaire")
 TOO_LONG = _("La description dépasse 2\N{NO-BREAK SPACE}000 caractères")
 
 
-class LockedAddressField(AccountAddressField):
-    """The address of the account that the request is about."""
-
-    def error(self, refusal: InvalidAddress | InvalidText, typed: str) -> ValidationError:
-        """With an example of the university's own."""
-        shown = super().error(refusal, typed)
-        shown.params = {"domain": settings.UNIVERSITY_DOMAINS[0]}
-        return shown
-
-
 class AssistanceForm(forms.Form):
-    """What is happening, to whom, and how to reach them.
+    """The public form. Only the fact of the profile is kept: the INE of students, the birth date of others.
 
-    Students give their INE and others their birth date; the other one is dropped, whatever was sent (PRV-04). Nothing
-    here is compared with an account: the same is answered to everybody (ENU-01).
+    Nothing is compared with an account: the response must not reveal which accounts exist.
     """
 
     conditional_fields = ("ine", "birth_date")
@@ -67,7 +52,7 @@ class AssistanceForm(forms.Form):
         error_messages={"required": _("Saisissez votre numéro INE")},
     )
     birth_date = BirthDateField(label=_("Date de naissance"), help_text=_("Par exemple 27 3 1985"), required=False)
-    login = LockedAddressField(
+    login = AccountAddressField(
         label=_("Adresse universitaire du compte concerné"),
         help_text=_("Celle qui est bloquée ou à activer"),
         error_messages={
@@ -78,7 +63,7 @@ class AssistanceForm(forms.Form):
     contact_address = ExternalAddressField(
         label=_("Adresse e-mail personnelle"),
         help_text=_("Pour vous envoyer le suivi. Elle doit être différente de l’adresse universitaire."),
-        error_messages={"university": DIFFERENT},
+        error_messages={"university": SAME_ADDRESS},
     )
     phone = PhoneField(
         label=_("Numéro de téléphone"),
@@ -91,13 +76,13 @@ class AssistanceForm(forms.Form):
         label=_("Quand vous appeler\N{NO-BREAK SPACE}?"),
         help_text=_("Par exemple\N{NO-BREAK SPACE}: demain matin"),
         required=False,
-        max_length=LONGEST_AVAILABILITY,
+        max_length=MAX_AVAILABILITY_LENGTH,
         error_messages={"max_length": _("Raccourcissez ce texte\N{NO-BREAK SPACE}: 200 caractères au plus")},
     )
     description = DescriptionField(
         label=_("Décrivez le problème"),
         help_text=_("Depuis quand\N{NO-BREAK SPACE}? Avez-vous cliqué sur un lien suspect\N{NO-BREAK SPACE}?"),
-        max_length=LONGEST_DESCRIPTION,
+        max_length=MAX_DESCRIPTION_LENGTH,
         error_messages={
             "required": _("Décrivez le problème en quelques mots"),
             "max_length": _("La description dépasse 2\N{NO-BREAK SPACE}000 caractères (vous en avez %(show_value)d)"),
@@ -106,18 +91,17 @@ class AssistanceForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the one fact of the profile, and for an address that can still be read."""
         data = super().clean() or {}
         self._keep_one_fact(data)
         if same_address(data.get("contact_address", ""), data.get("login", "")):
-            self.add_error("contact_address", ValidationError(DIFFERENT, code="same"))
+            self.add_error("contact_address", ValidationError(SAME_ADDRESS, code="same"))
         return data
 
     def _keep_one_fact(self, data: dict[str, Any]) -> None:
-        wanted = FACT_OF.get(data.get("profile"))
-        for name, nothing in (("ine", ""), ("birth_date", None)):
-            if name != wanted:
+        kept = FACT_FIELDS.get(data.get("profile"))
+        for name, empty in (("ine", ""), ("birth_date", None)):
+            if name != kept:
                 self.errors.pop(name, None)
-                data[name] = nothing
-            elif name in data and data[name] == nothing:
+                data[name] = empty
+            elif name in data and data[name] == empty:
                 self.add_error(name, ValidationError(self.fields[name].error_messages["required"], code="required"))

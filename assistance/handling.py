@@ -1,8 +1,7 @@
-"""What agents do with requests for assistance. Each act is a step of the request, and in the journal of the account
-that it is about.
+"""What agents do with requests for assistance. Each action is a step of the request and a journal entry of its account.
 
-Only whoever has taken a request changes it, so that two agents never call the same person; any other may take it over,
-and add a note. The row of the account is held before that of the request: an erasure takes them in that order.
+Only the agent who has taken a request changes it, so that two agents never call the same person; any other may take it
+over, or add a note. The row of the account is locked before that of the request, as the erasure does.
 """
 
 from datetime import date, datetime, timedelta
@@ -21,17 +20,17 @@ from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.services import record_event
 
-#: So many wrong answers about one person within a day, and nobody asks them anything more.
+#: Wrong answers about one account within a day.
 MAX_MISMATCHES = 3
 DAY = timedelta(days=1)
 
 
 class RequestActionRefused(Exception):
-    """The request stays as it is; the subclasses say why."""
+    """The request is unchanged; subclasses say why."""
 
 
 class AlreadyTaken(RequestActionRefused):
-    """Another agent has it, since then."""
+    """Another agent has it."""
 
     def __init__(self, holder: Account, since: datetime) -> None:
         super().__init__()
@@ -40,7 +39,7 @@ class AlreadyTaken(RequestActionRefused):
 
 
 class RequestNotTaken(RequestActionRefused):
-    """It has to be taken first, or was handed back meanwhile."""
+    """It has to be taken first, or was released meanwhile."""
 
 
 class AlreadyClosed(RequestActionRefused):
@@ -52,19 +51,19 @@ class AlreadyClosed(RequestActionRefused):
 
 
 class StillOpen(RequestActionRefused):
-    """It is not closed, or not any more: another agent was faster."""
+    """It is not closed."""
 
 
 class AboutAnotherAccount(RequestActionRefused):
-    """It was attached to another account in this very moment."""
+    """It was attached to another account meanwhile."""
 
 
 class NothingToCompareWith(RequestActionRefused):
-    """The request is about no account, or HR does not know that fact."""
+    """The request has no account, or HR does not know that fact."""
 
 
 class TooManyMismatches(RequestActionRefused):
-    """Three wrong answers within a day: not even the right one counts any more (design §9)."""
+    """Three wrong answers within a day: no further answer is compared."""
 
 
 class UnknownAccountName(RequestActionRefused):
@@ -72,8 +71,9 @@ class UnknownAccountName(RequestActionRefused):
 
 
 def may_handle(actor: Account, account: Account | None) -> bool:
-    """Whether `actor` may handle a request about that account: nobody about their own, and about another agent's only
-    those who manage agents, or such a request would wait for ever."""
+    """Whether the actor may handle a request about the account: never their own; those of other agents only with the
+    permission to manage agents.
+    """
     if account is None or may_act_on(actor, account):
         return True
     return may_manage(actor, account) and actor.has_perm(AgentPermission.MANAGE_AGENTS)
@@ -81,169 +81,164 @@ def may_handle(actor: Account, account: Account | None) -> bool:
 
 @transaction.atomic
 def record_request_opened(*, request: AssistanceRequest, actor: Account) -> None:
-    """Record that an agent has opened the page of a request."""
     _record(request, actor, Event.REQUEST_OPENED)
 
 
 @transaction.atomic
 def record_identity_read(*, request: AssistanceRequest, actor: Account) -> None:
-    """Record that an agent has read the birth date or INE, what was typed and what HR knows."""
     _record(request, actor, Event.IDENTITY_READ)
 
 
 @transaction.atomic
 def take_request(*, request: AssistanceRequest, actor: Account) -> None:
-    """Give the request to `actor`; taking it twice is taking it once. Raises AlreadyTaken, AlreadyClosed."""
-    held = _held_open(request, actor)
-    if held.taken_by_id == actor.pk:
+    """Assign the request to the actor. Idempotent. Raises AlreadyTaken, AlreadyClosed."""
+    locked = _lock_open_request(request, actor)
+    if locked.taken_by_id == actor.pk:
         return
-    if held.taken_by is not None:
-        raise _taken(held)
-    _give_to(held, actor)
-    _note(held, actor, StepKind.TAKEN, Event.REQUEST_TAKEN)
+    if locked.taken_by is not None:
+        raise _already_taken(locked)
+    _assign(locked, actor)
+    _add_step(locked, actor, StepKind.TAKEN, Event.REQUEST_TAKEN)
 
 
 @transaction.atomic
 def take_over(*, request: AssistanceRequest, actor: Account, holder: int) -> None:
-    """Give `actor` the request that the agent with the key `holder` has: ill, away, or asked to pass it on.
+    """Assign the actor a request of the agent with the key `holder`.
 
-    Raises AlreadyTaken when it is somebody else's by now, AlreadyClosed, TakenByNobody.
+    Raises AlreadyTaken when another agent has it by now, AlreadyClosed, RequestNotTaken.
     """
-    held = _held_open(request, actor)
-    if held.taken_by_id == actor.pk:
+    locked = _lock_open_request(request, actor)
+    if locked.taken_by_id == actor.pk:
         return
-    if held.taken_by is None:
+    if locked.taken_by is None:
         raise RequestNotTaken
-    if held.taken_by_id != holder:
-        raise _taken(held)
-    _give_to(held, actor)
-    _note(held, actor, StepKind.TAKEN_OVER, Event.REQUEST_TAKEN)
+    if locked.taken_by_id != holder:
+        raise _already_taken(locked)
+    _assign(locked, actor)
+    _add_step(locked, actor, StepKind.TAKEN_OVER, Event.REQUEST_TAKEN)
 
 
 @transaction.atomic
 def release_request(*, request: AssistanceRequest, actor: Account) -> None:
-    """Let it wait for whoever takes it next. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
-    held = _held_by(request, actor)
-    held.state, held.taken_by, held.taken_at = RequestState.NEW, None, None
-    held.save(update_fields=["state", "taken_by", "taken_at"])
-    _note(held, actor, StepKind.HANDED_BACK, Event.REQUEST_HANDED_BACK)
+    """Return the request to the queue. Raises AlreadyTaken, RequestNotTaken, AlreadyClosed."""
+    locked = _lock_own_request(request, actor)
+    locked.state, locked.taken_by, locked.taken_at = RequestState.NEW, None, None
+    locked.save(update_fields=["state", "taken_by", "taken_at"])
+    _add_step(locked, actor, StepKind.HANDED_BACK, Event.REQUEST_HANDED_BACK)
 
 
 @transaction.atomic
 def record_call(*, request: AssistanceRequest, actor: Account, outcome: CallOutcome, note: str = "") -> None:
-    """Record a call to the person, and whether they were reached. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
-    held = _held_by(request, actor)
-    held.state = RequestState.TAKEN if outcome == CallOutcome.REACHED else RequestState.CALL_TRIED
-    held.called_at = held.called_at or timezone.now()
-    held.save(update_fields=["state", "called_at"])
-    _note(held, actor, StepKind.CALL, Event.REQUEST_CALLED, outcome=outcome, note=note)
+    """Record a call and its outcome. Raises AlreadyTaken, RequestNotTaken, AlreadyClosed."""
+    locked = _lock_own_request(request, actor)
+    locked.state = RequestState.TAKEN if outcome == CallOutcome.REACHED else RequestState.CALL_TRIED
+    locked.called_at = locked.called_at or timezone.now()
+    locked.save(update_fields=["state", "called_at"])
+    _add_step(locked, actor, StepKind.CALL, Event.REQUEST_CALLED, outcome=outcome, note=note)
 
 
 @transaction.atomic
 def add_note(*, request: AssistanceRequest, actor: Account, note: str) -> None:
-    """Keep what an agent has to say, whoever holds the request, and after it was closed: nothing typed is lost."""
-    held = _held(request, actor)
-    _note(held, actor, StepKind.NOTE, Event.REQUEST_NOTED, note=note)
+    """Add a note. Every agent who may handle the request may, also after it was closed."""
+    locked = _lock_request(request, actor)
+    _add_step(locked, actor, StepKind.NOTE, Event.REQUEST_NOTED, note=note)
 
 
 @transaction.atomic
 def compare_fact(*, request: AssistanceRequest, actor: Account, fact: Fact, answer: str | date) -> bool:
-    """Whether what the person on the telephone says is what HR knows. The answer itself is kept nowhere.
+    """Whether an answer on the telephone is what HR knows. The answer is not stored. An INE is given in capitals.
 
-    An INE is given in capitals. Three wrong answers about one person within a day, over all their requests, and no
-    answer is right any more: TriesAreOver. What the form of the request says does not count. Raises
-    NothingToCompareWith too, and AlreadyTaken, TakenByNobody, AlreadyClosed.
+    Raises TooManyMismatches after three wrong answers within a day about one account, over all its requests;
+    NothingToCompareWith, AlreadyTaken, RequestNotTaken, AlreadyClosed.
     """
-    held = _held_by(request, actor)
-    known = known_fact(held.account, fact) if held.account else None
-    if held.account is None or not known:
+    locked = _lock_own_request(request, actor)
+    known = known_fact(locked.account, fact) if locked.account else None
+    if locked.account is None or not known:
         raise NothingToCompareWith
-    if mismatches_exhausted(held.account):
+    if mismatches_exhausted(locked.account):
         raise TooManyMismatches
     matches = answer == known
     kind = StepKind.FACT_MATCHED if matches else StepKind.FACT_MISMATCHED
-    _note(held, actor, kind, Event.FACT_COMPARED, outcome=fact, account=held.account)
+    _add_step(locked, actor, kind, Event.FACT_COMPARED, outcome=fact, account=locked.account)
     return matches
 
 
 def mismatches_exhausted(account: Account) -> bool:
-    """Whether nothing may be asked any more about that person, for today."""
+    """Whether no further answer about the account is compared today."""
     return RequestStep.objects.mismatches_of(account).made_since(timezone.now() - DAY).count() >= MAX_MISMATCHES
 
 
 @transaction.atomic
 def attach_account(*, request: AssistanceRequest, actor: Account, name: str) -> Account:
-    """Say whose account the request is about: people mistype the address that they cannot use.
+    """Attach the request to another account: visitors mistype their address.
 
-    `name` is an institutional address, with or without its domain, or a short name (`uid`). Raises NobodyOfThatName,
-    AlreadyTaken, TakenByNobody, AlreadyClosed, and PermissionDenied for an account whose requests are not for `actor`.
+    `name` is an institutional address, with or without its domain, or a `uid`. Raises UnknownAccountName, AlreadyTaken,
+    RequestNotTaken, AlreadyClosed, and PermissionDenied for an account whose requests the actor may not handle.
     """
-    held = _held_by(request, actor)
-    account = _account_called(name)
+    locked = _lock_own_request(request, actor)
+    account = _account_named(name)
     if not may_handle(actor, account):
         raise PermissionDenied
-    if held.account == account:
+    if locked.account == account:
         return account
-    if held.account is not None:
-        _record(held, actor, Event.REQUEST_DETACHED)
-    held.account = account
-    held.save(update_fields=["account"])
-    _note(held, actor, StepKind.ATTACHED, Event.REQUEST_ATTACHED, account=account)
+    if locked.account is not None:
+        _record(locked, actor, Event.REQUEST_DETACHED)
+    locked.account = account
+    locked.save(update_fields=["account"])
+    _add_step(locked, actor, StepKind.ATTACHED, Event.REQUEST_ATTACHED, account=account)
     return account
 
 
 @transaction.atomic
 def close_request(*, request: AssistanceRequest, actor: Account, outcome: RequestState, note: str = "") -> None:
-    """Be done with it: solved, refused, or told twice. Raises AlreadyTaken, TakenByNobody, AlreadyClosed."""
-    held = _held_by(request, actor)
-    held.state, held.closed_at = outcome, timezone.now()
-    held.save(update_fields=["state", "closed_at"])
-    _note(held, actor, StepKind(outcome.value), Event.REQUEST_CLOSED, note=note)
+    """Close the request as solved, refused or duplicate. Raises AlreadyTaken, RequestNotTaken, AlreadyClosed."""
+    locked = _lock_own_request(request, actor)
+    locked.state, locked.closed_at = outcome, timezone.now()
+    locked.save(update_fields=["state", "closed_at"])
+    _add_step(locked, actor, StepKind(outcome.value), Event.REQUEST_CLOSED, note=note)
 
 
 @transaction.atomic
 def reopen_request(*, request: AssistanceRequest, actor: Account) -> None:
-    """Go on with a request that was closed too early. Raises StillOpen."""
-    held = _held(request, actor)
-    if held.is_open:
+    """Reopen a closed request and assign it to the actor. Raises StillOpen."""
+    locked = _lock_request(request, actor)
+    if locked.is_open:
         raise StillOpen
-    held.closed_at = None
-    _give_to(held, actor)
-    _note(held, actor, StepKind.REOPENED, Event.REQUEST_REOPENED)
+    locked.closed_at = None
+    _assign(locked, actor)
+    _add_step(locked, actor, StepKind.REOPENED, Event.REQUEST_REOPENED)
 
 
-def _held(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
-    """The request as it is now, its row and that of its account held. What is read after the wait is what the other
-    agent left. Raises PermissionDenied, AboutAnotherAccount."""
+def _lock_request(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
     account = None
     if request.account_id is not None:
-        account = Account.objects.select_for_update(of=("self",)).get(pk=request.account_id)
-    held = AssistanceRequest.objects.select_for_update(of=("self",)).get(pk=request.pk)
-    if held.account_id != request.account_id:
+        account = Account.objects.lock(request.account_id)
+    locked = AssistanceRequest.objects.select_for_update(of=("self",)).get(pk=request.pk)
+    if locked.account_id != request.account_id:
         raise AboutAnotherAccount
     if not may_handle(actor, account):
         raise PermissionDenied
-    held.account = account
-    return held
+    locked.account = account
+    return locked
 
 
-def _held_open(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
-    held = _held(request, actor)
-    if held.closed_at is not None:
-        raise AlreadyClosed(held.closed_at)
-    return held
+def _lock_open_request(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
+    locked = _lock_request(request, actor)
+    if locked.closed_at is not None:
+        raise AlreadyClosed(locked.closed_at)
+    return locked
 
 
-def _held_by(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
-    held = _held_open(request, actor)
-    if held.taken_by is None:
+def _lock_own_request(request: AssistanceRequest, actor: Account) -> AssistanceRequest:
+    locked = _lock_open_request(request, actor)
+    if locked.taken_by is None:
         raise RequestNotTaken
-    if held.taken_by_id != actor.pk:
-        raise _taken(held)
-    return held
+    if locked.taken_by_id != actor.pk:
+        raise _already_taken(locked)
+    return locked
 
 
-def _account_called(name: str) -> Account:
+def _account_named(name: str) -> Account:
     found = accounts_by_name([name]) or accounts_by_name([f"{name}@{settings.UNIVERSITY_DOMAINS[0]}"])
     account = next(iter(found.values()), None)
     if account is None or account.erased_at is not None:
@@ -251,22 +246,22 @@ def _account_called(name: str) -> Account:
     return account
 
 
-def _taken(held: AssistanceRequest) -> AlreadyTaken:
-    assert held.taken_by is not None
-    assert held.taken_at is not None
-    return AlreadyTaken(held.taken_by, held.taken_at)
+def _already_taken(locked: AssistanceRequest) -> AlreadyTaken:
+    assert locked.taken_by is not None
+    assert locked.taken_at is not None
+    return AlreadyTaken(locked.taken_by, locked.taken_at)
 
 
-def _give_to(held: AssistanceRequest, actor: Account) -> None:
-    """In hand, as it is or anew; what was tried stays tried."""
-    if held.state != RequestState.CALL_TRIED:
-        held.state = RequestState.TAKEN
-    held.taken_by, held.taken_at = actor, timezone.now()
-    held.save(update_fields=["state", "taken_by", "taken_at", "closed_at"])
+def _assign(locked: AssistanceRequest, actor: Account) -> None:
+    # A call that was tried stays tried.
+    if locked.state != RequestState.CALL_TRIED:
+        locked.state = RequestState.TAKEN
+    locked.taken_by, locked.taken_at = actor, timezone.now()
+    locked.save(update_fields=["state", "taken_by", "taken_at", "closed_at"])
 
 
-def _note(
-    held: AssistanceRequest,
+def _add_step(
+    locked: AssistanceRequest,
     actor: Account,
     kind: StepKind,
     event: Event,
@@ -275,9 +270,9 @@ def _note(
     note: str = "",
     account: Account | None = None,
 ) -> None:
-    """Add a step; the journal says the same, without the words of the agent and without what matched (HLP-04)."""
-    RequestStep.objects.create(request=held, actor=actor, kind=kind, outcome=outcome, note=note, account=account)
-    _record(held, actor, event)
+    # The journal holds neither the note nor whether a fact matched: the owner of the account reads it.
+    RequestStep.objects.create(request=locked, actor=actor, kind=kind, outcome=outcome, note=note, account=account)
+    _record(locked, actor, event)
 
 
 def _record(request: AssistanceRequest, actor: Account, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The facts that help to find the right file. They are compared, and prove nothing (HLP-03, HLP-04)."""
+"""Facts of a request compared with HR data. They help to find the account and prove no identity."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,13 +10,13 @@ from assistance.models import AssistanceRequest
 #: An INE in capitals, or a date of birth.
 FactValue = str | date | None
 
-#: The one fact that a profile is asked for (PRV-04).
+#: The one fact that a profile is asked for.
 FACT_OF = {Profile.STUDENT: Fact.INE, Profile.STAFF: Fact.BIRTH_DATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a request says about its author, beside what HR knows of the account."""
+    """The fact of a request, beside what HR knows of the account."""
 
     fact: Fact
     typed: FactValue
@@ -24,7 +24,6 @@ class Comparison:
 
     @property
     def match(self) -> Match:
-        """How the two stand to each other."""
         if not self.typed:
             return Match.NOT_GIVEN
         if not self.known:
@@ -33,7 +32,6 @@ class Comparison:
 
 
 def comparison_of(request: AssistanceRequest) -> Comparison:
-    """The fact of the request, compared with the account of the address that was typed, if there is one."""
     fact = FACT_OF[Profile(request.profile)]
     typed = request.ine_typed if fact == Fact.INE else request.birth_date_typed
     return Comparison(fact, typed, known_fact(request.account, fact) if request.account else None)

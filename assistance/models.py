@@ -1,5 +1,3 @@
-"""What locked-out people send, and how far the DSIN is with it."""
-
 from datetime import datetime
 
 from django.conf import settings
@@ -17,35 +15,29 @@ from core.email_addresses import address_key
 
 
 class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
-    """Words of the requests."""
-
     def open(self) -> "AssistanceRequestQuerySet":
-        """Neither solved nor refused, nor found to be double."""
         return self.filter(closed_at__isnull=True)
 
     def oldest_first(self) -> "AssistanceRequestQuerySet":
-        """Whoever has waited longest."""
         return self.order_by("asked_at", "pk")
 
     def newest_first(self) -> "AssistanceRequestQuerySet":
-        """The latest."""
         return self.order_by("-pk")
 
-    def answered_at(self, contact_address: str) -> "AssistanceRequestQuerySet":
-        """Whose follow-up goes to that mailbox, however its address is spelt."""
+    def of_mailbox(self, contact_address: str) -> "AssistanceRequestQuerySet":
+        """Requests acknowledged to that mailbox, whatever the spelling."""
         return self.alias(mailbox=Lower("contact_address")).filter(mailbox=address_key(contact_address))
 
     def of_same_person(self, request: "AssistanceRequest") -> "AssistanceRequestQuerySet":
-        """Requests that concern the same account, or are to be answered at the same mailbox; that one among them."""
+        """Requests about the same account or from the same mailbox, including this one."""
         same_mailbox = Q(mailbox=address_key(request.contact_address))
         same_account = Q(account=request.account_id) if request.account_id else Q()
         return self.alias(mailbox=Lower("contact_address")).filter(same_mailbox | same_account)
 
     def first_of_each_person(self) -> "AssistanceRequestQuerySet":
-        """Of the open requests about one account only the oldest; of those about no account, of one mailbox.
+        """The oldest open request of each account; without an account, of each mailbox.
 
-        Requests about two accounts are never taken for one, whatever else is the same in them: a stranger could hide
-        somebody's request behind another.
+        Requests about two accounts are never merged: an attacker could hide a request behind another.
         """
         older = AssistanceRequest.objects.open().filter(pk__lt=OuterRef("pk"))
         about_the_same = older.filter(account=OuterRef("account"))
@@ -54,26 +46,23 @@ class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
         return self.filter(~Exists(about_the_same), Q(account__isnull=False) | ~Exists(from_the_same))
 
     def with_others(self) -> "AssistanceRequestQuerySet":
-        """The same, each knowing how many `others` of the same person are open."""
+        """Annotate each request with how many `others` of the same person are open."""
         others = AssistanceRequest.objects.open().exclude(pk=OuterRef("pk")).alias(mailbox=Lower("contact_address"))
         others = others.filter(Q(account=OuterRef("account")) | Q(mailbox=Lower(OuterRef("contact_address"))))
         number = others.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk")).values("number")
         return self.annotate(others=Coalesce(Subquery(number), 0))
 
     def asked_since(self, moment: datetime) -> "AssistanceRequestQuerySet":
-        """Asked at that moment or later."""
         return self.filter(asked_at__gte=moment)
 
     def closed_before(self, moment: datetime) -> "AssistanceRequestQuerySet":
-        """Closed for a while."""
         return self.filter(closed_at__lt=moment)
 
 
 class AssistanceRequest(models.Model):
-    """What somebody who cannot sign in has written. Whoever it was, nothing of it is proven.
+    """A request for assistance; `account` is the account of the address that was typed.
 
-    `account` is whose address was typed. It does not have this request among its own (`related_name`): the copy of data
-    that the account's owner downloads may not hold what a stranger, or a namesake, has typed about themselves.
+    No related_name: the data that the owner of the account downloads must not hold what a stranger has typed.
     """
 
     reference = models.CharField(_("référence"), max_length=10, unique=True)
@@ -98,7 +87,7 @@ class AssistanceRequest(models.Model):
         Account, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("prise en charge par")
     )
     taken_at = models.DateTimeField(_("prise en charge le"), null=True)
-    # The promise is a call: whoever was called once is not late any more.
+    # A request is late until the first call.
     called_at = models.DateTimeField(_("premier appel le"), null=True)
     closed_at = models.DateTimeField(_("close le"), null=True)
 
@@ -108,7 +97,7 @@ class AssistanceRequest(models.Model):
         verbose_name = _("demande d’assistance")
         verbose_name_plural = _("demandes d’assistance")
         constraints = [
-            # PRV-04: of the two facts only the one that the profile asks for, until it is erased.
+            # Only the fact of the profile, until it is erased.
             models.CheckConstraint(
                 name="assistance_request_one_fact",
                 condition=Q(profile=Profile.STUDENT, birth_date_typed__isnull=True)
@@ -132,37 +121,32 @@ class AssistanceRequest(models.Model):
 
     @property
     def call_expected_by(self) -> datetime:
-        """Until when the DSIN has promised to call."""
         return call_expected_by(self.asked_at)
 
     @property
     def is_open(self) -> bool:
-        """Neither solved nor refused, nor found to be double."""
         return self.closed_at is None
 
     @property
     def is_late(self) -> bool:
-        """Whether nobody has called by the time that was promised."""
+        """Whether the promised call is overdue."""
         return self.is_open and self.called_at is None and self.call_expected_by < timezone.now()
 
 
 class RequestStepQuerySet(models.QuerySet["RequestStep"]):
-    """Words of the steps."""
-
     def mismatches_of(self, account: Account) -> "RequestStepQuerySet":
-        """Wrong answers about somebody, whichever request they were given for."""
+        """Wrong answers about an account, over all its requests."""
         return self.filter(account=account, kind=StepKind.FACT_MISMATCHED)
 
     def made_since(self, moment: datetime) -> "RequestStepQuerySet":
-        """Made later than that moment."""
         return self.filter(at__gt=moment)
 
 
 class RequestStep(models.Model):
-    """One thing that an agent has done with a request. Steps are added, never changed; they go with their request.
+    """What an agent has done with a request. Steps are never changed; they are deleted with their request.
 
-    `account` is whose fact was compared, or to whose account the request was attached. Whether a fact matched is told
-    here and nowhere else: the owner of an account reads its journal, and may be who asked (HLP-04).
+    `account` is whose fact was compared, or to whose account the request was attached. Whether a fact matched is
+    recorded here only: the owner of the account reads its journal, and may be the author of the request.
     """
 
     request = models.ForeignKey(

@@ -1,12 +1,12 @@
-"""References of requests: short enough to be said on the telephone, random, and good for nothing else (HLP-08)."""
+"""References of requests: short enough for the telephone, random, and without any access."""
 
 import secrets
 
-#: Without 0 and O, 1 and I, which nobody tells apart.
+#: Without 0, O, 1 and I, which look alike.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 LENGTH = 5
 
 
 def random_reference() -> str:
-    """One of 33 million, such as `A-4R7K2`; it may be taken already."""
+    """One of 33 million, such as `A-4R7K2`; it may be in use."""
     return "A-" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))

@@ -1,5 +1,3 @@
-"""How long requests of assistance, and what agents leave behind, are kept (PRV-05)."""
-
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,24 +8,20 @@ from privacy.erasure import register_erasure
 
 
 @register_erasure
-def forget_requests(accounts: Sequence[Account]) -> None:
-    """Whoever wrote them, they are about these people."""
+def erase_requests(accounts: Sequence[Account]) -> None:
     AssistanceRequest.objects.filter(account__in=accounts).delete()
 
 
-def without_facts(requests: list[AssistanceRequest]) -> None:
-    """The request stays; what only helped to find the file goes (PRV-04)."""
+def erase_facts(requests: list[AssistanceRequest]) -> None:
     pks = [request.pk for request in requests]
     AssistanceRequest.objects.filter(pk__in=pks).update(ine_typed="", birth_date_typed=None)
 
 
-@retention_rule("assistance-facts", after="RETENTION_ASSISTANCE_FACTS_DAYS", by=without_facts)
+@retention_rule("assistance-facts", after="RETENTION_ASSISTANCE_FACTS_DAYS", by=erase_facts)
 def facts_of_closed_requests(limit: datetime) -> Rows:
-    """INE and birth date of requests that were closed."""
     return AssistanceRequest.objects.closed_before(limit).exclude(ine_typed="", birth_date_typed__isnull=True)
 
 
 @retention_rule("assistance-requests", after="RETENTION_ASSISTANCE_DAYS")
 def closed_requests(limit: datetime) -> Rows:
-    """Requests that were closed."""
     return AssistanceRequest.objects.closed_before(limit)

@@ -1,5 +1,3 @@
-"""Acts on requests for assistance."""
-
 from datetime import date
 
 from django.db import connection, transaction
@@ -32,14 +30,13 @@ def create_request(
     availability: str,
     description: str,
 ) -> AssistanceRequest:
-    """Keep what a locked-out person has written, and acknowledge it to `contact_address`.
+    """Create a request and acknowledge it to `contact_address`, at most twice a day.
 
     `login` and `contact_address` are canonical. Only the fact of the profile may be given: `ine` of a student, else
-    `birth_date` (PRV-04). Known or not, locked or not, the same is done (ENU-01, ENU-03); whether the facts are those
-    of the account is for the agents to see. Raises PhoneRefused.
+    `birth_date`. The same statements run whether or not the account exists. Raises InvalidPhoneNumber.
     """
     account = Account.objects.filter(institutional_address=login).first()
-    is_acknowledged = _may_be_written_to(contact_address)
+    may_acknowledge = _may_acknowledge(contact_address)
     request = AssistanceRequest.objects.create(
         reference=_free_reference(),
         reason=reason,
@@ -57,7 +54,7 @@ def create_request(
         client_address=current_request_context().client_address,
     )
     record_event(account=account, event=Event.ASSISTANCE_REQUESTED, request=request.pk)
-    if is_acknowledged:
+    if may_acknowledge:
         _acknowledge(request)
     else:
         log_withheld_mail(kind=Kind.ASSISTANCE_RECEIVED, person=None)
@@ -70,16 +67,16 @@ def _free_reference() -> str:
     return reference
 
 
-def _may_be_written_to(contact_address: str) -> bool:
-    """Whether that mailbox has had few enough acknowledgements; who asks at the same moment waits for the answer."""
+def _may_acknowledge(contact_address: str) -> bool:
+    # Simultaneous requests for one mailbox are counted one after the other.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [address_key(contact_address)])
     since = timezone.now() - ACKNOWLEDGEMENT_WINDOW
-    return AssistanceRequest.objects.answered_at(contact_address).asked_since(since).count() < ACKNOWLEDGEMENTS_PER_DAY
+    return AssistanceRequest.objects.of_mailbox(contact_address).asked_since(since).count() < ACKNOWLEDGEMENTS_PER_DAY
 
 
 def _acknowledge(request: AssistanceRequest) -> None:
-    """Tell the address that was given. The mail is nobody's: that the account is theirs is not proven."""
+    # No person: it is unproven that the account belongs to the author.
     queue_email(
         kind=Kind.ASSISTANCE_RECEIVED,
         person=None,

@@ -1,5 +1,3 @@
-"""Addresses of the requests for assistance (design §6)."""
-
 from django.urls import path
 
 from assistance import views

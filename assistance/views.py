@@ -26,36 +26,39 @@ from core.rate_limits import (
 )
 from core.templatetags.dates import past_datetime
 
-#: What the session keeps for the answer: only what its author typed, and the promise made to them.
-SENT = "assistance_sent"
+#: What the session keeps for the page after sending.
+SENT_SESSION_KEY = "assistance_sent"
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
 class AssistanceView(FormView):
-    """Ask for assistance; the same answer whoever asks, and whatever they know about the account (ENU-01, HLP-04)."""
+    """The form. The response is the same for every account, whatever the visitor knows about it."""
 
     http_method_names = ["get", "head", "post"]
     form_class = AssistanceForm
     template_name = "assistance/form.html"
 
     def form_valid(self, form: AssistanceForm) -> HttpResponse:
-        """Keep the request, unless a robot filled in the field that nobody sees (ENU-08)."""
         try:
             ASSISTANCE_REQUESTS_PER_CLIENT.hit(current_client())
             ASSISTANCE_REQUESTS_IN_ALL.hit()
-        except RateLimitExceeded as reached:
-            return self.too_often(form, reached.retry_after)
-        kept = self.nothing() if self.request.POST.get("website") else services.create_request(**form.cleaned_data)
-        self.request.session[SENT] = {
-            "reference": kept.reference,
+        except RateLimitExceeded as exceeded:
+            return self.rate_limit_exceeded(form, exceeded.retry_after)
+        if self.request.POST.get("website"):
+            # A robot has filled in the honeypot: it gets the same page, and nothing is saved.
+            request = AssistanceRequest(reference=random_reference())
+        else:
+            request = services.create_request(**form.cleaned_data)
+        self.request.session[SENT_SESSION_KEY] = {
+            "reference": request.reference,
             "contact_address": form.cleaned_data["contact_address"],
-            "call_expected_by": kept.call_expected_by.timestamp(),
+            "call_expected_by": request.call_expected_by.timestamp(),
         }
         return redirect("assistance-sent")
 
-    def too_often(self, form: AssistanceForm, retry_after: int) -> HttpResponse:
-        """Until when to wait; with the form, so that nothing of what was written is lost."""
-        # Shown to the minute: the one in which it will surely work.
+    def rate_limit_exceeded(self, form: AssistanceForm, retry_after: int) -> HttpResponse:
+        """The form with what was typed, and when to retry."""
+        # Rounded up: the page shows minutes.
         again = timezone.now() + timedelta(seconds=retry_after + 59)
         message = _(
             "Trop de demandes depuis votre réseau. Vous pourrez réessayer le %(moment)s\N{NO-BREAK SPACE}: "
@@ -64,21 +67,16 @@ class AssistanceView(FormView):
         form.add_error(None, ValidationError(message, code="too-many", params={"moment": past_datetime(again)}))
         return rate_limited(self.form_invalid(form), retry_after)
 
-    def nothing(self) -> AssistanceRequest:
-        """What a robot is shown: it looks like a request, and is none."""
-        return AssistanceRequest(reference=random_reference())
-
 
 @method_decorator(login_not_required, name="dispatch")
 class AssistanceSentView(TemplateView):
-    """The reference, and what happens next; opened by itself, the way to the form."""
+    """The reference and the promise, from the session; without one, a link to the form."""
 
     http_method_names = ["get", "head"]
     template_name = "assistance/sent.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What was sent from this browser, if anything was."""
-        sent = self.request.session.get(SENT)
+        sent = self.request.session.get(SENT_SESSION_KEY)
         if sent is None:
             return super().get_context_data(**kwargs, sent=None)
         call_expected_by = datetime.fromtimestamp(sent["call_expected_by"], tz=UTC)
