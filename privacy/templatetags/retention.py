@@ -12,7 +12,7 @@ YEAR_TOLERANCE = 2
 
 
 @register.simple_tag
-def kept_for(setting: str) -> str:
+def retention_period(setting: str) -> str:
     """« 7 jours », « 12 mois », « 5 ans »"""
     days: int = getattr(settings, setting)
     years = round(days / DAYS_IN_A_YEAR)

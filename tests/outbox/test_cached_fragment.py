@@ -4,8 +4,8 @@ from django.template import Context, Template
 from django.utils import translation
 
 TEMPLATE = Template(
-    "{% load i18n shared %}{{ name }}: {% same_for_everybody %}{% translate 'Aide' %}, {{ university_name }}, "
-    "{% if name %}{{ name }}{% else %}nobody{% endif %}{% endsame_for_everybody %}"
+    "{% load i18n fragments %}{{ name }}: {% cached_fragment %}{% translate 'Aide' %}, {{ university_name }}, "
+    "{% if name %}{{ name }}{% else %}nobody{% endif %}{% endcached_fragment %}"
 )
 
 

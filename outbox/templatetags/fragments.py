@@ -1,4 +1,4 @@
-"""`{% same_for_everybody %}`: renders once what all mails of one language have in common."""
+"""`{% cached_fragment %}`: renders once what all mails of one language have in common."""
 
 from typing import cast
 
@@ -13,7 +13,7 @@ from outbox.rendering import shared_context
 register = template.Library()
 
 
-class SameForEverybody(template.Node):
+class CachedFragment(template.Node):
     """Renders without the surrounding context, so that no personal data is cached."""
 
     # No blocks inside: the content of one mail would appear in all.
@@ -33,8 +33,8 @@ class SameForEverybody(template.Node):
 
 
 @register.tag
-def same_for_everybody(parser: Parser, token: Token) -> SameForEverybody:
-    """Ends with `{% endsame_for_everybody %}`."""
-    nodelist = parser.parse(("endsame_for_everybody",))
+def cached_fragment(parser: Parser, token: Token) -> CachedFragment:
+    """Ends with `{% endcached_fragment %}`."""
+    nodelist = parser.parse(("endcached_fragment",))
     parser.delete_first_token()
-    return SameForEverybody(nodelist)
+    return CachedFragment(nodelist)
