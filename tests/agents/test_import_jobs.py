@@ -32,7 +32,7 @@ def small_chunks(monkeypatch) -> None:
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """The worker dies, without a word, once so many rows are in the database."""
-    renewing = jobs._renewing
+    renewing = jobs._lease_renewal
 
     def dying(hr_import):
         renew = renewing(hr_import)
@@ -44,7 +44,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
         return look
 
-    monkeypatch.setattr(jobs, "_renewing", dying)
+    monkeypatch.setattr(jobs, "_lease_renewal", dying)
 
 
 class TestWorker:
@@ -73,7 +73,7 @@ class TestWorker:
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = received(*people(25))
         seen = []
-        renewing = jobs._renewing
+        renewing = jobs._lease_renewal
 
         def watched(one):
             renew = renewing(one)
@@ -84,7 +84,7 @@ class TestWorker:
 
             return look
 
-        monkeypatch.setattr(jobs, "_renewing", watched)
+        monkeypatch.setattr(jobs, "_lease_renewal", watched)
         run_next()
         assert [facts["done"] for facts in seen] == [11, 21, 26]
         assert {facts["total"] for facts in seen} == {26}
@@ -139,7 +139,7 @@ class TestWorker:
     def test_a_run_that_was_taken_for_dead_stops_and_writes_nothing_any_more(self, small_chunks, monkeypatch):
         hr_import = previewed(*people(50))
         services.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
-        renewing = jobs._renewing
+        renewing = jobs._lease_renewal
 
         def overtaken(one):
             renew = renewing(one)
@@ -151,7 +151,7 @@ class TestWorker:
 
             return look
 
-        monkeypatch.setattr(jobs, "_renewing", overtaken)
+        monkeypatch.setattr(jobs, "_lease_renewal", overtaken)
         assert run_next()
         assert now(hr_import).state == ImportState.TO_IMPORT
         assert len(people_of_the_file()) == 20
@@ -160,7 +160,7 @@ class TestWorker:
     def test_a_file_abandoned_during_its_preview_is_gone(self, small_chunks, monkeypatch):
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = received(*people(30))
-        renewing = jobs._renewing
+        renewing = jobs._lease_renewal
 
         def abandoned(one):
             renew = renewing(one)
@@ -171,7 +171,7 @@ class TestWorker:
 
             return look
 
-        monkeypatch.setattr(jobs, "_renewing", abandoned)
+        monkeypatch.setattr(jobs, "_lease_renewal", abandoned)
         run_next()
         assert now(hr_import).state == ImportState.ABANDONED
         assert not HrFilePart.objects.exists()

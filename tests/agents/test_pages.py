@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.headers import assert_headers
-from tests.memory import forget_limits
-from tests.pages import Ask
-from tests.test_pages import HOLE, USUAL_VALUE, Outline, title_of
+from tests.memory import clear_redis
+from tests.pages import PageRequest
+from tests.pages.rendering import UNDEFINED, Outline, title_of, undefined_variables
 
 # Each page is made once, for all that is checked on it.
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("agents' pages")]
@@ -68,7 +68,7 @@ BUDGETS = {
     "agent_role": INSIDE + 2,
     "agent_withdrawal": INSIDE + 1,
     "agent_code": INSIDE + 2,
-    "agent_code_given": INSIDE + 8,
+    "agent_code_given": INSIDE + 9,
     "journal": INSIDE + 2,
     "journal_of_an_account": INSIDE + 4,
     "journal_without_entries": INSIDE + 2,
@@ -106,7 +106,7 @@ BUDGETS = {
 
 
 class Seen(NamedTuple):
-    ask: Ask
+    ask: PageRequest
     response: HttpResponse
     html: str
     queries: list[str]
@@ -115,7 +115,7 @@ class Seen(NamedTuple):
 @cache
 def seen(name: str) -> Seen:
     """The page, made once; a variable that its view does not give shows."""
-    forget_limits()
+    clear_redis()
     with transaction.atomic():
         page = made(name)
         transaction.set_rollback(True)
@@ -127,8 +127,8 @@ def made(name: str) -> Seen:
     browser = Client()
     ask = ALL[name](browser)
     with pytest.MonkeyPatch.context() as trap, CaptureQueriesContext(connection) as captured:
-        trap.setattr(engines["django"].engine, "string_if_invalid", HOLE)
-        response = ask.by(browser)
+        trap.setattr(engines["django"].engine, "string_if_invalid", UNDEFINED)
+        response = ask.send(browser)
     assert response.status_code == ask.status, ask
     queries = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
     return Seen(ask, response, response.content.decode(), queries)
@@ -140,7 +140,7 @@ def test_a_page_keeps_the_contract(name):
     page = seen(name)
     outline = Outline(page.html)
 
-    assert not set(re.findall(r"<<no variable (\w+)", unescape(page.html))) - USUAL_VALUE
+    assert not undefined_variables(page.html)
     assert '<html lang="fr">' in page.html
     assert "espace agents DSIN" in page.html
     assert outline.headings.count(1) == 1
