@@ -1,11 +1,12 @@
-"""What the law asks of every page: tokens for browsers that fill in, help in one place, declarations, information.
+"""Legal requirements of every page: autocomplete tokens, help, accessibility declaration, privacy notice.
 
-The pages are those of `tests/test_pages.py`, each made once, in one process with it.
+The pages are those of `tests/pages`, in one process with `tests/test_pages.py`.
 """
 
 import re
 from collections import defaultdict
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from django.urls import reverse
 from accounts.models import Account
 from agents.second_factor.forms import BackupCodeForm, EnrolmentForm, VerificationForm
 from tests.pages import PAGES, REFUSALS
-from tests.test_pages import seen
+from tests.pages.rendering import load_page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("pages")]
 
@@ -36,15 +37,11 @@ TOKENS = {
     "website": "off",
 }
 PASSWORDS = {"current-password", "new-password"}
-#: Where somebody says something about themselves for the first time, and is told what becomes of it on the page itself.
+#: Pages that collect personal data for the first time.
 COLLECTING = (
-    "assistance",
-    "assistance_all_wrong",
-    "first-connection",
-    "first_connection_refused",
-    "forgotten_password",
+    *("assistance", "assistance_all_wrong", "first-connection", "first_connection_refused", "forgotten-password"),
+    *("forgotten_password_refused", "welcome", "directory_choice"),
 )
-COLLECTING += ("forgotten_password_refused", "welcome", "welcome_back", "directory", "directory_again")
 #: RGPD, articles 13 and 14, as the CNIL lists them.
 OF_THE_NOTICE = {
     "controller": "Qui est responsable ?",
@@ -104,17 +101,17 @@ def text_of(html: str) -> str:
 
 
 class TestFields:
-    def test_say_to_browsers_what_they_ask_for(self):
+    def test_have_the_right_autocomplete_token(self):
         """A11Y-04: tokens where there is one, none elsewhere, « off » on nothing that is the person's own."""
         wrong = []
         for name in ALL:
-            for field in Controls(seen(name, "fr").html).fields:
+            for field in Controls(load_page(name, "fr").html).fields:
                 kind, token = field.get("type"), field.get("autocomplete")
                 right = token in PASSWORDS if kind == "password" else token == TOKENS.get(str(field["name"]))
                 wrong += [] if right else [f"{name}: {field['name']} has {token}"]
         assert wrong == []
 
-    def test_for_codes_are_filled_in_by_telephones(self):
+    def test_for_codes_are_one_time_codes(self):
         """A11Y-04: codes of an application have figures only, those on paper and of enrolment letters too."""
         forms = {VerificationForm: "numeric", BackupCodeForm: None, EnrolmentForm: None}
         for form, keyboard in forms.items():
@@ -122,24 +119,24 @@ class TestFields:
             assert field["autocomplete"] == "one-time-code", form
             assert field.get("inputmode") == keyboard, form
 
-    def test_have_a_label_of_their_own_and_groups_a_name(self):
+    def test_have_no_placeholder_and_groups_have_a_name(self):
         """A11Y-02: no text that goes away when one types; that each has its label, `tests/test_pages.py` looks at."""
         wrong = []
         for name in ALL:
-            controls = Controls(seen(name, "fr").html)
+            controls = Controls(load_page(name, "fr").html)
             wrong += [
                 f"{name}: {field['name']} has a placeholder" for field in controls.fields if "placeholder" in field
             ]
             wrong += [f"{name}: {group} in no group" for group, held in controls.radios_in.items() if held != {True}]
-            html = seen(name, "fr").html
+            html = load_page(name, "fr").html
             wrong += [] if html.count("<fieldset") == html.count("<legend") else [f"{name}: a group without a name"]
         assert wrong == []
 
-    def test_are_mandatory_for_browsers_as_their_labels_say(self):
+    def test_are_required_as_their_labels_say(self):
         """A11Y-02"""
         wrong, compared = [], 0
         for name in ALL:
-            html = seen(name, "fr").html
+            html = load_page(name, "fr").html
             marks = dict(
                 re.findall(r'<label for="([^"]+)">[^<]*<span class="field-mark">\s*\((obligatoire|facultatif)\)', html)
             )
@@ -153,7 +150,7 @@ class TestFields:
 
 
 class TestFiles:
-    def test_no_text_is_cut_off(self):
+    def test_the_stylesheet_cuts_no_text_off(self):
         """A11Y-08 (WCAG 1.4.4, 1.4.12): however large it is, and whatever is between its lines."""
         rules = re.findall(r"{([^{}]*)}", (STATIC / "css/portail.css").read_text())
         cutting = re.compile(r"overflow(?:-[xy])?:\s*(?:hidden|clip)|text-overflow|line-clamp|max-height")
@@ -161,54 +158,52 @@ class TestFiles:
         assert [rule for rule in rules if cutting.search(rule) and hidden_from_sight not in rule] == []
         assert any(hidden_from_sight in rule for rule in rules)
 
-    def test_no_script_meddles_with_what_is_pasted(self):
+    def test_no_script_handles_pasting(self):
         """A11Y-05 (WCAG 3.3.8): passwords, codes and addresses come from managers and mails."""
         script = (STATIC / "js/portail.js").read_text()
         assert not re.search(r"paste|clipboard|beforeinput", script)
 
 
 class TestEveryPage:
-    @pytest.mark.parametrize("language", ["fr", "en"])
-    def test_says_how_accessible_the_portal_is_and_has_help_in_one_place(self, language):
-        """A11Y-09, A11Y-07 (WCAG 3.2.6): at its foot, and before the other language; error pages too."""
-        prefix = "/en" if language == "en" else ""
+    def test_links_to_the_declaration_in_its_footer_and_to_help_in_its_header(self):
+        """A11Y-09, A11Y-07 (WCAG 3.2.6): error pages too."""
         wrong = []
-        for name in ALL:
-            links = Controls(seen(name, language).html).links
+        for name, (language, prefix) in product(ALL, (("fr", ""), ("en", "/en"))):
+            links = Controls(load_page(name, language).html).links
             wrong += [] if f"{prefix}/accessibilite/" in links["footer"] else [f"{name}: no declaration"]
             wrong += [] if links["header"][-2] == f"{prefix}/aide/" else [f"{name}: help is elsewhere"]
         assert wrong == []
 
-    def test_of_the_activation_marks_the_step_one_is_at(self):
+    def test_of_the_wizard_marks_the_current_step(self):
         """A11Y-07: progress as text, in the title and in the list of steps."""
-        for name in ("charter", "directory", "mailbox", "verification", "password"):
-            html = seen(name, "fr").html
+        for name in ("charter", "directory_choice", "mailbox", "verification", "password"):
+            html = load_page(name, "fr").html
             assert html.count('aria-current="step"') == 1, name
             assert re.search(r"<title>\s*Étape \d sur \d :", text_of(html)), name
 
-    def test_that_tells_what_was_done_says_it_aloud(self):
+    def test_that_confirms_an_action_is_announced(self):
         """A11Y-07 (WCAG 4.1.3): screen readers read out « un e-mail est parti » although nothing has the focus."""
         for name in (
             "answer_of_first_connection",
             "forgotten_password_answer",
             "assistance_sent",
-            "password_reset_done",
+            "password-reset-done",
         ):
-            assert 'role="status"' in seen(name, "fr").html.partition("<main")[2].partition("</main>")[0], name
+            assert 'role="status"' in load_page(name, "fr").html.partition("<main")[2].partition("</main>")[0], name
 
 
 class TestDeclarations:
     def test_the_home_page_says_how_accessible_the_portal_is(self):
         """A11Y-09: in the words of the law."""
-        assert "Accessibilité : non conforme" in text_of(seen("home", "fr").html)
+        assert "Accessibilité : non conforme" in text_of(load_page("home", "fr").html)
 
-    @pytest.mark.parametrize(("page", "parts"), [("accessibility", OF_THE_DECLARATION), ("privacy", OF_THE_NOTICE)])
-    def test_the_page_has_all_its_parts(self, page, parts):
+    def test_the_page_has_all_its_parts(self):
         """A11Y-09, PRV-03"""
-        text = text_of(seen(page, "fr").html)
-        assert [part for part, words in parts.items() if words not in text] == []
+        for page, parts in (("accessibility", OF_THE_DECLARATION), ("privacy", OF_THE_NOTICE)):
+            text = text_of(load_page(page, "fr").html)
+            assert [part for part, words in parts.items() if words not in text] == [], page
 
-    @pytest.mark.parametrize("name", COLLECTING)
-    def test_whoever_is_asked_for_something_is_told_what_becomes_of_it(self, name):
+    def test_form_that_collects_data_links_to_the_privacy_notice(self):
         """PRV-03: beside the question, not only at the foot of the page."""
-        assert reverse("privacy") in Controls(seen(name, "fr").html).links["main"]
+        for name in COLLECTING:
+            assert reverse("privacy") in Controls(load_page(name, "fr").html).links["main"], name

@@ -147,18 +147,18 @@ def prepared(page: Page) -> tuple[Client, PageRequest]:
 def test_a_page_shows_hostile_text_as_text(name: str, screen: Guarded):
     browser, ask = prepared(ALL[name])
     spoil()
-    if ask.sent:
-        typed = {field: EVERYTHING if isinstance(value, str) else value for field, value in ask.sent.items()}
+    if ask.data:
+        typed = {field: EVERYTHING if isinstance(value, str) else value for field, value in ask.data.items()}
         answer = browser.post(ask.path, typed)
     else:
-        answer = ask.by(browser)
+        answer = ask.send(browser)
     assert screen.opens(ask.path, answer) == []
 
 
 @pytest.mark.parametrize("value", SCRIPTS[:3])
 def test_what_would_not_be_escaped_would_be_noticed(value: str, screen: Guarded):
     browser, ask = prepared(AGENT_PAGES["accounts"])
-    answer = ask.by(browser)
+    answer = ask.send(browser)
     answer.content = answer.content.replace(b"<h1", value.encode() + b"<h1")
     assert screen.opens(ask.path, answer) != []
 

@@ -23,7 +23,7 @@ from config import error_views as errors
 from tests.browser.inspection import AXE, NARROWEST, RENDERINGS, Inspection
 from tests.browser.visitor import IN_BROWSER, Visitor
 from tests.pages import PAGES, REFUSALS
-from tests.test_pages import seen
+from tests.pages.rendering import load_page
 
 pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("pages"), pytest.mark.django_db]
 
@@ -114,7 +114,7 @@ def assert_nothing_found(screen: Screen, inspection: Inspection) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_is_for_everybody(name: str, screen: Screen):
     inspection = Inspection(renderings=(LIGHT, PHONE_IN_THE_DARK))
-    page = seen(name, "fr")
+    page = load_page(name, "fr")
     screen.show(page.path, page.response)
     inspection.look(screen, name)
     assert_nothing_found(screen, inspection)
@@ -124,7 +124,7 @@ def test_a_page_is_for_everybody(name: str, screen: Screen):
 def test_a_page_in_english_without_scripts_fits_too(name: str, screen_without_scripts: Screen):
     """Same colours and structure; other lengths, other fields. Refusals add nothing to that."""
     inspection = Inspection("en", renderings=())
-    page = seen(name, "en")
+    page = load_page(name, "en")
     screen_without_scripts.show(page.path, page.response)
     inspection.look(screen_without_scripts, name)
     assert_nothing_found(screen_without_scripts, inspection)

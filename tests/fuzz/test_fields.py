@@ -35,11 +35,11 @@ from tests.fuzz.requests import (
     unreadable,
 )
 from tests.fuzz.shown import CHOICES, CSRF, Field, Form, Inline, forms_of
-from tests.pages import ACTS, PAGES, REFUSALS, Page
+from tests.pages import ACTIONS, PAGES, REFUSALS, Page
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = {**PAGES, **REFUSALS, **ACTS}
+PEOPLE = {**PAGES, **REFUSALS, **ACTIONS}
 AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
 AGENTS_AREA = "/admin/"
 NOTHING = Payload("as asked", (), b"")
@@ -66,9 +66,9 @@ def test_nothing_that_is_typed_harms_a_page_of_the_agents(name):
 
 def besiege(name: str, make: Page) -> None:
     state = FuzzedPage(name, make)
-    path, sent = state.ask.path, as_text(state.ask.sent or {})
-    html = attack_query(state, path) if state.ask.sent is None else as_asked(state, path, sent)
-    if name in ACTS and sent:
+    path, sent = state.ask.path, as_text(state.ask.data or {})
+    html = attack_query(state, path) if state.ask.data is None else as_asked(state, path, sent)
+    if name in ACTIONS and sent:
         attack_form(state, Form(path, "post", {field: Field(field, "hidden", value=sent[field]) for field in sent}))
     for form in forms_of(html, path):
         if form.method == "post":

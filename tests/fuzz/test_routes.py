@@ -17,7 +17,7 @@ from tests.fuzz.payloads import TOKEN, N
 from tests.fuzz.requests import MIXED, UNSEEN, Payload, body_of, in_a_header, text_of
 from tests.fuzz.routes import Route, routes
 from tests.fuzz.watching import Done
-from tests.pages import Page, PageRequest, signed_in
+from tests.pages import Page, PageRequest, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +73,7 @@ def stranger(browser: Client) -> PageRequest:
 
 
 def person(browser: Client) -> PageRequest:
-    signed_in(browser)
+    logged_in(browser)
     return PageRequest("/")
 
 
