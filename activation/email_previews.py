@@ -1,4 +1,4 @@
-"""What a mail will say, for the agent who is about to send it: the very text, without the person's link."""
+"""Preview of a mail for the agent who is about to send it, without the link."""
 
 from dataclasses import dataclass
 
@@ -18,15 +18,13 @@ TEMPLATES = {Kind.REACTIVATION: "activation/emails/reactivation", Kind.NEW_LINK:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A mail as its reader would get it today."""
-
     subject: str
     text: str
     language: str
 
 
 def preview_of_release(account: Account) -> Preview:
-    """What somebody who is released now is told: how to choose a password, or how to activate the account."""
+    """The mail sent on unlock: the reactivation link, or the activation link of a pending account."""
     kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
     message = Message(kind=kind, person=account, address=account.recovery_address, language=account.language)
     link = f"{settings.PORTAL_URL}/…"

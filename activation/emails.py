@@ -20,19 +20,17 @@ OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 
 @register_email(Kind.ACTIVATION)
 def activation(message: Message) -> Email | None:
-    """The first mail: the login name and the link, in both languages."""
     return _with_link(message, "activation/emails/activation")
 
 
 @register_email(Kind.NEW_LINK)
 def new_link(message: Message) -> Email | None:
-    """A fresh link, asked for through "1ère connexion" or the page of an expired one."""
     return _with_link(message, "activation/emails/new_link")
 
 
 @register_email(Kind.ACTIVATION_REMINDER)
 def activation_reminder(message: Message) -> Email | None:
-    """A fresh link, for the last one has expired; pointless once there is a newer one, or once it is not wanted."""
+    """None once a newer link was mailed, or once the address has unsubscribed."""
     made = _with_link(message, "activation/emails/reminder")
     account, expired_at = _account(message, State.PENDING), last_link_expired_at(message)
     if made is None or account is None or message.built_at is None or expired_at is None or reminders_stopped(account):
@@ -48,19 +46,17 @@ def activation_reminder(message: Message) -> Email | None:
 
 @register_email(Kind.ALREADY_ACTIVE)
 def already_active(message: Message) -> Email | None:
-    """Somebody asked for a first link to an account that has been active for a while."""
     return _about(message, "activation/emails/already_active", State.ACTIVE)
 
 
 @register_email(Kind.LOCKED)
 def locked(message: Message) -> Email | None:
-    """Somebody asked for a link to a locked account: how to get help, and no link that sets a password (HLP-02)."""
+    """The answer to a request for a link: how to get help, and no link that sets a password."""
     return _about(message, "activation/emails/locked", State.LOCKED)
 
 
 @register_email(Kind.REACTIVATION)
 def reactivation(message: Message) -> Email | None:
-    """The lock is released: the link to choose a new password, to the address on file (HLP-05)."""
     account = _account(message, State.TO_REACTIVATE)
     if account is None or account.recovery_address != message.address or message.built_at is None:
         return None
@@ -71,7 +67,6 @@ def reactivation(message: Message) -> Email | None:
 
 @register_email(Kind.ACCOUNT_ACTIVATED)
 def account_activated(message: Message) -> Email | None:
-    """What works now and what to do next."""
     return _about(message, "activation/emails/account_activated", State.ACTIVE)
 
 
@@ -85,8 +80,8 @@ def _with_link(message: Message, template: str) -> Email | None:
     return Email(template, context, deadline)
 
 
+# Faster than `translate_url`, which resolves the URL.
 def _in_other_language(link: str, language: str) -> str:
-    """The same link, to the page in the other language; faster than `translate_url`, which looks the page up."""
     token = link.rstrip("/").rpartition("/")[2]
     with translation.override(OTHER_LANGUAGE[language]):
         return f"{settings.PORTAL_URL}{reverse(activation_link.url_name, args=[token])}"
@@ -98,17 +93,15 @@ def _about(message: Message, template: str, state: State) -> Email | None:
 
 
 def _account(message: Message, state: State) -> Account | None:
-    """The person, when the mail still says the truth and goes where it may."""
     account = message.person
     return account if account and account.state == state and account.can_be_mailed else None
 
 
 def pages() -> dict[str, str]:
-    """Addresses of the pages that the mails of the activation name."""
     return {name: f"{settings.PORTAL_URL}{path}" for name, path in _paths(translation.get_language()).items()}
 
 
-# The same in thousands of mails.
+# Imports send thousands of mails.
 @cache
 def _paths(language: str | None) -> dict[str, str]:
     names = {

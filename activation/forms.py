@@ -12,8 +12,6 @@ from core.forms.widgets import CheckboxInput
 
 
 class FirstConnectionForm(forms.Form):
-    """Who asks for a link."""
-
     login = LoginField(
         label=_("Votre identifiant"),
         help_text=_("C’est votre adresse universitaire, de la forme prenom.nom"),
@@ -36,10 +34,9 @@ class CharterForm(forms.Form):
         self.charter = charter
 
     def clean(self) -> dict[str, Any]:
-        """Refuse when another version was published while the person was reading."""
         data = super().clean() or {}
         if data.get("version") != self.charter.version:
-            # Shown again with the new version, its box as nobody has ticked it yet (PRV-01).
+            # Show the new version with an empty box.
             self.data = {"version": self.charter.version}
             raise ValidationError(
                 _("La charte a changé pendant votre lecture. Lisez la nouvelle version"), code="changed"

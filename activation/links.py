@@ -10,13 +10,12 @@ from outbox.deadlines import end_of_next_day
 
 
 class ActivationLink(SignedLink):
-    """Dies when the account is activated, when its recovery address is corrected or disputed, when it is locked."""
+    """Revoked by activation, by a corrected or disputed recovery address, and by a lock, even a released one."""
 
     purpose = "activation"
     url_name = "activation-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """Where the link was sent, and that nothing has happened since: a lock, even released, ends older links."""
         return (
             account.recovery_address,
             account.recovery_address_disputed_at,
@@ -25,19 +24,17 @@ class ActivationLink(SignedLink):
         )
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether the account has been activated."""
         return account.activated_at is not None
 
 
 class ReactivationLink(SignedLink):
-    """Choose a new password after a lock was released (HLP-05). Dies with a corrected or disputed recovery address and
-    with another lock, even one released since."""
+    """Sets a new password after an unlock. Revoked by a corrected or disputed recovery address and by another lock,
+    even a released one."""
 
     purpose = "reactivation"
     url_name = "reactivation-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """Where the link was sent, which lock it follows, and that there is still something to reactivate."""
         return (
             account.recovery_address,
             account.recovery_address_disputed_at,
@@ -46,27 +43,23 @@ class ReactivationLink(SignedLink):
         )
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether a password has been chosen since."""
         return account.has_usable_password()
 
 
 class RemindersLink(SignedLink):
-    """Write no more reminders. Good for as long as somebody may find the mail, whether the account is locked or not."""
+    """Unsubscribes from reminders; valid for about ninety days, also while the account is locked."""
 
     purpose = "reminders"
     url_name = "reminders-link"
     opens_when_locked = True
 
     def deadline(self, now: datetime) -> datetime:
-        """About ninety days."""
         return end_of_next_day(now) + timedelta(days=90)
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """Where they go."""
         return (account.recovery_address,)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether none will be sent any more."""
         return account.activated_at is not None or reminders_stopped(account)
 
 

@@ -15,10 +15,8 @@ from core.choices import EnumChoices
 
 
 class CharterQuerySet(models.QuerySet["Charter"]):
-    """Words of the charter."""
-
     def published(self, now: object = None) -> "CharterQuerySet":
-        """Published by `now`, a moment or an expression, the version in force first."""
+        """Published by `now`, a datetime or an expression; the version in force first."""
         return self.filter(published_at__lte=now or timezone.now()).order_by("-published_at", "-pk")
 
     def newest_first(self) -> "CharterQuerySet":
@@ -43,7 +41,7 @@ class Charter(models.Model):
     Before that it is a draft, and there is one at a time.
     """
 
-    #: What people read of it.
+    #: What the fingerprint covers besides the version.
     TEXTS = ("key_points_fr", "text_fr", "key_points_en", "text_en")
 
     version = models.CharField(_("version"), max_length=40, unique=True)
@@ -59,7 +57,7 @@ class Charter(models.Model):
     published_by = models.ForeignKey(
         Account, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("publiée par")
     )
-    # For agents: people see the text itself.
+    # Shown to agents only.
     summary = models.TextField(_("ce qui change"), blank=True)
 
     objects = CharterQuerySet.as_manager()
@@ -85,7 +83,7 @@ class Charter(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that people read of it: two that have the same read the same."""
+        """SHA-256 of the version and all texts."""
         read = [self.version, *(getattr(self, name) for name in self.TEXTS)]
         return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
@@ -110,10 +108,8 @@ class Charter(models.Model):
 
 
 class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
-    """Words of the acceptances."""
-
     def of_the_charter_in_force(self, now: object = None) -> "CharterAcceptanceQuerySet":
-        """Of the version published last by `now`, a moment or an expression, whichever that is."""
+        """Acceptances of the version in force at `now`, a datetime or an expression."""
         return self.filter(charter=models.Subquery(Charter.objects.published(now).values("pk")[:1]))
 
     def latest_first(self) -> "CharterAcceptanceQuerySet":
@@ -122,7 +118,7 @@ class CharterAcceptanceQuerySet(models.QuerySet["CharterAcceptance"]):
 
 
 class CharterAcceptance(models.Model):
-    """The dated proof of who accepted which text; the database refuses to change it (PRV-01)."""
+    """Proof of acceptance; a trigger refuses changes."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="charter_acceptances", verbose_name=_("compte")
@@ -157,15 +153,13 @@ class CharterAcceptance(models.Model):
 
 
 class LinkRequestQuerySet(models.QuerySet["LinkRequest"]):
-    """Words of the requests."""
-
     def waiting(self) -> "LinkRequestQuerySet":
         """Not answered yet."""
         return self.filter(answered_at__isnull=True)
 
 
 class LinkRequest(models.Model):
-    """Somebody asked for a new link. Known or not, the row is the same; the worker answers (ENU-01, ENU-03)."""
+    """A request for a link. The row is the same whether the login exists; the worker looks it up."""
 
     wish = models.CharField(
         _("demande"), max_length=20, choices=EnumChoices(LinkRequestKind), default=LinkRequestKind.FIRST_CONNECTION
@@ -192,9 +186,9 @@ class LinkRequest(models.Model):
 
 
 class Reminders(models.Model):
-    """How often somebody has been reminded to activate their account, and whether whoever reads them has had enough.
+    """Reminders sent to the recovery address `sent_to`; `stopped_for` is the address that has unsubscribed.
 
-    Both are about one address: when HR or an agent corrects it, somebody else reads, who has had none yet.
+    A corrected address starts at zero.
     """
 
     account = models.OneToOneField(

@@ -1,5 +1,4 @@
-"""Mailing a link once more, for an agent: what people get by themselves, under the same limits, and only to the address
-on file (HLP-05)."""
+"""Resend a link on an agent's request, within the quotas of the public forms and to the address on file only."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,14 +15,14 @@ from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue_email
 
-#: Which mail brings the link that somebody in this state can use.
+#: The mail with the link that an account in this state can use.
 KINDS = {State.PENDING: Kind.NEW_LINK, State.TO_REACTIVATE: Kind.REACTIVATION}
-#: Which mails have brought such a link.
+#: All mails that carry such a link.
 CARRIERS = {State.PENDING: WITH_LINK, State.TO_REACTIVATE: (Kind.REACTIVATION,)}
 
 
 class ResendRefused(Exception):
-    """No link leaves; the subclasses say why."""
+    """No link is sent; the subclasses say why."""
 
 
 class NothingToResend(ResendRefused):
@@ -31,18 +30,17 @@ class NothingToResend(ResendRefused):
 
 
 class NoAddressForLink(ResendRefused):
-    """There is no recovery address on file, or somebody has said that it is theirs."""
+    """The recovery address is missing or disputed."""
 
 
 @transaction.atomic
 def resend_link(*, account: Account, agent: Account, reason: ResendReason, **details: object) -> Message:
     """Mail the link that the person needs now: of the activation, or of the reactivation after a lock.
 
-    `details` are what else the journal keeps. Raises a ResendRefused; MailLimitReached a moment after the last one, or
-    when there were enough within the hour (ENU-05).
+    `details` are what else the journal keeps. Raises ResendRefused; MailQuotaExceeded a moment after the last one, or
+    when there were enough within the hour.
     """
-    Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    account = Account.objects.with_lock().get(pk=account.pk)
+    account = Account.objects.lock(account.pk)
     if account.state not in KINDS:
         raise NothingToResend
     if not account.can_be_mailed:

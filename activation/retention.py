@@ -1,4 +1,4 @@
-"""How long requests for links and proofs of the charter are kept (PRV-01, PRV-05)."""
+"""How long requests for links and proofs of the charter are kept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,19 +19,17 @@ keep_relation(
 
 @register_erasure
 def forget_link_requests(accounts: Sequence[Account]) -> None:
-    """They hold what was typed, not whose account it is."""
+    # Requests store the login that was typed, not the account.
     LinkRequest.objects.filter(login__in=[account.login for account in accounts]).delete()
 
 
 @retention_rule("link-requests", after="RETENTION_LINK_REQUESTS_DAYS")
 def old_link_requests(limit: datetime) -> Rows:
-    """Who asked for a link, answered or not."""
     return LinkRequest.objects.filter(requested_at__lt=limit)
 
 
 @retention_rule("charter-acceptances", after="RETENTION_PROOFS_DAYS", by=delete_append_only)
 def proofs_of_acceptance(limit: datetime) -> Rows:
-    """Acceptances of people who left and whose data are erased."""
     return CharterAcceptance.objects.filter(
         account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
     )

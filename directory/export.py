@@ -1,4 +1,4 @@
-"""The copy of who is who that the university's own directory (LDAP) is fed with."""
+"""CSV of the active accounts for the university's LDAP directory."""
 
 from collections.abc import Iterator
 
@@ -14,10 +14,10 @@ AFFILIATIONS = {Category.STAFF: "employee", Category.HOSTED: "affiliate", Catego
 
 
 def write_directory(file: Writable) -> int:
-    """Write everybody whose account is active, by `uid`, as CSV with semicolons; answer how many they are.
+    """Write the active accounts, ordered by `uid`, as CSV with semicolons. Returns their number.
 
     `supannListeRouge` is TRUE, not to be shown, unless the person's last decision
-    is to be listed (PRV-02).
+    is to be listed.
     """
     return write_rows(file, COLUMNS, _lines())
 

@@ -20,7 +20,7 @@ TOO_SHORT = _("Saisissez au moins 2 lettres")
 
 
 def searchable_line(typed: str) -> str:
-    """The line to look for. Raises TextRefused when it is too long, has an invisible character, or no two letters
+    """The line to look for. Raises InvalidText when it is too long, has an invisible character, or no two letters
     in a row: one letter would list half of the university."""
     if len(typed) > LONGEST_QUERY:
         raise InvalidText(_("Ce texte est trop long. Raccourcissez-le"), code="too_long")
@@ -62,7 +62,6 @@ class DirectoryForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Add the question and the answer as they were worded, for the record (PRV-02)."""
         data = super().clean() or {}
         if "listed" in data:
             answer = dict(self.fields["listed"].choices)[data["listed"]]  # type: ignore[attr-defined]
@@ -71,7 +70,7 @@ class DirectoryForm(forms.Form):
 
 
 def answer_of(decision: DirectoryConsent | None) -> dict[str, str]:
-    """The decision as the form shows it; neither yes nor no before there is one (PRV-02)."""
+    """The decision as the form shows it; neither yes nor no before there is one."""
     if decision is None:
         return {}
     return {"listed": YES if decision.listed else NO}

@@ -10,14 +10,12 @@ from accounts.models import Account, AccountQuerySet
 
 
 class DirectoryConsentQuerySet(models.QuerySet["DirectoryConsent"]):
-    """Words of the consent."""
-
     def latest_first(self) -> "DirectoryConsentQuerySet":
         """The last decision before the others; of two at one instant, the one recorded last."""
         return self.order_by("-decided_at", "-pk")
 
     def current(self, account: Account) -> "DirectoryConsent | None":
-        """The last decision of the person, or None: nobody is listed before saying yes (PRV-02)."""
+        """The last decision; None before the first, which means not listed."""
         return self.filter(account=account).latest_first().first()
 
 
@@ -44,7 +42,7 @@ class DirectoryConsent(models.Model):
 
 
 class SearchableName(models.Model):
-    """The name of somebody who has activated, as people look for it; the database itself writes it (migration 0002)."""
+    """The folded name of an activated account, written by a trigger (migration 0002)."""
 
     account = models.OneToOneField(
         Account, primary_key=True, on_delete=models.CASCADE, related_name="searchable_name", verbose_name=_("compte")
@@ -64,13 +62,13 @@ class SearchableName(models.Model):
 
 
 def active_people() -> AccountQuerySet:
-    """Everybody whose account is active, each with `listed`: their last decision, None before the first."""
+    """Active accounts with `listed`, the last decision, None before the first."""
     people: AccountQuerySet = Account.objects.active().annotate(listed=_last_decision())
     return people
 
 
 def listed_people() -> AccountQuerySet:
-    """Who is in the public directory now: a withdrawal, a lock or an end date takes somebody out at once (PRV-02)."""
+    """Active accounts whose last decision is yes: a withdrawal, a lock or an end date applies at once."""
     people: AccountQuerySet = Account.objects.active().alias(listed=_last_decision()).filter(listed=True)
     return people
 

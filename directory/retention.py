@@ -1,4 +1,4 @@
-"""How long the decisions about the public directory are kept as a proof (PRV-02, PRV-05)."""
+"""How long the decisions about the public directory are kept as a proof."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ keep_relation("directory_consents", _("la preuve de chaque choix, le temps penda
 
 @register_erasure
 def withdraw_consent(accounts: Sequence[Account]) -> None:
-    """Somebody whom HR employs again is asked by nothing of the past: the last decision kept is a no."""
+    """Record a no after a yes, so that an account that HR brings back is not listed."""
     consents = DirectoryConsent.objects.filter(account__in=accounts)
     last = consents.order_by("account", "-decided_at", "-pk").distinct("account")
     DirectoryConsent.objects.bulk_create(
@@ -28,7 +28,6 @@ def withdraw_consent(accounts: Sequence[Account]) -> None:
 
 @retention_rule("directory-choices", after="RETENTION_PROOFS_DAYS")
 def proofs_of_choices(limit: datetime) -> Rows:
-    """Decisions of people who left and whose data are erased."""
     return DirectoryConsent.objects.filter(
         account__erased_at__isnull=False, account__end_date__lt=timezone.localdate(limit)
     )

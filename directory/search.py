@@ -1,7 +1,7 @@
-"""Searching the public directory: by words of a name, however they are accented, ordered or misspelt.
+"""Search the public directory by words of a name, ignoring accents, case and order.
 
-Two ways, each one statement over the trigram index of the names: the names that hold all the words, and only when
-there are none, those that come near. PostgreSQL spells names and words alike (`directory_folded`).
+One statement over the trigram index finds the names that contain all words; only when there are none, a second one
+allows a typo or two. PostgreSQL folds names and words alike (`directory_fold`).
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ MOST_PEOPLE = 100
 LONGEST_FOLDED = 200
 #: More words make no search finer, only slower.
 MOST_WORDS = 6
-#: Two letters are how many names begin: they are looked for as a whole name (« Li »).
+#: Too many names begin with a given pair of letters: two letters match a whole name only (« Li »).
 WHOLE_WORD = 2
-#: From this length on a word may have two slips: letters added, left out or replaced.
+#: From this length on a word may have two typos: letters added, left out or replaced.
 LONG_WORD = 7
 #: The part of a word's trigrams that a name must have to be looked at: one letter replaced leaves three of seven.
 LEAST_LIKENESS = 0.4
@@ -36,14 +36,14 @@ class Found:
     people: list[Account]
     #: There are more than are shown.
     is_cut: bool = False
-    #: Nobody's name has these words; the people shown have one that comes near.
+    #: No name matches; these are within a typo or two.
     is_near: bool = False
 
 
 class EditDistance(Func):
-    """How many slips there are between what was typed and the nearest word of a name."""
+    """Distance from the typed word to the nearest word of a name."""
 
-    function = "directory_slips"
+    function = "directory_edit_distance"
     output_field = IntegerField()
 
 
@@ -52,17 +52,16 @@ def find_people(query: str) -> Found:
     words = _words_of(query)
     if not words:
         return Found([])
-    exactly_named = _first(_exactly_named(words))
-    if exactly_named:
-        return Found(exactly_named[:MOST_PEOPLE], is_cut=len(exactly_named) > MOST_PEOPLE)
-    nearly_named = _nearly_named(words)
-    return Found(nearly_named[:MOST_PEOPLE], is_cut=len(nearly_named) > MOST_PEOPLE, is_near=True)
+    exact = _first(_exact(words))
+    if exact:
+        return Found(exact[:MOST_PEOPLE], is_cut=len(exact) > MOST_PEOPLE)
+    near = _near(words)
+    return Found(near[:MOST_PEOPLE], is_cut=len(near) > MOST_PEOPLE, is_near=True)
 
 
 def _words_of(query: str) -> list[str]:
-    """The words to look for, each once. Initials are left out: alone they would list half of the university."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT left(directory_folded(%s), %s)", [query, LONGEST_FOLDED])
+        cursor.execute("SELECT left(directory_fold(%s), %s)", [query, LONGEST_FOLDED])
         folded: str = cursor.fetchone()[0]
     return [word for word in dict.fromkeys(folded.split()) if len(word) >= WHOLE_WORD][:MOST_WORDS]
 
@@ -77,24 +76,21 @@ def _listed_people() -> AccountQuerySet:
 
 
 def _first(people: AccountQuerySet) -> list[Account]:
-    """As many as are shown, and one more when there is one."""
     return list(people[: MOST_PEOPLE + 1])
 
 
-def _exactly_named(words: list[str]) -> AccountQuerySet:
-    """Each word is one of the name, or begins one; whole words come first."""
+def _exact(words: list[str]) -> AccountQuerySet:
     people = _listed_people().filter(*(_is_or_begins(word) for word in words))
     begun = sum((_one_if(~_is(word)) for word in words), Value(0))
     return people.order_by(begun, "searchable_name__sort_key", "pk")
 
 
-def _nearly_named(words: list[str]) -> list[Account]:
-    """Each word is one of the name, or begins one, or would but for a slip or two; the fewest slips come first."""
+def _near(words: list[str]) -> list[Account]:
     people = _listed_people().filter(*(_is_or_begins(word) | _resembles(word) for word in words))
-    slips = sum((_slips(word) for word in words), Value(0))
+    typos = sum((_typos(word) for word in words), Value(0))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(LEAST_LIKENESS)])
-        return _first(people.order_by(slips, "searchable_name__sort_key", "pk"))
+        return _first(people.order_by(typos, "searchable_name__sort_key", "pk"))
 
 
 def _is(word: str) -> Q:
@@ -108,8 +104,8 @@ def _is_or_begins(word: str) -> Q:
 def _resembles(word: str) -> Q:
     if len(word) == WHOLE_WORD:
         return _is(word)
-    few_slips = LessThanOrEqual(_counted_slips(word), Value(_allowed_slips(word)))
-    return _has_neighbours_swapped(word) | (Q(words__trigram_word_similar=word) & Q(few_slips))
+    few_typos = LessThanOrEqual(_edit_distance(word), Value(_allowed_typos(word)))
+    return _has_neighbours_swapped(word) | (Q(words__trigram_word_similar=word) & Q(few_typos))
 
 
 def _has_neighbours_swapped(word: str) -> Q:
@@ -117,21 +113,21 @@ def _has_neighbours_swapped(word: str) -> Q:
     return reduce(or_, map(_is, swapped))
 
 
-def _slips(word: str) -> Case | Value:
+def _typos(word: str) -> Case | Value:
     if len(word) == WHOLE_WORD:
         return Value(0)
     return Case(
         When(_is_or_begins(word), then=Value(0)),
         When(_has_neighbours_swapped(word), then=Value(1)),
-        default=_counted_slips(word),
+        default=_edit_distance(word),
     )
 
 
-def _counted_slips(word: str) -> EditDistance:
-    return EditDistance("words", Value(word), Value(_allowed_slips(word)))
+def _edit_distance(word: str) -> EditDistance:
+    return EditDistance("words", Value(word), Value(_allowed_typos(word)))
 
 
-def _allowed_slips(word: str) -> int:
+def _allowed_typos(word: str) -> int:
     return 2 if len(word) >= LONG_WORD else 1
 
 

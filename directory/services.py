@@ -1,4 +1,4 @@
-"""Acts on the public directory."""
+"""Record decisions about the public directory."""
 
 from django.db import transaction
 from django.utils import translation
@@ -11,7 +11,7 @@ from journal.services import record_event
 
 @transaction.atomic
 def record_directory_consent(*, account: Account, listed: bool, wording: str) -> DirectoryConsent:
-    """Record the person's decision and the question as it was asked; saying the same again records nothing."""
+    """Record the decision and the question as worded. Idempotent. The caller has locked the account's row."""
     current = DirectoryConsent.objects.current(account)
     if current is not None and current.listed == listed:
         return current
@@ -24,7 +24,7 @@ def record_directory_consent(*, account: Account, listed: bool, wording: str) ->
 
 @transaction.atomic
 def change_directory_consent(*, account: Account, listed: bool, wording: str) -> DirectoryConsent:
-    """Record what somebody decides outside the activation, which locks the account's row itself: of a double click
-    or of two tabs that say the same, one is recorded."""
+    """Lock the row, then record the decision: a double click is recorded once."""
+    # One query: `lock` would read the account again, which nothing here needs.
     Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
     return record_directory_consent(account=account, listed=listed, wording=wording)

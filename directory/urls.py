@@ -1,4 +1,4 @@
-"""Addresses of the public directory (design §6)."""
+"""Addresses of the public directory."""
 
 from django.urls import path
 

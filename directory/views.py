@@ -25,13 +25,10 @@ PEOPLE_ON_A_PAGE = 20
 
 @method_decorator(login_not_required, name="dispatch")
 class DirectoryView(TemplateView):
-    """Find somebody by name; never a list of everybody (PRV-02)."""
-
     http_method_names = ["get", "head", "options"]
     template_name = "directory/search.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The empty form, what is wrong with the query, or who was found."""
         if "q" not in request.GET:
             return self._empty_form()
         # What is longer is refused anyway: nothing is to be done with a hundred thousand characters.
@@ -40,7 +37,6 @@ class DirectoryView(TemplateView):
         return self.render_to_response(self.get_context_data(form=form, **found))
 
     def _empty_form(self) -> HttpResponse:
-        """The only page of the directory that search engines may keep, where the university wants it."""
         is_indexed = settings.DIRECTORY_INDEXED
         headers = {"X-Robots-Tag": "all"} if is_indexed else None
         context = self.get_context_data(form=SearchForm(), is_indexed=is_indexed)
@@ -56,7 +52,7 @@ class DirectoryView(TemplateView):
 
 
 class DirectoryChoiceView(FormView):
-    """Be listed or not: the same page and the same clicks for both (PRV-02)."""
+    """Be listed or not: the same page and the same clicks for both."""
 
     http_method_names = ["get", "head", "post", "options"]
     #: Withdrawing is a right, whatever charter waits to be accepted.
@@ -74,15 +70,12 @@ class DirectoryChoiceView(FormView):
         return DirectoryConsent.objects.current(self._account)
 
     def get_initial(self) -> dict[str, Any]:
-        """The decision in force."""
         return {**super().get_initial(), **answer_of(self._decision)}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Who would be listed, how, and what holds until now."""
         return super().get_context_data(**kwargs, account=self._account, decision=self._decision)
 
     def form_valid(self, form: DirectoryForm) -> HttpResponse:
-        """Record it, and say what holds from now on."""
         listed, wording = form.cleaned_data["listed"] == YES, form.cleaned_data["wording"]
         change_directory_consent(account=self._account, listed=listed, wording=wording)
         messages.success(

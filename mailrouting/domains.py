@@ -1,4 +1,4 @@
-"""Where the university lets its people forward their mail (FWD-02, FWD-06)."""
+"""Which domains mail may be forwarded to, by settings."""
 
 from collections.abc import Iterable
 from email.utils import parseaddr
@@ -11,7 +11,7 @@ from core.email_addresses import UNIVERSITY, InvalidAddress, address_key, extern
 
 
 def forwarding_address(raw: str) -> str:
-    """The canonical spelling of an address that mail may be forwarded to; else AddressRefused, saying why.
+    """The canonical spelling of an address that mail may be forwarded to; else InvalidAddress, saying why.
 
     Not the university's own, nor the one that this portal writes from; and as `FORWARDING_ALLOWED_DOMAINS` and
     `FORWARDING_DENIED_DOMAINS` say.

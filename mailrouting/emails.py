@@ -1,5 +1,3 @@
-"""The mails of forwarding."""
-
 from dataclasses import replace
 from enum import StrEnum
 from typing import cast
@@ -16,7 +14,7 @@ from outbox.registry import Email, register_email
 
 
 class RedirectionChange(StrEnum):
-    """What became of a redirection, as its owner is told (FWD-04)."""
+    """The change that a notification announces."""
 
     ASKED = "asked"
     IN_FORCE = "in-force"
@@ -27,8 +25,7 @@ class RedirectionChange(StrEnum):
 
 @register_email(Kind.REDIRECTION_VERIFICATION)
 def redirection_verification(message: Message) -> Email | None:
-    """Asks whoever reads an address to confirm it; pointless once it is confirmed, changed, no longer allowed, or its
-    account locked."""
+    """None once the address is verified, changed or no longer allowed, or the account locked."""
     account = message.person
     redirection = Redirection.objects.waiting().filter(account=account, target=message.address).first()
     if redirection is None or account is None or account.is_locked or account.is_closed or message.built_at is None:
@@ -43,16 +40,14 @@ def redirection_verification(message: Message) -> Email | None:
 
 @register_email(Kind.REDIRECTION_CHANGED)
 def redirection_changed(message: Message) -> Email | None:
-    """Tells every address on file what became of the redirection (FWD-04)."""
-    made = notice(message, "mailrouting/emails/redirection_changed")
-    if made is None:
+    email = notice(message, "mailrouting/emails/redirection_changed")
+    if email is None:
         return None
-    change = change_told_by(cast(JournalEntry, made.context["entry"]))
-    return replace(made, context={**made.context, "change": change})
+    change = change_of_entry(cast(JournalEntry, email.context["entry"]))
+    return replace(email, context={**email.context, "change": change})
 
 
-def change_told_by(entry: JournalEntry) -> RedirectionChange:
-    """Which change an entry of the journal records."""
+def change_of_entry(entry: JournalEntry) -> RedirectionChange:
     details = entry.details
     if entry.event == Event.REDIRECTION_STOPPED:
         return RedirectionChange.STOPPED if details["previous_proven"] else RedirectionChange.GIVEN_UP

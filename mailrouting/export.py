@@ -1,4 +1,4 @@
-"""Where each mailbox forwards to, for the mail server (FWD-05)."""
+"""CSV of mailboxes and their forwarding, for the mail server."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ COLUMNS = ("uid", "mail", "mailForwardingAddress", "keepCopy")
 
 
 def write_redirections(file: Writable) -> int:
-    """Write every mailbox, by its address, as CSV with semicolons; answer how many they are.
+    """Write every mailbox, ordered by address, as CSV with semicolons. Returns their number.
 
     `mailForwardingAddress` is empty unless the forwarding is in force: while the address waits, after a lock or the
     last day, or when the settings refuse it, mail stays in the mailbox. `keepCopy` is FALSE where none of it does.

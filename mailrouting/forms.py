@@ -86,7 +86,6 @@ class MailboxForm(TargetForm):
             self.fields.clear()
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the address only when it is needed."""
         data = super().clean() or {}
         if not data.get("forward"):
             self.errors.pop("target", None)
@@ -98,10 +97,9 @@ class MailboxForm(TargetForm):
 
 
 class RedirectionForm(ConfirmedForm, TargetForm):
-    """Forwarding after the activation: asks for the password, unless it was given a moment ago (SES-08)."""
+    """Forwarding after the activation: asks for the password, unless it was given a moment ago."""
 
     def clean(self) -> dict[str, Any]:
-        """The address as it was meant."""
         data = super().clean() or {}
         self.ask_about_spelling(data)
         return data

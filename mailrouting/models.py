@@ -27,21 +27,18 @@ class Mailbox(models.Model):
 
 
 class RedirectionQuerySet(models.QuerySet["Redirection"]):
-    """Words of forwarding."""
-
     def in_force(self) -> "RedirectionQuerySet":
-        """What the mail server may apply: verified, allowed here and now, of somebody active (FWD-05, FWD-06)."""
+        """What the mail server may apply: verified, allowed by the settings, of an active account."""
         if not settings.FORWARDING_ALLOWED:
             return self.none()
         return self.filter(allowed_targets(), verified_at__isnull=False, account__in=Account.objects.active())
 
     def waiting(self) -> "RedirectionQuerySet":
-        """To an address that has not been confirmed yet."""
         return self.exclude(target="").filter(verified_at__isnull=True)
 
 
 class Redirection(models.Model):
-    """What a person decided about forwarding. An empty target is a decision too: no forwarding."""
+    """The decision about forwarding. An empty target means no forwarding."""
 
     account = models.OneToOneField(
         Account, on_delete=models.CASCADE, related_name="redirection", verbose_name=_("compte")
@@ -81,7 +78,7 @@ class Redirection(models.Model):
 
     @property
     def suspension(self) -> str:
-        """Why the university does not allow it any more; empty when it does (FWD-06)."""
+        """Why the university does not allow it any more; empty when it does."""
         if not self.is_wanted:
             return ""
         if not settings.FORWARDING_ALLOWED:

@@ -1,4 +1,4 @@
-"""How long a forwarding address that nobody confirms is kept (FWD-03, PRV-05)."""
+"""Expiry of unverified forwarding addresses."""
 
 from datetime import datetime
 
@@ -13,8 +13,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 
 
-def given_up(redirections: list[Redirection]) -> None:
-    """Nothing was forwarded, nothing will be; the person reads why in the history of the account."""
+def cancel_unverified(redirections: list[Redirection]) -> None:
     for redirection in redirections:
         target = redirection.target
         redirection.target, redirection.keep_copy, redirection.chosen_at = "", True, timezone.now()
@@ -22,9 +21,9 @@ def given_up(redirections: list[Redirection]) -> None:
         record_event(account=redirection.account, event=Event.REDIRECTION_EXPIRED, target=target)
 
 
-@retention_rule("waiting-redirections", after="RETENTION_WAITING_DAYS", by=given_up, lock=("self", "account"))
+@retention_rule("waiting-redirections", after="RETENTION_WAITING_DAYS", by=cancel_unverified, lock=("self", "account"))
 def unconfirmed_redirections(limit: datetime) -> Rows:
-    """Forwarding addresses that nobody has confirmed since they were last written to."""
+    """Redirections still unverified at the limit, counted from the last verification mail."""
     written_to = Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION, subject_id=OuterRef("pk"))
     waiting = Redirection.objects.waiting().select_related("account").filter(chosen_at__lt=limit)
     return waiting.exclude(Exists(written_to.asked_since(limit)))

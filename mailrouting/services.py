@@ -1,4 +1,4 @@
-"""Acts on mailboxes and their forwarding."""
+"""Create mailboxes; choose, change, verify and stop forwarding."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -32,12 +32,12 @@ _ASKED_TO_CONFIRM = CompiledQuery(
 
 
 class ForwardingNotAllowed(Exception):
-    """The university does not allow forwarding, or not to that address any more (FWD-06)."""
+    """The university does not allow forwarding, or not to that address any more."""
 
 
 @transaction.atomic
 def create_mailbox(*, account: Account) -> Mailbox:
-    """Give the person the mailbox of their institutional address; asking twice gives the same one."""
+    """Create the mailbox of the institutional address. Idempotent."""
     mailbox, created = Mailbox.objects.get_or_create(
         account=account, defaults={"address": account.institutional_address}
     )
@@ -49,8 +49,8 @@ def create_mailbox(*, account: Account) -> Mailbox:
 def create_mailboxes_of_updated(
     sender: object, accounts: Collection[int], actor: Account | None, **kwargs: object
 ) -> None:
-    """Give a mailbox to those whom HR has made members of staff, or brought back as such, after their activation; in a
-    fixed number of statements, in the transaction that holds their rows. Who has one keeps it, whatever they become.
+    """Create the mailboxes of activated accounts that HR has made staff, in a fixed number of statements, inside the
+    transaction that has locked their rows. No mailbox is ever deleted.
     """
     members = Account.objects.filter(pk__in=accounts, category=Category.STAFF, activated_at__isnull=False)
     without = list(members.filter(mailbox__isnull=True).exclude(end_date__lt=timezone.localdate()))
@@ -60,22 +60,22 @@ def create_mailboxes_of_updated(
 
 @transaction.atomic
 def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
-    """The answer of the activation: forward to `target`. The recovery address, proven already, is in force with the
-    account; any other address has to be confirmed through a mail first (FWD-01).
+    """The wizard's answer: forward to `target`. The recovery address is verified already; any other address has to be
+    confirmed through a mail first.
 
-    Choosing the same again changes nothing and mails nobody. Raises ForwardingNotAllowed, or AddressRefused for an
-    address of the university itself or of a domain that it does not allow (FWD-02, FWD-06).
+    Idempotent. Raises ForwardingNotAllowed, or InvalidAddress for an
+    address of the university itself or of a domain that it does not allow.
     """
-    redirection, _entry = _redirect(_row_held(account), target=target, keep_copy=keep_copy)
+    redirection, _entry = _redirect(_lock_row(account), target=target, keep_copy=keep_copy)
     return redirection
 
 
 @transaction.atomic
 def change_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
-    """Forward to `target` from now on, by the rules of `choose_redirection`; every address on file is told (FWD-04).
+    """Forward to `target`, by the rules of `choose_redirection`, and notify every address on file.
 
     Until another address than the recovery address is confirmed, nothing is forwarded, not even to the address before.
-    Raises NotActive besides.
+    Raises AccountNotActive besides.
     """
     redirection, entry = _redirect(lock_active_account(account), target=target, keep_copy=keep_copy)
     if entry is not None:
@@ -85,8 +85,8 @@ def change_redirection(*, account: Account, target: str, keep_copy: bool) -> Red
 
 @transaction.atomic
 def decline_redirection(*, account: Account) -> Redirection:
-    """The answer of the activation: deliver to the university mailbox only."""
-    account = _row_held(account)
+    """The wizard's answer: deliver to the university mailbox only."""
+    account = _lock_row(account)
     current = _redirection(account)
     if current is not None and not current.is_wanted:
         return current
@@ -96,9 +96,9 @@ def decline_redirection(*, account: Account) -> Redirection:
 
 @transaction.atomic
 def stop_redirection(*, account: Account) -> None:
-    """Deliver to the university mailbox only, from now on; every address on file is told (FWD-04).
+    """Deliver to the university mailbox only, and notify every address on file.
 
-    Also gives up an address that still waits: its link dies. Twice is once. Raises NotActive.
+    Also cancels a pending address and revokes its link. Idempotent. Raises AccountNotActive.
     """
     account = lock_active_account(account)
     current = _redirection(account)
@@ -110,21 +110,18 @@ def stop_redirection(*, account: Account) -> None:
 
 @transaction.atomic
 def remove_redirection_of_unlocked(sender: object, account: Account, agent: Account, **kwargs: object) -> None:
-    """Deliver to the university mailbox only after a lock: who forwards may have been somebody else (HLP-06).
-
-    Nobody is mailed about it: the mail of the release and its page say so.
-    """
-    current = _redirection(_row_held(account))
+    """Stop forwarding on unlock, since an intruder may have set it. The unlock mail and its page say so."""
+    current = _redirection(_lock_row(account))
     if current is not None and current.is_wanted:
         _stop(account, current, actor=agent)
 
 
 @transaction.atomic
 def resend_verification(*, account: Account) -> Message:
-    """Mail the verification link once more. Raises MailLimitReached when it is too early or too often (ENU-05),
-    Redirection.DoesNotExist when nothing waits, ForwardingNotAllowed, NotActive.
+    """Mail the verification link once more. Raises MailQuotaExceeded when it is too early or too often,
+    Redirection.DoesNotExist when nothing waits, ForwardingNotAllowed, AccountNotActive.
     """
-    account = _present(account.pk)
+    account = _lock_unlocked(account.pk)
     redirection = Redirection.objects.waiting().get(account=account)
     if redirection.suspension:
         raise ForwardingNotAllowed
@@ -137,19 +134,18 @@ def resend_verification(*, account: Account) -> Message:
 
 @transaction.atomic
 def postpone_verification(*, account: Account) -> None:
-    """Go on without waiting: the redirection starts the day its address is confirmed (FWD-03)."""
+    """Continue without waiting: forwarding starts once the address is confirmed. Idempotent."""
     Redirection.objects.waiting().filter(account=account, postponed_at__isnull=True).update(postponed_at=timezone.now())
 
 
 @transaction.atomic
 def verify_redirection(*, redirection_id: int, target: str) -> bool:
-    """Record that whoever reads `target` confirmed it; True when this call did it, False when it was done already.
-    Every address on file of somebody active is told (FWD-04).
+    """Mark `target` as verified; False when it was already. Every address on file of an active account is notified.
 
-    Raises Redirection.DoesNotExist when the person has chosen another address since, NotActive.
+    Raises Redirection.DoesNotExist when another address has been chosen since, AccountNotActive.
     """
     aimed_there = Redirection.objects.filter(pk=redirection_id, target=target)
-    account = _present(aimed_there.values_list("account_id", flat=True).get())
+    account = _lock_unlocked(aimed_there.values_list("account_id", flat=True).get())
     redirection = aimed_there.get()
     if redirection.verified_at is not None:
         return False
@@ -169,25 +165,24 @@ def last_verification_mail(redirection: Redirection) -> Message | None:
 
 
 def next_mail_at(redirection: Redirection) -> datetime:
-    """From when the verification may be mailed again: to that address, and for that person (ENU-05)."""
+    """Earliest time of the next verification mail, by the quotas of the address and of the account."""
     kind, last = Kind.REDIRECTION_VERIFICATION, last_verification_mail(redirection)
     return verification_allowed_at(kind=kind, address=redirection.target, person=redirection.account, last=last)
 
 
 def seconds_until_next_mail(last: Message | None) -> int:
-    """How long after the last mail the next one may be asked for, as far as a minute between two decides."""
+    """Seconds left of the minute between two mails; the hourly quota is not looked at."""
     if last is None:
         return 0
     return max(0, int((last.created_at + SHORTEST_TIME_BETWEEN_MAILS - timezone.now()).total_seconds()))
 
 
 def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redirection, JournalEntry | None]:
-    """What holds now, and the entry of the change if there was one; the account's row is held."""
     if not settings.FORWARDING_ALLOWED:
         raise ForwardingNotAllowed
     target, current = forwarding_address(target), _redirection(account)
-    proven_at = _proven_at(account, target, current)
-    if current and (current.target, current.keep_copy, current.verified_at) == (target, keep_copy, proven_at):
+    verified_at = _verification_time(account, target, current)
+    if current and (current.target, current.keep_copy, current.verified_at) == (target, keep_copy, verified_at):
         return current, None
     before = current.target if current else ""
     entry = record_event(
@@ -196,12 +191,12 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
         event=Event.REDIRECTION_CHOSEN,
         target=target,
         keep_copy=keep_copy,
-        proven=proven_at is not None,
+        proven=verified_at is not None,
         previous=before,
         previous_proven=current is not None and current.verified_at is not None,
     )
-    redirection = _decide(account, current, target=target, keep_copy=keep_copy, verified_at=proven_at)
-    if proven_at is None and before != target:
+    redirection = _decide(account, current, target=target, keep_copy=keep_copy, verified_at=verified_at)
+    if verified_at is None and before != target:
         _ask_for_first_verification(account, redirection)
     return redirection, entry
 
@@ -219,9 +214,7 @@ def _stop(account: Account, current: Redirection, *, actor: Account) -> JournalE
     return entry
 
 
-def _proven_at(account: Account, target: str, current: Redirection | None) -> datetime | None:
-    """When the person showed that they read `target`; None when they have to. The recovery address needs no mail,
-    unless agents have given it since the activation (FWD-01)."""
+def _verification_time(account: Account, target: str, current: Redirection | None) -> datetime | None:
     if current is not None and current.target == target and current.verified_at is not None:
         return current.verified_at
     if not account.can_be_mailed or not same_address(target, account.recovery_address):
@@ -233,7 +226,6 @@ def _proven_at(account: Account, target: str, current: Redirection | None) -> da
 
 
 def _ask_for_first_verification(account: Account, redirection: Redirection) -> None:
-    """Unless there were enough of them, to this address or for this person: the page says from when to ask again."""
     kind = Kind.REDIRECTION_VERIFICATION
     if verification_allowed_at(kind=kind, address=redirection.target, person=account) > timezone.now():
         log_withheld_mail(kind=kind, person=account)
@@ -254,19 +246,13 @@ def _ask_for_verification(account: Account, redirection: Redirection) -> Message
     )
 
 
-def _row_held(account: Account) -> Account:
-    """The account as it is, while nobody else decides on it; the visit of the activation has checked its state."""
+def _lock_row(account: Account) -> Account:
     row: Account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
     return row
 
 
-def _present(account_id: int) -> Account:
-    """The account, its row held, unless it is locked or closed now: NotActive. It may still be in its activation.
-
-    Two queries, so that what is read after the wait is what the other one left.
-    """
-    Account.objects.select_for_update(of=("self",)).get(pk=account_id)
-    account: Account = Account.objects.with_lock().get(pk=account_id)
+def _lock_unlocked(account_id: int) -> Account:
+    account: Account = Account.objects.lock(account_id)
     if account.state in (State.LOCKED, State.CLOSED):
         raise AccountNotActive
     return account

@@ -1,4 +1,4 @@
-"""Addresses of forwarding (design §6)."""
+"""Addresses of forwarding."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""Pages of forwarding: what its owner sets, and the link that proves an address.
+"""Pages of forwarding, and of the link that verifies an address.
 
-The pages of the link show no account data: the mailbox may be somebody else's.
+The pages of the link show no account data: its reader may not be the account owner.
 """
 
 from typing import Any, cast
@@ -40,29 +40,25 @@ from outbox.deadlines import end_of_next_day
 
 
 class OwnRedirectionView(ConfirmedFormMixin, FormView):
-    """A page about one's own forwarding; it is not there for somebody without a university mailbox."""
+    """A page of the account owner's forwarding; 404 without a university mailbox."""
 
     http_method_names = ["get", "head", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer only those whom it concerns."""
         if not self.is_offered():
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
     def is_offered(self) -> bool:
-        """Whether this person has mail to forward."""
         return self.owner.has_mailbox_right and hasattr(self.owner, "mailbox")
 
     @cached_property
     def owner(self) -> Account:
-        """Whoever is signed in, with mailbox and forwarding."""
         owner: Account = Account.objects.select_related("mailbox", "redirection").get(pk=self.account.pk)
         return owner
 
     @property
     def redirection(self) -> Redirection | None:
-        """What they decided before, when there is a target."""
         redirection: Redirection | None = getattr(self.owner, "redirection", None)
         return redirection if redirection is not None and redirection.is_wanted else None
 
@@ -74,22 +70,18 @@ class RedirectionChangeView(OwnRedirectionView):
     template_name = "mailrouting/redirection.html"
 
     def is_offered(self) -> bool:
-        """Not where the university allows no forwarding (FWD-06)."""
         return settings.FORWARDING_ALLOWED and super().is_offered()
 
     def get_initial(self) -> dict[str, Any]:
-        """What was chosen before, or what is recommended."""
         return answer_of(self.owner, self.redirection)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What is in force, or what it waits for."""
         context = super().get_context_data(**kwargs, account=self.owner, redirection=self.redirection)
         if self.redirection is not None and self.redirection.is_waiting:
             context |= proof_of(self.redirection)
         return context
 
     def confirmed(self, form: RedirectionForm) -> HttpResponse:
-        """Set it, and say what happens now."""
         target, keep_copy = form.cleaned_data["target"], form.cleaned_data["keep_copy"]
         try:
             redirection = change_redirection(account=self.account, target=target, keep_copy=keep_copy)
@@ -100,25 +92,22 @@ class RedirectionChangeView(OwnRedirectionView):
 
 
 class RedirectionStopView(OwnRedirectionView):
-    """Stop forwarding, or give up an address that waits. Always open: an intruder's forwarding ends at any time."""
+    """Stop forwarding, or cancel a pending address. Open without the charter, against an intruder's forwarding."""
 
     form_class = ConfirmedForm
     template_name = "mailrouting/stop.html"
     open_without_charter = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, when there is something to stop."""
         if self.redirection is None:
             messages.info(request, _("Vous n’avez pas de redirection."))
             return redirect("account")
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What would be stopped."""
         return super().get_context_data(**kwargs, account=self.owner, redirection=self.redirection)
 
     def confirmed(self, form: ConfirmedForm) -> HttpResponse:
-        """Stop it; what was stopped a moment ago, by a double click or another tab, is stopped."""
         try:
             stop_redirection(account=self.account)
         except AccountNotActive:
@@ -128,7 +117,7 @@ class RedirectionStopView(OwnRedirectionView):
 
 
 def proof_of(redirection: Redirection) -> dict[str, Any]:
-    """What became of the last mail that asks to confirm the address, for the page."""
+    """Template context: status and expiry of the last verification mail."""
     mail = last_verification_mail(redirection)
     deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
     return {
@@ -141,7 +130,7 @@ def proof_of(redirection: Redirection) -> dict[str, Any]:
 
 
 def redirection_message(request: HttpRequest, redirection: Redirection) -> None:
-    """Where mail goes from now on, or what it waits for."""
+    """Queue the message that says whether forwarding has started."""
     address = {"address": redirection.target}
     if not redirection.is_waiting:
         messages.success(request, _("Vos messages sont maintenant redirigés vers %(address)s.") % address)
@@ -160,7 +149,7 @@ def redirection_message(request: HttpRequest, redirection: Redirection) -> None:
 
 
 def request_verification(request: HttpRequest, account: Account) -> None:
-    """Have the verification mailed again, and say so, or from when it can be asked for."""
+    """Resend the verification mail; the message says so, or when it may be resent."""
     try:
         resend_verification(account=account)
     except MailQuotaExceeded as refused:
@@ -177,7 +166,6 @@ class VerificationRequestView(View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the mail and go back."""
         request_verification(request, cast(Account, request.user))
         return redirect("account")
 
@@ -191,7 +179,7 @@ class RedirectionLinkView(LinkAddressView):
 
 
 class RedirectionView(LinkPageView):
-    """Confirm the address with a button; needs no other session than the link's, and signs nobody in."""
+    """Verify the address by POST; needs the link only and logs no user in."""
 
     http_method_names = ["get", "head", "post"]
     link = redirection_link
@@ -200,10 +188,7 @@ class RedirectionView(LinkPageView):
     redirection: Redirection
 
     def claims(self) -> TokenPayload:
-        """What the link says, and the redirection it is about.
-
-        Read before the check: what the check vouches for is what was read, or something newer, which `post` sees.
-        """
+        # Read before the link is checked: a later change makes the check, or `post`, fail.
         claims = super().claims()
         redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
         if redirection is None:
@@ -212,14 +197,12 @@ class RedirectionView(LinkPageView):
         return claims
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show which address will be confirmed."""
         if not self.redirection.is_waiting:
             return render(request, "mailrouting/verified.html", {"already": True})
         context = {"target": self.redirection.target, "deadline": self.opened.deadline}
         return render(request, "mailrouting/verify.html", context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Confirm it, unless another address was chosen this very moment."""
         try:
             done_now = verify_redirection(redirection_id=self.redirection.pk, target=self.redirection.target)
         except (Redirection.DoesNotExist, AccountNotActive):

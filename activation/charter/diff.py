@@ -1,4 +1,4 @@
-"""What an agent should know before publishing: what people will not see as it was typed, and what changes."""
+"""Review of a draft before it is published: what will not be rendered as typed, and what changes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -59,7 +59,6 @@ class CharterReview:
 
     @property
     def sides(self) -> tuple[Side, Side]:
-        """French first."""
         return self.french, self.english
 
     @property
@@ -123,7 +122,6 @@ def _side(charter: Charter, language: str) -> Side:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """What stands between blank lines; each line of a text without any, such as the essential points."""
     blocks = BLANK_LINES.split(text) if BLANK_LINES.search(text) else text.split("\n")
     return [block.strip() for block in blocks if block.strip()]
 

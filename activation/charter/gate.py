@@ -1,6 +1,6 @@
-"""Who has to accept the charter before going on: looked up once, at sign-in, and remembered in the session (PRV-01).
+"""Whether the user has to accept the charter: looked up once, at login, and kept in the session.
 
-A version published later in the session waits for the next sign-in: nobody is stopped in the middle of something.
+A version published later is asked for at the next login, so that no user is interrupted.
 """
 
 from django.http import HttpRequest
@@ -12,16 +12,13 @@ CHARTER_DUE_KEY = "charter_due"
 
 
 def check_charter_at_login(sender: type[Account], request: HttpRequest, user: Account, **kwargs: object) -> None:
-    """Remember in the new session that the charter in force waits for this person."""
     if Charter.objects.is_due_from(user):
         request.session[CHARTER_DUE_KEY] = True
 
 
 def is_charter_due(request: HttpRequest) -> bool:
-    """Whether this session has to stop at the charter; without a query."""
     return CHARTER_DUE_KEY in request.session
 
 
 def clear_charter_due(request: HttpRequest) -> None:
-    """Let this session go on."""
     request.session.pop(CHARTER_DUE_KEY, None)

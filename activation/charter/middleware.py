@@ -1,4 +1,4 @@
-"""Between sign-in and the account: a new charter is read first, and nobody is kept from protecting their account."""
+"""Redirect logged-in users to a charter that they have not accepted."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -18,23 +18,18 @@ View = Callable[..., HttpResponse]
 
 
 class CharterMiddleware:
-    """Leads to the charter whoever has to accept it (PRV-01).
-
-    Public pages stay open, and so do the views that say `open_without_charter`: those that help when an account is
-    compromised, those that the law gives (data, directory), and the sign-out.
-    """
+    """Public pages stay open, and so do views with `open_without_charter`: those that help when an account is
+    compromised, those required by law (data, directory), and logout."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Nothing before the view is known."""
         return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseRedirect | None:
-        """Go to the charter first, unless it was accepted meanwhile on another device."""
         if is_open_without_charter(view) or not is_charter_due(request):
             return None
         if not Charter.objects.is_due_from(cast(Account, request.user)):
@@ -52,13 +47,11 @@ class CharterMiddleware:
 
 
 def is_open_without_charter(view: View) -> bool:
-    """Whether a page is shown to somebody who has not accepted the charter in force."""
     is_public = not getattr(view, "login_required", True)
     return is_public or getattr(_page(view), "open_without_charter", False)
 
 
 def _charter_before(request: HttpRequest, view: View) -> str:
-    """The charter's address; afterwards comes the page asked for, or the account when it is a button's only."""
     charter = reverse("account-charter")
     if request.method not in ("GET", "HEAD") and not hasattr(_page(view), "get"):
         return charter
@@ -66,5 +59,4 @@ def _charter_before(request: HttpRequest, view: View) -> str:
 
 
 def _page(view: View) -> object:
-    """The class of a view, which says what the view is for."""
     return getattr(view, "view_class", view)

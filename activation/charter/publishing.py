@@ -1,4 +1,4 @@
-"""Writing the charter and publishing it (PRV-01): one draft at a time, and what is published is what was read."""
+"""Edit and publish the charter: one draft at a time; a fingerprint proves that the agent has read what is published."""
 
 import hashlib
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class TextMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StillToAccept:
-    """Of the people who can sign in, how many have not accepted the version in force."""
+    """Of the `active` accounts, how many have not accepted the version in force."""
 
     active: int
     waiting: int
@@ -123,18 +123,17 @@ def publish(*, charter_id: int, read: str, summary: str, actor: Account) -> Char
 
 
 def acceptances_by_version() -> dict[int, int]:
-    """How many people accepted each version, by its key; one pass over an index, however many versions there are."""
+    """Number of acceptances by charter id, in one query."""
     counted = CharterAcceptance.objects.order_by().values_list("charter").annotate(Count("pk"))
     return dict(counted)
 
 
 def acceptances_of_the_week(charter: Charter) -> int:
-    """How many people accepted the version within seven days."""
     return charter.acceptances.filter(accepted_at__gte=timezone.now() - WEEK).count()
 
 
 def still_to_accept(charter: Charter) -> StillToAccept:
-    """How many of those who can sign in today have yet to accept that version; one pass over the accounts."""
+    """Counts among the active accounts, in one query."""
     proof = FilteredRelation("charter_acceptances", condition=Q(charter_acceptances__charter=charter))
     people = Account.objects.active().alias(proof=proof)
     counts = people.aggregate(active=Count("pk"), accepted=Count("proof"))
@@ -164,11 +163,10 @@ def _save(draft: Charter, actor: Account) -> None:
         with transaction.atomic():
             draft.save()
     except IntegrityError as refused:
-        raise _why(draft) from refused
+        raise _conflict(draft) from refused
 
 
-def _why(draft: Charter) -> DraftExists | VersionTaken:
-    """The database lets nobody past: which of its two rules it was."""
+def _conflict(draft: Charter) -> DraftExists | VersionTaken:
     other = Charter.objects.filter(published_at__isnull=True).exclude(pk=draft.pk).first()
     return VersionTaken() if other is None else DraftExists(other)
 

@@ -1,4 +1,4 @@
-"""The charter as a page shows it. Its Markdown is typed by an agent, so it is treated like any foreign text."""
+"""Render the Markdown of the charter. Agents type it, so it is sanitized like any untrusted text."""
 
 import math
 import unicodedata
@@ -26,10 +26,10 @@ LINK_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 _markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
-# Every journey shows one of a few texts that never change.
+# Published texts never change, and few are in use.
 @lru_cache(maxsize=8)
 def rendered_charter(text: str) -> SafeString:
-    """The Markdown as harmless HTML whose headings go one level down, below the h1 of the page (INP-02).
+    """The Markdown as harmless HTML whose headings go one level down, below the h1 of the page.
 
     An article, `## ` in the text, is an h3. Raw HTML is shown as typed; images, scripts and links to anything but
     a page or a mail address do not come through.
@@ -45,14 +45,14 @@ def rendered_charter(text: str) -> SafeString:
 
 
 def markdown_tokens(text: str) -> Sequence[Token]:
-    """What the Markdown holds, block by block; the `children` of a block are its text and links."""
+    """The block tokens; their `children` are text and links."""
     return _markdown.parse(text)
 
 
 def clean_charter_text(value: str) -> str:
     """The Markdown to store: what `core.text` does with a paragraph, indents and ends of lines kept.
 
-    Raises TextRefused for more than 50,000 characters, or 10,000 in one line.
+    Raises InvalidText for more than 50,000 characters, or 10,000 in one line.
     """
     lines = LINE_BREAK.sub("\n", value).split("\n")
     if len(value) > LONGEST_TEXT or any(len(line) > LONGEST_PARAGRAPH for line in lines):

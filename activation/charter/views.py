@@ -1,4 +1,4 @@
-"""The charter after the activation: accepted again when it has changed, and read again at any time (PRV-01)."""
+"""The charter after the activation: accepted again when it has changed, and read again at any time."""
 
 from typing import Any, cast
 
@@ -25,12 +25,10 @@ class CharterPage(View):
 
     @property
     def person(self) -> Account:
-        """Whose charter it is."""
         return cast(Account, self.request.user)
 
     @cached_property
     def acceptances(self) -> list[CharterAcceptance]:
-        """What the person has accepted; nobody else's proof is looked at (ADM-01)."""
         return list(CharterAcceptance.objects.filter(account=self.person).latest_first())
 
     @cached_property
@@ -42,12 +40,11 @@ class CharterPage(View):
 
     @cached_property
     def forwards_mail(self) -> bool:
-        """Whether mail goes elsewhere: an intruder may have seen to that, and has to be stopped at once."""
+        # The page offers to stop a forwarding that an intruder may have set.
         chosen = Redirection.objects.filter(account=self.person).exclude(target="")
         return self.person.has_mailbox_right and chosen.exists()
 
     def shown_again(self, acceptance: CharterAcceptance) -> HttpResponse:
-        """The text exactly as it was accepted, with its proof, and the way to the other versions."""
         context = {
             "account": self.person,
             "acceptance": acceptance,
@@ -67,7 +64,6 @@ class AccountCharterView(CharterPage, NextPageMixin, FormView):
     next_page = "account"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, or show what was accepted."""
         if self.due is not None:
             return super().get(request, *args, **kwargs)
         if not self.acceptances:
@@ -75,26 +71,21 @@ class AccountCharterView(CharterPage, NextPageMixin, FormView):
         return self.shown_again(self.acceptances[0])
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Accept; a second tab or device finds it done."""
         return self.go_on() if self.due is None else super().post(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """The version in force, compared with the one that was on the page."""
         return {**super().get_form_kwargs(), "charter": self.due}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Also what was accepted before."""
         accepted_before = self.acceptances[0] if self.acceptances else None
         return super().get_context_data(**kwargs, accepted_before=accepted_before, forwards_mail=self.forwards_mail)
 
     def form_valid(self, form: CharterForm) -> HttpResponse:
-        """Record the proof and open the account."""
         accept_charter(account=self.person, charter=form.cleaned_data["charter"])
         messages.success(self.request, _("Vous avez accepté la charte informatique."))
         return self.go_on()
 
     def go_on(self) -> HttpResponse:
-        """To the page that was asked for, or to the account."""
         clear_charter_due(self.request)
         return redirect(self.get_success_url())
 
@@ -105,7 +96,6 @@ class AcceptedCharterView(CharterPage):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, version: str) -> HttpResponse:
-        """Show it; a version that they never accepted does not exist for them."""
         for acceptance in self.acceptances:
             if acceptance.charter.version == version:
                 return self.shown_again(acceptance)
@@ -119,11 +109,9 @@ class CharterNotAcceptedView(CharterPage, TemplateView):
     template_name = "activation/charter_due_refused.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say so, while there is something to accept."""
         if self.due is None:
             return redirect("account-charter")
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Whose account goes on."""
         return super().get_context_data(**kwargs, account=self.person, forwards_mail=self.forwards_mail)

@@ -1,4 +1,4 @@
-"""Answering the requests for a link: the part of "1ère connexion" and "mot de passe oublié" that nobody watches."""
+"""Answer requests for a link, in the worker: response times tell nothing about accounts."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -19,8 +19,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from outbox.services import queue_email
 
-#: What helps whom. Somebody who never activated gets the activation link whatever they asked for; a locked account gets
-#: no link that sets a password (HLP-02); a released one gets the reactivation link again.
+#: The answer to each kind of request, by the state. A locked account gets no link that sets a password.
 ANSWERS = {
     LinkRequestKind.FIRST_CONNECTION: {
         State.PENDING: Kind.NEW_LINK,
@@ -35,30 +34,27 @@ ANSWERS = {
     },
 }
 BATCH = 500
-# Younger requests are in the hands of the worker that was woken for them.
+# Younger requests still have a task.
 LATE_AFTER = timedelta(seconds=5)
 
 
 @transaction.atomic
 def answer_link_request(*, request_id: int) -> Message | None:
-    """Mail whoever the request names what helps them: a link, "already active", "locked", or nothing.
-
-    A request is answered once; somebody who was mailed often enough in the last hour is not mailed again (ENU-05).
-    """
+    """Queue the mail that answers the request, if any. A request is answered once, within the hourly mail quota."""
     waiting = LinkRequest.objects.select_for_update(skip_locked=True).waiting()
     request = waiting.filter(pk=request_id).first()
     if request is None:
         return None
     request.answered_at = timezone.now()
     request.save(update_fields=["answered_at"])
-    account = _account_named(request.login)
+    account = _account_of(request.login)
     if account is None or not account.can_be_mailed:
         return None
     answers = ANSWERS[LinkRequestKind(request.wish)]
     kind = answers.get(account.state)
     if kind is None:
         return None
-    if _was_mailed_enough(account, answers.values()):
+    if _has_reached_mail_quota(account, answers.values()):
         log_withheld_mail(kind=kind, person=account)
         return None
     record_event(account=account, event=Event.LINK_REQUESTED)
@@ -66,14 +62,14 @@ def answer_link_request(*, request_id: int) -> Message | None:
 
 
 def answer_waiting_requests() -> None:
-    """Answer what the broker forgot, oldest first."""
+    """Answer requests whose task was lost, oldest first."""
     late = timezone.now() - LATE_AFTER
     waiting = LinkRequest.objects.waiting().filter(requested_at__lte=late).order_by("requested_at")
     for request_id in waiting.values_list("pk", flat=True)[:BATCH]:
         answer_link_request(request_id=request_id)
 
 
-def _account_named(login: str) -> Account | None:
+def _account_of(login: str) -> Account | None:
     try:
         address = institutional_address_from_login(login)
     except InvalidAddress:
@@ -84,6 +80,6 @@ def _account_named(login: str) -> Account | None:
     return account
 
 
-def _was_mailed_enough(account: Account, kinds: Collection[Kind]) -> bool:
+def _has_reached_mail_quota(account: Account, kinds: Collection[Kind]) -> bool:
     recent = Message.objects.filter(person=account, kind__in=list(kinds))
     return recent.asked_since(timezone.now() - MAIL_WINDOW).count() >= MAILS_PER_HOUR

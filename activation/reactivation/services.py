@@ -1,4 +1,4 @@
-"""Taking an account up again after its lock was released: another password, chosen by its owner (HLP-06)."""
+"""Reactivate an account after an unlock: its owner chooses a new password."""
 
 from accounts.links.base import TokenPayload
 from accounts.models import Account
@@ -8,6 +8,5 @@ from journal.events import Event
 
 
 def reactivate(*, claims: TokenPayload, password: str) -> Account:
-    """Give the account that a reactivation link names another password: it is active again, by the rules and with the
-    exceptions of `choose_password_by_link`."""
+    """Set a new password through a reactivation link. Raises what `set_password_by_link` raises."""
     return set_password_by_link(link=reactivation_link, claims=claims, password=password, event=Event.USER_REACTIVATED)

@@ -1,4 +1,4 @@
-"""Pages of the reactivation: what is on file, then another password (design §3)."""
+"""The pages behind a reactivation link."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.utils.decorators import method_decorator
@@ -10,20 +10,16 @@ from accounts.views.password import NewPasswordView
 from activation.enums import LinkRequestKind
 from activation.first_connection.views import NewLinkBehindLinkView
 from activation.links import reactivation_link
-from activation.reactivation import services as reactivation
+from activation.reactivation.services import reactivate
 
 
 class ReactivationLinkView(LinkAddressView):
-    """The address in the mail."""
-
     link = reactivation_link
     page = "reactivation"
     not_valid_template = "activation/reactivation_not_valid.html"
 
 
 class ReactivationView(NewPasswordView):
-    """Review the recovery address and the redirection, choose a password."""
-
     link = reactivation_link
     template_name = "activation/reactivation.html"
     expired_template = "activation/reactivation_expired.html"
@@ -32,20 +28,15 @@ class ReactivationView(NewPasswordView):
     done_page = "reactivation-done"
 
     def save(self, claims: TokenPayload, password: str) -> None:
-        """Take the account up again."""
-        reactivation.reactivate(claims=claims, password=password)
+        reactivate(claims=claims, password=password)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class ReactivationDoneView(TemplateView):
-    """What to do now."""
-
     template_name = "activation/reactivation_done.html"
 
 
 class NewReactivationLinkView(NewLinkBehindLinkView):
-    """Another reactivation link. Somebody locked again gets the mail that says so."""
-
     link = reactivation_link
     wish = LinkRequestKind.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"

@@ -1,6 +1,4 @@
-"""Reminders for people who have not activated their account: a fresh link once the last one has expired, then every
-week, a few times, until they say that it is enough.
-"""
+"""Reminders of a pending activation: a new link once the last one has expired, then weekly, a few times."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -22,11 +20,11 @@ from outbox.tasks import send_due_messages
 
 #: Mails that carry an activation link.
 WITH_LINK = (Kind.ACTIVATION, Kind.NEW_LINK, Kind.ACTIVATION_REMINDER)
-#: What became of a mail to an address that is not written to again by itself.
+#: Final statuses after which an address gets no automatic mail.
 UNREACHABLE = (Status.BOUNCED, Status.COMPLAINED, Status.REFUSED)
 BATCH = 5_000
 
-# Two workers at once: the second one waits for the row of the first, finds it of today, and leaves it.
+# A concurrent worker waits for the row of the first, finds today's date there and skips it.
 REMIND_SOME = """
 WITH due AS (
     SELECT account.id, account.recovery_address, account.language
@@ -56,7 +54,7 @@ WITH due AS (
         )
     ORDER BY account.id
     LIMIT %(size)s
-), noted AS (
+), recorded AS (
     INSERT INTO activation_reminders AS reminders (account_id, sent, sent_to, last_on, stopped_for)
     SELECT id, 1, recovery_address, %(today)s, '' FROM due
     ON CONFLICT (account_id) DO UPDATE SET
@@ -73,7 +71,7 @@ WITH due AS (
     SELECT
         %(kind)s, id, recovery_address, language, %(priority)s, %(queued)s, %(now)s, %(now)s, 0, gen_random_uuid(), '',
         ''
-    FROM due JOIN noted ON noted.account_id = due.id
+    FROM due JOIN recorded ON recorded.account_id = due.id
     ORDER BY id
     RETURNING id
 )
@@ -82,18 +80,18 @@ SELECT (SELECT max(id) FROM due), (SELECT count(*) FROM queued)
 
 
 class Batch(NamedTuple):
-    """How far one batch went: the last account looked at, None at the end, and how many people were reminded."""
+    """`last` is the last account examined, None at the end."""
 
     last: int | None
     reminded: int
 
 
 def send_reminders() -> int:
-    """Ask for a mail to everybody whose last link has expired; how many people.
+    """Queue a reminder for each pending account whose last link has expired. Returns their number.
 
-    Nobody is written to twice in REMINDERS_EVERY_DAYS days, more than REMINDERS_AT_MOST times, at an address that was
-    disputed or that refuses mail, or once they have asked for no more; a corrected address starts anew. Safe to run
-    twice, at once, or again after it was killed; each batch is one transaction.
+    An account gets at most one in REMINDERS_EVERY_DAYS days and REMINDERS_AT_MOST in all; none goes to an address that
+    is disputed, refuses mail or has unsubscribed. A corrected address starts at zero. Idempotent, also when run
+    concurrently or again after a crash: each batch is one transaction.
     """
     if not settings.REMINDERS_EVERY_DAYS or not settings.REMINDERS_AT_MOST:
         return 0
@@ -107,8 +105,8 @@ def send_reminders() -> int:
 
 @transaction.atomic
 def stop_reminders(*, account: Account) -> None:
-    """Write no more reminders to the recovery address as it is; another one that HR finds is somebody else's."""
-    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    """Send no more reminders to the current recovery address. A corrected address gets them again. Idempotent."""
+    account = Account.objects.lock(account.pk)
     if reminders_stopped(account):
         return
     Reminders.objects.update_or_create(account=account, defaults={"stopped_for": account.recovery_address})
@@ -116,7 +114,7 @@ def stop_reminders(*, account: Account) -> None:
 
 
 def reminders_stopped(account: Account) -> bool:
-    """Whether whoever reads the recovery address has asked for no more."""
+    """Whether the current recovery address has unsubscribed."""
     return Reminders.objects.filter(account=account, stopped_for=account.recovery_address).exists()
 
 
@@ -131,12 +129,12 @@ def last_link_expired_at(reminder: Message) -> datetime | None:
 def _remind_some(last: int) -> Batch:
     today = timezone.localdate()
     with connection.cursor() as cursor:
-        cursor.execute(REMIND_SOME, {**_words(), **_days(today), "last": last, "size": BATCH})
+        cursor.execute(REMIND_SOME, {**_enum_parameters(), **_time_parameters(today), "last": last, "size": BATCH})
         row: tuple[int | None, int] = cursor.fetchone()
     return Batch(*row)
 
 
-def _days(today: date) -> dict[str, datetime | date | int]:
+def _time_parameters(today: date) -> dict[str, datetime | date | int]:
     return {
         "now": timezone.now(),
         "today": today,
@@ -145,7 +143,7 @@ def _days(today: date) -> dict[str, datetime | date | int]:
     }
 
 
-def _words() -> dict[str, list[str] | str | int]:
+def _enum_parameters() -> dict[str, list[str] | str | int]:
     return {
         "with_link": [kind.value for kind in WITH_LINK],
         "unfinished": [status.value for status in UNFINISHED],

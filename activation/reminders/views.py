@@ -1,4 +1,4 @@
-"""The pages behind « Ne plus recevoir ces rappels »: no sign-in, and a button that does it."""
+"""The pages behind the link that unsubscribes from reminders. They show no account data: the reader may be wrong."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -12,16 +12,12 @@ from activation.reminders.services import stop_reminders
 
 
 class RemindersLinkView(LinkAddressView):
-    """The address in the mail."""
-
     link = reminders_link
     page = "reminders"
     not_valid_template = "activation/reminders_not_valid.html"
 
 
 class RemindersView(LinkPageView):
-    """Say what stops; the account can be activated all the same."""
-
     http_method_names = ["get", "head", "post"]
     link = reminders_link
     expired_template = "activation/reminders_expired.html"
@@ -29,11 +25,9 @@ class RemindersView(LinkPageView):
     not_valid_template = "activation/reminders_not_valid.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask; the page names nobody, for the mailbox may be somebody else's."""
         return render(request, "activation/reminders_stop.html")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Write no more."""
         stop_reminders(account=self.opened.account)
         request.session.flush()
         return redirect("reminders-stopped")
@@ -41,6 +35,4 @@ class RemindersView(LinkPageView):
 
 @method_decorator(login_not_required, name="dispatch")
 class RemindersStoppedView(TemplateView):
-    """It is done, and how to activate the account later."""
-
     template_name = "activation/reminders_stopped.html"

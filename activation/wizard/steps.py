@@ -44,7 +44,6 @@ class Step:
         return True
 
     def is_done(self, account: Account) -> bool:
-        """Whether the account has an answer. Reads only."""
         raise NotImplementedError
 
     def initial(self, account: Account) -> dict[str, Any]:
@@ -52,14 +51,12 @@ class Step:
         return {}
 
     def context(self, account: Account) -> dict[str, Any]:
-        """Template context besides the form."""
         return {}
 
     def form_kwargs(self, account: Account) -> dict[str, Any]:
         return {}
 
     def save(self, account: Account, data: dict[str, Any]) -> None:
-        """Record the answer through one service; `data` is the form's cleaned data."""
         raise NotImplementedError
 
 

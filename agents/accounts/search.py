@@ -113,6 +113,6 @@ def _with_all_words(words: list[str], accounts: AccountQuerySet) -> AccountQuery
 def _words_of(query: str) -> list[str]:
     """Of an address, the part before the @ sign."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT left(directory_folded(%s), %s)", [query.partition("@")[0], MAX_FOLDED_LENGTH])
+        cursor.execute("SELECT left(directory_fold(%s), %s)", [query.partition("@")[0], MAX_FOLDED_LENGTH])
         folded: str = cursor.fetchone()[0]
     return list(dict.fromkeys(folded.split()))[:MAX_WORDS]

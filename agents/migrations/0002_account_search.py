@@ -8,8 +8,8 @@ CREATE = """
 CREATE FUNCTION agents_account_words(given text, family text, uid text, address text, hr_id text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN array_to_tsvector(array_remove(string_to_array(
-        directory_folded(given || ' ' || family)
-            || CASE WHEN family ~ '[^A-Za-z]' THEN ' ' || replace(directory_folded(family), ' ', '') ELSE '' END
+        directory_fold(given || ' ' || family)
+            || CASE WHEN family ~ '[^A-Za-z]' THEN ' ' || replace(directory_fold(family), ' ', '') ELSE '' END
             || translate(
                 lower(' ' || uid || ' ' || split_part(address, '@', 1) || ' ' || coalesce(hr_id, '')),
                 '._/+''&=~-',

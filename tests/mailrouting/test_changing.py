@@ -21,7 +21,7 @@ from activation.models import Charter
 from core.email_addresses import canonical_address, is_university_address
 from journal.events import Event
 from journal.models import JournalEntry
-from mailrouting.emails import RedirectionChange, change_told_by
+from mailrouting.emails import RedirectionChange, change_of_entry
 from mailrouting.links import redirection_link
 from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import (
@@ -117,7 +117,7 @@ def told(person: Account) -> list[RedirectionChange]:
         addresses = {notice.address for notice in notices(person) if notice.subject_id == entry.pk}
         assert addresses == {person.recovery_address, person.institutional_address}
         assert len(notices(person)) == 2 * len(entries)
-    return [change_told_by(entries[pk]) for pk in sorted(entries)]
+    return [change_of_entry(entries[pk]) for pk in sorted(entries)]
 
 
 class TestThePage:
@@ -205,7 +205,7 @@ class TestThePage:
         save(browser)
         assert not redirection_of(person).is_waiting
         entry = person.journal.filter(event=Event.REDIRECTION_CHOSEN).latest("pk")
-        assert change_told_by(entry) == RedirectionChange.IN_FORCE
+        assert change_of_entry(entry) == RedirectionChange.IN_FORCE
 
     def test_a_recovery_address_that_somebody_else_reads_proves_nothing(self, browser, person):
         """FWD-01"""

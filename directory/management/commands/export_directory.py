@@ -5,7 +5,5 @@ from directory.export import write_directory
 
 
 class Command(ExportCommand):
-    """The list for the LDAP (PRV-02)."""
-
     help = "Écrit les comptes actifs pour l’annuaire LDAP, avec leur choix de parution (supannListeRouge)."
     write_list = staticmethod(write_directory)

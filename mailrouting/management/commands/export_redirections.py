@@ -5,7 +5,5 @@ from mailrouting.export import write_redirections
 
 
 class Command(ExportCommand):
-    """The list for the mail server (FWD-05)."""
-
     help = "Écrit les boîtes universitaires pour le serveur de messagerie, avec les redirections en vigueur."
     write_list = staticmethod(write_redirections)
