@@ -9,7 +9,7 @@ function autosave(form) {
   let request = null;
   let isStopped = false;
 
-  function say(text) {
+  function showStatus(text) {
     if (status.textContent !== text) status.textContent = text;
   }
 
@@ -20,16 +20,16 @@ function autosave(form) {
 
   function stop(text) {
     isStopped = true;
-    say(text);
+    showStatus(text);
   }
 
   function saved({ message, seen, edit, autosave: url }) {
     form.elements.seen.value = seen;
     form.action = edit;
     form.dataset.autosave = url;
-    // A new version has an address of its own from now on: reloading or signing in again leads to it.
+    // A new draft has its own URL from now on, for a reload or a new login.
     history.replaceState(null, "", edit);
-    say(message);
+    showStatus(message);
     dispatchEvent(new Event("portal:request"));
   }
 
@@ -37,13 +37,13 @@ function autosave(form) {
     try {
       const body = new FormData(form);
       const answer = await fetch(form.dataset.autosave, { method: "POST", body, redirect: "manual" });
-      // The sign-in, or a page that says that the form is too old.
+      // Redirected to the login page, or refused because the form is too old.
       if (answer.type === "opaqueredirect" || answer.status === 403) return stop(status.dataset.ended);
       const facts = await answer.json();
       if (answer.ok) return saved(facts);
-      return answer.status === CONFLICT ? stop(facts.message) : say(facts.message);
+      return answer.status === CONFLICT ? stop(facts.message) : showStatus(facts.message);
     } catch {
-      say(status.dataset.retry);
+      showStatus(status.dataset.retry);
       schedule(RETRY);
     }
   }
@@ -56,7 +56,7 @@ function autosave(form) {
   }
 
   form.addEventListener("input", () => schedule(PAUSE));
-  // The button waits for a save under way: the two would otherwise look like two agents.
+  // Wait for a running save before submitting, or the server reports a conflict.
   form.addEventListener("submit", async (event) => {
     clearTimeout(timer);
     isStopped = true;
