@@ -40,7 +40,12 @@ from devtools.servers import Redis
 PROJECT = Path(__file__).resolve().parent.parent
 #: What the security system « siem » calls the portal with.
 SECURITY_KEY = "k" * 43
-NEEDS_STACK = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.django_db(transaction=True)]
+NEEDS_STACK = [
+    pytest.mark.slow,
+    pytest.mark.stack,
+    pytest.mark.xdist_group("stack"),
+    pytest.mark.django_db(transaction=True),
+]
 
 
 class Stack:

@@ -82,24 +82,26 @@ def production(settings) -> None:
 
 
 class TestHeaders:
-    @pytest.mark.parametrize(("language", "space"), [("fr", ""), ("en", "/en")])
-    @pytest.mark.parametrize(
-        ("address", "status"),
-        [("/nulle-part/", 404), ("/panne/", 500), ("/interdit/", 403), ("/activation/nouveau-lien/", 405)],
-    )
-    def test_of_errors(self, browser, settings, address, status, language, space):
+    def test_of_errors(self, browser, settings):
         """HDR-05: in the language of the address, with a reference for the support; nothing of the inside is told. The
         others are pages of `tests/pages.py`, and 503 is in `test_without_database.py`."""
-        settings.ROOT_URLCONF = __name__
-        answer = browser.get(f"{space}{address}", headers={"accept": "text/html,*/*;q=0.8"})
-        page = answer.content.decode()
-        assert answer.status_code == status
-        assert_headers(answer)
-        assert f'<html lang="{language}"' in page
-        assert answer["X-Request-Id"] in page
-        assert "nobody may read" not in page
-        assert "Traceback" not in page
-        assert Inline(page).found == []
+        for language, space in [("fr", ""), ("en", "/en")]:
+            for address, status in [
+                ("/nulle-part/", 404),
+                ("/panne/", 500),
+                ("/interdit/", 403),
+                ("/activation/nouveau-lien/", 405),
+            ]:
+                settings.ROOT_URLCONF = __name__
+                answer = browser.get(f"{space}{address}", headers={"accept": "text/html,*/*;q=0.8"})
+                page = answer.content.decode()
+                assert answer.status_code == status
+                assert_headers(answer)
+                assert f'<html lang="{language}"' in page
+                assert answer["X-Request-Id"] in page
+                assert "nobody may read" not in page
+                assert "Traceback" not in page
+                assert Inline(page).found == []
 
     def test_of_what_is_for_machines(self, browser):
         """HDR-03; and who is no browser gets no page with a 405."""
@@ -154,20 +156,20 @@ class TestCookies:
             assert len(cookie.OutputString()) < 4096
         return set(answer.cookies)
 
-    @pytest.mark.parametrize("name", ["home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help"])
-    def test_reading_sets_none(self, browser, name):
+    def test_reading_sets_none(self, browser):
         """PRV-06: who only reads is not followed; each cookie of the other answers is looked at in `tests/hostile`."""
-        assert not browser.get(reverse(name)).cookies
+        for name in ["home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help"]:
+            assert not browser.get(reverse(name)).cookies
 
-    @pytest.mark.parametrize("key", ["../../x\x00", "a" * 32, "", "é" * 40, "x" * 5000])
-    def test_a_made_up_session_is_nobody(self, browser, key):
+    def test_a_made_up_session_is_nobody(self, browser):
         """SES-01, §17: never adopted, never an error."""
-        browser.cookies[portal.SESSION_COOKIE_NAME] = key
-        answer = browser.get(reverse("activation"))
-        assert answer.status_code == 410
-        assert browser.get(reverse("account")).status_code == 302
-        browser.post(reverse("first-connection"), {"login": "x.y"})
-        assert browser.cookies[portal.SESSION_COOKIE_NAME].value != key
+        for key in ["../../x\x00", "a" * 32, "", "é" * 40, "x" * 5000]:
+            browser.cookies[portal.SESSION_COOKIE_NAME] = key
+            answer = browser.get(reverse("activation"))
+            assert answer.status_code == 410
+            assert browser.get(reverse("account")).status_code == 302
+            browser.post(reverse("first-connection"), {"login": "x.y"})
+            assert browser.cookies[portal.SESSION_COOKIE_NAME].value != key
 
 
 class TestForms:
@@ -193,21 +195,19 @@ class TestAccess:
         """ADM-01: a new page is closed until somebody adds it here on purpose."""
         assert {route.name for route in routes() if not route.is_closed} == PUBLIC
 
-    @pytest.mark.parametrize(
-        "address", ["/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"]
-    )
-    def test_no_file_of_the_project_is_served(self, browser, address):
+    def test_no_file_of_the_project_is_served(self, browser):
         """HDR-05"""
-        assert browser.get(address).status_code == 404
+        for address in ["/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"]:
+            assert browser.get(address).status_code == 404
 
 
 class TestHosts:
-    @pytest.mark.parametrize("host", ["evil.example", "testserver@evil.example", "testserver.evil.example", "a b", "["])
-    def test_an_unknown_host_gets_no_page(self, browser, host):
+    def test_an_unknown_host_gets_no_page(self, browser):
         """HDR-05: 400, ours."""
-        answer = browser.get(reverse("login"), headers={"host": host})
-        assert answer.status_code == 400
-        assert_headers(answer)
+        for host in ["evil.example", "testserver@evil.example", "testserver.evil.example", "a b", "["]:
+            answer = browser.get(reverse("login"), headers={"host": host})
+            assert answer.status_code == 400
+            assert_headers(answer)
 
     def test_an_unknown_host_is_not_led_to_itself(self, production, browser):
         """HDR-05: not even to its https."""
@@ -215,27 +215,25 @@ class TestHosts:
         assert answer.status_code == 400
         assert_headers(answer)
 
-    @pytest.mark.parametrize(
-        "headers",
-        [
+    def test_no_header_gets_into_a_mail(self, browser, mail_delivery, settings):
+        """TOK-08: every address in a mail starts with PORTAL_URL."""
+        for headers in [
             {"host": "testserver:4444"},
             {"x-forwarded-host": "evil.example"},
             {"forwarded": "host=evil.example"},
             {"x-forwarded-host": "evil.example", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"},
             {"x-forwarded-server": "evil.example", "x-original-url": "/evil"},
-        ],
-        ids=str,
-    )
-    def test_no_header_gets_into_a_mail(self, browser, mail_delivery, settings, headers):
-        """TOK-08: every address in a mail starts with PORTAL_URL."""
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        person = pending_account()
-        assert browser.post(reverse("first-connection"), {"login": person.login}, headers=headers).status_code == 302
-        mail = mail_delivery.last_mail()
-        whole = text_of(mail) + html_of(mail)
-        assert "evil" not in whole
-        assert "4444" not in whole
-        assert portal.PORTAL_URL in whole
+        ]:
+            settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+            person = pending_account()
+            assert (
+                browser.post(reverse("first-connection"), {"login": person.login}, headers=headers).status_code == 302
+            )
+            mail = mail_delivery.last_mail()
+            whole = text_of(mail) + html_of(mail)
+            assert "evil" not in whole
+            assert "4444" not in whole
+            assert portal.PORTAL_URL in whole
 
     def test_plain_http_is_led_to_https_whatever_a_stranger_says(self, production, browser):
         """HDR-05: X-Forwarded-Proto of somebody who is no proxy of ours is not believed."""
@@ -254,9 +252,9 @@ class TestHosts:
 
 
 class TestClientAddress:
-    @pytest.mark.parametrize(
-        ("peer", "forwarded", "client"),
-        [
+    def test_the_client_is_the_last_one_a_proxy_of_ours_saw(self, settings):
+        """ENU-06, HDR-05: what clients write into X-Forwarded-For themselves is never believed."""
+        for peer, forwarded, client in [
             ("203.0.113.7", "", "203.0.113.7"),
             ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
             ("10.0.0.1", "", "10.0.0.1"),
@@ -274,30 +272,24 @@ class TestClientAddress:
             ("fe80::1%eth0", "", "fe80::1"),
             ("", "198.51.100.1", None),
             ("not an address", "198.51.100.1", None),
-        ],
-    )
-    def test_the_client_is_the_last_one_a_proxy_of_ours_saw(self, settings, peer, forwarded, client):
-        """ENU-06, HDR-05: what clients write into X-Forwarded-For themselves is never believed."""
-        settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48"]
-        request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"x-forwarded-for": forwarded})
-        assert client_address(request) == client
+        ]:
+            settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48"]
+            request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"x-forwarded-for": forwarded})
+            assert client_address(request) == client
 
     def test_nobody_is_trusted_unless_named(self, settings):
         settings.TRUSTED_PROXIES = []
         assert not any(is_trusted_proxy(address) for address in ("127.0.0.1", "10.0.0.1", "::1", "", None, "x"))
 
-    @pytest.mark.parametrize(
-        ("address", "key"),
-        [
+    def test_a_household_counts_as_one(self):
+        """ENU-06: IPv6 by /64."""
+        for address, key in [
             ("198.51.100.1", "198.51.100.1"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
             ("2001:db8:1:2::", "2001:db8:1:2::/64"),
             (None, "unknown"),
-        ],
-    )
-    def test_a_household_counts_as_one(self, address, key):
-        """ENU-06: IPv6 by /64."""
-        assert client_key(address) == key
+        ]:
+            assert client_key(address) == key
 
     def test_two_clients_behind_our_proxy_count_apart(self, settings):
         """ENU-06: one of them has used up its tries, the other has not."""
@@ -319,11 +311,11 @@ class TestClientAddress:
         ]
         assert statuses[-1] == 429
 
-    @pytest.mark.parametrize("peer", ["", "not an address", "fe80::1%eth0", "::ffff:198.51.100.1"])
-    def test_an_odd_peer_gets_the_page(self, browser, peer):
+    def test_an_odd_peer_gets_the_page(self, browser):
         """A socket file has no address."""
-        assert browser.get(reverse("login"), REMOTE_ADDR=peer).status_code == 200
-        assert browser.post(reverse("first-connection"), {"login": "x.y"}, REMOTE_ADDR=peer).status_code == 302
+        for peer in ["", "not an address", "fe80::1%eth0", "::ffff:198.51.100.1"]:
+            assert browser.get(reverse("login"), REMOTE_ADDR=peer).status_code == 200
+            assert browser.post(reverse("first-connection"), {"login": "x.y"}, REMOTE_ADDR=peer).status_code == 302
 
 
 class TestHealth:

@@ -91,15 +91,14 @@ class TestLines:
         log_security_event("x", outcome="success")
         assert log()[0]["time"] == "2026-07-01T21:59:59.500Z"
 
-    @pytest.mark.parametrize("nasty", N.values(), ids=list(N))
-    def test_nothing_can_forge_a_line(self, raw, nasty):
+    def test_nothing_can_forge_a_line(self, raw):
         """LOG-02, N06, N07, N37, N38 and all the others: one line, printable, and the text is what it was."""
-        logging.getLogger("x").warning("Not Found: %s", f"/{nasty}/")
-        log_security_event("x", outcome="failure", reason=nasty)
+        for nasty in N.values():
+            logging.getLogger("x").warning("Not Found: %s", f"/{nasty}/")
+            log_security_event("x", outcome="failure", reason=nasty)
         text = raw.getvalue()
-        assert text.count("\n") == 2
         assert all(" " <= sign <= "~" for sign in text.replace("\n", ""))
-        assert [json.loads(line)["event"] for line in text.splitlines()] == ["log", "x"]
+        assert [json.loads(line)["event"] for line in text.splitlines()] == ["log", "x"] * len(N)
 
     def test_secrets_and_addresses_are_masked_wherever_they_stand(self, raw):
         """LOG-02, TOK-09: in a message, in a fact, in an exception, in what caused it."""
@@ -154,12 +153,12 @@ class TestLines:
         assert "Traceback (most recent call last)" in text
         assert TOKEN not in text
 
-    @pytest.mark.parametrize("name", ["authlib.oauth2", "cas", "requests", "urllib3.connectionpool"])
-    def test_libraries_that_name_tickets_are_never_asked_for_details(self, log, name):
+    def test_libraries_that_name_tickets_are_never_asked_for_details(self, log):
         """LOG-02: LOG_LEVEL=DEBUG does not reach them."""
-        logging.getLogger(name).debug("GET /serviceValidate?ticket=ST-1")
-        logging.getLogger(name).info("the same")
-        assert log() == []
+        for name in ["authlib.oauth2", "cas", "requests", "urllib3.connectionpool"]:
+            logging.getLogger(name).debug("GET /serviceValidate?ticket=ST-1")
+            logging.getLogger(name).info("the same")
+            assert log() == []
 
 
 @pytest.mark.django_db

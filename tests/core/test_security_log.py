@@ -40,6 +40,7 @@ from tests.core.test_logging import written
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import release
+from tests.memory import clear_redis
 
 pytestmark = pytest.mark.django_db
 
@@ -262,17 +263,19 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("name", FLOWS)
-def test_an_event_is_told_when_it_happens(told, name):
-    """LOG-01; LOG-02: people by number, and nothing that was typed."""
-    lines = told(FLOWS[name])
-
-    [line, *_others] = [line for line in lines if name in names_of(line)]
-    assert line["outcome"] == ("failure" if name in FAILURES else "success")
-    assert line["level"] == ("WARNING" if name in FAILURES else "INFO")
-    said = json.dumps(lines)
-    for canary in (WRONG_PASSWORD, A_GOOD_PASSWORD, ANOTHER_PASSWORD, "@exemple", "@univ-exemple"):
-        assert canary not in said
+def test_every_event_of_the_vocabulary_is_logged(told):
+    """LOG-01; LOG-02: accounts by number, and nothing that was typed."""
+    wrong = {}
+    for name, flow in FLOWS.items():
+        clear_redis()
+        lines = told(flow)
+        outcomes = {(line["outcome"], line["level"]) for line in lines if name in names_of(line)}
+        if outcomes != {("failure", "WARNING") if name in FAILURES else ("success", "INFO")}:
+            wrong[name] = outcomes
+        said = json.dumps(lines)
+        for canary in (WRONG_PASSWORD, A_GOOD_PASSWORD, ANOTHER_PASSWORD, "@exemple", "@univ-exemple"):
+            assert canary not in said, name
+    assert wrong == {}
 
 
 def test_a_role_that_is_withdrawn_is_a_change_of_privileges(told):
@@ -281,13 +284,13 @@ def test_a_role_that_is_withdrawn_is_a_change_of_privileges(told):
     assert line["event"] == Event.ROLE_WITHDRAWN
 
 
-@pytest.mark.parametrize("event", ALSO)
-def test_other_names_of_an_event_are_not_those_of_the_journal(event):
-    assert not set(ALSO[event].split()) - {
-        "authn_token_revoked",
-        "sensitive_update",
-        Event.ROLE_GIVEN.value,
-    }
+def test_other_names_of_an_event_are_not_those_of_the_journal():
+    for event in ALSO:
+        assert not set(ALSO[event].split()) - {
+            "authn_token_revoked",
+            "sensitive_update",
+            Event.ROLE_GIVEN.value,
+        }
 
 
 def recovery_link_of(person: Account) -> str:
@@ -298,23 +301,23 @@ def recovery_link_of(person: Account) -> str:
 
 
 class TestLinks:
-    @pytest.mark.parametrize("purpose", ["activation", "recovery-address"])
-    def test_a_killed_link_that_is_opened_is_told(self, told, purpose):
+    def test_a_killed_link_that_is_opened_is_told(self, told):
         """LOG-01: a stolen mail is tried after its owner has reacted. The page says what it says of any bad link."""
-        if purpose == "activation":
-            person = pending_account()
-            link = link_to(person)
-            dispute_recovery_address(account=person)
-        else:
-            person = active_account()
-            link = recovery_link_of(person)
-            wish(person, "encore-une-autre@exemple.org")
+        for purpose in ["activation", "recovery-address"]:
+            if purpose == "activation":
+                person = pending_account()
+                link = link_to(person)
+                dispute_recovery_address(account=person)
+            else:
+                person = active_account()
+                link = recovery_link_of(person)
+                wish(person, "encore-une-autre@exemple.org")
 
-        answers = []
-        [line] = told(lambda: answers.append(Client().get(link)), "authn_token_reuse")
+            answers = []
+            [line] = told(lambda: answers.append(Client().get(link)), "authn_token_reuse")
 
-        assert (line["account"], line["purpose"], line["why"]) == (person.pk, purpose, "killed")
-        assert answers[0].status_code == 404
+            assert (line["account"], line["purpose"], line["why"]) == (person.pk, purpose, "killed")
+            assert answers[0].status_code == 404
 
     def test_a_used_link_is_told_at_each_click(self, told):
         """LOG-01, LOG-04"""
@@ -339,9 +342,9 @@ class TestLinks:
 
         assert (line["account"], line["purpose"], line["why"]) == (person.pk, "recovery-address", "used")
 
-    @pytest.mark.parametrize("typed", ["A" * 97, "court"])
-    def test_a_made_up_link_is_no_reuse(self, told, typed):
-        assert told(lambda: Client().get(reverse("activation-link", args=[typed])), "authn_token_reuse") == []
+    def test_a_made_up_link_is_no_reuse(self, told):
+        for typed in ["A" * 97, "court"]:
+            assert told(lambda: Client().get(reverse("activation-link", args=[typed])), "authn_token_reuse") == []
 
     def test_a_link_that_expired_or_still_opens_is_no_reuse(self, told):
         person = pending_account()

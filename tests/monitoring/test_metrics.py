@@ -78,12 +78,12 @@ class TestPage:
         for header in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer"}, {"authorization": ""}):
             assert client.get(PAGE, headers=header).status_code == 404
 
-    @pytest.mark.parametrize("given", ["", KEY, f"Basic {KEY}", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", "Bearer é\x85"])
-    def test_nor_for_who_has_another(self, client, key, given):
+    def test_nor_for_who_has_another(self, client, key):
         """ADM-01: signed in or not."""
-        assert client.get(PAGE, headers={"authorization": given}).status_code == 404
-        client.force_login(active_account(is_staff=True))
-        assert client.get(f"{PAGE}?key={key}", headers={"authorization": given}).status_code == 404
+        for given in ["", KEY, f"Basic {KEY}", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", "Bearer é\x85"]:
+            assert client.get(PAGE, headers={"authorization": given}).status_code == 404
+            client.force_login(active_account(is_staff=True))
+            assert client.get(f"{PAGE}?key={key}", headers={"authorization": given}).status_code == 404
 
     def test_it_is_what_prometheus_reads(self, client, key):
         answer = client.get(PAGE, headers={"authorization": f"Bearer {key}"})

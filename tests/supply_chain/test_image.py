@@ -1,4 +1,4 @@
-"""What the image holds: the portal, nothing to develop it with, nobody else's files unlisted (SUP-04; SUP-02, SUP-03)."""
+"""Contents of the image: the portal, no development tools, no unlisted third-party files (SUP-04; SUP-02, SUP-03)."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-#: Written for the portal. A file of somebody else's is named here with its version, licence and SHA-256.
-OWN_STATIC_FILES = {"css/portail.css", "favicon.svg", "js/portail.js"}
+#: Written for the portal. A third-party file would be listed here with version, licence and SHA-256.
+OWN_STATIC_FILES = {"css/portail.css", "favicon.svg", "js/charter_autosave.js", "js/portail.js"}
 OF_DEVELOPERS = {"debug_toolbar", "django_extensions", "django.contrib.admindocs", "silk", "formtools"}
 
 
@@ -63,7 +63,7 @@ def test_there_are_no_tests_no_history_no_settings_and_no_tools(context):
     of_developers = [
         name
         for name in inside
-        if name.startswith(("tests/", "local/", "benchmarks/", "docs/", ".git", ".env", ".ci/", "pyproject"))
+        if name.startswith(("tests/", "devtools/", "benchmarks/", "docs/", ".git", ".env", ".ci/"))
     ]
     assert of_developers == []
     assert "manage.py" in inside
@@ -85,7 +85,7 @@ def test_a_file_for_browsers_has_a_name_that_changes_with_its_content(context):
         assert (collected / names[name]).is_file()
 
 
-def test_no_file_for_browsers_is_somebody_elses():
+def test_static_files_are_all_our_own():
     """SUP-04"""
     found = {str(path.relative_to(PROJECT / "static")) for path in (PROJECT / "static").rglob("*") if path.is_file()}
     assert found == OWN_STATIC_FILES
@@ -112,7 +112,17 @@ def test_no_secret_is_given_to_the_build():
     assert not re.search(r"SECRET|PASSWORD|TOKEN|_URL|\.env", kept)
 
 
-def test_nobody_in_the_container_is_root():
+def test_the_version_is_that_of_pyproject(settings):
+    """Shown by the health check, in the metrics, and on the label of the image; written in one place."""
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert version == settings.VERSION
+    assert f"## {version} " in (PROJECT / "CHANGELOG.md").read_text()
+    assert 'org.opencontainers.image.version="$VERSION"' in next(line for line in last_stage() if "LABEL" in line)
+    line = subprocess.run(["make", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert f"--build-arg VERSION={version} --tag portail-compte:{version} " in line
+
+
+def test_the_container_does_not_run_as_root():
     """SUP-03"""
     [user] = [line.removeprefix("USER ") for line in last_stage() if line.startswith("USER ")]
     assert user == "10001:10001"
@@ -130,27 +140,13 @@ class TestStaticAnalysis:
             "S101: assert for the type checker"
         )
         left_out = {pattern for pattern, rules in ruff["per-file-ignores"].items() if "S" in rules}
-        assert left_out == {"tests/**", "local/**", "benchmarks/**"}
+        assert left_out == {"tests/**", "devtools/**", "benchmarks/**"}
 
     def test_is_overruled_only_with_a_reason(self):
         """On the line, or in the comment before it."""
         without = []
-        for app in (
-            "accounts",
-            "activation",
-            "agents",
-            "assistance",
-            "config",
-            "core",
-            "deploy",
-            "directory",
-            "hr_feed",
-            "journal",
-            "mailrouting",
-            "monitoring",
-            "outbox",
-            "privacy",
-        ):
+        packages = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+        for app in (*packages, "deploy"):
             for path in (PROJECT / app).rglob("*.py"):
                 lines = path.read_text().splitlines()
                 for number, line in enumerate(lines):

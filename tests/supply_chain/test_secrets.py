@@ -103,6 +103,7 @@ def test_no_file_holds_a_secret():
     assert {name: found for name, text in files().items() if (found := secrets_in(text))} == {}
 
 
+@pytest.mark.slow
 def test_no_version_of_a_file_ever_held_one():
     """SUP-02: what was once committed has been read, whatever was removed since."""
     assert secrets_in(ever_added()) == set()

@@ -1,0 +1,160 @@
+"""Addresses and names that attack the mail server, encryption, and the form of a mail."""
+
+import smtplib
+import ssl
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from django.core.checks import registry
+from django.utils import timezone
+
+from config.env import mail_settings
+from devtools.processes import free_port
+from outbox.checks import check_mail_encryption
+from outbox.dispatch import send, send_due
+from outbox.enums import Status
+from outbox.models import Message
+from outbox.registry import Email
+from outbox.rendering import render_email
+from tests import fuzz as hostile
+from tests.factories import pending_account
+from tests.mail_delivery import html_of, link_in, text_of
+from tests.outbox.messages import invitation, seen_again
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_mail_is_a_text_and_its_html_and_no_header_can_become_two(monkeypatch):
+    """EML-03"""
+    message = Message(address="p@exemple.net", language="fr", built_at=timezone.now())
+    parts = {"_subject.txt": "Bonjour", "_body.txt": "Bonjour.", "_body.html": "<p>Bonjour.</p>"}
+    monkeypatch.setattr("outbox.rendering.render_to_string", lambda name, context: parts[name.removeprefix("mail")])
+    mail = render_email(message, Email("mail")).message()
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in mail.get_payload()] == ["text/plain", "text/html"]
+    for end in ("\n", "\r", "\r\n"):
+        for name in ("_subject.txt", "address"):
+            broken = f"x{end}Bcc: victime@example.org"
+            parts["_subject.txt"] = broken if name == "_subject.txt" else "Bonjour"
+            message.address = broken if name == "address" else "p@exemple.net"
+            with pytest.raises(ValueError, match="newlines"):
+                render_email(message, Email("mail")).message()
+
+
+class TestHostileAddresses:
+    def test_none_gains_a_recipient_or_holds_the_others(self, mail_server):
+        """EML-03: it is refused, or goes to one recipient; the next mail leaves in both cases."""
+        for hostile_address in sorted({address for address, _ in hostile.EMAIL if "\x00" not in address}):
+            mail_server.messages.clear()
+            first, last = invitation(), invitation()
+            person = pending_account(recovery_address=hostile_address[:254])
+            middle = invitation(person)
+            Message.objects.filter(pk=last.pk).update(due_at=timezone.now())
+            send_due(now=timezone.now() + timedelta(seconds=1))
+            arrived = [mail.envelope.recipients for mail in mail_server.messages]
+            assert [first.address] in arrived
+            assert [last.address] in arrived
+            assert all(len(recipients) == 1 for recipients in arrived)
+            assert not any("victime" in recipients[0] or "attaquant" in recipients[0] for recipients in arrived)
+            assert seen_again(middle).status in {Status.REFUSED, Status.SENT}
+            assert all(mail["Bcc"] is None and mail["Cc"] is None for mail in mail_server.messages)
+
+    def test_what_is_no_single_address_is_refused(self, mail_server):
+        """EML-03: the row ends, it is not tried for days."""
+        for address in [
+            "jean@exemple.fr\r\nBcc: victime@example.org",
+            "jean@exemple.fr\n",
+            "jean@exemple.fr\u202e",
+            "jean@exemple.fr,attaquant@evil.example",
+            "Jean <jean@exemple.fr>, attaquant@evil.example",
+        ]:
+            message = invitation(pending_account(recovery_address=address))
+            send_due()
+            assert mail_server.messages == []
+            assert seen_again(message).status == Status.REFUSED
+
+    def test_no_name_injects_a_header(self, mail_server):
+        """EML-03: names come from HR, who copy them from anywhere."""
+        for name in [value for value in hostile.N.values() if isinstance(value, str) and "\x00" not in value]:
+            mail_server.messages.clear()
+            message = invitation(pending_account(family_name=name[:100], recovery_address="camille@exemple.net"))
+            send(message_id=message.pk)
+            [mail] = mail_server.messages
+            assert mail.envelope.recipients == ["camille@exemple.net"]
+            assert "Bcc" not in mail
+            assert "X-Injecte" not in mail
+            assert "<script>" not in html_of(mail)
+            assert "<img src=x" not in html_of(mail)
+            assert hostile.COMPUTED not in html_of(mail) + text_of(mail)
+            # INP-08: what a template or a format would replace stands there as it is.
+            assert "{{" not in name or name[:100] in text_of(mail)
+            assert "%(" not in name or name[:100] in text_of(mail)
+            assert link_in(mail) in html_of(mail)
+
+
+class TestEncryption:
+    def test_with_a_certificate_that_nobody_vouches_for_nothing_is_sent(self, settings):
+        """EML-05"""
+        for secured in ["EMAIL_USE_TLS", "EMAIL_USE_SSL"]:
+            settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+            caught = []
+            with secured_server(caught, implicit=secured == "EMAIL_USE_SSL") as port:
+                settings.EMAIL_PORT = port
+                setattr(settings, secured, True)
+                message = invitation()
+                send(message_id=message.pk)
+            assert caught == []
+            assert seen_again(message).status == Status.QUEUED
+            assert "certificate" in seen_again(message).answer.lower()
+
+    def test_a_relay_elsewhere_without_encryption_is_warned_of_before_the_portal_is_deployed(self, settings):
+        """EML-05: by `check --deploy`; not on this machine, where nobody listens on the way, nor with a provider."""
+        assert check_mail_encryption in registry.registry.get_checks(include_deployment_checks=True)
+        wanted = [
+            ("smtp://relais.univ-exemple.fr", ["outbox.W001"]),
+            ("smtp://127.0.0.1:2525", []),
+            ("smtp+tls://relais.univ-exemple.fr", []),
+            ("smtp+ssl://relais.univ-exemple.fr", []),
+            ("anymail+postmark:?server_token=T", []),
+        ]
+        for url, warnings in wanted:
+            plain = {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
+            for name, value in {**plain, **mail_settings(url)}.items():
+                setattr(settings, name, value)
+            assert [warning.id for warning in check_mail_encryption(None)] == warnings, url
+
+    def test_the_password_of_the_mail_server_is_in_no_answer(self, mail_server, settings):
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portail", "very-secret-password"
+        message = invitation()
+        send(message_id=message.pk)
+        assert seen_again(message).status == Status.QUEUED
+        assert "very-secret" not in seen_again(message).answer
+
+
+class secured_server:  # noqa: N801 (used as a function)
+    """An SMTP server whose certificate nobody vouches for; gives its port."""
+
+    def __init__(self, caught: list[object], *, implicit: bool) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("localhost").configure_cert(context)
+        keep = type("Keep", (), {"handle_DATA": lambda *facts: caught.append(facts)})()
+        tls = {"ssl_context": context} if implicit else {"tls_context": context}
+        self.controller = QuietController(keep, hostname="127.0.0.1", port=free_port(), **tls)
+
+    def __enter__(self) -> int:
+        self.controller.start()
+        return self.controller.port
+
+    def __exit__(self, *_: object) -> None:
+        self.controller.stop()
+
+
+class QuietController(Controller):
+    """Does not try itself whether it answers: it would not trust its own certificate either."""
+
+    def _trigger_server(self) -> None:
+        with suppress(OSError, smtplib.SMTPException), smtplib.SMTP(self.hostname, self.port, timeout=0.5):
+            return
