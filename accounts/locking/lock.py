@@ -66,17 +66,18 @@ def lock_accounts(
     `system` names the security system that asked. Closed accounts are locked without a mail, in case HR reopens them.
     """
     ids = [account.pk for account in accounts]
-    locked = list(Account.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
+    # In one order: two overlapping lists must not deadlock.
+    rows = list(Account.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
     locked_before = set(Lock.objects.open().filter(account__in=ids).values_list("account_id", flat=True))
     locks = Lock.objects.bulk_create(
         Lock(account=account, reason=reason, locked_by=actor, locked_by_system=system, comment=comment)
-        for account in locked
+        for account in rows
         if account.pk not in locked_before
     )
     if system:
         details["system"] = system
-    _apply(locks, actor, **details)
-    return {account.pk: _outcome(account, locked_before) for account in locked}
+    _enforce(locks, actor, **details)
+    return {account.pk: _outcome(account, locked_before) for account in rows}
 
 
 def lock_accounts_by_name(
@@ -112,7 +113,7 @@ def _key(name: str) -> str:
         return ""
 
 
-def _apply(locks: Sequence[Lock], actor: Account | None, **details: object) -> None:
+def _enforce(locks: Sequence[Lock], actor: Account | None, **details: object) -> None:
     if not locks:
         return
     accounts = [lock.account for lock in locks]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from celery.schedules import crontab
-from django.conf import settings as portal
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
@@ -408,9 +408,9 @@ def test_a_limit_of_zero_days_is_refused():
 
 def test_the_page_about_personal_data_states_every_limit_of_the_settings(client, settings):
     """PRV-03, PRV-05"""
-    template = Path(portal.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
+    template = Path(django_settings.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
     used = {kind.setting for kind in retention.retention_rules() if kind.setting}
-    assert used == {name for name in dir(portal) if name.startswith("RETENTION_")}
+    assert used == {name for name in dir(django_settings) if name.startswith("RETENTION_")}
     assert all(f'"{name}"' in template for name in used)
 
     settings.RETENTION_WAITING_DAYS, settings.RETENTION_DEPARTED_DAYS = 11, 730

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import tasks
 from accounts.enums import LockReason, Proof, State
 from accounts.links.base import InvalidLink
 from accounts.links.links import password_reset_link
@@ -28,7 +29,6 @@ from accounts.recovery.corrections import (
     cancel_replacement,
     propose_replacement,
 )
-from accounts.tasks import apply_due_replacements as task
 from config.celery import app
 from core.email_addresses import InvalidAddress
 from core.templatetags.dates import datetime_long
@@ -149,7 +149,7 @@ class TestReplacement:
 
         at_noon.move_to(NOON + A_DAY, tick=False)
         before = len(mail_delivery.server.messages)
-        task()
+        tasks.apply_due_replacements()
 
         notices = {mail["To"]: text_of(mail) for mail in mail_delivery.deliver()[before:]}
         assert set(notices) == {old, mailbox}
@@ -347,7 +347,7 @@ class TestTask:
         """AVL-02"""
         app.loader.import_default_modules()
         schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
-        assert schedule[task.name] == timedelta(minutes=1)
+        assert schedule[tasks.apply_due_replacements.name] == timedelta(minutes=1)
         assert not apply_replacement(correction_id=proposed(active_account()).pk)
         assert not apply_replacement(correction_id=approved(person).pk)
 
