@@ -89,7 +89,7 @@ def assert_error_summary(page: LoadedPage, outline: Outline) -> None:
 
 
 def assert_queries(name: str) -> None:
-    queries = load_page(name).queries
+    queries = load_page(name, "fr").queries
     assert len(queries) <= QUERIES[name], (len(queries), queries)
 
 
@@ -132,7 +132,7 @@ def test_every_page_has_its_own_title():
 
 
 def test_every_template_is_rendered_by_a_page():
-    rendered = {template for name in ALL for template in load_page(name).templates}
+    rendered = {template for name in ALL for template in load_page(name, "fr").templates}
     folder = settings.BASE_DIR / "templates"
     existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
     tested_elsewhere = {name for name in existing if name.startswith("agents/") or "emails/" in name}

@@ -33,7 +33,7 @@ class LoadedPage(NamedTuple):
 
 
 @cache
-def load_page(name: str, language: str = "fr") -> LoadedPage:
+def load_page(name: str, language: str) -> LoadedPage:
     """The page, made in a transaction that is rolled back."""
     return render({**PAGES, **REFUSALS, **ACTIONS}[name], language)
 
