@@ -9,11 +9,10 @@ from django.db.models import BooleanField, F, Func, QuerySet, TextChoices, Value
 from accounts.models import Account, AccountQuerySet, Lock
 from agents.dashboard import links_expiring_today, long_pending_accounts, undelivered_mails
 
-#: More words make no search finer.
 MAX_WORDS = 6
 MAX_FOLDED_LENGTH = 100
 PAGE_SIZE = 25
-#: Who looks further has to say more.
+#: Beyond it the agent has to refine the search.
 LAST_PAGE = 40
 
 

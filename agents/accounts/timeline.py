@@ -6,7 +6,7 @@ from accounts.history import SIGN_IN_EVENTS, History, entry_rows, mail_rows
 from accounts.models import Account
 from journal.events import Event
 
-#: Agents who only looked: each opening is kept, and would drown what was done.
+#: Read access by agents; each is recorded and would hide the changes.
 OPENINGS = tuple(event for event in Event if event.value.startswith("sensitive_read_"))
 
 

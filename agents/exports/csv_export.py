@@ -28,7 +28,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 
-#: More would take a web process longer than the half minute that it has for one answer.
+#: More would exceed the 30 s that a web process has for a response.
 MAX_ROWS = 150_000
 #: Rows held in memory at a time.
 CHUNK_SIZE = 2_000
@@ -96,7 +96,7 @@ def _write(table: Table, file: IO[bytes]) -> int:
 def journal_table(entries: Entries) -> Table:
     people = [f"{who}__{name}" for who in ("account", "actor") for name in ("given_name", "family_name")]
     logins = ["account__institutional_address", "actor__institutional_address"]
-    told = ["event", "at", "source", "client_address", "device", "details"]
+    fields = ["event", "at", "source", "client_address", "device", "details"]
     events = _labels(Event)
     corrections = cache(every_correction)
 
@@ -114,12 +114,12 @@ def journal_table(entries: Entries) -> Table:
             "\n".join(f"{label}\N{NO-BREAK SPACE}: {fact}" for label, fact in facts_of(entry, corrections())),
         )
 
-    return Table("Journal", JOURNAL_COLUMNS, entries.only(*told, *people, *logins), cells)
+    return Table("Journal", JOURNAL_COLUMNS, entries.only(*fields, *people, *logins), cells)
 
 
 def accounts_table(accounts: AccountQuerySet) -> Table:
     # The password is read for the state alone.
-    told = ["given_name", "family_name", "institutional_address", "category", "hr_id", "created_at", "activated_at"]
+    fields = ["given_name", "family_name", "institutional_address", "category", "hr_id", "created_at", "activated_at"]
     categories, states = _labels(Category), _labels(State)
 
     def cells(account: Account) -> Sequence[str]:
@@ -134,7 +134,7 @@ def accounts_table(accounts: AccountQuerySet) -> Table:
             _timestamp(account.activated_at),
         )
 
-    return Table("Comptes", ACCOUNT_COLUMNS, accounts.only(*told, "end_date", "password"), cells)
+    return Table("Comptes", ACCOUNT_COLUMNS, accounts.only(*fields, "end_date", "password"), cells)
 
 
 def requests_table(requests: AssistanceRequestQuerySet) -> Table:

@@ -1,5 +1,3 @@
-"""Why somebody takes a list away."""
-
 from django import forms
 
 from agents.form_fields import ReasonField

@@ -50,7 +50,6 @@ class ExportView(AgentView, FormView):
     form_class = ExportForm
     template_name = "agents/export.html"
     heading: str
-    #: Name of the page with the list.
     list_page: str
     file_name: str
 

@@ -20,11 +20,9 @@ LABELS = {
     "refused": "Lignes refusées",
     "warnings": "Avertissements",
 }
-#: Of the others, nothing is said when there are none.
 ALWAYS_SHOWN = ("read", "created", "updated", "refused")
-#: Longer lists are open at a click.
+#: Longer lists start closed.
 OPEN_UP_TO = 20
-#: What an import would write.
 WRITES = ("created", "updated", "corrected", "proposed")
 
 
@@ -72,10 +70,10 @@ def good_rows(hr_import: HrImport) -> int:
 def summarize(hr_import: HrImport) -> str:
     numbers = hr_import.foreseen if hr_import.is_open else hr_import.done
     words = {"created": "créés", "updated": "modifiés", "refused": "refusées"}
-    told = [
+    parts = [
         f"{floatformat(numbers[name], '0g')}\N{NO-BREAK SPACE}{word}" for name, word in words.items() if name in numbers
     ]
-    return " · ".join(told)
+    return " · ".join(parts)
 
 
 def sections(hr_import: HrImport) -> list[Section]:

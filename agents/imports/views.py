@@ -19,7 +19,6 @@ from hr_feed.uploads import services
 from hr_feed.uploads.sanity_checks import failed_checks
 
 MAX_LISTED = 50
-#: Tells spreadsheets that the text is UTF-8.
 BOM = "\ufeff"
 
 TOO_LATE = "Ce n’est plus possible\N{NO-BREAK SPACE}: voici où en est le fichier."

@@ -10,7 +10,7 @@ from journal.models import JournalEntry
 
 #: Keys of details that hold an address.
 ADDRESSES = ("address", "target", "previous", "proposed", "old", "new")
-#: Labels of the facts that are not said as such here: addresses stand beside each other, a request is a link.
+#: Labels of the details with a place of their own on the page.
 SHOWN_APART = {FACTS[key][0] for key in (*ADDRESSES, "reference")}
 
 

@@ -19,7 +19,7 @@ PAGE_SIZE = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
 CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
-#: Mails are not in the journal: the outbox knows them.
+#: Without mails, which are in the outbox.
 TOPICS = (Topic.ALL, Topic.SIGN_INS, Topic.CHANGES)
 
 
@@ -31,16 +31,16 @@ class Author(TextChoices):
     UNKNOWN = "inconnu", "Lien reçu par e-mail ou inconnu"
 
     def entries(self) -> Q:
-        by_nobody, on_the_web = Q(actor__isnull=True), Q(source="web") & ~Q(details__has_key="system")
+        no_actor, on_the_web = Q(actor__isnull=True), Q(source="web") & ~Q(details__has_key="system")
         match self:
             case Author.AGENTS:
                 return Q(actor__isnull=False) & (Q(account__isnull=True) | ~Q(actor=F("account")))
             case Author.OWNER:
                 return Q(actor=F("account"))
             case Author.SYSTEM:
-                return by_nobody & ~on_the_web
+                return no_actor & ~on_the_web
             case Author.UNKNOWN:
-                return by_nobody & on_the_web
+                return no_actor & on_the_web
         return Q()
 
 

@@ -14,12 +14,11 @@ from agents.templatetags.agents import masked
 from journal.events import Event
 from journal.models import JournalEntry
 
-#: Address before and after, by the key of their row.
+#: Former and new address, by the key of the correction.
 Corrections = Mapping[int, tuple[str, str]]
 
-#: Not worth a line.
 EMPTY: tuple[Any, ...] = (None, "", [], {})
-#: What the reason of an event is one of: « autre » is in each. Of other events, an agent has written it.
+#: Choices of the coded reasons; those of other events are free text.
 REASONS = {
     Event.LOCKED.value: LockReason,
     Event.RELEASED.value: ReleaseReason,
@@ -65,7 +64,7 @@ def facts_of(entry: JournalEntry, corrections: Corrections) -> list[tuple[str, s
         details = {**details, "old": old, "new": new}
     if reasons := REASONS.get(entry.event):
         details = {**details, "reason": _choice_label(reasons)(details.get("reason", ""))}
-    return [(label, tell(details[key])) for key, (label, tell) in FACTS.items() if details.get(key) not in EMPTY]
+    return [(label, show(details[key])) for key, (label, show) in FACTS.items() if details.get(key) not in EMPTY]
 
 
 def _text(value: Any) -> str:
@@ -105,13 +104,13 @@ def _column(name: str) -> str:
 
 
 def _choice_label(vocabulary: Any) -> Callable[[Any], str]:
-    def told(value: Any) -> str:
+    def label(value: Any) -> str:
         return str(vocabulary(value).label) if value in vocabulary.values else str(value)
 
-    return told
+    return label
 
 
-#: How the details of an entry are told, in the order in which they are read.
+#: Label and format of each detail, in display order.
 FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "reason": ("Raison", _text),
     "comment": ("Commentaire", _text),

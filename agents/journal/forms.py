@@ -51,7 +51,7 @@ class JournalForm(forms.Form):
     du = DayField(label="Du", error_messages={"invalid": "Écrivez la date du début, par exemple 21/11/2026"})
     au = DayField(label="Au", error_messages={"invalid": "Écrivez la date de la fin, par exemple 21/11/2026"})
 
-    # All may be left empty, as everywhere where something is looked for: no label needs to say so.
+    # Optional without a label that says so.
     conditional_fields = ("evenement", "par", "compte", "du", "au")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,7 +1,7 @@
-"""A whole university in the database within seconds: 100,000 accounts with what happened to them.
+"""100,000 accounts with their locks, journal, mails and requests, written within seconds.
 
-One row of each table is written as the services would leave it, and PostgreSQL makes the others of it. They are there
-for the tests of one module only, in a transaction that is never committed.
+One row of each table is written as the services would leave it; PostgreSQL copies it. The rows exist for the tests of one
+module, in a transaction that is never committed.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 100_000, 50_000, 20_000, 
 NEWCOMERS, MARTINS, ENTRIES_OF_ONE, WAITING_REQUESTS = 12_000, 2_000, 2_000, 5_000
 #: The first account is the one after this key; the others follow without a gap.
 BEFORE_THE_FIRST = 1_000_000
-SOMEBODY = BEFORE_THE_FIRST + 1
+FIRST_ACCOUNT = BEFORE_THE_FIRST + 1
 A_YEAR = timedelta(days=365)
 
 GIVEN_NAMES = "Camille,Éléonore,Zoé,Inès,Paul,François-Xavier,Sami,Léa,Jean,Maëlys,Noël,Aïcha,Hugo,Chloé,Théo,Anaïs,Li"
@@ -48,7 +48,7 @@ def one_of(names: str, chosen: str) -> str:
 
 FAMILY_NAME = f"{one_of(BEGINNINGS, 'n / 7')} || {one_of(ENDS, 'n / 11')}"
 OWNER = f"{BEFORE_THE_FIRST} + 1 + n % {PEOPLE}"
-#: Who somebody is.
+#: Identity of an account.
 PERSON = {
     "id": f"{BEFORE_THE_FIRST} + n",
     "hr_id": "'S' || n",
@@ -81,17 +81,17 @@ def multiply(row: models.Model, number: int, *, first: int = 1, **columns: str) 
         )
 
 
-def settle() -> None:
-    """Everybody, with their locks, journal, mails and requests."""
+def insert_all() -> None:
+    """Accounts with their locks, journal, mails and requests."""
     example = active_account(category=Category.STUDENT, start_date=timezone.localdate())
-    _settle_people(example)
-    _settle_locks(example)
-    _settle_journal(example)
-    _settle_mails(example)
-    _settle_requests()
+    _insert_people(example)
+    _insert_locks(example)
+    _insert_journal(example)
+    _insert_mails(example)
+    _insert_requests()
 
 
-def _settle_people(example: Account) -> None:
+def _insert_people(example: Account) -> None:
     """One in ten has left, the newcomers of this autumn have not activated yet, and some others never have."""
     joined = times(PEOPLE, A_YEAR * 4)
     is_pending = f"(n > {PEOPLE - NEWCOMERS} OR n % 40 = 1)"
@@ -109,7 +109,7 @@ def _settle_people(example: Account) -> None:
     )
 
 
-def _settle_locks(example: Account) -> None:
+def _insert_locks(example: Account) -> None:
     """One in fifty was locked once; five hundred are."""
     now = timezone.now()
     over = Lock.objects.create(account=example, reason=LockReason.PHISHING, released_at=now, **PROVEN)
@@ -118,18 +118,18 @@ def _settle_locks(example: Account) -> None:
     multiply(still, 500, account_id=f"{BEFORE_THE_FIRST} + n * 100 + 4", locked_at=times(500))
 
 
-def _settle_journal(example: Account) -> None:
+def _insert_journal(example: Account) -> None:
     """What people do all the year; one of them does it all the time."""
     entry = JournalEntry.objects.create(account=example, actor=example, event=Event.SIGNED_IN, source="web")
     events = ",".join((Event.SIGNED_IN, Event.SIGNED_IN, Event.SIGNED_OUT, Event.ACCOUNT_OPENED, Event.SIGN_IN_FAILED))
-    owner = f"CASE WHEN n % {ENTRIES // ENTRIES_OF_ONE} = 0 THEN {SOMEBODY} ELSE {OWNER} END"
+    owner = f"CASE WHEN n % {ENTRIES // ENTRIES_OF_ONE} = 0 THEN {FIRST_ACCOUNT} ELSE {OWNER} END"
     multiply(entry, ENTRIES, account_id=owner, actor_id=owner, at=times(ENTRIES), event=one_of(events, "n"))
     address = """jsonb_build_object('proposed', 'rh.' || n || '@exemple.org')"""
     proposed = {"event": f"'{Event.RECOVERY_ADDRESS_PROPOSED}'", "details": address, "actor_id": "NULL"}
     multiply(entry, PROPOSALS, account_id=f"{BEFORE_THE_FIRST} + n * 40", at=times(PROPOSALS), **proposed)
 
 
-def _settle_mails(example: Account) -> None:
+def _insert_mails(example: Account) -> None:
     """Nearly all were delivered."""
     mail = Message.objects.create(kind=Kind.NEW_LINK, person=example, address="?", status=Status.DELIVERED)
     multiply(
@@ -146,8 +146,8 @@ def _settle_mails(example: Account) -> None:
     )
 
 
-def _settle_requests() -> None:
-    """A bad week: five thousand wait, those of the year before are closed; of one in three nobody knows the account."""
+def _insert_requests() -> None:
+    """A bad week: five thousand wait, those of the year before are closed; one in three has no account."""
     request = create_request(**written())
     owner = f"CASE WHEN n % 3 > 0 THEN {OWNER} END"
     facts = {"contact_address": "'personne.' || n || '@exemple.net'", "account_id": owner}
@@ -157,11 +157,11 @@ def _settle_requests() -> None:
 
 
 @contextmanager
-def a_university() -> Iterator[None]:
-    """The crowd is there inside the block. Leave it, and nothing of it is."""
+def university_data() -> Iterator[None]:
+    """Rows that are rolled back at the end of the block."""
     with transaction.atomic():
         with in_bulk():
-            settle()
+            insert_all()
         yield
         transaction.set_rollback(True)
     with connection.cursor() as cursor:

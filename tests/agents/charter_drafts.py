@@ -67,7 +67,7 @@ def published(actor: Account, **changed: str) -> Charter:
 
 
 def saved_by_another(draft: Charter, actor: Account, **changed: str) -> Charter:
-    """The draft after somebody else has saved it."""
+    """The draft after another agent has saved it."""
     texts = {name: getattr(draft, name) for name in Charter.TEXTS}
     return publishing.save_draft(
         charter_id=draft.pk,

@@ -97,7 +97,7 @@ class TestEachAction:
 
 
 class TestLocking:
-    def test_shuts_everything_at_once_and_tells_the_person_why(self, agent, browser, postman):
+    def test_closes_the_sessions_and_mails_the_reason(self, agent, browser, mail_delivery):
         """HLP-01: in the very words that the agent has chosen; the comment is for colleagues."""
         person = active_account()
         signed_in = browser_of(person)
@@ -119,13 +119,13 @@ class TestLocking:
         )
         entry = person.journal.get(event=Event.LOCKED)
         assert (entry.actor, entry.details) == (agent, {"reason": "fraudulent-site"})
-        [mail] = postman.deliver()
+        [mail] = mail_delivery.deliver()
         assert mail["To"] == person.recovery_address
         assert "Votre mot de passe a été saisi sur un faux site" in text_of(mail)
         assert "RSSI" not in text_of(mail) + html_of(mail)
 
     def test_from_a_request_goes_back_to_it_and_keeps_its_number(self, browser):
-        """HLP-05: nobody writes to the address that the request gives, but the one acknowledgement."""
+        """HLP-05: the address of the request gets its acknowledgement alone."""
         person = active_account()
         one = a_request_about(person)
         answer = browser.post(f"{act_on('lock', person)}?demande={one.reference}", {"reason": "at-request"})
@@ -208,13 +208,13 @@ class TestResending:
         ids=["pending", "released"],
     )
     def test_mails_the_link_that_is_needed_to_the_address_on_file(
-        self, agent, browser, postman, make, kind, path, words
+        self, agent, browser, mail_delivery, make, kind, path, words
     ):
         """HLP-05: never to the address of a request."""
         with time_machine.travel(timezone.now() - timedelta(hours=2), tick=False):
             person = make()
         one = a_request_about(person)
-        postman.deliver()
+        mail_delivery.deliver()
         page = browser.get(act_on("resend", person))
         assert f"Renvoyer le {words}" in said(page)
         assert person.recovery_address not in page.content.decode()
@@ -223,7 +223,7 @@ class TestResending:
 
         assert answer["Location"] == reverse("admin:request", args=[one.reference])
         assert f"Un nouveau {words} part vers l’adresse de secours" in next_page(browser, answer)
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
         assert mail["To"] == person.recovery_address
         assert link_in(mail).startswith(path)
         assert Message.objects.latest("pk").kind == kind
@@ -259,7 +259,7 @@ class TestResending:
         assert not Message.objects.exists()
 
     def test_waits_a_minute_and_three_times_an_hour_are_enough(self, browser):
-        """ENU-05: whoever asks, the person or agents; from when the next may leave is said."""
+        """ENU-05: links asked for by the owner and by agents count; the next allowed time is shown."""
         person = pending_account()
         with time_machine.travel(ONE_MORNING, tick=False) as clock:
             assert resend_now(person) is None
@@ -280,13 +280,13 @@ class TestResending:
         assert "Vous pourrez en renvoyer un à 10 h 01" in said(answer).replace("\N{NO-BREAK SPACE}", " ")
         assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
 
-    def test_counts_what_the_person_asked_for(self, postman):
+    def test_counts_what_the_person_asked_for(self, mail_delivery):
         """ENU-05"""
         person = pending_account()
         with time_machine.travel(ONE_MORNING, tick=False) as clock:
             for _ in range(3):
                 request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
-                postman.deliver()
+                mail_delivery.deliver()
                 clock.shift(timedelta(minutes=2))
             assert resend_now(person) == ONE_MORNING + timedelta(hours=1)
 

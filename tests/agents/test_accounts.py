@@ -135,7 +135,7 @@ class TestAnAccount:
         assert entry.actor == agent
 
     def test_shows_the_fate_of_mails_and_neither_ine_nor_birth_date(self):
-        """HLP-03: what somebody could be asked is not on the screen."""
+        """HLP-03: the answers to identity questions are not on the screen."""
         _agent, browser = inside()
         person = active_account(ine="0123456789A")
         Message.objects.create(
@@ -207,7 +207,7 @@ class TestAnAccount:
         assert "ailleurs@" not in page
         assert owner.get(reverse("account")).status_code == 200
 
-    def test_says_when_somebody_was_erased(self):
+    def test_says_when_the_data_were_erased(self):
         _agent, browser = inside()
         page = said(browser.get(reverse("admin:account", args=[erased_account().pk])))
         assert "Les données personnelles de ce compte ont été effacées le" in page

@@ -66,7 +66,7 @@ def read(answer) -> str:
 
 
 class TestCorrecting:
-    def test_somebody_who_has_never_activated_at_once(self, browser, me):
+    def test_an_account_that_was_never_activated_at_once(self, browser, me):
         person = pending_account()
         form = read(browser.get(correcting(person)))
         assert "la correction s’applique tout de suite" in form
@@ -80,7 +80,7 @@ class TestCorrecting:
         entry = person.journal.get(event=Event.RECOVERY_ADDRESS_CORRECTED)
         assert (entry.actor, entry.details["reason"]) == (me, REASON)
 
-    def test_anybody_else_is_proposed_to_a_second_agent(self, browser, me):
+    def test_an_account_in_use_is_proposed_to_a_second_agent(self, browser, me):
         """HLP-05"""
         person = active_account(phone="+33467123456")
         form = read(browser.get(correcting(person)))
@@ -95,7 +95,7 @@ class TestCorrecting:
         assert (correction.account, correction.proposed_by, correction.note) == (person, me, REASON)
         assert not person.messages.exists()
 
-    def test_whoever_comes_from_a_request_goes_back_to_it(self, browser):
+    def test_returns_to_the_request_that_led_to_it(self, browser):
         """The journal knows which one led to it."""
         person = active_account()
         request = a_request(login=person.login)
@@ -177,7 +177,7 @@ class TestCorrecting:
         assert REASON in answer
         assert not RecoveryAddressCorrection.objects.exists()
 
-    def test_another_proposal_that_was_faster_is_told(self, browser):
+    def test_a_concurrent_proposal_is_shown(self, browser):
         """Race"""
         person, other = active_account(), a_responsable(given_name="Léa", family_name="Martin")
         proposed(person, other)
@@ -199,7 +199,7 @@ class TestCorrecting:
         assert "Ce compte est fermé" in read(browser.post(correcting(person), TYPED))
         assert not RecoveryAddressCorrection.objects.exists()
 
-    def test_nobody_corrects_their_own_address_or_an_agents(self, browser, me):
+    def test_an_agent_corrects_neither_their_own_address_nor_an_agents(self, browser, me):
         """ADM-05"""
         for account in (me, an_agent(), a_responsable()):
             assert browser.get(correcting(account)).status_code == 403
@@ -222,8 +222,8 @@ class TestApproving:
             correction = proposed(active_account(), me)
             assert "Examiner" in page(agent_browser, "addresses")
             shown = page(agent_browser, "address", correction.pk)
-            for told in (GIVEN, correction.note, "En personne, pièce d’identité", me.full_name):
-                assert told in shown
+            for words in (GIVEN, correction.note, "En personne, pièce d’identité", me.full_name):
+                assert words in shown
             assert correction.previous_address not in shown
 
             answer = agent_browser.post(reverse("admin:address-approve", args=[correction.pk]), follow=True)
@@ -253,7 +253,7 @@ class TestApproving:
             assert address not in html
         assert "d•••e@exemple.org" in html
 
-    def test_whoever_proposed_finds_no_button_and_a_forged_one_is_refused(self, browser, me):
+    def test_the_agent_who_proposed_has_no_button_and_a_forged_one_is_refused(self, browser, me):
         """HLP-05"""
         correction = proposed(active_account(), me)
         address = reverse("admin:address-approve", args=[correction.pk])
@@ -277,7 +277,7 @@ class TestApproving:
         correction.refresh_from_db()
         assert correction.approved_at is None
 
-    def test_what_came_between_is_told(self, browser):
+    def test_says_what_happened_meanwhile(self, browser):
         other = a_responsable(given_name="Léa", family_name="Martin")
         yesterday = timezone.localdate() - timedelta(days=1)
         between = {
@@ -331,7 +331,7 @@ class TestGivingUp:
         entry = correction.account.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
         assert (entry.actor, entry.details["reason"]) == (me, REASON)
 
-    def test_too_late_is_told(self, browser):
+    def test_too_late_says_so(self, browser):
         correction = in_force(active_account())
         address = reverse("admin:address-give-up", args=[correction.pk])
         for answer in (browser.get(address, follow=True), browser.post(address, {"reason": REASON}, follow=True)):

@@ -293,9 +293,9 @@ class TestThePreview:
         # A good draft has no warning.
         assert "note--warn" not in html.split("</header>")[1].split('<div class="idle-warning"')[0]
         publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=me)
-        visitor = Client()
-        begin(visitor, pending_account())
-        wizard = visitor.get(reverse(CHARTER)).content.decode()
+        client = Client()
+        begin(client, pending_account())
+        wizard = client.get(reverse(CHARTER)).content.decode()
         assert wizard[wizard.index("<h2>L’essentiel</h2>") : wizard.index("</details>")] in html
 
     def test_warns_of_gaps_and_of_what_will_not_work(self, publisher):
@@ -445,34 +445,34 @@ class TestAfterThePublication:
         # Not in the middle of what an agent does.
         assert browser.get(LIST).status_code == 200
         assert browser_of(me).get(LIST)["Location"].startswith(reverse("account-charter"))
-        visitor = browser_of(person)
+        client = browser_of(person)
 
-        page = follow(visitor, visitor.get(reverse("account")))
+        page = follow(client, client.get(reverse("account")))
         assert "La charte a changé" in text_of(page)
         assert "Nouveau texte." in page.content.decode()
-        visitor.post(reverse("account-charter"), {"version": VERSION, "accepted": "on"})
+        client.post(reverse("account-charter"), {"version": VERSION, "accepted": "on"})
 
-        assert visitor.get(reverse("account")).status_code == 200
+        assert client.get(reverse("account")).status_code == 200
         proof = person.charter_acceptances.get(charter__version=VERSION)
         [entry] = JournalEntry.objects.filter(event=Event.CHARTER_PUBLISHED)
         assert proof.text_sha256 == entry.details["sha256_fr"]
-        assert visitor.get(reverse("account-charter-version", args=[VERSION])).status_code == 200
+        assert client.get(reverse("account-charter-version", args=[VERSION])).status_code == 200
         assert "1 personne sur 2 dont le compte est actif" in text_of(browser.get(LIST))
 
     def test_a_person_in_the_wizard_reads_the_new_version_before_accepting(self, publisher):
         me, browser = publisher
-        person, visitor = pending_account(), Client()
-        begin(visitor, person)
-        visitor.get(reverse(CHARTER))
+        person, client = pending_account(), Client()
+        begin(client, person)
+        client.get(reverse(CHARTER))
         before = charter_answer()
         publishes(browser, a_draft(me))
 
-        page = answer(visitor, CHARTER, before)
+        page = answer(client, CHARTER, before)
 
         assert "La charte a changé pendant votre lecture" in text_of(page)
         assert "Nouveau texte." in page.content.decode()
         assert not person.charter_acceptances.exists()
-        assert answer(visitor, CHARTER)["Location"] == reverse(DIRECTORY)
+        assert answer(client, CHARTER)["Location"] == reverse(DIRECTORY)
         assert person.charter_acceptances.get().charter.version == VERSION
         publishes(browser, a_draft(me))
-        assert answer(visitor, DIRECTORY)["Location"] == reverse(CHARTER)
+        assert answer(client, DIRECTORY)["Location"] == reverse(CHARTER)

@@ -1,4 +1,4 @@
-"""Lists as CSV files: no formula runs, whoever may not have them does not, and the journal has each of them (ADM-07)."""
+"""Lists as CSV files: no formula runs, only the role that may exports, and the journal has each export (ADM-07)."""
 
 import csv
 import re
@@ -108,8 +108,8 @@ class TestFormulas:
         assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_STARTS)]
         assert set(column(rows, JOURNAL_COLUMNS, "Personne")) == {f"'{N['N21']} Essai"}
         assert set(column(rows, JOURNAL_COLUMNS, "Appareil")) == {f"'{N['N24']}"}
-        told = column(rows, JOURNAL_COLUMNS, "Précisions")
-        assert sorted(told) == sorted(f"Raison\u00a0: {text}" for text in FORMULAS + AWKWARD)
+        facts = column(rows, JOURNAL_COLUMNS, "Précisions")
+        assert sorted(facts) == sorted(f"Raison\u00a0: {text}" for text in FORMULAS + AWKWARD)
 
     def test_none_reaches_a_cell_of_the_requests(self):
         _agent, browser = inside(Role.RESPONSABLES)
@@ -275,9 +275,9 @@ class TestTheJournalOfExports:
         _agent, browser = inside(Role.RESPONSABLES)
         file_of(browser, "accounts", q="essai")
         html = unescape(browser.get(reverse("admin:journal"), {"evenement": Event.LIST_EXPORTED}).content.decode())
-        told = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+        text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
         for fact in ("Données exportées par un agent", f"Raison : {WHY}", "Lignes : 0", "Filtres : Recherche : essai"):
-            assert fact in told
+            assert fact in text
 
 
 class TestPermission:

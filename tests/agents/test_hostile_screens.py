@@ -1,5 +1,5 @@
 """Where text becomes HTML in the code (INP-05). What agents' pages make of hostile input: `tests/hostile`, and in a browser
-`tests/browser/test_hostile_agents.py`."""
+`tests/browser/test_hostile_text.py`."""
 
 import re
 
@@ -7,7 +7,7 @@ from django.conf import settings as portal
 
 from tests.project import PACKAGES
 
-#: Where text becomes HTML without being escaped. Reviewed: none of them is given what somebody typed, but for the
+#: Where text becomes HTML without being escaped. Reviewed: none of them gets user input, except the
 #: charter, which `nh3` cleans on the line that says so.
 UNESCAPED = {
     "activation/charter/rendering.py": "mark_safe",

@@ -92,7 +92,7 @@ class TestWorker:
         assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
 
     def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch):
-        """AVL-09: the same end, one mail each, and what was really done is told."""
+        """AVL-09: the same end, one mail each, and the counts of both runs are added."""
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
@@ -178,7 +178,7 @@ class TestWorker:
 
 
 class TestAbandoning:
-    def test_an_abandoned_file_is_deleted_and_told(self):
+    def test_an_abandoned_file_is_deleted_and_is_in_the_journal(self):
         agent, browser = inside(Role.RESPONSABLES)
         hr_import = previewed(*people(3))
         assert act(browser, "abandonment", hr_import).url == reverse("admin:imports")
@@ -198,7 +198,7 @@ class TestAbandoning:
         act(browser, "abandonment", hr_import)
         assert now(hr_import).state == ImportState.TO_IMPORT
 
-    def test_what_was_imported_before_it_was_abandoned_is_told(self, small_chunks, monkeypatch):
+    def test_shows_what_was_imported_before_it_was_abandoned(self, small_chunks, monkeypatch):
         _agent, browser = inside(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
@@ -211,7 +211,7 @@ class TestAbandoning:
         assert "Ce qui avait déjà été importé reste" in page_of(browser, hr_import)
 
     @pytest.mark.parametrize("by", [discard_old_files, purge])
-    def test_a_file_that_nobody_confirms_is_kept_for_a_day(self, by):
+    def test_an_unconfirmed_file_is_kept_for_a_day(self, by):
         """PRV-05"""
         old, young, running = previewed(*people(2)), previewed(*people(3)), received(*people(4))
         for hr_import, hours in ((old, 24.1), (young, 23.9), (running, 25)):

@@ -204,7 +204,7 @@ class TestPreview:
         hr_import = previewed(*people(3, end_date="2025-01-31"))
         assert (hr_import.foreseen["closing"], hr_import.foreseen["known"]) == (3, 3 + 2)
 
-    def test_changes_nothing_and_mails_nobody(self):
+    def test_changes_nothing_and_sends_no_mail(self):
         agent = an_agent(Role.RESPONSABLES)
         imported(*people(2), agent=agent)
         before = (list(Account.objects.order_by("pk").values()), Message.objects.count())
@@ -293,7 +293,7 @@ class TestImporting:
         assert person.recovery_address == "choisie@exemple.net"
         assert hr_import.done["proposed"] == 1
 
-    def test_the_same_content_again_has_to_be_meant_and_mails_nobody(self):
+    def test_the_same_content_again_has_to_be_confirmed_and_sends_no_mail(self):
         """ADM-08"""
         _agent, browser = inside(Role.RESPONSABLES)
         imported(*people(3))
@@ -338,7 +338,7 @@ class TestImporting:
 
 
 class TestReport:
-    def test_is_a_csv_without_formulas_and_each_download_is_told(self):
+    def test_is_a_csv_without_formulas_and_each_download_is_in_the_journal(self):
         """ADM-07"""
         agent, browser = inside(Role.RESPONSABLES)
         hr_import = imported(*people(2), another(3, ine="?"), another(4, recovery_address="=cmd|' /C calc'!A0"))

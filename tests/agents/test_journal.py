@@ -34,7 +34,7 @@ from tests.fuzz import N
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 3, 10, 11, 0, tzinfo=UTC)
-#: A year of somebody's, and statistics that know of it.
+#: A year of one account, analysed.
 MANY_ENTRIES = """
 INSERT INTO journal_journalentry (account_id, event, at, source, device, request_id, details)
 SELECT %s, 'authn_login_success', %s::timestamptz + number * interval '1 hour', 'web', '', '', '{}'
@@ -78,18 +78,17 @@ def found(**wanted: Any) -> list[JournalEntry]:
 
 class TestFilters:
     def test_by_author(self):
-        """In the words in which the entries are told."""
         agent, person = an_agent(), pending_account()
         by_agent = entry_of(Event.ACCOUNT_OPENED, account=person, actor=agent)
-        about_nobody = entry_of(Event.CHARTER_PUBLISHED, actor=agent)
+        without_account = entry_of(Event.CHARTER_PUBLISHED, actor=agent)
         by_owner = entry_of(Event.SIGNED_IN, account=person, actor=person)
         by_worker = entry_of(Event.MAILBOX_CREATED, account=person, source="worker")
         by_system = entry_of(Event.LOCKED, account=person, details={"system": "SOC"})
         by_link = entry_of(Event.LINK_REQUESTED, account=person)
-        mine = {by_agent, about_nobody, by_owner, by_worker, by_system, by_link}
+        mine = {by_agent, without_account, by_owner, by_worker, by_system, by_link}
 
         expected = {
-            Author.AGENTS: {by_agent, about_nobody},
+            Author.AGENTS: {by_agent, without_account},
             Author.OWNER: {by_owner},
             Author.SYSTEM: {by_worker, by_system},
             Author.UNKNOWN: {by_link},
@@ -99,8 +98,8 @@ class TestFilters:
             assert set(found(by=author)) & mine == entries
             labels = {author_of(entry) for entry in entries}
             assert author in (Author.AGENTS, Author.ANYBODY) or labels == {author.label}
-        assert set(found(by=agent)) & mine == {by_agent, about_nobody}
-        assert {author_of(by_agent), author_of(about_nobody)} == {f"Agent {agent}"}
+        assert set(found(by=agent)) & mine == {by_agent, without_account}
+        assert {author_of(by_agent), author_of(without_account)} == {f"Agent {agent}"}
 
     def test_by_event_and_by_topic(self):
         _agent, browser = inside(Role.LECTURE)
@@ -225,8 +224,8 @@ class TestPages:
         older = self.walk(browser, "Plus anciens", first)
         newer = self.walk(browser, "Plus récents", self.last)
 
-        told = [re.search(r"v\d+", line)[0] for page in older for line in page]
-        assert told == names[::-1]
+        versions = [re.search(r"v\d+", line)[0] for page in older for line in page]
+        assert versions == names[::-1]
         assert [len(page) for page in older] == [PAGE_SIZE, PAGE_SIZE, 7]
         assert newer[-1] == older[0]
         assert "Plus récents" not in self.last
@@ -324,7 +323,7 @@ class TestEntries:
             assert N[name] in unescape(raw)
 
     def test_have_a_label_for_each_of_their_details(self):
-        """No raw JSON, and nothing that nobody has thought of."""
+        """No raw JSON."""
         keys = set()
         for app in ("accounts", "directory", "mailrouting", "activation", "assistance", "agents", "hr_feed", "privacy"):
             for path in (settings.BASE_DIR / app).rglob("*.py"):

@@ -13,7 +13,7 @@ from agents.roles import Role
 from assistance.models import AssistanceRequest
 from journal.models import JournalEntry
 from outbox.models import Message
-from tests.agents.bulk_data import SOMEBODY, a_university
+from tests.agents.bulk_data import FIRST_ACCOUNT, university_data
 from tests.agents.signed_in import inside
 from tests.agents.test_pages import BUDGETS
 from tests.agents.test_roles import PAGES, address_of
@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("scale")]
 
 LARGE = {model._meta.db_table for model in (Account, JournalEntry, Message, AssistanceRequest)}
 #: Rows that one step may read: a week of the journal, the requests that wait.
-MOST_ROWS = 20_000
+MAX_ROWS = 20_000
 #: A table that is read through may be small; a large one is not read through at all.
-MOST_ROWS_IN_SEQUENCE = 1_000
+MAX_SEQUENTIAL_ROWS = 1_000
 #: Reviewed: a file with everything takes everything, and says before how much that is; of the charter one wants to know
 #: how many of all who are active have accepted it.
 READ_EVERYTHING = {"export-journal", "export-accounts", "export-requests", "charters"}
@@ -42,7 +42,7 @@ SEARCHES = {
     "a number of HR": "S54321",
     "one letter": "l",
     "two letters": "ma",
-    "nobody": "introuvable",
+    "no match": "introuvable",
     "many words": "camille martin eleonore zoe ines paul",
     "a wildcard": "%",
 }
@@ -53,10 +53,10 @@ SCREENS = {
     "the last page of accounts": (f"{ACCOUNTS}?page=40", "accounts"),
     "a common name among the locked": (f"{ACCOUNTS}?q=martin&etat=locked", "accounts_with_several_pages"),
     "the last page of a common name": (f"{ACCOUNTS}?q=martin&page=40", "accounts_with_several_pages"),
-    "an account with much to tell": (f"{ACCOUNTS}{SOMEBODY}/", "account_with_everything"),
-    "its last page": (f"{ACCOUNTS}{SOMEBODY}/?page=99", "account_with_everything"),
-    "its sign-ins": (f"{ACCOUNTS}{SOMEBODY}/?sujet=connexions", "account_with_everything"),
-    "its mails": (f"{ACCOUNTS}{SOMEBODY}/?sujet=e-mails", "account_with_everything"),
+    "an account with a long timeline": (f"{ACCOUNTS}{FIRST_ACCOUNT}/", "account_with_everything"),
+    "its last page": (f"{ACCOUNTS}{FIRST_ACCOUNT}/?page=99", "account_with_everything"),
+    "its sign-ins": (f"{ACCOUNTS}{FIRST_ACCOUNT}/?sujet=connexions", "account_with_everything"),
+    "its mails": (f"{ACCOUNTS}{FIRST_ACCOUNT}/?sujet=e-mails", "account_with_everything"),
     **{f"requests, {among.name}": (f"{REQUESTS}?etat={among}", "requests") for among in RequestList},
     "requests of students": (f"{REQUESTS}?profil=student", "requests"),
     "the last page of requests": (f"{REQUESTS}?page=40", "requests"),
@@ -79,27 +79,27 @@ SCREENS = {
 
 @pytest.fixture(scope="module")
 def browser(django_db_setup: None, django_db_blocker) -> Iterator[Client]:
-    """Of an agent who may do everything, among everybody."""
-    with django_db_blocker.unblock(), a_university():
+    """Of an agent with every permission."""
+    with django_db_blocker.unblock(), university_data():
         _agent, browser = inside(Role.RESPONSABLES)
         yield browser
 
 
-def too_much_read(queries: list[str]) -> list[str]:
+def excessive_reads(queries: list[str]) -> list[str]:
     """The steps that read more of a large table than a page is worth."""
     found = [reading for query in queries for reading in readings(query) if reading.table in LARGE]
-    return [str(reading) for reading in found if reading.rows > most_rows(reading)]
+    return [str(reading) for reading in found if reading.rows > max_rows(reading)]
 
 
-def most_rows(reading: Reading) -> int:
-    return MOST_ROWS_IN_SEQUENCE if reading.step == "Seq Scan" else MOST_ROWS
+def max_rows(reading: Reading) -> int:
+    return MAX_SEQUENTIAL_ROWS if reading.step == "Seq Scan" else MAX_ROWS
 
 
-def too_dear(browser: Client, address: str, budget: str) -> list[str]:
+def excessive_cost(browser: Client, address: str, budget: str) -> list[str]:
     """Why the page costs more than it does with nothing there."""
     answers = []
     queries = queries_of(lambda: answers.append(browser.get(address)))
-    found = too_much_read(queries)
+    found = excessive_reads(queries)
     if answers[0].status_code != 200:
         found.append(f"status {answers[0].status_code}")
     if len(queries) > BUDGETS[budget]:
@@ -110,7 +110,7 @@ def too_dear(browser: Client, address: str, budget: str) -> list[str]:
 def test_pages_and_searches_cost_as_little_as_ever(browser: Client):
     searches = {name: f"{ACCOUNTS}?q={words.replace('%', '%25')}" for name, words in SEARCHES.items()}
     pages = SCREENS | {name: (address, "accounts_with_several_pages") for name, address in searches.items()}
-    found = {name: too_dear(browser, *page) for name, page in pages.items()}
+    found = {name: excessive_cost(browser, *page) for name, page in pages.items()}
     assert {name: reasons for name, reasons in found.items() if reasons} == {}
 
 
@@ -120,15 +120,15 @@ def test_no_page_reads_a_large_table_through(browser: Client):
     for pattern in PAGES:
         address = address_of(pattern)
         if pattern.name not in READ_EVERYTHING:
-            found[pattern.name] = too_much_read(queries_of(lambda: browser.get(address)))
+            found[pattern.name] = excessive_reads(queries_of(lambda: browser.get(address)))
     assert {name: steps for name, steps in found.items() if steps} == {}
 
 
 def test_the_journal_is_read_on_from_any_of_its_pages(browser: Client):
     """The second page costs what the first does, and leads back to it."""
     first = browser.get(JOURNAL).context["page"]
-    assert too_dear(browser, f"{JOURNAL}?avant={first.older}", "journal") == []
+    assert excessive_cost(browser, f"{JOURNAL}?avant={first.older}", "journal") == []
     second = browser.get(f"{JOURNAL}?avant={first.older}").context["page"]
     # To fill the first page, it is read once more.
-    assert too_dear(browser, f"{JOURNAL}?apres={second.newer}", "journal_of_an_account") == []
+    assert excessive_cost(browser, f"{JOURNAL}?apres={second.newer}", "journal_of_an_account") == []
     assert not {entry.pk for entry in first.entries} & {entry.pk for entry in second.entries}

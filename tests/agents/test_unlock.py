@@ -62,11 +62,11 @@ pytestmark = pytest.mark.django_db
 
 
 class TestUnlocking:
-    def test_after_a_call_back_mails_the_address_on_file_alone(self, agent, browser, postman):
+    def test_after_a_call_back_mails_the_address_on_file_alone(self, agent, browser, mail_delivery):
         """HLP-03 to HLP-06: what was done is kept, the link goes to the person, never where the request says."""
         person = locked_person(phone="+33499000000")
         one = a_request_about(person)
-        postman.deliver()
+        mail_delivery.deliver()
         page = browser.get(act_on("release", person))
         assert "Rappel au numéro connu des RH : 04 99 00 00 00" in said(page)
         assert person.recovery_address not in page.content.decode()
@@ -87,17 +87,17 @@ class TestUnlocking:
         entry = person.journal.get(event=Event.RELEASED)
         assert entry.actor == agent
         assert (entry.details["request"], entry.details["reference"]) == (one.pk, one.reference)
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
         assert mail["To"] == person.recovery_address
         assert link_in(mail).startswith("/reactivation/")
         assert written_to(person) == {person.recovery_address}
         assert Message.objects.filter(address=ELSEWHERE).count() == 1
 
-    def test_shows_the_mail_that_will_leave_without_its_link(self, browser, postman):
+    def test_shows_the_mail_that_will_leave_without_its_link(self, browser, mail_delivery):
         person = locked_person(phone="+33499000000")
         preview = said(browser.get(act_on("release", person)))
         browser.post(act_on("release", person), good_release(person))
-        mail = text_of(postman.last_mail())
+        mail = text_of(mail_delivery.last_mail())
         for line in mail.splitlines():
             if line.strip() and "/reactivation/" not in line:
                 assert re.sub(r"\s+", " ", line).strip() in preview
@@ -271,11 +271,11 @@ def posted(browser: Client, address: str, form: dict[str, Any]) -> HttpResponse:
 
 
 class TestRestoringTheAddress:
-    def test_the_link_of_the_release_does_not_go_to_the_intruder(self, agent, browser, postman):
+    def test_the_link_of_the_release_does_not_go_to_the_intruder(self, agent, browser, mail_delivery):
         """HLP-05, HLP-06: an agent is warned, asks the person, puts the address back, releases."""
         person = robbed_person()
         one = a_request_about(person)
-        postman.deliver()
+        mail_delivery.deliver()
         query = f"?demande={one.reference}"
         page = browser.get(act_on("release", person) + query)
         assert "L’adresse de secours a changé récemment" in said(page)
@@ -294,7 +294,7 @@ class TestRestoringTheAddress:
         assert {reported.actor, restored.actor} == {agent}
         assert reported.details["reason"] == "Rappelée, elle ne connaît pas cette adresse."
         assert (reported.details["request"], reported.details["reference"]) == (one.pk, one.reference)
-        lock_notice, farewell = postman.deliver()[-2:]
+        lock_notice, farewell = mail_delivery.deliver()[-2:]
         assert (lock_notice["To"], lock_notice["Subject"]) == (OWN, "Votre compte informatique est bloqué")
         assert farewell["To"] == INTRUDERS
         assert "Elle ne recevra plus rien pour ce compte" in text_of(farewell)
@@ -304,7 +304,7 @@ class TestRestoringTheAddress:
             browser.post(act_on("release", person), good_release(person, reviewed=ticked(person)[1:]))
         )
         browser.post(act_on("release", person), good_release(person))
-        mail = postman.last_mail()
+        mail = mail_delivery.last_mail()
         assert (mail["To"], mail["Subject"]) == (OWN, "Votre compte informatique est débloqué")
         assert not Message.objects.filter(person=person, kind=Kind.REACTIVATION).exclude(address=OWN).exists()
         assert Redirection.objects.get(account=person).target == ""
@@ -404,9 +404,9 @@ class TestRestoringTheAddress:
         """ADM-05"""
         person = robbed_person()
         [change] = to_put_back(person)
-        for nobody in (active_account(), person):
+        for not_an_agent in (active_account(), person):
             with pytest.raises(UnlockNotAllowed):
-                restore_address(account=person, agent=nobody, change=change)
+                restore_address(account=person, agent=not_an_agent, change=change)
         assert fresh(person).recovery_address == INTRUDERS
 
     def test_a_replacement_that_waits_is_told_before_the_release(self, browser):
