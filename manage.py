@@ -1,6 +1,4 @@
 #!/usr/bin/env python
-"""Django's command line for the portal."""
-
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""Wiring: settings, addresses of the pages, worker, web server."""
+"""Wiring only: settings, URLs, Celery, WSGI."""
 
 from config.celery import app as celery_app
 

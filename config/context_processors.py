@@ -1,5 +1,3 @@
-"""What every page may name."""
-
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
@@ -9,12 +7,12 @@ from django.utils import translation
 from accounts.auth.sessions import idle_seconds
 
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
-# Looked up by the pages that name them, in their language.
+# Lazy: resolved in the language of the page.
 ASSISTANCE_URL, IDLE_URL = reverse_lazy("assistance"), reverse_lazy("account-keep-alive")
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """The university, where to get help, and this page in the other language; without a query."""
+    """Context of every page; runs no query."""
     signed_in = SESSION_KEY in request.session if hasattr(request, "session") else False
     other_language = OTHER_LANGUAGE[translation.get_language() or "fr"]
     return {
@@ -35,7 +33,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
 
 
 def _in_language(request: HttpRequest, language: str) -> str:
-    """The address of this page in that language; its own where there is no other."""
+    """The URL of this page in that language, or its own when it has only one."""
     page = request.resolver_match
     if page is None:
         return request.path

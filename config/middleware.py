@@ -1,8 +1,7 @@
-"""What every request goes through before and after the pages."""
-
 import re
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +17,7 @@ from core.request_context import RequestContext, current_request_context, use_re
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 FORWARDED_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
-# What Django makes; anything else in the cookie is made up, and not worth a question to the database.
+# Django's format; any other cookie is forged and saved a query.
 SESSION_KEY = re.compile(r"[a-z0-9]{32}")
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -29,53 +28,50 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
-NOT_ALLOWED = 405
-NOT_KEPT = "max-age=0, no-cache, no-store, must-revalidate, private"
+NO_STORE = "max-age=0, no-cache, no-store, must-revalidate, private"
 
 
 class RequestContextMiddleware:
-    """Know where a request comes from, and believe a forwarded header only from a trusted proxy (HDR-05, ENU-06)."""
+    """Sets the request context, and drops forwarded headers that no trusted proxy has sent."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer with everything recorded as coming from this request."""
-        origin = RequestContext("web", client_address(request), device_name(request), uuid.uuid4().hex)
+        context = RequestContext("web", client_address(request), device_name(request), uuid.uuid4().hex)
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
             for header in FORWARDED_HEADERS:
                 request.META.pop(header, None)
         if not SESSION_KEY.fullmatch(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")):
             request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
-        with use_request_context(origin):
+        with use_request_context(context):
             return self.get_response(request)
 
 
 class PortalHeadersMiddleware:
-    """Headers that no library sets, or sets only when nothing inside it fails (HDR-03, HDR-04)."""
+    """Headers that no library sets, or that libraries leave out of error responses."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, then complete the headers."""
         response = self.get_response(request)
-        if response.status_code == NOT_ALLOWED and _is_for_a_reader(request):
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and _accepts_html(request):
             response.content = method_not_allowed(request).content
-        if _is_of_a_mailed_link(request):
-            # Whatever is answered there: the way on, too often, not found, an error of ours (TOK-09). The pages behind
-            # it keep `same-origin`: under `no-referrer` browsers send `Origin: null` with forms, which CSRF refuses.
+        if _has_link_token(request):
+            # For every response there. The pages behind it keep `same-origin`: under `no-referrer` browsers send
+            # `Origin: null` with forms, which the CSRF check refuses.
             response.headers["Referrer-Policy"] = "no-referrer"
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("X-Request-Id", current_request_context().request_id)
         if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = NOT_KEPT
+            response.headers["Cache-Control"] = NO_STORE
             response.headers.setdefault("Expires", http_date())
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Say kindly that it was too often, and until when (D7)."""
+        """429 with Retry-After for RateLimitExceeded."""
         if not isinstance(exception, RateLimitExceeded):
             return None
         minutes = -(-exception.retry_after // 60)
@@ -85,12 +81,11 @@ class PortalHeadersMiddleware:
         return response
 
 
-def _is_of_a_mailed_link(request: HttpRequest) -> bool:
-    """Whether the address holds a token, or what software and people have made of one."""
+def _has_link_token(request: HttpRequest) -> bool:
+    """Whether the path holds a token, or a damaged one."""
     match = request.resolver_match
     return LINK_SECRET.search(request.path) is not None or (match is not None and "token" in match.kwargs)
 
 
-def _is_for_a_reader(request: HttpRequest) -> bool:
-    """Whether a browser would show the answer to somebody."""
+def _accepts_html(request: HttpRequest) -> bool:
     return request.method == "GET" and "text/html" in request.headers.get("Accept", "")

@@ -1,4 +1,4 @@
-"""The addresses of the pages: design §6. French at the root, English under /en/."""
+"""French at the root, English under /en/."""
 
 from typing import Any
 
@@ -18,20 +18,18 @@ from monitoring.views import metrics
 
 
 class InformationPage(TemplateView):
-    """A page that says the same to everybody; search engines may keep it."""
+    """A public page without personal data, which search engines may index."""
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """The page, without the header that keeps search engines away from all others."""
         return super().render_to_response(context, headers={"X-Robots-Tag": "all"}, **options)
 
 
-def page(address: str, name: str, template: str) -> URLPattern:
-    """One of them."""
-    return path(address, login_not_required(InformationPage.as_view(template_name=f"pages/{template}.html")), name=name)
+def page(route: str, name: str, template: str) -> URLPattern:
+    return path(route, login_not_required(InformationPage.as_view(template_name=f"pages/{template}.html")), name=name)
 
 
 def mail_webhooks() -> list[URLPattern]:
-    """Where the mail provider tells the fate of mails; closed until there is a secret to know it by (EML-06)."""
+    """Status reports of the mail provider; only when there is a secret to authenticate it."""
     if not settings.ANYMAIL["WEBHOOK_SECRET"]:
         return []
     return [path(str(hook.pattern), login_not_required(hook.callback), name=hook.name) for hook in anymail_patterns]
@@ -53,7 +51,7 @@ urlpatterns = [
         page("mentions-legales/", "legal", "mentions-legales"),
         page("plan-du-site/", "sitemap", "plan-du-site"),
         page("compte-bloque/", "locked-help", "compte-bloque"),
-        # First, since newcomers come all at once, and addresses are looked through from above.
+        # First: the busiest, and URL resolution is linear.
         path("", include("activation.urls")),
         path("", include("accounts.urls")),
         path("", include("privacy.urls")),

@@ -1,4 +1,4 @@
-"""The health check of a container: `python deploy/health.py /sante/vivant` fails unless that page answers 200."""
+"""Health check of a container: `python deploy/health.py /sante/vivant` fails unless the response is 200."""
 
 import http.client
 import os

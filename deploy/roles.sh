@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs once, when the database is made. The portal works as a role that owns nothing: it can neither change the
-# tables nor remove what keeps the journal append-only. Migrations run as the owner.
+# Runs once, when the database is created. The portal's role owns nothing: it can neither alter tables nor drop the
+# triggers that keep the journal append-only. Migrations run as the owner.
 set -eu
 psql --set=ON_ERROR_STOP=1 --set=password="$APP_PASSWORD" --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
 CREATE ROLE portail_app LOGIN PASSWORD :'password';

@@ -1,5 +1,3 @@
-"""The page that a Prometheus reads, for whoever has the key (LOG-04)."""
-
 import hmac
 import time
 from threading import Lock
@@ -13,45 +11,43 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from monitoring.collectors import PortalCollector
 
-#: Seconds for which figures are given again: whoever asks often does not make the database count often.
+#: Frequent scrapes do not run the queries each time.
 CACHE_SECONDS = 10.0
 
 
 class CachedMetrics:
-    """The figures as they were a moment ago. In one process one request looks them up, the others wait for it."""
+    """The last metrics. In one process one request computes them, the others wait for it."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(PortalCollector())
         self._lock = Lock()
-        self._text, self._good_until = b"", 0.0
+        self._text, self._expires_at = b"", 0.0
 
     def text(self) -> bytes:
-        """In the format of Prometheus, ten seconds old at most."""
         with self._lock:
-            if time.monotonic() >= self._good_until:
+            if time.monotonic() >= self._expires_at:
                 self._text = generate_latest(self._registry)
-                self._good_until = time.monotonic() + CACHE_SECONDS
+                self._expires_at = time.monotonic() + CACHE_SECONDS
             return self._text
 
-    def forget(self) -> None:
-        """Look them up at the next question."""
-        self._good_until = 0.0
+    def clear(self) -> None:
+        self._expires_at = 0.0
 
 
-last_figures = CachedMetrics()
+cached_metrics = CachedMetrics()
 
 
 @login_not_required
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The figures; for whoever has no key there is no such page (ADM-01)."""
-    if not _has_the_key(request):
+    """Prometheus metrics; 404 without METRICS_KEY."""
+    if not _has_key(request):
         raise Http404
-    return HttpResponse(last_figures.text(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(cached_metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
 
-def _has_the_key(request: HttpRequest) -> bool:
+def _has_key(request: HttpRequest) -> bool:
     given = request.headers.get("Authorization", "").encode(errors="replace")
     wanted = f"Bearer {settings.METRICS_KEY}".encode()
     return bool(settings.METRICS_KEY) and hmac.compare_digest(given, wanted)

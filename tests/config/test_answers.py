@@ -18,7 +18,7 @@ from core.client_ip import client_address, is_trusted_proxy
 from core.rate_limits import client_key
 from tests.factories import active_account, pending_account
 from tests.fuzz.routes import routes
-from tests.fuzz.shown import Inline
+from tests.fuzz.rendered_forms import InlineCodeParser
 from tests.headers import assert_headers
 from tests.mail_delivery import html_of, text_of
 
@@ -101,7 +101,7 @@ class TestHeaders:
                 assert answer["X-Request-Id"] in page
                 assert "nobody may read" not in page
                 assert "Traceback" not in page
-                assert Inline(page).found == []
+                assert InlineCodeParser(page).found == []
 
     def test_of_what_is_for_machines(self, browser):
         """HDR-03; and who is no browser gets no page with a 405."""

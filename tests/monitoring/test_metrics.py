@@ -25,7 +25,7 @@ from journal.models import JournalEntry
 from journal.services import record_event
 from mailrouting.services import choose_redirection, postpone_verification
 from monitoring.collectors import BEFORE_THE_STEPS, PortalCollector
-from monitoring.views import last_figures
+from monitoring.views import cached_metrics
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answered_until, link_to
@@ -42,7 +42,7 @@ Samples = dict[tuple[str, ...], float]
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
-    last_figures.forget()
+    cached_metrics.clear()
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ class TestPage:
         pending_account()
         with django_assert_max_num_queries(0):
             assert client.get(PAGE, headers=header).content == first
-        last_figures.forget()
+        cached_metrics.clear()
         assert client.get(PAGE, headers=header).content != first
 
 
