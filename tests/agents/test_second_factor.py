@@ -179,21 +179,6 @@ class TestCode:
             assert answer.url.startswith("/"), wanted
             assert not answer.url.startswith(("//", "/\\")), wanted
 
-    @pytest.mark.django_db(transaction=True)
-    def test_sent_twice_at_the_same_time_is_accepted_once(self):
-        """ADM-04"""
-        agent = an_agent()
-        code = code_of(with_application(agent))
-
-        def outcome() -> str:
-            try:
-                second_factor.verify(account=agent, typed=code)
-            except (second_factor.CodeRefused, second_factor.CodeThrottled):
-                return "refused"
-            return "verified"
-
-        assert sorted(map(str, together(outcome, outcome))) == ["refused", "verified"]
-
 
 class TestSessions:
     def test_end_after_15_minutes_without_a_request_and_after_4_hours(self):
@@ -224,12 +209,34 @@ class TestSessions:
         assert browser.get(HOME).status_code == 403
 
 
+def enrolled_backup_codes(agent: Account) -> list[str]:
+    device = second_factor.start_enrolment(account=agent, typed=enrolment_code_for(agent))
+    done = second_factor.confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
+    return done.backup_codes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_code_sent_twice_at_the_same_time_is_accepted_once():
+    """ADM-04"""
+    agent = an_agent()
+
+    def outcome(code: str) -> str:
+        try:
+            second_factor.verify(account=agent, typed=code)
+        except (second_factor.CodeRefused, second_factor.CodeThrottled):
+            return "refused"
+        return "verified"
+
+    for code in enrolled_backup_codes(agent)[:5]:
+        outcomes = together(lambda code=code: outcome(code), lambda code=code: outcome(code))
+        assert sorted(map(str, outcomes)) == ["refused", "verified"]
+        TOTPDevice.objects.update(throttling_failure_count=0)
+
+
 class TestBackupCodes:
     @pytest.fixture
     def codes(self, agent) -> list[str]:
-        device = second_factor.start_enrolment(account=agent, typed=enrolment_code_for(agent))
-        done = second_factor.confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
-        return done.backup_codes
+        return enrolled_backup_codes(agent)
 
     def test_are_ten_and_each_is_accepted_once(self, agent, codes):
         """ADM-04: as hashes only, so that no dump holds a usable one."""
