@@ -17,8 +17,8 @@ from activation.links import activation_link
 from core.client_ip import client_address, is_trusted_proxy
 from core.rate_limits import client_key
 from tests.factories import active_account, pending_account
-from tests.fuzz.routes import routes
 from tests.fuzz.rendered_forms import InlineCodeParser
+from tests.fuzz.routes import routes
 from tests.headers import assert_headers
 from tests.mail_delivery import html_of, text_of
 

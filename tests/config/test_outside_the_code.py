@@ -5,27 +5,13 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 APPS = (
-    "accounts",
-    "activation",
-    "agents",
-    "assistance",
-    "config",
-    "core",
-    "directory",
-    "hr_feed",
-    "journal",
-    "mailrouting",
-    "monitoring",
-    "outbox",
-    "privacy",
+    *("accounts", "activation", "agents", "assistance", "config", "core", "directory", "hr_feed", "journal"),
+    *("mailrouting", "monitoring", "outbox", "privacy"),
 )
 FRAGMENTS = {
-    "None charter LANGUAGE_CODE form.charter.pk",
-    "None charter_form LANGUAGE_CODE form.charter.pk",
-    "None directory_form LANGUAGE_CODE",
-    "None password_form LANGUAGE_CODE",
-    'None steps_bar LANGUAGE_CODE steps|join:" "',
-    'None steps_rail LANGUAGE_CODE steps|join:" "',
+    *("None charter LANGUAGE_CODE form.charter.pk", "None charter_form LANGUAGE_CODE form.charter.pk"),
+    *("None directory_form LANGUAGE_CODE", "None password_form LANGUAGE_CODE"),
+    *('None steps_bar LANGUAGE_CODE steps|join:" "', 'None steps_rail LANGUAGE_CODE steps|join:" "'),
 }
 
 

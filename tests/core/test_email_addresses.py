@@ -96,7 +96,7 @@ def test_the_universal_pack_is_refused_at_once():
 @example("a@\u00df.fr")
 @example("a@" + "b." * 120 + "fr")
 def test_any_text_is_refused_or_becomes_an_address_that_is_safe_in_a_header(raw):
-    """INP-03, EML-03: nothing but AddressRefused is raised; canonical twice is canonical once."""
+    """INP-03, EML-03: nothing but InvalidAddress is raised; canonical twice is canonical once."""
     try:
         address = canonical_address(raw)
     except InvalidAddress:
@@ -150,41 +150,21 @@ def test_a_refusal_says_what_to_do():
 def test_technical_targets_and_imitations_are_refused():
     """FWD-02, INP-03: full-width letters and the Kelvin sign match nobody else."""
     for raw in [
-        "jean@printer.local",
-        "jean@intranet.lan",
-        "jean@1.0.0.127.in-addr.arpa",
-        "jean@localhost.localdomain",
-        "jean@-exemple.fr",
-        "jean@exem_ple.fr",
-        "jean@\uff45xemple.fr",
-        "jean@\u212aernel.org",
-        "\uff4aean@exemple.fr",
-        "/etc/passwd@exemple.fr",
-        "\\jean@exemple.fr",
-        ".jean@exemple.fr",
-        "jean.@exemple.fr",
-        "je..an@exemple.fr",
-        "jean@exemple.fr\u3002",
-        "jean@exemple.fr\x0b",
-        "jean@exemple.fr\x85",
-        "jean@2130706433",
-        "jean@0x7f.1",
-        "jean@xn--a.fr",
+        *("jean@printer.local", "jean@intranet.lan", "jean@1.0.0.127.in-addr.arpa"),
+        *("jean@localhost.localdomain", "jean@-exemple.fr", "jean@exem_ple.fr", "jean@\uff45xemple.fr"),
+        *("jean@\u212aernel.org", "\uff4aean@exemple.fr", "/etc/passwd@exemple.fr", "\\jean@exemple.fr"),
+        *(".jean@exemple.fr", "jean.@exemple.fr", "je..an@exemple.fr", "jean@exemple.fr\u3002"),
+        *("jean@exemple.fr\x0b", "jean@exemple.fr\x85", "jean@2130706433", "jean@0x7f.1", "jean@xn--a.fr"),
     ]:
         assert str(refusal(canonical_address, raw))
 
 
-def test_an_address_of_254_characters_is_accepted_and_one_of_255_is_not():
+def test_an_address_has_254_characters_at_most_also_in_punycode():
     longest = "a@" + ".".join(["b" * 62] * 3) + "." + "c" * 60 + ".fr"
     assert len(longest) == 254
     assert canonical_address(longest) == longest
-    assert refusal(canonical_address, "a" + longest).code == "too_long"
-
-
-def test_a_domain_that_grows_too_long_in_punycode_is_refused():
-    raw = "a@" + ".".join(["\u00e9" * 28] * 8) + ".fr"
-    assert len(raw) <= 254
-    assert refusal(canonical_address, raw).code == "too_long"
+    for raw in ("a" + longest, "a@" + ".".join(["\u00e9" * 28] * 8) + ".fr"):
+        assert refusal(canonical_address, raw).code == "too_long"
 
 
 # Comparing
@@ -333,27 +313,17 @@ def errors(field, value):
     return refused.value.messages
 
 
-def test_the_address_field_answers_the_canonical_address():
+def test_the_address_field():
+    """It suggests the probable provider only where the address cannot work; elsewhere the page warns."""
     assert AddressField().clean(" Camille@Exemple.FR\n") == "Camille@exemple.fr"
     assert AddressField(required=False).clean(" ") == ""
-
-
-def test_the_address_field_helps_keyboards_and_password_managers():
+    assert errors(AddressField(), "camille@orange.f") == ["Avez-vous voulu écrire camille@orange.fr\u00a0?"]
+    assert AddressField().clean("camille@gmial.com") == "camille@gmial.com"
     html = AddressField().widget.render("adresse", "")
-    for attribute in ["type", "inputmode", "autocomplete"]:
-        assert f'{attribute}="email"' in html
-    assert 'autocapitalize="none"' in html
+    for attribute in ('type="email"', 'inputmode="email"', 'autocomplete="email"', 'autocapitalize="none"'):
+        assert attribute in html
     assert 'spellcheck="false"' in html
     assert "maxlength" not in html
-
-
-def test_the_address_field_offers_the_provider_that_was_meant_where_the_address_cannot_work():
-    assert errors(AddressField(), "camille@orange.f") == ["Avez-vous voulu écrire camille@orange.fr\u00a0?"]
-
-
-def test_the_address_field_leaves_a_working_address_alone_even_when_it_looks_like_a_slip():
-    """The page warns and lets the person keep it."""
-    assert AddressField().clean("camille@gmial.com") == "camille@gmial.com"
 
 
 def test_a_form_may_reword_a_refusal():
@@ -425,11 +395,12 @@ def test_a_line_refuses_what_could_not_be_decoded():
 
 
 def test_a_line_too_long_to_be_honest_is_refused_before_any_work():
-    """INP-07: composing 100,000 accents takes Python several seconds."""
-    for text in ["A" * 1_001, "Z" + "\u0301\u0323" * 50_000]:
+    """INP-07: composing 100,000 accents takes Python several seconds; paragraphs too."""
+    accents = "Z" + "\u0301\u0323" * 50_000
+    for clean, text in ((clean_line, "A" * 1_001), (clean_line, accents), (clean_paragraph, accents)):
         start = time.process_time()
         with pytest.raises(InvalidText, match="trop long"):
-            clean_line(text)
+            clean(text)
         assert time.process_time() - start < 0.05
 
 
@@ -437,13 +408,6 @@ def test_a_paragraph_keeps_its_line_breaks_and_tabs_and_loses_other_controls():
     """INP-02."""
     typed = "\ufeffBonjour,\r\n\r\n\tmon compte\x07 est bloqu\u00ade\u0301\u202e.\rMerci\x00\u2028\n"
     assert clean_paragraph(typed) == "Bonjour,\n\n\tmon compte est bloqué.\nMerci"
-
-
-def test_a_paragraph_too_long_to_be_honest_is_refused_before_any_work():
-    start = time.process_time()
-    with pytest.raises(InvalidText, match="trop long"):
-        clean_paragraph("Z" + "\u0301\u0323" * 50_000)
-    assert time.process_time() - start < 0.05
 
 
 def test_a_paragraph_of_2000_characters_may_hold_a_hundred_line_breaks():

@@ -30,13 +30,13 @@ from journal.services import ALSO
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from privacy.purge import purge
-from tests.accounts.recovery.recovering import ask, browser_of, change_to, wish
+from tests.accounts.recovery.recovering import ask, change_to, signed_in_browser, wish
 from tests.activation.wizard.client import begun_until, link_to
 from tests.agents.hr_imports import imported as imported_by_an_agent
-from tests.agents.signed_in import an_agent, give_code, inside, with_application, wrong_code
-from tests.agents.signed_in import browser_of as agent_browser_of
-from tests.assistance.asking import written as asked_for
-from tests.core.test_logging import written
+from tests.agents.signed_in import an_agent, enrol_device, submit_code, verified_agent, wrong_code
+from tests.agents.signed_in import signed_in_browser as agent_browser_of
+from tests.assistance.asking import request_data as asked_for
+from tests.core.test_logging import request_data
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import release
@@ -52,7 +52,7 @@ ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 @pytest.fixture
 def told(django_capture_on_commit_callbacks) -> Iterator[Callable[..., list[Line]]]:
     """What the log says when something is done and committed: the lines of one event, or of all."""
-    with written(JsonFormatter()) as stream:
+    with request_data(JsonFormatter()) as stream:
 
         def lines(act: Callable[[], object], name: str = "") -> list[Line]:
             start = stream.tell()
@@ -104,7 +104,7 @@ def chooses_a_first_password() -> None:
 
 
 def changes_the_password(present: str = A_GOOD_PASSWORD, new: str = ANOTHER_PASSWORD) -> None:
-    browser = browser_of(active_account())
+    browser = signed_in_browser(active_account())
     browser.post(reverse("account-password"), {"current_password": present, "password": new})
 
 
@@ -129,11 +129,11 @@ def opens_a_used_link() -> None:
 
 
 def wants_what_is_for_others() -> None:
-    browser_of(active_account()).get(reverse("admin:index"))
+    signed_in_browser(active_account()).get(reverse("admin:index"))
 
 
 def works_as_an_agent() -> None:
-    _agent, browser = inside()
+    _agent, browser = verified_agent()
     browser.get(reverse("admin:accounts"))
 
 
@@ -165,7 +165,7 @@ def has_left() -> None:
 
 
 def reads_ones_data() -> None:
-    browser_of(active_account()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
+    signed_in_browser(active_account()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
 
 
 def changes_the_recovery_address() -> None:
@@ -203,7 +203,7 @@ def imports_a_file() -> None:
 
 
 def exports_a_list() -> None:
-    _agent, browser = inside(Role.RESPONSABLES)
+    _agent, browser = verified_agent(Role.RESPONSABLES)
     answer = browser.post(reverse("admin:export-accounts"), {"reason": "Demande écrite du RSSI"})
     assert b"".join(answer.streaming_content)
 
@@ -214,7 +214,7 @@ def lets_go_of_old_data() -> None:
 
 def gives_a_wrong_code() -> None:
     agent = an_agent()
-    give_code(agent_browser_of(agent), wrong_code(with_application(agent)))
+    submit_code(agent_browser_of(agent), wrong_code(enrol_device(agent)))
 
 
 FLOWS: dict[str, Callable[[], None]] = {
@@ -251,14 +251,8 @@ FLOWS: dict[str, Callable[[], None]] = {
     "data_exported_by_agent": exports_a_list,
 }
 FAILURES = {
-    "authn_login_fail",
-    "authn_login_fail_max",
-    "authn_password_change_fail",
-    "authn_otp_fail",
-    "authn_token_reuse",
-    "authz_fail",
-    "excess_rate_limit_exceeded",
-    "input_validation_fail",
+    *("authn_login_fail", "authn_login_fail_max", "authn_password_change_fail", "authn_otp_fail"),
+    *("authn_token_reuse", "authz_fail", "excess_rate_limit_exceeded", "input_validation_fail"),
     "malicious_csrf",
 }
 
@@ -381,14 +375,14 @@ class TestMailsThatAreNotSent:
 
     def test_a_verification_of_a_recovery_address_asked_for_at_once_again(self, told):
         person = active_account()
-        browser = browser_of(person)
+        browser = signed_in_browser(person)
         ask(browser)
         [line] = told(lambda: ask(browser), "excess_rate_limit_exceeded")
         assert (line["limit"], line["account"]) == (f"mails-{Kind.RECOVERY_VERIFICATION}", person.pk)
 
     def test_a_verification_of_a_redirection_asked_for_at_once_again(self, told):
         person = active_account()
-        browser = browser_of(person)
+        browser = signed_in_browser(person)
         choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         resend = reverse("redirection-verification-resend")
         [line] = told(lambda: browser.post(resend), "excess_rate_limit_exceeded")
@@ -407,15 +401,15 @@ class TestMailsThatAreNotSent:
 def test_codes_that_come_too_fast_are_told(told):
     """LOG-01, ADM-04"""
     agent = an_agent()
-    device = with_application(agent)
+    device = enrol_device(agent)
     browser = agent_browser_of(agent)
-    lines = told(lambda: [give_code(browser, wrong_code(device)) for _ in range(3)], "excess_rate_limit_exceeded")
+    lines = told(lambda: [submit_code(browser, wrong_code(device)) for _ in range(3)], "excess_rate_limit_exceeded")
     assert {(line["limit"], line["account"]) for line in lines} == {("second-factor-codes", agent.pk)}
 
 
 def test_what_an_agent_does_is_told_by_the_name_of_the_page(told):
     """LOG-01: even where nothing changes, and no journal has it. What was looked for is not."""
-    agent, browser = inside()
+    agent, browser = verified_agent()
     [line] = told(
         lambda: browser.get(reverse("admin:accounts"), {"q": "camille.durand@univ-exemple.fr"}), "authz_admin"
     )
@@ -425,7 +419,7 @@ def test_what_an_agent_does_is_told_by_the_name_of_the_page(told):
 
 def test_an_agent_who_may_not_is_no_activity_but_a_refusal(told):
     """LOG-01, ADM-05"""
-    _agent, browser = inside(Role.LECTURE)
+    _agent, browser = verified_agent(Role.LECTURE)
     names = [line["event"] for line in told(lambda: browser.get(reverse("admin:agents")))]
     assert "authz_fail" in names
     assert "authz_admin" not in names

@@ -65,11 +65,8 @@ class TestHostileAddresses:
     def test_what_is_no_single_address_is_refused(self, mail_server):
         """EML-03: the row ends, it is not tried for days."""
         for address in [
-            "jean@exemple.fr\r\nBcc: victime@example.org",
-            "jean@exemple.fr\n",
-            "jean@exemple.fr\u202e",
-            "jean@exemple.fr,attaquant@evil.example",
-            "Jean <jean@exemple.fr>, attaquant@evil.example",
+            *("jean@exemple.fr\r\nBcc: victime@example.org", "jean@exemple.fr\n", "jean@exemple.fr\u202e"),
+            *("jean@exemple.fr,attaquant@evil.example", "Jean <jean@exemple.fr>, attaquant@evil.example"),
         ]:
             message = invitation(pending_account(recovery_address=address))
             send_due()

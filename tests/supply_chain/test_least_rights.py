@@ -18,24 +18,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 ROLES = PROJECT / "deploy/roles.sh"
 #: What a thief of the portal's own password would try.
 FORBIDDEN = (
-    "CREATE TABLE loot (id int)",
-    "CREATE SCHEMA loot",
-    "DROP TABLE journal_journalentry",
+    *("CREATE TABLE loot (id int)", "CREATE SCHEMA loot", "DROP TABLE journal_journalentry"),
     "ALTER TABLE journal_journalentry ADD COLUMN note text",
-    "ALTER TABLE journal_journalentry DISABLE TRIGGER ALL",
-    "DROP TRIGGER {trigger} ON journal_journalentry",
+    *("ALTER TABLE journal_journalentry DISABLE TRIGGER ALL", "DROP TRIGGER {trigger} ON journal_journalentry"),
     "CREATE RULE nothing AS ON INSERT TO journal_journalentry DO INSTEAD NOTHING",
     "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-    "SET session_replication_role = replica",
-    "TRUNCATE journal_journalentry",
-    "TRUNCATE accounts_account CASCADE",
-    "UPDATE journal_journalentry SET event = 'x'",
+    *("SET session_replication_role = replica", "TRUNCATE journal_journalentry"),
+    *("TRUNCATE accounts_account CASCADE", "UPDATE journal_journalentry SET event = 'x'"),
     "DELETE FROM journal_journalentry",
     "SET LOCAL portal.retention = 'on'; UPDATE journal_journalentry SET event = 'x'",
-    "SELECT * FROM pg_authid",
-    "COPY accounts_account TO '/tmp/loot'",
-    "COPY accounts_account TO PROGRAM 'cat'",
-    "ALTER ROLE CURRENT_USER SUPERUSER",
+    *("SELECT * FROM pg_authid", "COPY accounts_account TO '/tmp/loot'"),
+    *("COPY accounts_account TO PROGRAM 'cat'", "ALTER ROLE CURRENT_USER SUPERUSER"),
 )
 
 
