@@ -8,8 +8,8 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import Session
-from tests.accounts.auth.sso.providers.running import running
-from tests.accounts.auth.sso.providers.serving import ADDRESS, PASSWORD, USER
+from tests.accounts.auth.sso.providers.browser import run_provider
+from tests.accounts.auth.sso.providers.project import ADDRESS, PASSWORD, USER
 from tests.browser.visitor import NEEDS_BROWSER
 from tests.factories import active_account
 
@@ -19,7 +19,7 @@ pytestmark = NEEDS_BROWSER
 @pytest.fixture
 def portal(live_server, settings) -> Iterator[str]:
     """The portal with CAS in front; its address."""
-    for cas in running("tests.accounts.auth.sso.providers.cas", "/cas/login", portal=live_server.url):
+    for cas in run_provider("tests.accounts.auth.sso.providers.cas", "/cas/login", portal=live_server.url):
         settings.PORTAL_URL, settings.SIGN_IN, settings.CAS_URL = live_server.url, "cas", f"{cas.url}/cas"
         yield live_server.url
 

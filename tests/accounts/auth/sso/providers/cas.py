@@ -2,11 +2,11 @@
 
 import re
 
-from tests.accounts.auth.sso.providers.serving import arguments, furnish, serve, settle, templates
+from tests.accounts.auth.sso.providers.project import arguments, configure, migrate, serve, templates
 
 if __name__ == "__main__":
     port, directory, portal = arguments()
-    settle(
+    configure(
         "tests.accounts.auth.sso.providers.cas_urls",
         directory,
         applications=["cas_server"],
@@ -15,7 +15,7 @@ if __name__ == "__main__":
         CAS_NEW_VERSION_HTML_WARNING=False,
         CAS_NEW_VERSION_EMAIL_WARNING=False,
     )
-    if furnish():
+    if migrate():
         from cas_server.models import ReplaceAttributName, ServicePattern
 
         pattern = ServicePattern.objects.create(name="portal", pattern=f"^{re.escape(portal)}/connexion/retour/")

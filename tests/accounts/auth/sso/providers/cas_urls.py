@@ -1,5 +1,3 @@
-"""Where the CAS server answers."""
-
 from django.urls import include, path
 
 urlpatterns = [path("cas/", include("cas_server.urls", namespace="cas_server"))]

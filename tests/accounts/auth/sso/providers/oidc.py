@@ -1,12 +1,12 @@
 """A real OpenID Connect provider (django-oauth-toolkit): python -m tests.accounts.auth.sso.providers.oidc PORT DIRECTORY PORTAL
 
-Each start makes another key. Besides the honest one it has clients to whom it lies: `tests.accounts.auth.sso.providers.lies`.
+Each start makes another key. Some clients get forged tokens: `tests.accounts.auth.sso.providers.forged_tokens`.
 """
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.accounts.auth.sso.providers.serving import arguments, furnish, serve, settle, templates
+from tests.accounts.auth.sso.providers.project import arguments, configure, migrate, serve, templates
 
 ASKS_FOR_CONSENT = "asks-for-consent"
 SECRET = "secret-of-the-portal"
@@ -21,9 +21,9 @@ def new_key() -> str:
 def make_clients(portal: str) -> None:
     from oauth2_provider.models import Application
 
-    from tests.accounts.auth.sso.providers.lies import LIES
+    from tests.accounts.auth.sso.providers.forged_tokens import BY_CLIENT_ID
 
-    for name in ("portal", ASKS_FOR_CONSENT, *LIES):
+    for name in ("portal", ASKS_FOR_CONSENT, *BY_CLIENT_ID):
         Application.objects.create(
             client_id=name,
             client_secret=SECRET,
@@ -39,7 +39,7 @@ def make_clients(portal: str) -> None:
 
 if __name__ == "__main__":
     port, directory, portal = arguments()
-    settle(
+    configure(
         "tests.accounts.auth.sso.providers.oidc_urls",
         directory,
         applications=["oauth2_provider"],
@@ -54,6 +54,6 @@ if __name__ == "__main__":
             "SCOPES": {"openid": "identity", "profile": "name", "email": "address"},
         },
     )
-    if furnish():
+    if migrate():
         make_clients(portal)
     serve(port)

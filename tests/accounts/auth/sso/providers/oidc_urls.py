@@ -1,5 +1,3 @@
-"""Where the OpenID Connect provider answers."""
-
 from django.contrib.auth.views import LoginView
 from django.urls import include, path
 

@@ -1,7 +1,6 @@
-"""Real sign-in providers as processes, and a browser that goes to and fro between them and the portal.
+"""Real providers as processes, and a browser that follows redirects between them and the portal.
 
-The conftest.py of a folder whose tests want them imports the fixtures; the tests ask for `at_cas` or `at_oidc`, which
-put that provider in front of the portal, and for `browser`.
+Fixtures for a conftest.py to import: `at_cas` and `at_oidc` configure the portal for that provider; `browser`.
 """
 
 import os
@@ -22,7 +21,7 @@ from django.test import Client
 
 from devtools.processes import LOOPBACK, free_port, start, stop
 from tests.accounts.auth.sso.providers.oidc import SECRET
-from tests.accounts.auth.sso.providers.serving import PASSWORD, USER
+from tests.accounts.auth.sso.providers.project import PASSWORD, USER
 from tests.stack import PROJECT, wait_until
 
 PORTAL = "http://127.0.0.1:8000"
@@ -30,7 +29,7 @@ MOST_REDIRECTS = 12
 
 
 class ProviderProcess:
-    """One provider. `url` is where it answers; it can be killed, frozen, and started again with what it knew."""
+    """A provider at `url`; it can be killed, frozen, and started again with its database."""
 
     def __init__(self, module: str, page: str, directory: Path, *, portal: str = PORTAL) -> None:
         self.module, self.directory, self.portal = module, directory, portal
@@ -44,7 +43,7 @@ class ProviderProcess:
         return self.directory / "provider.log"
 
     def start(self) -> None:
-        """Start it unless it runs; returns once it answers."""
+        """Start it unless it runs, and wait until it answers."""
         if self._process is None or self._process.poll() is not None:
             command = (sys.executable, "-m", self.module, str(self.port), str(self.directory), self.portal)
             with self.log.open("wb") as log:
@@ -52,13 +51,12 @@ class ProviderProcess:
         wait_until(self._answers, self.log)
 
     def kill(self) -> None:
-        """It is gone at once, as after a crash."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def freeze(self) -> None:
-        """It takes connections and never answers."""
+        """Accept connections and never answer."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
@@ -91,29 +89,30 @@ class Form(HTMLParser):
 
 
 class Browser:
-    """One browser: the portal through Django's test client, the provider over HTTP, each with its cookies.
+    """The portal through Django's test client, the provider over HTTP, each with its cookies.
 
-    `asked` counts the forms of the provider that had to be filled in; `went_to` has every address.
+    `forms_filled` counts the provider's forms; `visited` holds every address, `answer` the last response.
     """
 
     def __init__(self) -> None:
         self.portal = Client()
         self.outside = requests.Session()
-        self.asked = 0
-        self.went_to: list[str] = []
+        self.forms_filled = 0
+        self.visited: list[str] = []
 
     def open(self, address: str) -> HttpResponse | requests.Response:
-        """Go there and wherever one is sent; the last answer, from the portal or from outside."""
+        """Follow redirects to the last answer, of the portal or of the provider."""
         for _ in range(MOST_REDIRECTS):
-            self.went_to.append(address)
+            self.visited.append(address)
             answer = self._get(address)
             if answer.status_code not in {301, 302, 303}:
+                self.answer = answer
                 return answer
             address = urljoin(address, answer.headers["Location"])
-        raise AssertionError(f"sent around: {self.went_to}")
+        raise AssertionError(f"redirect loop: {self.visited}")
 
     def sign_in(self, address: str = f"{PORTAL}/connexion/") -> HttpResponse:
-        """Go to a page of the portal, and through the provider's form if it shows one."""
+        """Open a page of the portal, and fill in the provider's form if it shows one."""
         answer = self.open(address)
         if isinstance(answer, requests.Response):
             answer = self.open(self.fill_in(answer))
@@ -121,15 +120,15 @@ class Browser:
         return answer
 
     def fill_in(self, page: requests.Response, **given: str) -> str:
-        """Send the provider's form; where it sends us."""
-        self.asked += 1
+        """Post the provider's form; the address it redirects to."""
+        self.forms_filled += 1
         fields = {**Form(page.text).fields, **(given or {"username": USER, "password": PASSWORD})}
         answer = self.outside.post(page.url, fields, allow_redirects=False, timeout=20)
         assert answer.status_code == 302, answer.text
         return urljoin(page.url, answer.headers["Location"])
 
-    def way_back(self, address: str = f"{PORTAL}/connexion/") -> str:
-        """Sign in at the provider and stop before the portal: the address that brings the ticket or the code."""
+    def return_address(self, address: str = f"{PORTAL}/connexion/") -> str:
+        """Sign in at the provider and stop before the portal: the address with the ticket or the code."""
         answer = self.open(address)
         assert isinstance(answer, requests.Response)
         address = self.fill_in(answer)
@@ -145,8 +144,7 @@ class Browser:
 
     @property
     def last_page(self) -> str:
-        """The path of the last address."""
-        return urlsplit(self.went_to[-1]).path
+        return urlsplit(self.visited[-1]).path
 
     def _get(self, address: str) -> HttpResponse | requests.Response:
         if address.startswith(PORTAL):
@@ -164,17 +162,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def cas_process() -> Iterator[ProviderProcess]:
-    """One CAS server for all the tests of this process."""
-    yield from running("tests.accounts.auth.sso.providers.cas", "/cas/login")
+    yield from run_provider("tests.accounts.auth.sso.providers.cas", "/cas/login")
 
 
 @pytest.fixture(scope="session")
 def oidc_process() -> Iterator[ProviderProcess]:
-    """One OpenID Connect provider for all the tests of this process."""
-    yield from running("tests.accounts.auth.sso.providers.oidc", "/entrer/")
+    yield from run_provider("tests.accounts.auth.sso.providers.oidc", "/entrer/")
 
 
-def running(module: str, page: str, *, portal: str = PORTAL) -> Iterator[ProviderProcess]:
+def run_provider(module: str, page: str, *, portal: str = PORTAL) -> Iterator[ProviderProcess]:
     with tempfile.TemporaryDirectory(prefix="portal-provider-") as directory:
         provider = ProviderProcess(module, page, Path(directory), portal=portal)
         try:
@@ -186,7 +182,7 @@ def running(module: str, page: str, *, portal: str = PORTAL) -> Iterator[Provide
 
 @pytest.fixture
 def at_cas(settings, cas_process: ProviderProcess) -> ProviderProcess:
-    """The portal with CAS in front, whatever the last test did to it."""
+    """Start it again if the last test has killed it."""
     cas_process.start()
     settings.PORTAL_URL = PORTAL
     settings.SIGN_IN, settings.SIGN_IN_ATTRIBUTE = "cas", ""
@@ -196,7 +192,7 @@ def at_cas(settings, cas_process: ProviderProcess) -> ProviderProcess:
 
 @pytest.fixture
 def at_oidc(settings, oidc_process: ProviderProcess) -> ProviderProcess:
-    """The portal with OpenID Connect in front, whatever the last test did to it."""
+    """Start it again if the last test has killed it."""
     oidc_process.start()
     settings.PORTAL_URL = PORTAL
     settings.SIGN_IN, settings.SIGN_IN_ATTRIBUTE = "oidc", ""

@@ -1,4 +1,4 @@
-"""A small Django project of its own, on SQLite, in a process of its own: the house of a real provider."""
+"""The Django project of a provider: settings, SQLite database and server, in a process of its own."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,14 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-#: The one person whom every provider knows; the portal's tests give her an account, or none.
+#: The only user of every provider.
 USER, PASSWORD, ADDRESS = "cdurand", "mot-de-passe-du-fournisseur", "Camille.Durand@Univ-Exemple.fr"
 
 
-def settle(module: str, directory: Path, *, applications: list[str], middleware: list[str], **more: Any) -> None:
-    """Make the project: `module` is its address book."""
+def configure(module: str, directory: Path, *, applications: list[str], middleware: list[str], **more: Any) -> None:
+    """`module` holds the URLs."""
     settings.configure(
-        SECRET_KEY="of-a-provider-that-lives-for-one-test-run",
+        SECRET_KEY="of-a-provider-for-one-test-run",
         ALLOWED_HOSTS=["127.0.0.1"],
         ROOT_URLCONF=module,
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": directory / "provider.sqlite3"}},
@@ -48,7 +48,7 @@ def settle(module: str, directory: Path, *, applications: list[str], middleware:
 
 
 def templates(**pages: str) -> list[dict[str, Any]]:
-    """Pages that the provider leaves to its house, before those of the applications."""
+    """`pages` come before the templates of the applications."""
     loaders = [
         ("django.template.loaders.locmem.Loader", pages),
         "django.template.loaders.app_directories.Loader",
@@ -66,8 +66,8 @@ def templates(**pages: str) -> list[dict[str, Any]]:
     ]
 
 
-def furnish() -> bool:
-    """Make the tables and the person; False when they are there since the last start."""
+def migrate() -> bool:
+    """Create the tables and the user; False when they exist since the last start."""
     call_command("migrate", verbosity=0)
     from django.contrib.auth import get_user_model
 
@@ -79,11 +79,10 @@ def furnish() -> bool:
 
 
 def serve(port: str) -> None:
-    """Answer until somebody ends the process."""
     call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, skip_checks=True, use_static_handler=False)
 
 
 def arguments() -> tuple[str, Path, str]:
-    """Port, directory of the database, and the portal's address."""
+    """Port, directory of the database, address of the portal."""
     _program, port, directory, portal = sys.argv
     return port, Path(directory), portal
