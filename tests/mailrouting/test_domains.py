@@ -50,29 +50,21 @@ def in_force(person: Account, target: str) -> None:
 
 
 class TestLists:
-    @pytest.mark.parametrize("address", IN_A_LIST)
-    def test_the_deny_list_refuses_its_domains_and_what_is_below_them(self, settings, address):
+    def test_the_deny_list_refuses_its_domains_and_what_is_below_them(self, settings):
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        with pytest.raises(InvalidAddress) as refused:
-            forwarding_address(address)
-        assert "exemple.org" in str(refused.value.message)
+        for address in IN_A_LIST:
+            with pytest.raises(InvalidAddress, match="exemple.org"):
+                forwarding_address(address)
+        for address in NOT_IN_IT:
+            assert forwarding_address(address) == address
 
-    @pytest.mark.parametrize("address", NOT_IN_IT)
-    def test_the_deny_list_refuses_nothing_else(self, settings, address):
-        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        assert forwarding_address(address) == address
-
-    @pytest.mark.parametrize("address", IN_A_LIST)
-    def test_the_allow_list_lets_its_domains_through(self, settings, address):
-        settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.org"]
-        assert may_receive(address)
-
-    @pytest.mark.parametrize("address", NOT_IN_IT)
-    def test_the_allow_list_refuses_everything_else_and_names_what_it_allows(self, settings, address):
+    def test_the_allow_list_refuses_everything_else_and_names_what_it_allows(self, settings):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.org", "exemple.fr"]
-        with pytest.raises(InvalidAddress) as refused:
-            forwarding_address(address)
-        assert "exemple.org, exemple.fr" in str(refused.value.message)
+        for address in IN_A_LIST:
+            assert may_receive(address), address
+        for address in NOT_IN_IT:
+            with pytest.raises(InvalidAddress, match=r"exemple.org, exemple.fr"):
+                forwarding_address(address)
 
     def test_the_deny_list_wins(self, settings):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.org"]
@@ -80,11 +72,11 @@ class TestLists:
         assert may_receive("x@exemple.org")
         assert not may_receive("x@mail.exemple.org")
 
-    @pytest.mark.parametrize("address", ["x@université.fr", "x@UNIVERSITÉ.fr", "x@mail.xn--universit-j4a.fr"])
-    def test_every_spelling_of_an_international_domain_is_one(self, settings, address):
+    def test_every_spelling_of_an_international_domain_is_one(self, settings):
         """FWD-02, INP-03"""
         settings.FORWARDING_DENIED_DOMAINS = checked_domains("X", ["Université.FR"])
-        assert not may_receive(address)
+        for address in ("x@université.fr", "x@UNIVERSITÉ.fr", "x@mail.xn--universit-j4a.fr"):
+            assert not may_receive(address), address
 
     def test_no_list_can_allow_the_university_itself(self, settings):
         """FWD-02"""
@@ -108,12 +100,10 @@ class TestSettings:
             "exemple.fr",
         ]
 
-    @pytest.mark.parametrize(
-        "domain", ["*.exemple.org", ".exemple.org", "@exemple.org", "https://exemple.org", "a b", "a_b.fr"]
-    )
-    def test_what_would_match_nothing_is_refused_by_name(self, domain):
-        with pytest.raises(ImproperlyConfigured, match="FORWARDING_DENIED_DOMAINS"):
-            checked_domains("FORWARDING_DENIED_DOMAINS", [domain])
+    def test_what_would_match_nothing_is_refused_by_name(self):
+        for domain in ("*.exemple.org", ".exemple.org", "@exemple.org", "https://exemple.org", "a b", "a_b.fr"):
+            with pytest.raises(ImproperlyConfigured, match="FORWARDING_DENIED_DOMAINS"):
+                checked_domains("FORWARDING_DENIED_DOMAINS", [domain])
 
 
 class TestForms:
@@ -136,11 +126,11 @@ class TestForms:
         assert "que vers ces domaines" in page.content.decode()
         assert not Redirection.objects.filter(account=person).exists()
 
-    @pytest.mark.parametrize("spelling", ["corrected", "kept"])
-    def test_the_question_about_the_spelling_is_no_way_around(self, settings, browser, person, spelling):
+    def test_the_question_about_the_spelling_is_no_way_around(self, settings, browser, person):
         settings.FORWARDING_DENIED_DOMAINS = ["gmail.com", "gmial.com"]
-        page = browser.post(reverse("account-redirection"), {"target": "camille@gmial.com", "spelling": spelling})
-        assert "ne permet pas de rediriger vers gmial.com" in page.content.decode()
+        for spelling in ("corrected", "kept"):
+            page = browser.post(reverse("account-redirection"), {"target": "camille@gmial.com", "spelling": spelling})
+            assert "ne permet pas de rediriger vers gmial.com" in page.content.decode()
         assert not Redirection.objects.get(account=person).is_wanted
 
     def test_a_slip_into_a_refused_domain_can_be_corrected_and_not_kept(self, settings, browser, person):
@@ -154,10 +144,9 @@ class TestForms:
 
 
 class TestWhatWasChosenBefore:
-    @pytest.mark.parametrize("address", ["x@exemple.org", "x@mail.exemple.org", "x_y@exemple.org"])
-    def test_it_is_suspended_not_deleted(self, settings, browser, person, address):
+    def test_it_is_suspended_not_deleted(self, settings, browser, person):
         """FWD-05, FWD-06: the page says why; it comes back with the setting."""
-        in_force(person, address)
+        in_force(person, "x_y@mail.exemple.org")
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
         assert list(Redirection.objects.in_force()) == []
         for name in ("account", "account-redirection"):
@@ -165,14 +154,15 @@ class TestWhatWasChosenBefore:
             assert "Suspendue" in page
             assert "L’université ne permet plus de rediriger vers ce domaine." in page
         settings.FORWARDING_DENIED_DOMAINS = []
-        assert Redirection.objects.in_force().get().target == address
+        assert Redirection.objects.in_force().get().target == "x_y@mail.exemple.org"
 
-    @pytest.mark.parametrize("address", NOT_IN_IT)
-    def test_queries_and_forms_draw_the_same_line(self, settings, person, address):
-        in_force(person, address)
-        for allowed, denied in ([[], ["exemple.org"]], [["exemple.org"], []], [["exemple.net"], ["org.net"]]):
-            settings.FORWARDING_ALLOWED_DOMAINS, settings.FORWARDING_DENIED_DOMAINS = allowed, denied
-            assert Redirection.objects.in_force().exists() == may_receive(address)
+    def test_queries_and_forms_draw_the_same_line(self, settings, person):
+        in_force(person, "x@exemple.net")
+        for address in NOT_IN_IT:
+            Redirection.objects.filter(account=person).update(target=address)
+            for allowed, denied in ([[], ["exemple.org"]], [["exemple.org"], []], [["exemple.net"], ["org.net"]]):
+                settings.FORWARDING_ALLOWED_DOMAINS, settings.FORWARDING_DENIED_DOMAINS = allowed, denied
+                assert Redirection.objects.in_force().exists() == may_receive(address), (address, allowed, denied)
 
     def test_a_domain_that_has_become_the_universitys_own_is_left_out(self, settings, person):
         """FWD-02: no loop after a merger."""
