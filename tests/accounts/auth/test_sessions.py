@@ -28,7 +28,7 @@ from core import rate_limits
 from journal.events import Event
 from tests.accounts.recovery.recovering import browser_of, fresh
 from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
-from tests.agents.signed_in import inside
+from tests.agents.signed_in import verified_agent
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.signing_in import is_signed_in, submit_login
 
@@ -210,13 +210,13 @@ class TestTheListOfThem:
         """SES-04: fifteen minutes idle, four hours in all, once an agent has given a code."""
         for minutes, shown in ((14, 2), (16, 1)):
             move_clock()
-            agent, browser = inside()
+            agent, browser = verified_agent()
             move_clock(minutes=minutes)
             assert len(listed_sessions(browser_of(agent))) == shown, minutes
             assert is_signed_in(browser) == (shown == 2), minutes
 
         move_clock()
-        agent, browser = inside()
+        agent, browser = verified_agent()
         for times in range(1, 25):
             move_clock(minutes=10 * times)
             browser.get(reverse("account"))
