@@ -21,7 +21,7 @@ from benchmarks.timing import ROUNDS, seconds
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.agents.bulk_data import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
-from tests.agents.signed_in import an_agent, with_application
+from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account
 
 FEW = 1_000
@@ -89,7 +89,7 @@ def asked(server: Server, path: str, cookies: dict[str, str]) -> Measured:
 
 def cookies_of(agent: Account) -> dict[str, str]:
     """Those of a browser in which the agent has given a code."""
-    device = with_application(agent)
+    device = enrol_device(agent)
     return signed_in(agent, otp_device_id=device.persistent_id, **{SECOND_FACTOR_AT: int(timezone.now().timestamp())})
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 
 from accounts.enums import Category, LockReason, Proof
 from accounts.expiry import send_closing_notices
-from accounts.links.base import LinkExpired
+from accounts.links.signed_link import LinkExpired
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
 from accounts.passwords.services import change_password
@@ -36,7 +36,7 @@ from outbox.registry import registered_kinds
 from outbox.services import queue_email
 from tests.accounts.recovery.recovering import change_to, wish
 from tests.agents.signed_in import an_agent, code_of
-from tests.assistance.asking import written
+from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
 from tests.fuzz import COMPUTED
 from tests.locking import released_person
@@ -165,7 +165,7 @@ def assistance_received(**facts) -> Message:
     """For somebody who has typed all that is private, and an account that exists."""
     person = pending_account(**facts)
     with translation.override(facts.get("language", "fr")):
-        create_request(**written(login=person.login, ine="0123456789A", phone="06 11 22 33 44"))
+        create_request(**request_data(login=person.login, ine="0123456789A", phone="06 11 22 33 44"))
     return Message.objects.get()
 
 

@@ -22,7 +22,7 @@ from journal.events import Event
 from mailrouting.services import change_redirection
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to
-from tests.assistance.asking import written
+from tests.assistance.asking import request_data
 from tests.factories import active_account
 from tests.locking import fresh
 
@@ -57,7 +57,7 @@ def next_page(browser: Client, answer: HttpResponse) -> str:
 
 
 def a_request_about(person: Account) -> AssistanceRequest:
-    return create_request(**written(login=person.login, contact_address=ELSEWHERE))
+    return create_request(**request_data(login=person.login, contact_address=ELSEWHERE))
 
 
 def ticked(person: Account) -> list[int]:

@@ -19,7 +19,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.assistance.asking import written
+from tests.assistance.asking import request_data
 from tests.factories import active_account
 from tests.locking import PROVEN
 
@@ -148,7 +148,7 @@ def _insert_mails(example: Account) -> None:
 
 def _insert_requests() -> None:
     """A bad week: five thousand wait, those of the year before are closed; one in three has no account."""
-    request = create_request(**written())
+    request = create_request(**request_data())
     owner = f"CASE WHEN n % 3 > 0 THEN {OWNER} END"
     facts = {"contact_address": "'personne.' || n || '@exemple.net'", "account_id": owner}
     multiply(request, WAITING_REQUESTS, reference="'W' || n", asked_at=times(WAITING_REQUESTS, A_YEAR / 52), **facts)

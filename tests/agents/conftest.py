@@ -4,12 +4,12 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account
-from tests.agents.signed_in import inside
+from tests.agents.signed_in import verified_agent
 
 
 @pytest.fixture
 def agent_and_browser() -> tuple[Account, Client]:
-    return inside(given_name="Lea", family_name="Martin")
+    return verified_agent(given_name="Lea", family_name="Martin")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Agents to test with, their applications, and their browsers."""
+"""Agents to test with, their devices and their browsers."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,46 +19,46 @@ from journal.services import record_event
 from tests.factories import active_account
 from tests.signing_in import application_whose_code_was_given, log_in
 
-ENOUGH_WAITED = timedelta(minutes=2)
+NEXT_CODE_DELAY = timedelta(minutes=2)
 
 
 def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
-    """Somebody with a role, without an application yet: the rows that appointing leaves, but the mail about it."""
+    """An account with a role and without a device: the rows of `grant_role`, without its mail."""
     person = active_account(is_staff=True, **facts)
     Account.groups.through.objects.create(account=person, group=Group.objects.get(name=role.value))
     record_event(account=person, event=Event.ROLE_GIVEN, role=role.value, former="", reason="")
     return Account.objects.get(pk=person.pk)
 
 
-def with_application(account: Account) -> TOTPDevice:
-    """Their application, which has shown no code yet."""
+def enrol_device(account: Account) -> TOTPDevice:
+    """A device that has not given a token yet."""
     return TOTPDevice.objects.create(user=account, name="application")
 
 
 def code_of(device: TOTPDevice, *, steps: int = 0) -> str:
-    """What the application shows now, or so many steps of 30 seconds later."""
+    """The token that the device shows now, or `steps` × 30 seconds later."""
     clock = TOTP(device.bin_key, drift=steps)
     clock.time = timezone.now().timestamp()
     return f"{clock.token():06}"
 
 
 def wrong_code(device: TOTPDevice) -> str:
-    """Six digits that the application shows at no time near now."""
+    """Six digits that the device shows at no time near now."""
     good = {code_of(device, steps=step) for step in range(-5, 6)}
     return next(code for code in ("000000", "111111", "222222", "333333") if code not in good)
 
 
-def browser_of(account: Account, **options: Any) -> Client:
-    """Signed in to the portal, with the password alone."""
+def signed_in_browser(account: Account, **options: Any) -> Client:
+    """Signed in with the password alone."""
     return log_in(Client(**options), account)
 
 
-def give_code(browser: Client, code: str, **more: str) -> HttpResponse:
+def submit_code(browser: Client, code: str, **more: str) -> HttpResponse:
     return browser.post(reverse("admin:verification"), {"code": code, **more})
 
 
-def inside(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account, Client]:
-    """An agent of that role, verified, and the browser."""
+def verified_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account, Client]:
+    """An agent of that role, and the browser of a verified session."""
     account = an_agent(role, **facts)
     return account, log_in(Client(), account, second_factor=application_whose_code_was_given(account))
 

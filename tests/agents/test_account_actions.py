@@ -33,7 +33,7 @@ from tests.agents.account_actions import (
     state_of,
     written_to,
 )
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, released_person
 from tests.mail_delivery import html_of, link_in, text_of
@@ -274,7 +274,7 @@ class TestResending:
 
     def test_too_early_says_from_when(self):
         with time_machine.travel(ONE_MORNING, tick=False):
-            _agent, browser = inside()
+            _agent, browser = verified_agent()
             person = released_person()
             answer = browser.post(act_on("resend", person), {"reason": "lost"})
         assert "Vous pourrez en renvoyer un à 10 h 01" in said(answer).replace("\N{NO-BREAK SPACE}", " ")

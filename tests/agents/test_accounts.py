@@ -26,8 +26,8 @@ from privacy.erasure import erase_person
 from tests.accounts.recovery import recovering
 from tests.accounts.recovery.correcting import in_force, proposed_by_hr
 from tests.agents.account_actions import INTRUDERS, OWN, robbed_person, said
-from tests.agents.signed_in import an_agent, inside
-from tests.assistance.asking import written
+from tests.agents.signed_in import an_agent, verified_agent
+from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, release, released_person
 
@@ -91,14 +91,14 @@ class TestSearch:
 
     def test_ignores_forged_filters(self):
         """ADM-06"""
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         forged = ("password__startswith=argon2", "o=1.2.3", "etat=' OR 1=1")
         pages = ("page=0", "page=-1", "page=99999999", "page=%D9%A3")
         for query in (*forged, *pages):
             assert browser.get(f"{reverse('admin:accounts')}?{query}").status_code == 200, query
 
     def test_goes_from_page_to_page_without_counting(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         for _ in range(30):
             pending_account(given_name="Ada")
         first = browser.get(reverse("admin:accounts"), {"q": "ada"}).content.decode()
@@ -111,7 +111,7 @@ class TestSearch:
 
 class TestAnAccount:
     def test_each_opening_is_in_its_journal(self):
-        agent, browser = inside(Role.LECTURE)
+        agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         for _ in range(2):
             browser.get(reverse("admin:account", args=[person.pk]))
@@ -120,7 +120,7 @@ class TestAnAccount:
 
     def test_the_recovery_address_is_masked_until_it_is_asked_for(self):
         """LOG-01: sensitive_read."""
-        agent, browser = inside()
+        agent, browser = verified_agent()
         person = active_account(recovery_address="camille.durand@exemple.net")
         address = reverse("admin:account", args=[person.pk])
 
@@ -136,7 +136,7 @@ class TestAnAccount:
 
     def test_shows_the_fate_of_mails_and_neither_ine_nor_birth_date(self):
         """HLP-03: the answers to identity questions are not on the screen."""
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account(ine="0123456789A")
         Message.objects.create(
             kind=Kind.ACTIVATION,
@@ -154,7 +154,7 @@ class TestAnAccount:
 
     def test_has_the_buttons_that_fit_the_role_and_the_state(self):
         """ADM-05: what cannot be done has no button, and the button leads to its page."""
-        browsers = {role: inside(role)[1] for role in Role}
+        browsers = {role: verified_agent(role)[1] for role in Role}
         expected = [
             (active_account(), {Role.ASSISTANCE: {LOCK}, Role.RESPONSABLES: {LOCK, CORRECT}}),
             (pending_account(), {Role.ASSISTANCE: {LOCK, RESEND}}),
@@ -173,13 +173,13 @@ class TestAnAccount:
 
     def test_has_no_button_for_its_own_owner(self):
         """ADM-05"""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         html = browser.get(reverse("admin:account", args=[agent.pk])).content.decode()
         assert "C’est votre propre compte" in html
         assert '<a class="btn ' not in html
 
     def test_keeps_the_request_that_the_agent_comes_from(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account()
         address = reverse("admin:account", args=[person.pk])
         html = browser.get(address, {"demande": "A-2345B"}).content.decode()
@@ -187,7 +187,7 @@ class TestAnAccount:
         assert '"><script>' not in browser.get(address, {"demande": '"><script>alert(1)</script>'}).content.decode()
 
     def test_shows_the_facts_and_hides_the_addresses(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account(hr_id="RH-4711")
         owner = recovering.browser_of(person)
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
@@ -208,12 +208,12 @@ class TestAnAccount:
         assert owner.get(reverse("account")).status_code == 200
 
     def test_says_when_the_data_were_erased(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         page = said(browser.get(reverse("admin:account", args=[erased_account().pk])))
         assert "Les données personnelles de ce compte ont été effacées le" in page
 
     def test_shows_what_became_of_the_last_mails(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = pending_account()
         for number, status in enumerate(
             (Status.QUEUED, Status.SENT, Status.DELIVERED, Status.REFUSED, Status.GIVEN_UP)
@@ -233,9 +233,9 @@ class TestAnAccount:
         assert "x@y" not in page
 
     def test_shows_its_requests_and_how_earlier_locks_ended(self):
-        agent, browser = inside()
+        agent, browser = verified_agent()
         person = active_account(phone="+33467123456")
-        one = create_request(**written(login=person.login))
+        one = create_request(**request_data(login=person.login))
         lock_account(account=person, reason=LockReason.PHISHING)
         other = an_agent(family_name="Girard")
         release(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
@@ -248,7 +248,7 @@ class TestAnAccount:
         assert "Rappel au numéro connu des RH : 04 67 12 34 56 Camille Girard Rappelée au bureau." in page
 
     def test_that_is_not_there_is_not_found(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         assert browser.get(reverse("admin:account", args=[10**9])).status_code == 404
 
     def test_masks_hide_enough(self):
@@ -263,9 +263,9 @@ class TestWhatHappened:
         return said(browser.get(reverse("admin:account", args=[person.pk]), {"sujet": topic}))
 
     def test_is_told_without_codes_and_leads_to_the_request(self):
-        agent, browser = inside(given_name="Lea", family_name="Martin")
+        agent, browser = verified_agent(given_name="Lea", family_name="Martin")
         person = robbed_person()
-        one = create_request(**written(login=person.login))
+        one = create_request(**request_data(login=person.login))
         release(
             person,
             agent=agent,
@@ -294,7 +294,7 @@ class TestWhatHappened:
 
     def test_leaves_out_who_only_looked_unless_asked(self):
         """Each opening is kept; twenty of them would hide what was done."""
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account()
         for _ in range(25):
             browser.get(reverse("admin:account", args=[person.pk]))
@@ -306,7 +306,7 @@ class TestWhatHappened:
         assert looked in self.page(browser, person, "tout")
 
     def test_can_be_looked_through_by_topic(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account()
         recovering.browser_of(person)
         Message.objects.create(kind=Kind.PASSWORD_RESET, person=person, address=person.recovery_address)
@@ -323,7 +323,7 @@ class TestWhatHappened:
         assert "Charte informatique" in of_topic["' OR 1=1"]
 
     def test_names_the_addresses_that_agents_gave(self):
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = active_account(recovery_address="camille.durand@exemple.net")
         correction = in_force(person)
         page = self.page(browser, person)
@@ -363,7 +363,7 @@ class TestWhatWaits:
 
     def test_counts_late_activations_after_the_days_of_the_setting(self, settings):
         pending_account(created_at=timezone.now() - timedelta(days=3))
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         for days, shown in ((2, 1), (5, 0)):
             settings.NOT_ACTIVATED_AFTER_DAYS = days
             assert dashboard().not_activated == shown
@@ -380,5 +380,5 @@ class TestWhatWaits:
         assert dashboard().links_expiring_today == 0
 
     def test_the_week_is_told_in_the_words_of_the_journal(self):
-        _agent, _browser = inside()
+        _agent, _browser = verified_agent()
         assert (Event.SIGNED_IN, 1) in weekly_counts()

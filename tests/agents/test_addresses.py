@@ -21,8 +21,8 @@ from journal.events import Event
 from journal.models import JournalEntry
 from tests.accounts.recovery.correcting import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.accounts.recovery.recovering import fresh
-from tests.agents.signed_in import an_agent, inside
-from tests.assistance.asking import a_request
+from tests.agents.signed_in import an_agent, verified_agent
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ OF_HR = "adresse.des.rh@exemple.org"
 
 @pytest.fixture
 def responsable() -> tuple[Account, Client]:
-    return inside(Role.RESPONSABLES)
+    return verified_agent(Role.RESPONSABLES)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ class TestCorrecting:
     def test_returns_to_the_request_that_led_to_it(self, browser):
         """The journal knows which one led to it."""
         person = active_account()
-        request = a_request(login=person.login)
+        request = assistance_request(login=person.login)
         back = reverse("admin:request", args=[request.reference])
         path = f"{correcting(person)}?demande={request.reference}"
         assert f'href="{back}"' in browser.get(path).content.decode()
@@ -218,7 +218,7 @@ class TestApproving:
     def test_another_agent_sees_what_there_is_to_know_and_approves(self, browser, me):
         """HLP-05"""
         with time_machine.travel(datetime(2026, 6, 10, 10, tzinfo=UTC), tick=False):
-            other, agent_browser = inside(Role.RESPONSABLES)
+            other, agent_browser = verified_agent(Role.RESPONSABLES)
             correction = proposed(active_account(), me)
             assert "Examiner" in page(agent_browser, "addresses")
             shown = page(agent_browser, "address", correction.pk)
@@ -430,6 +430,6 @@ def test_what_waits_is_counted():
 def test_the_menu_leads_there_for_those_who_may():
     """Buttons a role cannot use are absent."""
     for role, leads in ((Role.RESPONSABLES, True), (Role.ASSISTANCE, False), (Role.LECTURE, False)):
-        _agent, browser = inside(role)
+        _agent, browser = verified_agent(role)
         html = browser.get(reverse("admin:device")).content.decode()
         assert (f'href="{reverse("admin:addresses")}"' in html) is leads

@@ -33,7 +33,7 @@ from tests.agents.charter_drafts import (
     sent,
     the_draft,
 )
-from tests.agents.signed_in import an_agent, browser_of, code_of, give_code, inside
+from tests.agents.signed_in import an_agent, code_of, signed_in_browser, submit_code, verified_agent
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ MINE = "Ce que j’ai écrit pendant une heure."
 
 @pytest.fixture
 def publisher() -> tuple[Account, Client]:
-    return inside(Role.RESPONSABLES)
+    return verified_agent(Role.RESPONSABLES)
 
 
 def text_of(response) -> str:
@@ -84,14 +84,14 @@ class TestTheList:
         """ADM-05"""
         draft = the_draft()
         for role in Role:
-            _agent, browser = inside(role)
+            _agent, browser = verified_agent(role)
             for address in (LIST, preview_page(draft)):
                 html = browser.get(address).content.decode()
                 assert ("/modifier/" in html) is ("/supprimer/" in html) is (role == Role.RESPONSABLES)
 
     def test_without_a_version_in_force_says_so(self, time_machine):
         time_machine.move_to("2026-08-01T12:00:00+02:00")
-        _me, browser = inside(Role.RESPONSABLES)
+        _me, browser = verified_agent(Role.RESPONSABLES)
         page = text_of(browser.get(LIST))
         assert "Aucune version n’est en vigueur" in page
         assert "À venir" in page
@@ -100,7 +100,7 @@ class TestTheList:
 class TestTheEditor:
     def test_starts_from_the_version_in_force_or_empty(self, time_machine):
         time_machine.move_to("2026-11-22T12:00:00+01:00")
-        _me, browser = inside(Role.RESPONSABLES)
+        _me, browser = verified_agent(Role.RESPONSABLES)
         copy = browser.get(NEW)
         assert typed_in(copy) == Charter.objects.in_force().text_fr
         assert 'value="2026-11"' in copy.content.decode()
@@ -267,7 +267,7 @@ class TestAutosave:
     def test_is_what_is_left_when_the_session_ends_and_the_sign_in_leads_back(self, time_machine):
         """SES-04"""
         time_machine.move_to(timezone.now().replace(hour=10, minute=0), tick=False)
-        me, browser = inside(Role.RESPONSABLES)
+        me, browser = verified_agent(Role.RESPONSABLES)
         draft = a_draft(me)
         self.autosave(browser, draft, text_fr=MINE)
         time_machine.shift(timedelta(seconds=portal.AGENT_IDLE_SECONDS + 1))
@@ -275,7 +275,7 @@ class TestAutosave:
         sent_away = browser.post(edit_page(draft), sent(draft))
         assert sent_away["Location"] == f"{reverse('login')}?next={edit_page(draft)}"
         browser.post(reverse("login"), {"login": me.login, "password": A_GOOD_PASSWORD})
-        give_code(browser, code_of(me.totpdevice_set.get()))
+        submit_code(browser, code_of(me.totpdevice_set.get()))
         assert typed_in(browser.get(edit_page(draft))) == MINE
 
 
@@ -423,7 +423,7 @@ class TestThePublication:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_concurrent_publications_publish_once():
-    (me, mine), (other, theirs) = inside(Role.RESPONSABLES), inside(Role.RESPONSABLES)
+    (me, mine), (other, theirs) = verified_agent(Role.RESPONSABLES), verified_agent(Role.RESPONSABLES)
     for number in range(4):
         draft = a_draft(me, version=f"2030-{number:02}")
         answers = together(
@@ -444,8 +444,8 @@ class TestAfterThePublication:
         publishes(browser, a_draft(me))
         # Not in the middle of what an agent does.
         assert browser.get(LIST).status_code == 200
-        assert browser_of(me).get(LIST)["Location"].startswith(reverse("account-charter"))
-        client = browser_of(person)
+        assert signed_in_browser(me).get(LIST)["Location"].startswith(reverse("account-charter"))
+        client = signed_in_browser(person)
 
         page = follow(client, client.get(reverse("account")))
         assert "La charte a changé" in text_of(page)

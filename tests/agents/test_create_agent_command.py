@@ -12,7 +12,7 @@ from agents.models import EnrolmentCode
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.agents.signed_in import browser_of, with_application
+from tests.agents.signed_in import enrol_device, signed_in_browser
 from tests.factories import active_account
 from tests.locking import locked_person
 
@@ -34,7 +34,7 @@ def roles_of(account: Account) -> list[str]:
 def test_gives_a_role_prints_the_code_once_and_ends_sessions():
     """SES-05"""
     account = active_account()
-    browser_of(account)
+    signed_in_browser(account)
 
     printed = create_agent(account.login, "--role", "Assistance")
 
@@ -53,7 +53,7 @@ def test_gives_a_role_prints_the_code_once_and_ends_sessions():
 def test_gives_another_code_when_asked():
     account = active_account()
     first = CODE.search(create_agent(account.login, "--role", "Lecture"))[0]
-    with_application(account)
+    enrol_device(account)
     second = CODE.search(create_agent(account.login, "--role", "Lecture", "--new-code"))[0]
 
     assert first != second
@@ -67,7 +67,7 @@ def test_replaces_a_role_unless_it_is_that_of_the_last_responsable():
     account = active_account()
     create_agent(account.login, "--role", "Lecture")
     create_agent(account.login, "--role", "Responsables")
-    with_application(account)
+    enrol_device(account)
     with pytest.raises(CommandError, match="nommez d’abord"):
         create_agent(account.login, "--role", "Lecture")
     assert roles_of(account) == ["Responsables"]

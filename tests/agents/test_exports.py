@@ -31,8 +31,8 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from privacy.erasure import erase_person
-from tests.agents.signed_in import an_agent, inside
-from tests.assistance.asking import a_request
+from tests.agents.signed_in import an_agent, verified_agent
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.headers import assert_headers
@@ -83,7 +83,7 @@ class TestFormulas:
     """ADM-07, INP-08"""
 
     def test_none_reaches_a_cell_of_the_accounts(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         typed = FORMULAS + AWKWARD
         for text in typed:
             pending_account(given_name=text, family_name="Essai", institutional_address=f"e{id(text)}@univ-exemple.fr")
@@ -95,7 +95,7 @@ class TestFormulas:
         assert sorted(cells) == sorted([f"'{text}" for text in FORMULAS] + AWKWARD)
 
     def test_none_reaches_a_cell_of_the_journal(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         person = pending_account(
             given_name=N["N21"], institutional_address="ada.essai@univ-exemple.fr", family_name="Essai"
         )
@@ -112,10 +112,10 @@ class TestFormulas:
         assert sorted(facts) == sorted(f"Raison\u00a0: {text}" for text in FORMULAS + AWKWARD)
 
     def test_none_reaches_a_cell_of_the_requests(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         agent = an_agent(given_name="=cmd")
-        a_request()
-        request = a_request(login="autre.personne@univ-exemple.fr", contact_address="autre@exemple.net")
+        assistance_request()
+        request = assistance_request(login="autre.personne@univ-exemple.fr", contact_address="autre@exemple.net")
         request.state, request.taken_by, request.taken_at = "taken", agent, timezone.now()
         request.save()
 
@@ -128,7 +128,7 @@ class TestFormulas:
 class TestContent:
     def test_of_accounts_is_what_is_needed_and_no_more(self):
         """PRV-04"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         person = active_account(
             given_name="Zoé",
             family_name="Lefèvre",
@@ -151,7 +151,7 @@ class TestContent:
 
     def test_of_accounts_has_all_that_are_found_not_only_those_on_pages(self):
         """Looking through pages ends somewhere; a file that ended there would lie."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         number = LAST_PAGE * PAGE_SIZE + 3
         Account.objects.bulk_create(
             Account(
@@ -170,7 +170,7 @@ class TestContent:
         assert exported()[0].details["rows"] == number
 
     def test_of_the_journal_is_what_the_page_shows(self):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         person, other = active_account(), active_account()
         with use_request_context(RequestContext("web", "192.0.2.9", "Firefox (Linux)")):
             record_event(
@@ -198,7 +198,7 @@ class TestContent:
 
     def test_of_the_journal_keeps_nothing_of_the_erased(self):
         """PRV-07"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         person = active_account(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
         record_event(account=person, actor=person, event=Event.RECOVERY_CHANGE_REQUESTED, address="ines@exemple.net")
         erase_person(account=person)
@@ -210,8 +210,8 @@ class TestContent:
 
     def test_of_requests_has_nothing_of_what_was_typed(self):
         """PRV-04"""
-        _agent, browser = inside(Role.RESPONSABLES)
-        request = a_request(ine="0123456789A", description="Une histoire")
+        _agent, browser = verified_agent(Role.RESPONSABLES)
+        request = assistance_request(ine="0123456789A", description="Une histoire")
 
         content = file_of(browser, "requests").decode("utf-8-sig")
         [row] = rows_of(browser, "requests", etat="new", profil="student")
@@ -226,7 +226,7 @@ class TestContent:
 
 class TestTheJournalOfExports:
     def test_has_who_took_what_why_and_how_much(self):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         for name in ("Ada", "Zoé"):
             active_account(given_name=name, family_name="Essai")
 
@@ -243,14 +243,14 @@ class TestTheJournalOfExports:
 
     def test_has_it_before_the_first_byte_leaves(self):
         """A browser that goes away in the middle has had some of it."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         answer = taken(browser, "journal")
         assert len(exported()) == 1
         assert b"".join(answer.streaming_content)
 
     def test_names_no_address_in_clear(self):
         """LOG-02"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         person = active_account()
         file_of(browser, "accounts", q="camille@exemple.net")
         file_of(browser, "journal", compte=person.login, du="2026-01-01")
@@ -272,7 +272,7 @@ class TestTheJournalOfExports:
         assert exported() == []
 
     def test_is_itself_shown_with_its_facts(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         file_of(browser, "accounts", q="essai")
         html = unescape(browser.get(reverse("admin:journal"), {"evenement": Event.LIST_EXPORTED}).content.decode())
         text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
@@ -285,7 +285,7 @@ class TestPermission:
 
     def test_agents_without_it_have_neither_button_nor_file(self):
         for role, name in product((Role.LECTURE, Role.ASSISTANCE), LISTS):
-            _agent, browser = inside(role)
+            _agent, browser = verified_agent(role)
             address = reverse(f"admin:export-{name}")
             assert address not in browser.get(reverse(LISTS[name])).content.decode()
             for ask in (browser.get, browser.post):
@@ -293,7 +293,7 @@ class TestPermission:
         assert exported() == []
 
     def test_responsables_have_both_with_the_filters_of_the_list(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for name, url in LISTS.items():
             page = unescape(browser.get(reverse(url), {"etat": "new", "page": "2", "avant": "1-1"}).content.decode())
             [link] = re.findall(rf'href="({reverse(f"admin:export-{name}")}[^"]*)"', page)
@@ -304,7 +304,7 @@ class TestPermission:
 
     def test_nothing_leaves_by_reading_from_elsewhere_or_without_a_reason(self):
         """ADM-06, SES-07"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
         for name in LISTS:
@@ -322,7 +322,7 @@ class TestPermission:
 class TestAnswers:
     def test_have_the_headers_of_every_answer_and_a_plain_name(self):
         """HDR-02 to HDR-04"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for name in LISTS:
             answer = taken(browser, name)
             content = b"".join(answer.streaming_content)
@@ -333,7 +333,7 @@ class TestAnswers:
 
     def test_a_wrong_filter_leads_back_to_the_list_and_a_forged_one_is_ignored(self):
         """ADM-06"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         wrong = {
             "journal": ("du=9999-99-99", "compte=%00", "par=99999999999999999999"),
             "accounts": ("q=a%00b",),
@@ -350,7 +350,7 @@ class TestAnswers:
         assert exported() == []
 
     def test_a_list_that_is_too_long_is_refused_before_it_is_made(self, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for name in ("Ada", "Inès", "Paul", "Zoé"):
             pending_account(given_name=name, family_name="Essai")
         for module in (csv_export, views):

@@ -20,7 +20,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from privacy.purge import purge
 from tests.agents.hr_imports import act, entries_of, now, page_of, people, people_of_the_file, previewed, received
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ class TestWorker:
         assert (now(waiting).state, now(other).state) == (ImportState.DONE, ImportState.TO_PREVIEW)
 
     def test_progress_is_told_while_it_runs(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = received(*people(25))
         seen = []
         renewing = jobs._lease_renewal
@@ -93,7 +93,7 @@ class TestWorker:
 
     def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch):
         """AVL-09: the same end, one mail each, and the counts of both runs are added."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
         killed_after(monkeypatch, 30)
@@ -113,7 +113,7 @@ class TestWorker:
         assert len(people_of_the_file()) == Message.objects.filter(kind=Kind.ACTIVATION).count() == 50
 
     def test_a_run_that_fails_again_and_again_waits_for_an_agent(self, monkeypatch):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = received(*people(3))
 
         def fail(*_arguments, **_options):
@@ -158,7 +158,7 @@ class TestWorker:
         assert not entries_of(Event.HR_IMPORT_FINISHED)
 
     def test_a_file_abandoned_during_its_preview_is_gone(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = received(*people(30))
         renewing = jobs._lease_renewal
 
@@ -179,7 +179,7 @@ class TestWorker:
 
 class TestAbandoning:
     def test_an_abandoned_file_is_deleted_and_is_in_the_journal(self):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(3))
         assert act(browser, "abandonment", hr_import).url == reverse("admin:imports")
         gone = now(hr_import)
@@ -190,7 +190,7 @@ class TestAbandoning:
         assert not people_of_the_file()
 
     def test_a_file_cannot_be_abandoned_while_it_is_being_imported(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(3))
         act(browser, "approval", hr_import)
         HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() + LEASE)
@@ -199,7 +199,7 @@ class TestAbandoning:
         assert now(hr_import).state == ImportState.TO_IMPORT
 
     def test_shows_what_was_imported_before_it_was_abandoned(self, small_chunks, monkeypatch):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
         killed_after(monkeypatch, 30)

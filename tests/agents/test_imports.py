@@ -37,7 +37,7 @@ from tests.agents.hr_imports import (
     previewed,
     received,
 )
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account
 from tests.fuzz import N
 from tests.hr_feed.hr_files import another, row, text_of
@@ -52,7 +52,7 @@ def send(browser: Client, content: bytes, name: str = "personnel.csv", **more: o
 
 class TestSending:
     def test_a_file_is_kept_and_nothing_is_written_before_the_preview_is_confirmed(self):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
 
         answer = send(browser, text_of(*people(3)).encode())
 
@@ -77,7 +77,7 @@ class TestSending:
 
     def test_what_cannot_be_read_is_refused_at_once_with_a_sentence(self):
         """ADM-08"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         good = text_of(row())
         wrong = [
             (b"", "a.csv", "Le fichier est vide"),
@@ -103,14 +103,14 @@ class TestSending:
 
     def test_a_file_that_is_too_large_is_refused_kindly(self, monkeypatch):
         monkeypatch.setattr(forms, "MEGABYTE", 2)
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         answer = send(browser, text_of(row()).encode())
         assert f"Le fichier dépasse {portal.HR_FILE_LARGEST_MB}\u00a0Mo" in answer.content.decode()
         assert not HrFilePart.objects.exists()
 
     def test_files_as_spreadsheets_write_them_are_imported(self):
         """ADM-08: BOM, CP1252, CRLF."""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         encodings = product(("utf-8", "utf-8-sig", "cp1252", "iso8859-15"), ("\n", "\r\n"))
         for number, (encoding, end) in enumerate(encodings, 1):
             send(browser, text_of(another(number, given_name="Zoé"), end=end).encode(encoding))
@@ -137,7 +137,7 @@ class TestSending:
 
     def test_a_hostile_name_is_shown_as_text(self):
         """ADM-08, INP-05"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for number, name in enumerate(name for name in N if isinstance(N[name], str)):
             answer = send(browser, text_of(another(number)).encode(), name=f"{N[name]}.csv")
             assert answer.status_code in (200, 302)
@@ -148,7 +148,7 @@ class TestSending:
                 assert "<img src=x" not in shown.content.decode()
 
     def test_two_clicks_are_one_file(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         first, second = (send(browser, text_of(row()).encode()) for _ in range(2))
         assert first.url == second.url
         assert HrImport.objects.count() == 1
@@ -156,7 +156,7 @@ class TestSending:
 
     def test_other_fields_of_the_form_change_nothing(self):
         """ADM-06"""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         forged = {"state": "done", "uploaded_by": "1", "approved_by": "1", "sha256": "0", "sure": "on", "attempts": "9"}
         send(browser, text_of(row()).encode(), **forged)
         hr_import = HrImport.objects.get()
@@ -167,7 +167,7 @@ class TestSending:
 class TestPreview:
     def test_says_what_would_become_of_whom_without_what_proves_or_reaches_people(self):
         """PRV-04"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         imported(*people(2))
         changed = {
             "family_name": "Lefèvre",
@@ -228,7 +228,7 @@ class TestPreview:
         """ADM-05"""
         hr_import = previewed(*people(2))
         for role in (Role.ASSISTANCE, Role.LECTURE):
-            _agent, browser = inside(role)
+            _agent, browser = verified_agent(role)
             for name in ("import", "import-report", "import-progress"):
                 assert browser.get(reverse(f"admin:{name}", args=[hr_import.pk])).status_code == 403
             assert act(browser, "approval", hr_import).status_code == 403
@@ -238,7 +238,7 @@ class TestPreview:
 
     def test_cannot_be_confirmed_by_reading(self):
         """ADM-06"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(2))
         for name in ("approval", "abandonment", "resumption"):
             assert browser.get(reverse(f"admin:import-{name}", args=[hr_import.pk])).status_code == 405
@@ -247,7 +247,7 @@ class TestPreview:
 
 class TestImporting:
     def test_a_confirmed_file_is_imported_once_whatever_is_clicked(self):
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(3))
 
         answers = [act(browser, "approval", hr_import) for _ in range(2)]
@@ -273,7 +273,7 @@ class TestImporting:
 
     def test_does_what_the_database_asks_for_by_then(self):
         """A preview may be older than what others have done since."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(3))
         imported_from_the_command_line(another(1), another(2, employer="CNRS"))
         act(browser, "approval", hr_import)
@@ -295,7 +295,7 @@ class TestImporting:
 
     def test_the_same_content_again_has_to_be_confirmed_and_sends_no_mail(self):
         """ADM-08"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         imported(*people(3))
         Account.objects.filter(hr_id="HR1").update(employer="CNRS")
         again = previewed(*people(3))
@@ -311,7 +311,7 @@ class TestImporting:
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
 
     def test_one_file_is_imported_at_a_time(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         first, second = previewed(*people(3)), previewed(*people(4))
         act(browser, "approval", first)
 
@@ -340,7 +340,7 @@ class TestImporting:
 class TestReport:
     def test_is_a_csv_without_formulas_and_each_download_is_in_the_journal(self):
         """ADM-07"""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = imported(*people(2), another(3, ine="?"), another(4, recovery_address="=cmd|' /C calc'!A0"))
 
         answer = browser.get(reverse("admin:import-report", args=[hr_import.pk]))
@@ -357,13 +357,13 @@ class TestReport:
         assert [entry.actor for entry in entries_of(Event.HR_REPORT_READ)] == [agent]
 
     def test_is_nowhere_before_the_preview(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = received(*people(2))
         assert browser.get(reverse("admin:import-report", args=[hr_import.pk])).status_code == 404
         assert not entries_of(Event.HR_REPORT_READ)
 
     def test_of_a_file_that_is_not_there_is_nowhere(self):
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for name in ("import", "import-report", "import-progress"):
             assert browser.get(reverse(f"admin:{name}", args=[10**9])).status_code == 404
         for name in ("approval", "abandonment", "resumption"):
@@ -372,7 +372,7 @@ class TestReport:
 
 def test_the_list_and_the_page_of_a_large_file_stay_small():
     """200 rows of each kind are shown, however many there are."""
-    _agent, browser = inside(Role.RESPONSABLES)
+    _agent, browser = verified_agent(Role.RESPONSABLES)
     hr_import = previewed(*people(250), *(another(number, ine="?") for number in range(300, 550)))
     page = page_of(browser, hr_import)
     assert page.count("<tr>") < 450

@@ -27,7 +27,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from privacy.erasure import erase_person
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
 
@@ -102,7 +102,7 @@ class TestFilters:
         assert {author_of(by_agent), author_of(without_account)} == {f"Agent {agent}"}
 
     def test_by_event_and_by_topic(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         record_event(account=person, actor=person, event=Event.SIGNED_IN)
         lock_account(account=person, reason=LockReason.PHISHING)
@@ -124,11 +124,11 @@ class TestFilters:
             entry_of(Event.SIGNED_IN, at=at)
         day = NOON.date()
         assert found(since=day, until=day) == inside_it[::-1]
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         assert len(shown(page_of(browser, du="2026-03-10", au="10/03/2026"))) == 3
 
     def test_by_account_and_that_is_in_the_journal(self):
-        agent, browser = inside(Role.LECTURE)
+        agent, browser = verified_agent(Role.LECTURE)
         person, other = active_account(), active_account()
         record_event(account=other, actor=other, event=Event.SIGNED_IN)
 
@@ -140,12 +140,12 @@ class TestFilters:
         assert not other.journal.filter(event=Event.JOURNAL_READ).exists()
 
     def test_looking_at_all_is_not_kept(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         page_of(browser)
         assert not JournalEntry.objects.filter(event=Event.JOURNAL_READ).exists()
 
     def test_together(self):
-        agent, browser = inside(Role.LECTURE)
+        agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         for actor in (agent, person):
             record_event(account=person, actor=actor, event=Event.ACCOUNT_OPENED)
@@ -155,7 +155,7 @@ class TestFilters:
         assert f"Agent {agent}" in line
 
     def test_agents_can_be_chosen_after_they_have_left(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         former, responsable = an_agent(given_name="Zoé"), an_agent(Role.RESPONSABLES)
         withdraw_role(account=former, actor=responsable, reason="A changé de service.")
         record_event(account=active_account(), actor=former, event=Event.ACCOUNT_OPENED)
@@ -172,7 +172,7 @@ class TestHostileFilters:
 
     def test_forged_addresses_never_fail(self):
         """Any text in a filter: tests/fuzz/test_fields.py."""
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         forged = """
             q=%00 compte=%00 evenement=%00 du=9999-99-99 du=9999-12-31 au=9999-12-31 du=0001-01-01
             du=99999999999999999999-01-01 password__startswith=argon2 account__password__startswith=argon2
@@ -184,7 +184,7 @@ class TestHostileFilters:
             assert browser.get(f"{reverse('admin:journal')}?{query}").status_code == 200, query
 
     def test_what_is_wrong_is_said_and_nothing_is_shown(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         html = page_of(browser, du="31/02/2026", au="2026-99-99", compte="personne.ici", par="0", evenement="autre")
         assert "Écrivez la date du début" in html
         assert "Écrivez la date de la fin" in html
@@ -197,7 +197,7 @@ class TestHostileFilters:
 
     def test_only_readers_of_the_right_methods(self):
         """ADM-06: the journal cannot be written to."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         assert browser.post(reverse("admin:journal"), {"event": "x"}).status_code == 405
 
 
@@ -214,7 +214,7 @@ class TestPages:
     @pytest.mark.parametrize("at_once", [True, False])
     def test_every_entry_is_on_one_page_and_on_one_only(self, at_once):
         """However many are of the same instant: an HR feed writes thousands of them."""
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         step = timedelta(0) if at_once else timedelta(microseconds=1)
         names = [f"v{number}" for number in range(2 * PAGE_SIZE + 7)]
         for number, name in enumerate(names):
@@ -232,7 +232,7 @@ class TestPages:
         assert all(set(one) != set(other) for one, other in pairwise(newer))
 
     def test_an_entry_that_comes_meanwhile_moves_nothing(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         for number in range(PAGE_SIZE + 1):
             entry_of(Event.CHARTER_PUBLISHED, at=NOON + timedelta(seconds=number), details={"version": f"v{number}"})
         [link] = re.findall(r'href="(\?[^"]*)">Plus anciens<', page_of(browser, evenement=Event.CHARTER_PUBLISHED))
@@ -257,7 +257,7 @@ class TestPages:
 class TestEntries:
     def test_addresses_are_masked(self):
         """What is masked on other pages is masked here."""
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         details = {
             "old": "vieux@exemple.net",
@@ -275,7 +275,7 @@ class TestEntries:
         assert "cache" not in html
 
     def test_without_an_account_and_of_an_erased_one(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = active_account(family_name="Oubliée", institutional_address="c.partie@univ-exemple.fr")
         with use_request_context(RequestContext("web", "192.0.2.66", "Firefox (Linux)")):
             record_event(
@@ -294,13 +294,13 @@ class TestEntries:
         assert not [gone for gone in ("Oubliée", "192.0.2.66", "Firefox", "exemple.net") if gone in requested]
 
     def test_of_a_person_lead_to_the_account(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         html = page_of(browser, compte=person.login)
         assert f'href="{reverse("admin:account", args=[person.pk])}"' in html
 
     def test_say_where_it_was_done(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = pending_account()
         with use_request_context(RequestContext("web", "2001:db8::7", "Safari (iOS)")):
             record_event(account=person, event=Event.LINK_REQUESTED)
@@ -308,13 +308,13 @@ class TestEntries:
         assert "Lien reçu par e-mail ou inconnu Page web 2001:db8::7 Safari (iOS)" in line
 
     def test_of_an_event_that_is_no_more_are_shown_all_the_same(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         JournalEntry.objects.create(event="of_another_time", source="elsewhere", details={"reason": ["x"]})
         assert "of_another_time" in page_of(browser)
 
     def test_show_hostile_reasons_as_text(self):
         """INP-05"""
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = pending_account()
         for name in ("N09", "N10", "N11", "N14"):
             record_event(account=person, event=Event.ENROLMENT_CODE_GIVEN, reason=N[name])
@@ -353,7 +353,7 @@ class TestScale:
     """LOG-03: millions of entries."""
 
     def test_a_page_asks_the_same_of_the_database_however_much_there_is(self):
-        _agent, browser = inside(Role.LECTURE)
+        _agent, browser = verified_agent(Role.LECTURE)
         person = active_account()
         counts = []
         for number in (3, 3 * PAGE_SIZE):

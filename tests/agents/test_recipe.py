@@ -18,7 +18,7 @@ from agents.roles import Role
 from config.urls import urlpatterns as portal_urls
 from journal.events import Event
 from journal.services import record_event
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def recipe(settings, monkeypatch, tmp_path: Path) -> None:
 
 
 def test_an_action_has_its_button_its_page_and_its_journal_entry():
-    agent, browser = inside(Role.RESPONSABLES)
+    agent, browser = verified_agent(Role.RESPONSABLES)
     account = active_account()
     page = reverse("admin:account-remark", args=[account.pk])
 
@@ -97,8 +97,8 @@ def test_an_action_has_its_button_its_page_and_its_journal_entry():
 def test_an_action_is_closed_to_other_roles_and_on_accounts_of_agents():
     """ADM-05"""
     account, page = active_account(), "admin:account-remark"
-    _agent, assisting = inside(Role.ASSISTANCE)
-    manager, managing = inside(Role.RESPONSABLES)
+    _agent, assisting = verified_agent(Role.ASSISTANCE)
+    manager, managing = verified_agent(Role.RESPONSABLES)
     assert (
         reverse(page, args=[account.pk])
         not in assisting.get(reverse("admin:account", args=[account.pk])).content.decode()

@@ -14,7 +14,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import an_agent
-from tests.assistance.asking import a_request
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def refusal_of(act: Callable[..., object], **facts: object) -> str:
 
 
 def request_taken_by(agent: Account, owner: Account, number: int = 0) -> AssistanceRequest:
-    request = a_request(login=owner.login, contact_address=f"adresse{number}@exemple.net")
+    request = assistance_request(login=owner.login, contact_address=f"adresse{number}@exemple.net")
     handling.take_request(request=request, actor=agent)
     return AssistanceRequest.objects.get(pk=request.pk)
 
@@ -41,7 +41,7 @@ def request_taken_by(agent: Account, owner: Account, number: int = 0) -> Assista
 def test_of_two_agents_who_take_or_take_over_a_request_one_gets_it():
     for _ in range(ROUNDS):
         absent, agents = an_agent(), (an_agent(), an_agent())
-        free, held = a_request(), request_taken_by(absent, active_account())
+        free, held = assistance_request(), request_taken_by(absent, active_account())
         for request, act, facts, kind in (
             (free, handling.take_request, {}, StepKind.TAKEN),
             (held, handling.take_over, {"holder": absent.pk}, StepKind.TAKEN_OVER),

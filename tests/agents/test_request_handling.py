@@ -26,7 +26,7 @@ from outbox.models import Message
 from privacy.erasure import erase_person
 from privacy.export import export_person
 from tests.agents.signed_in import an_agent
-from tests.assistance.asking import a_request
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def owner() -> Account:
 
 @pytest.fixture
 def request_(owner) -> AssistanceRequest:
-    return a_request(login=owner.login)
+    return assistance_request(login=owner.login)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ class TestTaking:
         assert len(steps(taken)) == 1
 
     def test_a_request_about_no_account_is_taken_too(self, agent):
-        unknown = a_request(login="personne@univ-exemple.fr")
+        unknown = assistance_request(login="personne@univ-exemple.fr")
         handling.take_request(request=unknown, actor=agent)
         entry = JournalEntry.objects.get(event=Event.REQUEST_TAKEN)
         assert (entry.account, entry.actor, entry.details["request"]) == (None, agent, unknown.pk)
@@ -156,7 +156,7 @@ class TestTaking:
 class TestPermission:
     def test_only_the_agent_who_has_taken_a_request_changes_it(self, agent, colleague, owner):
         for name, act in HOLDERS_ACTS.items():
-            request = a_request(login=owner.login)
+            request = assistance_request(login=owner.login)
             with pytest.raises(handling.RequestNotTaken):
                 act(request, agent)
             handling.take_request(request=request, actor=agent)
@@ -174,12 +174,12 @@ class TestPermission:
         """ADM-05: and never for the agent whose account it is about."""
         manager = an_agent(Role.RESPONSABLES)
         for account, actor in ((agent, agent), (colleague, agent), (manager, manager)):
-            request = a_request(login=account.login, contact_address=f"{account.pk}@exemple.net")
+            request = assistance_request(login=account.login, contact_address=f"{account.pk}@exemple.net")
             for act in ACTS.values():
                 with pytest.raises(PermissionDenied):
                     act(request, actor)
             assert steps(request) == []
-        theirs = a_request(login=colleague.login)
+        theirs = assistance_request(login=colleague.login)
         handling.take_request(request=theirs, actor=manager)
         handling.close_request(request=theirs, actor=manager, outcome=RequestState.SOLVED)
         assert now(theirs).state == RequestState.SOLVED
@@ -208,7 +208,7 @@ class TestCallsAndNotes:
 
     def test_a_request_is_late_until_the_first_call(self):
         with time_machine.travel(NOON, tick=False) as clock:
-            agent, request = an_agent(), a_request()
+            agent, request = an_agent(), assistance_request()
             clock.move_to(call_expected_by(NOON))
             assert not now(request).is_late
             clock.shift(1)
@@ -252,7 +252,7 @@ class TestComparing:
 
     def test_three_wrong_answers_refuse_every_other_one_for_a_day(self, owner):
         with time_machine.travel(NOON, tick=False) as clock:
-            agent, request = an_agent(), a_request(login=LOGIN)
+            agent, request = an_agent(), assistance_request(login=LOGIN)
             handling.take_request(request=request, actor=agent)
             for _ in range(MAX_MISMATCHES):
                 assert compare(request, agent, WRONG) is False
@@ -270,11 +270,11 @@ class TestComparing:
         """Attaching the request to another account and back gives no new try; what was typed into forms is no try."""
         other = active_account(institutional_address="camille.durant@univ-exemple.fr", birth_date=date(1990, 1, 1))
         for number, actor in enumerate((agent, colleague, agent)):
-            another = a_request(login=LOGIN, birth_date=WRONG, contact_address=f"adresse{number}@exemple.net")
+            another = assistance_request(login=LOGIN, birth_date=WRONG, contact_address=f"adresse{number}@exemple.net")
             handling.take_request(request=another, actor=actor)
             assert comparison_of(another).match == Match.MISMATCH
             compare(another, actor, WRONG)
-        last = a_request(login=LOGIN)
+        last = assistance_request(login=LOGIN)
         handling.take_request(request=last, actor=colleague)
         with pytest.raises(handling.TooManyMismatches):
             compare(last, colleague)
@@ -287,7 +287,7 @@ class TestComparing:
     def test_what_hr_does_not_know_is_not_compared_and_is_no_mismatch(self, agent):
         without_facts = active_account(birth_date=None)
         for login in ("personne@univ-exemple.fr", without_facts.login):
-            request = a_request(login=login)
+            request = assistance_request(login=login)
             handling.take_request(request=request, actor=agent)
             for fact, answer in ((Fact.BIRTH_DATE, BORN), (Fact.INE, INE)):
                 with pytest.raises(handling.NothingToCompareWith):
@@ -304,7 +304,7 @@ class TestComparing:
             ({"birth_date": None}, {"birth_date": BORN}, Match.UNKNOWN),
             ({"birth_date": BORN}, {"birth_date": None}, Match.NOT_GIVEN),
         ):
-            request = a_request(login=active_account(**facts).login, **typed)
+            request = assistance_request(login=active_account(**facts).login, **typed)
             assert comparison_of(request).match == match, (facts, typed)
 
 
@@ -313,7 +313,7 @@ class TestAttaching:
         zoe = active_account(institutional_address="zoe.lambert@univ-exemple.fr", uid="zlambert")
         names = ("zoe.lambert@univ-exemple.fr", "Zoe.Lambert@univ-exemple.fr", "zlambert", "zoe.lambert")
         for name in names:
-            mistyped = a_request(login="zoe.lamber@univ-exemple.fr")
+            mistyped = assistance_request(login="zoe.lamber@univ-exemple.fr")
             handling.take_request(request=mistyped, actor=agent)
             assert handling.attach_account(request=mistyped, actor=agent, name=name) == zoe
             assert now(mistyped).account == zoe
@@ -347,7 +347,7 @@ class TestAttaching:
 class TestClosing:
     def test_says_how_and_can_be_undone_by_any_colleague(self, agent, colleague, owner):
         for outcome in (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE):
-            request = a_request(login=owner.login)
+            request = assistance_request(login=owner.login)
             handling.take_request(request=request, actor=agent)
             handling.close_request(request=request, actor=agent, outcome=outcome, note=NOTE)
             closed = now(request)

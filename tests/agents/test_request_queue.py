@@ -20,8 +20,8 @@ from agents.templatetags.requests import since_when, telephone, waited
 from assistance import handling
 from assistance.enums import CallOutcome, RequestState
 from assistance.models import AssistanceRequest
-from tests.agents.signed_in import an_agent, inside
-from tests.assistance.asking import a_request
+from tests.agents.signed_in import an_agent, verified_agent
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 from tests.fuzz import N
 
@@ -36,7 +36,7 @@ def request_from(owner: Account | None = None, **changed: str) -> AssistanceRequ
     """A request from a mailbox of its own."""
     number = next(numbers)
     login = owner.login if owner else f"personne{number}@univ-exemple.fr"
-    return a_request(**{"login": login, "contact_address": f"adresse{number}@exemple.net", **changed})
+    return assistance_request(**{"login": login, "contact_address": f"adresse{number}@exemple.net", **changed})
 
 
 def text_of(answer: HttpResponse) -> str:
@@ -60,7 +60,7 @@ class TestQueue:
             late = request_from(active_account())
             # Four working hours after the first, at 8 h 15 the next day, it has had no call.
             clock.move_to(datetime(2026, 10, 7, 6, 30, tzinfo=UTC))
-            _agent, browser = inside()
+            _agent, browser = verified_agent()
 
             assert references(browser) == [early.reference, late.reference]
             text = text_of(browser.get(reverse("admin:requests")))

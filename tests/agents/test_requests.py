@@ -21,9 +21,9 @@ from assistance.enums import RequestState, StepKind
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.agents.signed_in import an_agent, browser_of, inside
+from tests.agents.signed_in import an_agent, signed_in_browser, verified_agent
 from tests.agents.test_request_queue import NOON, request_from, text_of
-from tests.assistance.asking import asked
+from tests.assistance.asking import form_data
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
 
@@ -176,7 +176,7 @@ class TestIdentity:
 
     def test_values_are_refused_to_the_reading_role_and_for_accounts_of_agents(self, browser, agent):
         """ADM-05"""
-        _reader, reading = inside(Role.LECTURE)
+        _reader, reading = verified_agent(Role.LECTURE)
         for client, account in ((reading, active_account()), (browser, agent), (browser, an_agent())):
             request = request_from(account)
             assert "Afficher" not in text_of(page(client, request))
@@ -243,8 +243,8 @@ class TestActing:
 
     def test_the_second_agent_who_takes_it_reads_who_was_faster(self, request_):
         with time_machine.travel(NOON, tick=False):
-            _first, fast = inside(given_name="Lucie", family_name="Martin")
-            _second, slow = inside()
+            _first, fast = verified_agent(given_name="Lucie", family_name="Martin")
+            _second, slow = verified_agent()
             act(fast, "take", request_)
             answer = act(slow, "take", request_)
         assert answer.status_code == 409
@@ -340,7 +340,7 @@ class TestActing:
 
     def test_buttons_that_the_agent_cannot_use_are_absent(self, browser, agent, request_):
         """ADM-05: for the reading role, and on the request of an agent unless the agent manages agents."""
-        _reader, reading = inside(Role.LECTURE)
+        _reader, reading = verified_agent(Role.LECTURE)
         html = page(reading, request_).content.decode()
         assert "/admin/demandes/" in html
         for words in ("Prendre en charge", "Ajouter une note", "Bloquer le compte"):
@@ -354,7 +354,7 @@ class TestActing:
             for name in ("take", "note", "call"):
                 assert act(browser, name, request).status_code == 403
             assert now(request).state == RequestState.NEW
-        _manager, managing = inside(Role.RESPONSABLES)
+        _manager, managing = verified_agent(Role.RESPONSABLES)
         assert act(managing, "take", request).status_code == 302
         text = text_of(page(managing, request))
         assert "Noter un appel" in text
@@ -383,7 +383,7 @@ class TestAccount:
 
     def test_has_the_buttons_that_its_state_and_the_role_allow(self, browser, owner, request_):
         """ADM-05"""
-        _manager, managing = inside(Role.RESPONSABLES)
+        _manager, managing = verified_agent(Role.RESPONSABLES)
         labels = ("Débloquer le compte", "Renvoyer le lien", "Corriger l’adresse", "Bloquer le compte")
 
         def offered(browser: Client, account: Account | None = None) -> set[str]:
@@ -407,7 +407,7 @@ class TestRequester:
     def test_learns_nothing_of_what_agents_do(self, browser, owner):
         """HLP-04: in no answer of the portal and by no mail; the history of the account does not say what matched."""
         asking = Client()
-        sent = asking.post(reverse("assistance"), asked(login=LOGIN, birth_date_month="3", birth_date_day="1"))
+        sent = asking.post(reverse("assistance"), form_data(login=LOGIN, birth_date_month="3", birth_date_day="1"))
         before = asking.get(sent.url).content
         request = AssistanceRequest.objects.get()
         mails = list(owner.messages.values_list("pk"))
@@ -431,6 +431,6 @@ class TestRequester:
             answer = asking.get(path).content.decode()
             for words in ("concorde", "Sans suite", NOTE, "Date de naissance :"):
                 assert words not in answer
-        text = text_of(browser_of(owner).get(reverse("account-history")))
+        text = text_of(signed_in_browser(owner).get(reverse("account-history")))
         assert "Réponse comparée à la fiche" in text
         assert "concorde" not in text

@@ -25,10 +25,10 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.correcting import proposed, proposed_by_hr
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
-from tests.agents.signed_in import an_agent, browser_of, inside, with_application
-from tests.assistance.asking import a_request
+from tests.agents.signed_in import an_agent, enrol_device, signed_in_browser, verified_agent
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account
-from tests.fuzz.watching import grown, written_so_far
+from tests.fuzz.observers import rows_written, rows_written_since
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ REFUSED, SHOWN = 403, (200, 302, 400, 405, 409)
 
 #: The object of a page, by the beginning of its name; the others with a key in their URL are about an active account.
 OBJECTS: dict[str, Callable[[], int | str]] = {
-    "request": lambda: a_request().reference,
+    "request": lambda: assistance_request().reference,
     "address-dismiss": lambda: proposed_by_hr(active_account(), "rh@exemple.org").pk,
     "address": lambda: proposed(active_account()).pk,
     "agent-": lambda: an_agent().pk,
@@ -97,7 +97,7 @@ def test_every_page_has_roles_and_a_permission_and_nothing_else_is_mounted():
 @pytest.mark.parametrize("role", Role)
 def test_a_role_opens_what_the_table_says(role):
     """ADM-05: by GET and by POST."""
-    _agent, browser = inside(role)
+    _agent, browser = verified_agent(role)
     wrong = []
     for pattern, url in pages():
         expected = SHOWN if role in ROLES_OF[pattern.name] else (REFUSED,)
@@ -108,9 +108,13 @@ def test_a_role_opens_what_the_table_says(role):
 
 def test_pages_are_closed_without_a_verified_session_of_an_agent():
     """ADM-02: to anonymous visitors, to accounts without a role, to a superuser verified in another session."""
-    superuser, _elsewhere = inside()
+    superuser, _elsewhere = verified_agent()
     Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
-    browsers = {"anonymous": Client(), "account": browser_of(active_account()), "superuser": browser_of(superuser)}
+    browsers = {
+        "anonymous": Client(),
+        "account": signed_in_browser(active_account()),
+        "superuser": signed_in_browser(superuser),
+    }
     allowed = (reverse("login"), reverse("admin:verification"))
     wrong = []
     for pattern, url in pages():
@@ -123,13 +127,13 @@ def test_pages_are_closed_without_a_verified_session_of_an_agent():
 
 def test_reading_changes_nothing_but_the_journal():
     """ADM-06: in no table but the journal and the agent's session."""
-    _agent, browser = inside(Role.RESPONSABLES)
+    _agent, browser = verified_agent(Role.RESPONSABLES)
     wrong = []
     for pattern, url in pages():
-        before = written_so_far()
+        before = rows_written()
         for read in (browser.get, browser.head):
             assert read(url).status_code in SHOWN, pattern.name
-        changed = set(grown(before, written_so_far())) - {"journal_journalentry", "accounts_session"}
+        changed = set(rows_written_since(before, rows_written())) - {"journal_journalentry", "accounts_session"}
         wrong += [(pattern.name, changed)] if changed else []
     assert wrong == []
 
@@ -162,7 +166,7 @@ class TestAccountsOfOthers:
 
     def test_the_recovery_address_of_an_agent_is_not_shown(self):
         """ADM-05"""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         for account in (agent, an_agent()):
             answer = browser.post(reverse("admin:account-address", args=[account.pk]))
             assert answer.status_code == REFUSED
@@ -173,9 +177,9 @@ class TestAccountsOfOthers:
 
     def test_an_enrolment_code_is_given_to_another_agent_with_a_reason(self):
         """ADM-03, ADM-05"""
-        agent, browser = inside(Role.RESPONSABLES)
+        agent, browser = verified_agent(Role.RESPONSABLES)
         lost = an_agent()
-        device = with_application(lost)
+        device = enrol_device(lost)
         own = reverse("admin:agent-code", args=[agent.pk])
         others = reverse("admin:agent-code", args=[lost.pk])
 
@@ -193,7 +197,7 @@ class TestAccountsOfOthers:
 
     def test_forged_fields_give_no_role(self):
         """ADM-06"""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         account = active_account()
         answer = browser.post(reverse("admin:agent-code", args=[account.pk]), {"reason": "une bonne raison"})
         assert answer.status_code == 404
@@ -205,7 +209,7 @@ class TestAccountsOfOthers:
 
     def test_forms_without_a_csrf_token_are_refused(self):
         """SES-07, ADM-06"""
-        agent, browser = inside()
+        agent, browser = verified_agent()
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
         for name, args in (("device-removal", []), ("account-address", [active_account().pk]), ("verification", [])):

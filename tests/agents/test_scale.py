@@ -14,7 +14,7 @@ from assistance.models import AssistanceRequest
 from journal.models import JournalEntry
 from outbox.models import Message
 from tests.agents.bulk_data import FIRST_ACCOUNT, university_data
-from tests.agents.signed_in import inside
+from tests.agents.signed_in import verified_agent
 from tests.agents.test_pages import BUDGETS
 from tests.agents.test_roles import PAGES, address_of
 from tests.plans import Reading, queries_of, readings
@@ -81,7 +81,7 @@ SCREENS = {
 def browser(django_db_setup: None, django_db_blocker) -> Iterator[Client]:
     """Of an agent with every permission."""
     with django_db_blocker.unblock(), university_data():
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         yield browser
 
 

@@ -24,14 +24,14 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import (
-    ENOUGH_WAITED,
+    NEXT_CODE_DELAY,
     an_agent,
-    browser_of,
     code_of,
+    enrol_device,
     enrolment_code_for,
-    give_code,
-    inside,
-    with_application,
+    signed_in_browser,
+    submit_code,
+    verified_agent,
     wrong_code,
 )
 from tests.factories import A_GOOD_PASSWORD, active_account
@@ -62,7 +62,7 @@ def agent() -> Account:
 
 @pytest.fixture
 def device(agent) -> TOTPDevice:
-    return with_application(agent)
+    return enrol_device(agent)
 
 
 class TestWithoutVerification:
@@ -70,7 +70,7 @@ class TestWithoutVerification:
         """ADM-01, ADM-02"""
         answer = client.get(HOME)
         assert (answer.status_code, answer.url) == (302, f"{reverse('login')}?next={HOME}")
-        browser = browser_of(active_account())
+        browser = signed_in_browser(active_account())
         for name in ("index", "verification", "enrolment", "application"):
             answer = browser.get(reverse(f"admin:{name}"))
             assert answer.status_code == 403
@@ -80,21 +80,21 @@ class TestWithoutVerification:
         """ADM-02"""
         signed_in = Client().post(reverse("login"), {"login": agent.login, "password": A_GOOD_PASSWORD, "next": HOME})
         assert signed_in.url == HOME
-        browser, accounts = browser_of(agent), reverse("admin:accounts")
+        browser, accounts = signed_in_browser(agent), reverse("admin:accounts")
         assert browser.get(accounts).url == f"{reverse('admin:verification')}?next=%2Fadmin%2Fcomptes%2F"
-        assert give_code(browser, code_of(device), next=accounts).url == accounts
+        assert submit_code(browser, code_of(device), next=accounts).url == accounts
         assert browser.get(accounts).status_code == 200
 
     def test_an_agent_without_a_device_has_to_enrol_one(self, agent):
         """ADM-03"""
-        browser = browser_of(agent)
+        browser = signed_in_browser(agent)
         assert browser.get(HOME).url.startswith(reverse("admin:enrolment"))
         for name in ("verification", "application"):
             assert browser.get(reverse(f"admin:{name}")).url == reverse("admin:enrolment")
 
     def test_no_page_of_the_standard_admin_is_reachable(self):
         """PWD-07, SUP-04: none asks for a password, none adds an account."""
-        _agent, browser = inside(Role.RESPONSABLES)
+        _agent, browser = verified_agent(Role.RESPONSABLES)
         for path in (
             "login/",
             "password_change/",
@@ -113,11 +113,11 @@ class TestWithoutVerification:
 class TestCode:
     def test_verifies_this_session_under_a_new_key(self, agent, device):
         """ADM-02, SES-01: a code given in one session verifies no other."""
-        browser, other = browser_of(agent), browser_of(agent)
+        browser, other = signed_in_browser(agent), signed_in_browser(agent)
         before = session_key(browser)
         code = code_of(device)
 
-        assert give_code(browser, f" {code[:3]}\N{NO-BREAK SPACE}{code[3:]}\n").url == HOME
+        assert submit_code(browser, f" {code[:3]}\N{NO-BREAK SPACE}{code[3:]}\n").url == HOME
         assert is_verified(browser)
         assert not is_verified(other)
         assert session_key(browser) != before
@@ -126,13 +126,13 @@ class TestCode:
 
     def test_is_accepted_once_and_for_its_own_device_only(self, agent, device):
         """ADM-04"""
-        foreign = give_code(browser_of(agent), code_of(with_application(an_agent())))
+        foreign = submit_code(signed_in_browser(agent), code_of(enrol_device(an_agent())))
         assert foreign.status_code == 200
         TOTPDevice.objects.update(throttling_failure_count=0)
         code = code_of(device)
-        assert give_code(browser_of(agent), code).status_code == 302
+        assert submit_code(signed_in_browser(agent), code).status_code == 302
 
-        second = give_code(browser_of(agent), code)
+        second = submit_code(signed_in_browser(agent), code)
         assert second.status_code == 200
         assert "Le code ne correspond pas ou a déjà servi" in second.content.decode()
         assert events_of(agent)[-1] == Event.SECOND_FACTOR_REFUSED
@@ -142,18 +142,18 @@ class TestCode:
         answers = {}
         for steps in (-3, -1, 0, 1, 3):
             agent = an_agent()
-            code = code_of(with_application(agent), steps=steps)
-            answers[steps] = give_code(browser_of(agent), code).status_code
+            code = code_of(enrol_device(agent), steps=steps)
+            answers[steps] = submit_code(signed_in_browser(agent), code).status_code
         assert answers == {-3: 200, -1: 302, 0: 302, 1: 302, 3: 200}
 
     def test_each_wrong_one_doubles_the_wait_of_the_next(self, agent, device):
         """ADM-04: the wait is kept in the database, not in a session; a code that comes too early is not checked."""
         with time_machine.travel(timezone.now(), tick=False) as clock:
-            browser = browser_of(agent)
+            browser = signed_in_browser(agent)
             waits = []
             for _ in range(10):
-                give_code(browser, wrong_code(device))
-                answer = give_code(browser_of(agent), code_of(device))
+                submit_code(browser, wrong_code(device))
+                answer = submit_code(signed_in_browser(agent), code_of(device))
                 assert answer.status_code == 429
                 waits.append(int(answer["Retry-After"]))
                 clock.shift(waits[-1])
@@ -161,21 +161,21 @@ class TestCode:
             assert waits == sorted(waits)
             assert waits[-1] > 500
             clock.shift(-5)
-            assert give_code(browser, code_of(device)).status_code == 429
+            assert submit_code(browser, code_of(device)).status_code == 429
             clock.shift(10)
-            assert give_code(browser, code_of(device)).status_code == 302
+            assert submit_code(browser, code_of(device)).status_code == 302
 
     def test_is_made_of_ascii_digits_only(self, agent, device):
         """`int` accepts more than an authenticator shows."""
         for typed in ("１２３４５６", "+12345", "1_2_3_4", "-00001", "0x1f00"):
             TOTPDevice.objects.update(throttling_failure_count=0)
-            assert give_code(browser_of(agent), typed).status_code == 200, typed
+            assert submit_code(signed_in_browser(agent), typed).status_code == 200, typed
 
     def test_redirects_to_pages_of_the_portal_only(self):
         """Open redirects."""
         for wanted in NEXT:
             agent = an_agent()
-            answer = give_code(browser_of(agent), code_of(with_application(agent)), next=wanted)
+            answer = submit_code(signed_in_browser(agent), code_of(enrol_device(agent)), next=wanted)
             assert answer.url.startswith("/"), wanted
             assert not answer.url.startswith(("//", "/\\")), wanted
 
@@ -184,15 +184,15 @@ class TestSessions:
     def test_end_after_15_minutes_without_a_request_and_after_4_hours(self):
         """SES-04: those that are not verified last as everybody's."""
         with time_machine.travel(timezone.now(), tick=False) as clock:
-            _agent, idle = inside()
-            unverified = browser_of(active_account())
+            _agent, idle = verified_agent()
+            unverified = signed_in_browser(active_account())
             clock.shift(timedelta(minutes=14, seconds=59))
             assert is_verified(idle)
             clock.shift(timedelta(minutes=15))
             assert idle.get(HOME).url.startswith(reverse("login"))
             assert unverified.get(reverse("account")).status_code == 200
 
-            _agent, busy = inside()
+            _agent, busy = verified_agent()
             for _ in range(24):
                 clock.shift(timedelta(minutes=9, seconds=59))
                 assert is_verified(busy)
@@ -201,10 +201,10 @@ class TestSessions:
 
     def test_of_a_locked_or_former_agent_open_nothing(self):
         """SES-05, ADM-05"""
-        locked, browser = inside()
+        locked, browser = verified_agent()
         lock_account(account=locked, reason=LockReason.PHISHING)
         assert browser.get(HOME).url.startswith(reverse("login"))
-        former, browser = inside()
+        former, browser = verified_agent()
         Account.objects.filter(pk=former.pk).update(is_staff=False)
         assert browser.get(HOME).status_code == 403
 
@@ -247,22 +247,22 @@ class TestBackupCodes:
         assert [code for code in codes if code in dump or code.replace("-", "")[4:] in dump] == []
         assert all(row.digest.startswith("argon2$") for row in BackupCode.objects.all())
 
-        browser = browser_of(agent)
-        assert give_code(browser, codes[3].upper().replace("-", " ")).status_code == 302
+        browser = signed_in_browser(agent)
+        assert submit_code(browser, codes[3].upper().replace("-", " ")).status_code == 302
         assert "9 sur 10" in browser.get(HOME).content.decode()
-        assert give_code(browser_of(agent), codes[3]).status_code == 200
+        assert submit_code(signed_in_browser(agent), codes[3]).status_code == 200
         assert BackupCode.objects.unused().count() == 9
         assert Event.BACKUP_CODE_USED in events_of(agent)
 
     def test_wrong_ones_are_throttled_like_any_code(self, agent, codes):
         """ADM-04"""
-        give_code(browser_of(agent), f"{codes[0][:5]}2222-2222-2222")
-        assert give_code(browser_of(agent), codes[0]).status_code == 429
+        submit_code(signed_in_browser(agent), f"{codes[0][:5]}2222-2222-2222")
+        assert submit_code(signed_in_browser(agent), codes[0]).status_code == 429
 
     def test_are_renewed_with_an_unused_code_and_every_address_is_notified(self, agent, codes):
         """ADM-03"""
-        browser = browser_of(agent)
-        give_code(browser, codes[0])
+        browser = signed_in_browser(agent)
+        submit_code(browser, codes[0])
         Message.objects.all().delete()
 
         refused = browser.post(reverse("admin:backup-codes"), {"code": codes[0]})
@@ -275,7 +275,7 @@ class TestBackupCodes:
         addresses = set(Message.objects.values_list("address", flat=True))
         assert addresses == {agent.recovery_address, agent.institutional_address}
         TOTPDevice.objects.update(throttling_failure_count=0)
-        assert give_code(browser_of(agent), codes[2]).status_code == 200
+        assert submit_code(signed_in_browser(agent), codes[2]).status_code == 200
 
 
 class TestEnrolment:
@@ -284,7 +284,7 @@ class TestEnrolment:
         code = enrolment_code_for(agent)
         assert EnrolmentCode.objects.get().digest.startswith("argon2$")
         assert code not in str(list(JournalEntry.objects.values()))
-        browser = browser_of(agent)
+        browser = signed_in_browser(agent)
         before = session_key(browser)
 
         assert browser.post(reverse("admin:enrolment"), {"code": code}).url == reverse("admin:application")
@@ -307,15 +307,15 @@ class TestEnrolment:
         """ADM-03: a stolen password enrols nothing."""
         foreign, replaced, code = (enrolment_code_for(account) for account in (an_agent(), agent, agent))
         for typed in ("", "000000", "x" * 100_000, foreign, replaced):
-            assert browser_of(agent).post(reverse("admin:enrolment"), {"code": typed}).status_code == 200
+            assert signed_in_browser(agent).post(reverse("admin:enrolment"), {"code": typed}).status_code == 200
         assert events_of(agent).count(Event.ENROLMENT_CODE_REFUSED) == 4
         with time_machine.travel(timezone.now() + timedelta(hours=24)):
-            assert browser_of(agent).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
+            assert signed_in_browser(agent).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
         assert not TOTPDevice.objects.exists()
 
     def test_is_throttled_after_five_wrong_codes(self, agent):
         code = enrolment_code_for(agent)
-        browser = browser_of(agent)
+        browser = signed_in_browser(agent)
         for _ in range(5):
             browser.post(reverse("admin:enrolment"), {"code": WRONG_BACKUP_CODE})
         assert browser.post(reverse("admin:enrolment"), {"code": code}).status_code == 429
@@ -324,7 +324,7 @@ class TestEnrolment:
         with time_machine.travel(timezone.now(), tick=False) as clock:
             code = enrolment_code_for(agent)
             clock.shift(timedelta(hours=23, minutes=59))
-            browser = browser_of(agent)
+            browser = signed_in_browser(agent)
             browser.post(reverse("admin:enrolment"), {"code": code})
             clock.shift(timedelta(minutes=2))
             answer = browser.post(reverse("admin:application"), {"code": code_of(TOTPDevice.objects.get())})
@@ -334,25 +334,25 @@ class TestEnrolment:
     def test_in_two_sessions_with_one_code_makes_one_device(self, agent):
         """ADM-03, ADM-04: the secret is shown to the session that gave the code only."""
         code = enrolment_code_for(agent)
-        first, second = browser_of(agent), browser_of(agent)
+        first, second = signed_in_browser(agent), signed_in_browser(agent)
         first.post(reverse("admin:enrolment"), {"code": code})
-        assert browser_of(agent).get(reverse("admin:application")).url == reverse("admin:enrolment")
+        assert signed_in_browser(agent).get(reverse("admin:application")).url == reverse("admin:enrolment")
         second.post(reverse("admin:enrolment"), {"code": code})
         device = TOTPDevice.objects.get(user=agent)
 
         assert first.post(reverse("admin:application"), {"code": code_of(device)}).status_code == 302
         assert second.post(reverse("admin:application"), {"code": code_of(device)}).status_code == 200
-        assert browser_of(agent).post(reverse("admin:enrolment"), {"code": code}).status_code == 302
+        assert signed_in_browser(agent).post(reverse("admin:enrolment"), {"code": code}).status_code == 302
         assert TOTPDevice.objects.count() == 1
 
 
 class TestChanges:
     def test_another_device_replaces_the_first_when_it_is_confirmed(self):
         """ADM-03, SES-05"""
-        agent, browser = inside()
+        agent, browser = verified_agent()
         old = TOTPDevice.objects.get(user=agent)
-        other = browser_of(agent)
-        with time_machine.travel(timezone.now() + ENOUGH_WAITED):
+        other = signed_in_browser(agent)
+        with time_machine.travel(timezone.now() + NEXT_CODE_DELAY):
             browser.post(reverse("admin:device-replacement"), {"code": code_of(old)})
             new = TOTPDevice.objects.get(user=agent, confirmed=False)
             assert is_verified(browser)
@@ -364,7 +364,7 @@ class TestChanges:
 
     def test_a_stolen_session_changes_nothing_without_a_code_and_reads_no_secret(self):
         """ADM-03, ADM-04"""
-        agent, browser = inside()
+        agent, browser = verified_agent()
         device = TOTPDevice.objects.get(user=agent)
         for name in ("device", "device-replacement", "backup-codes", "device-removal"):
             page = browser.get(reverse(f"admin:{name}")).content.decode()
@@ -381,9 +381,9 @@ class TestChanges:
 
     def test_removing_the_device_needs_another_enrolment_code(self):
         """ADM-03"""
-        agent, browser = inside()
+        agent, browser = verified_agent()
         device = TOTPDevice.objects.get(user=agent)
-        with time_machine.travel(timezone.now() + ENOUGH_WAITED):
+        with time_machine.travel(timezone.now() + NEXT_CODE_DELAY):
             answer = browser.post(reverse("admin:device-removal"), {"code": code_of(device)})
             assert answer.url == reverse("account")
             assert browser.get(HOME).url.startswith(reverse("admin:enrolment"))

@@ -32,14 +32,14 @@ from journal.models import JournalEntry
 from outbox.enums import Kind
 from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import (
-    ENOUGH_WAITED,
+    NEXT_CODE_DELAY,
     an_agent,
-    browser_of,
     code_of,
+    enrol_device,
     enrolment_code_for,
-    give_code,
-    inside,
-    with_application,
+    signed_in_browser,
+    submit_code,
+    verified_agent,
 )
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, released_person
@@ -68,20 +68,20 @@ def roles_of(account: Account) -> list[str]:
 
 def enrolled_responsable() -> Account:
     account = an_agent(Role.RESPONSABLES)
-    with_application(account)
+    enrol_device(account)
     return account
 
 
 @pytest.fixture
 def agent_and_browser() -> tuple[Account, Client]:
-    return inside(Role.RESPONSABLES)
+    return verified_agent(Role.RESPONSABLES)
 
 
 class TestAdding:
-    def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser, postman):
+    def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser, mail_delivery):
         """ADM-03, ADM-05, SES-05"""
         account = active_account()
-        elsewhere = browser_of(account)
+        elsewhere = signed_in_browser(account)
 
         answer = add(browser, account.login.upper(), "Assistance")
 
@@ -92,9 +92,9 @@ class TestAdding:
         entry = account.journal.get(event=Event.ROLE_GIVEN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
         assert not EnrolmentCode.objects.exists()
-        opened = browser_of(account).get(reverse("admin:index"), follow=True)
+        opened = signed_in_browser(account).get(reverse("admin:index"), follow=True)
         assert opened.request["PATH_INFO"] == reverse("admin:enrolment")
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {account.recovery_address, account.institutional_address}
         for mail in mails:
             assert "Assistance" in text_of(mail)
@@ -143,7 +143,7 @@ class TestAdding:
 class TestAnotherRole:
     def test_is_given_with_a_reason_and_the_device_stays(self, agent, browser):
         """ADM-05, SES-05"""
-        other, elsewhere = inside(Role.ASSISTANCE)
+        other, elsewhere = verified_agent(Role.ASSISTANCE)
         answer = change(browser, other, "Lecture")
 
         assert answer.url == reverse("admin:agents")
@@ -185,9 +185,9 @@ class TestAnotherRole:
 
 
 class TestWithdrawing:
-    def test_removes_role_device_codes_and_sessions_and_notifies_every_address(self, agent, browser, postman):
+    def test_removes_role_device_codes_and_sessions_and_notifies_every_address(self, agent, browser, mail_delivery):
         """ADM-05, SES-05: the account stays."""
-        other, elsewhere = inside()
+        other, elsewhere = verified_agent()
         BackupCode.objects.create(device=TOTPDevice.objects.get(user=other), label="k7fq", digest="x")
         assert "Écrivez la raison" in withdraw(browser, other, "").content.decode()
         assert fresh(other).is_staff
@@ -205,10 +205,10 @@ class TestWithdrawing:
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = other.journal.get(event=Event.ROLE_WITHDRAWN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "reason": DEPARTURE})
-        again = browser_of(other)
+        again = signed_in_browser(other)
         assert again.get(reverse("account")).status_code == 200
         assert again.get(reverse("admin:index")).status_code == 403
-        mails = postman.deliver()
+        mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {other.recovery_address, other.institutional_address}
         for mail in mails:
             assert "retiré" in text_of(mail)
@@ -217,17 +217,17 @@ class TestWithdrawing:
     def test_leaves_no_enrolment_code_or_device_for_a_later_role(self, browser):
         """ADM-03"""
         other = an_agent()
-        device = with_application(other)
+        device = enrol_device(other)
         withdraw(browser, other)
         add(browser, other.login, "Assistance")
-        with time_machine.travel(timezone.now() + ENOUGH_WAITED):
-            assert give_code(browser_of(other), code_of(device)).url == reverse("admin:enrolment")
+        with time_machine.travel(timezone.now() + NEXT_CODE_DELAY):
+            assert submit_code(signed_in_browser(other), code_of(device)).url == reverse("admin:enrolment")
 
         enrolling = an_agent()
         code = enrolment_code_for(enrolling)
         withdraw(browser, enrolling)
         grant_role(account=fresh(enrolling), role=Role.LECTURE)
-        assert browser_of(enrolling).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
+        assert signed_in_browser(enrolling).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
         assert not TOTPDevice.objects.filter(user=enrolling).exists()
 
     def test_works_for_a_locked_agent(self, browser):
@@ -255,7 +255,7 @@ class TestPermission:
     def test_other_roles_manage_no_agents(self):
         """ADM-05: neither on the page nor in the service."""
         for role in (Role.ASSISTANCE, Role.LECTURE):
-            agent, browser = inside(role)
+            agent, browser = verified_agent(role)
             other, account = an_agent(), active_account()
             assert add(browser, account.login).status_code == 403
             assert change(browser, other, "Lecture").status_code == 403

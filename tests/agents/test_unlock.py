@@ -53,7 +53,7 @@ from tests.agents.account_actions import (
     to_put_back,
     written_to,
 )
-from tests.agents.signed_in import an_agent, inside
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, release, released_person
 from tests.mail_delivery import link_in, text_of
@@ -165,7 +165,7 @@ class TestUnlocking:
         roles = ((Role.ASSISTANCE, "Demandez à un responsable"), (Role.RESPONSABLES, "Corriger l’adresse"))
         for (facts, sentence), (role, where) in product(addresses, roles):
             person = locked_person(phone="+33499000000", **facts)
-            _agent, browser = inside(role)
+            _agent, browser = verified_agent(role)
             page = said(browser.get(act_on("release", person)))
             assert sentence in page
             assert where in page
@@ -204,7 +204,7 @@ class TestConcurrently:
 
     def test_of_two_agents_one_releases_and_the_other_reads_who(self):
         """HLP-03: one release, one mail; nothing that the second has typed is lost."""
-        browsers = [inside(family_name=name)[1] for name in ("Premier", "Second")]
+        browsers = [verified_agent(family_name=name)[1] for name in ("Premier", "Second")]
         person = locked_person(phone="+33499000000")
         form = good_release(person)
 
@@ -219,7 +219,7 @@ class TestConcurrently:
 
     def test_a_change_that_comes_while_the_release_waits_is_shown_and_not_ticked(self):
         """HLP-06: the service looks again once it holds the row."""
-        _agent, browser = inside()
+        _agent, browser = verified_agent()
         person = robbed_person()
         form = good_release(person)
         with ThreadPoolExecutor(1) as pool:

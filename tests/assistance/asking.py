@@ -1,4 +1,4 @@
-"""What locked-out people type into the form, and what the service gets of it."""
+"""What visitors type into the form of assistance, and what the service gets of it."""
 
 from datetime import date
 from typing import Any
@@ -22,8 +22,8 @@ ALL_WRONG = {
 }
 
 
-def asked(**changed: str) -> dict[str, str]:
-    """A good answer to every question, by a member of staff; `changed` is what somebody else types."""
+def form_data(**changed: str) -> dict[str, str]:
+    """A valid form of a member of staff, with changes."""
     good = {
         "reason": "locked",
         "profile": "staff",
@@ -40,14 +40,14 @@ def asked(**changed: str) -> dict[str, str]:
     return good | changed
 
 
-def asked_by_a_student(**changed: str) -> dict[str, str]:
-    """The same by a student."""
+def student_form_data(**changed: str) -> dict[str, str]:
+    """A valid form of a student, with changes."""
     nothing = {"birth_date_day": "", "birth_date_month": "", "birth_date_year": ""}
-    return asked(profile="student", ine="0123456789A", **nothing) | changed
+    return form_data(profile="student", ine="0123456789A", **nothing) | changed
 
 
-def written(**changed: Any) -> dict[str, Any]:
-    """What the service is given for `asked`; for a student, when there is an INE."""
+def request_data(**changed: Any) -> dict[str, Any]:
+    """The arguments of `create_request` for `form_data`; for a student when there is an INE."""
     is_student = bool(changed.get("ine"))
     good = {
         "reason": "locked",
@@ -63,12 +63,10 @@ def written(**changed: Any) -> dict[str, Any]:
     return good | changed
 
 
-def a_request(**changed: Any) -> AssistanceRequest:
-    """What the service makes of `written`."""
-    return create_request(**written(**changed))
+def assistance_request(**changed: Any) -> AssistanceRequest:
+    return create_request(**request_data(**changed))
 
 
-def asked_too_often() -> None:
-    """Somebody behind the same address has asked ten times."""
+def exhaust_request_limit() -> None:
     for _ in range(10):
         ASSISTANCE_REQUESTS_PER_CLIENT.hit("127.0.0.1")

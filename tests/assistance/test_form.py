@@ -10,7 +10,7 @@ from django.urls import reverse
 from assistance.enums import Profile
 from assistance.forms import AssistanceForm
 from assistance.models import AssistanceRequest
-from tests.assistance.asking import ALL_WRONG, CONTACT, asked, asked_by_a_student
+from tests.assistance.asking import ALL_WRONG, CONTACT, form_data, student_form_data
 from tests.factories import pending_account
 from tests.fuzz import COMPUTED, EMAIL, N
 
@@ -40,7 +40,7 @@ def values_in(html: str) -> dict[str, str]:
 
 def test_what_was_typed_is_still_there_after_an_error():
     """Every field, the radio buttons and a description of several lines included."""
-    typed = asked(phone="06 12", ine="pas le bon", description="Première ligne.\n\n  <b>Deuxième</b> & dernière.")
+    typed = form_data(phone="06 12", ine="pas le bon", description="Première ligne.\n\n  <b>Deuxième</b> & dernière.")
     values = values_in(html_after(typed))
     assert {name: values[name] for name in typed} == typed
     assert not AssistanceRequest.objects.exists()
@@ -76,10 +76,10 @@ def test_an_empty_form_says_what_is_missing_and_asks_for_no_fact_before_the_prof
 
 def test_the_fact_of_the_profile_is_asked_for():
     for typed, words, target in (
-        (asked(profile="student"), "Saisissez votre numéro INE", "id_ine"),
-        (asked_by_a_student(profile="staff"), "Saisissez votre date de naissance", "id_birth_date_0"),
-        (asked(birth_date_year=""), "La date de naissance doit comporter une année", "id_birth_date_0"),
-        (asked_by_a_student(ine="12"), "Le numéro INE compte 11 caractères", "id_ine"),
+        (form_data(profile="student"), "Saisissez votre numéro INE", "id_ine"),
+        (student_form_data(profile="staff"), "Saisissez votre date de naissance", "id_birth_date_0"),
+        (form_data(birth_date_year=""), "La date de naissance doit comporter une année", "id_birth_date_0"),
+        (student_form_data(ine="12"), "Le numéro INE compte 11 caractères", "id_ine"),
     ):
         page = html_after(typed)
         assert words_of(page).count(words) == 2, words
@@ -91,10 +91,10 @@ def test_the_fact_of_the_profile_is_asked_for():
 def test_only_the_fact_of_the_profile_is_kept_and_checked():
     """PRV-04: the other value is dropped, although it was sent, and does not have to be valid."""
     for typed, fact, other in (
-        (asked(profile=Profile.STUDENT, ine=INE), "ine", "birth_date"),
-        (asked_by_a_student(birth_date_day="99", birth_date_month="x"), "ine", "birth_date"),
-        (asked(ine=INE), "birth_date", "ine"),
-        (asked(ine="n’importe quoi"), "birth_date", "ine"),
+        (form_data(profile=Profile.STUDENT, ine=INE), "ine", "birth_date"),
+        (student_form_data(birth_date_day="99", birth_date_month="x"), "ine", "birth_date"),
+        (form_data(ine=INE), "birth_date", "ine"),
+        (form_data(ine="n’importe quoi"), "birth_date", "ine"),
     ):
         form = AssistanceForm(typed)
         assert form.is_valid(), form.errors
@@ -104,16 +104,16 @@ def test_only_the_fact_of_the_profile_is_kept_and_checked():
 
 def test_the_follow_up_goes_to_no_address_of_the_university_nor_to_the_locked_mailbox():
     for typed in (
-        asked(contact_address="camille.durand@univ-exemple.fr"),
-        asked(contact_address="autre@UNIV-EXEMPLE.FR"),
-        asked(contact_address="autre@labo.univ-exemple.fr"),
-        asked(login="camille@exemple.net", contact_address="camille@EXEMPLE.net"),
+        form_data(contact_address="camille.durand@univ-exemple.fr"),
+        form_data(contact_address="autre@UNIV-EXEMPLE.FR"),
+        form_data(contact_address="autre@labo.univ-exemple.fr"),
+        form_data(login="camille@exemple.net", contact_address="camille@EXEMPLE.net"),
     ):
         assert "doit être différente" in AssistanceForm(typed).errors["contact_address"][0]
 
 
 def test_the_domain_of_the_university_may_be_left_out():
-    form = AssistanceForm(asked(login=" Camille.Durand "))
+    form = AssistanceForm(form_data(login=" Camille.Durand "))
     assert form.is_valid()
     assert form.cleaned_data["login"] == "camille.durand@univ-exemple.fr"
 
@@ -121,8 +121,8 @@ def test_the_domain_of_the_university_may_be_left_out():
 def test_a_description_of_2000_characters_and_a_hundred_lines_is_accepted():
     """INP-04, HLP-08"""
     lines = "\r\n".join(["x" * 19] * 100)
-    assert AssistanceForm(asked(description=f"y{lines}")).is_valid()
-    assert not AssistanceForm(asked(description=f"yy{lines}")).is_valid()
+    assert AssistanceForm(form_data(description=f"y{lines}")).is_valid()
+    assert not AssistanceForm(form_data(description=f"yy{lines}")).is_valid()
 
 
 def test_the_page_has_groups_with_names_parts_with_labels_and_autocomplete_tokens():
@@ -145,7 +145,7 @@ def test_what_cannot_be_seen_is_never_kept(mail_delivery):
     values = [N[name] for name in ("N06", "N09", "N14", "N28", "N29", "N36", "N37") if isinstance(N[name], str)]
     for number, value in enumerate(values):
         for place, field in enumerate((*TEXTS, "reason", "profile", "website")):
-            good = (asked_by_a_student if field == "ine" else asked)(contact_address=f"{field}{number}@exemple.net")
+            good = (student_form_data if field == "ine" else form_data)(contact_address=f"{field}{number}@exemple.net")
             browser = Client(REMOTE_ADDR=f"203.0.{number}.{place}")
             answer = browser.post(reverse(PAGE), good | {field: value})
             html = answer.content.decode()
@@ -163,7 +163,7 @@ def test_what_cannot_be_seen_is_never_kept(mail_delivery):
 def test_hostile_addresses_are_mailed_to_one_mailbox_or_refused():
     """F4, EML-03, INP-03: the cleaner has its own tests; here, that the two fields use it."""
     for value, policy in EMAIL:
-        form = AssistanceForm(asked(contact_address=re.sub(r"(?i)univ-x", "univ-exemple", value)))
+        form = AssistanceForm(form_data(contact_address=re.sub(r"(?i)univ-x", "univ-exemple", value)))
         address = form.cleaned_data["contact_address"] if form.is_valid() else ""
         if policy.startswith(("refuse", "own")):
             assert not address or "xn--" in address, value
@@ -172,7 +172,7 @@ def test_hostile_addresses_are_mailed_to_one_mailbox_or_refused():
     for institutional_address in ("kevin@exemple.fr", "mike@github.com"):
         pending_account(institutional_address=institutional_address)
     for number, (value, _policy) in enumerate(EMAIL):
-        Client(REMOTE_ADDR=f"203.0.113.{number}").post(reverse(PAGE), asked(login=value))
+        Client(REMOTE_ADDR=f"203.0.113.{number}").post(reverse(PAGE), form_data(login=value))
     assert not AssistanceRequest.objects.filter(account__isnull=False).exists()
     assert not AssistanceRequest.objects.exclude(contact_address=CONTACT).exists()
 
@@ -180,10 +180,10 @@ def test_hostile_addresses_are_mailed_to_one_mailbox_or_refused():
 def test_links_and_markup_in_a_description_are_kept_as_text():
     """HLP-08, INP-05: and shown escaped when the form comes back."""
     text = "http://evil.example <script>alert(1)</script> {{7*142857}} %(user)s"
-    form = AssistanceForm(asked(description=text))
+    form = AssistanceForm(form_data(description=text))
     assert form.is_valid()
     assert form.cleaned_data["description"] == text
-    again = html_after(asked(description=text, phone=""))
+    again = html_after(form_data(description=text, phone=""))
     assert "<script>alert" not in again
     assert 'href="http://evil' not in again
     assert values_in(again)["description"] == text

@@ -21,7 +21,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from privacy.export import export_person
 from tests.activation.wizard.test_concurrency import together
-from tests.assistance.asking import CONTACT, asked, asked_by_a_student, written
+from tests.assistance.asking import CONTACT, form_data, request_data, student_form_data
 from tests.factories import active_account, pending_account
 from tests.locking import locked_person
 from tests.mail_delivery import html_of, text_of
@@ -46,7 +46,7 @@ def test_a_request_holds_what_was_typed_when_and_from_where_and_changes_no_accou
     mails = Message.objects.filter(person=account).count()
 
     Client(REMOTE_ADDR="198.51.100.77").post(
-        reverse(PAGE), asked(login=account.login.upper(), phone=" 06.12.34.56.78 ", description="Un\r\ndeux\r\n")
+        reverse(PAGE), form_data(login=account.login.upper(), phone=" 06.12.34.56.78 ", description="Un\r\ndeux\r\n")
     )
 
     request = the_request()
@@ -66,7 +66,7 @@ def test_a_request_holds_what_was_typed_when_and_from_where_and_changes_no_accou
 def test_the_journal_of_the_account_records_the_request_and_nothing_that_was_typed():
     """LOG-01, PRV-07: the author is unproven; a namesake may have typed the wrong address."""
     account = active_account()
-    Client(REMOTE_ADDR="198.51.100.77").post(reverse(PAGE), asked(login=account.login, phone="06 99 88 77 66"))
+    Client(REMOTE_ADDR="198.51.100.77").post(reverse(PAGE), form_data(login=account.login, phone="06 99 88 77 66"))
 
     entry = account.journal.get(event=Event.ASSISTANCE_REQUESTED)
     assert (entry.actor, entry.client_address) == (None, "198.51.100.77")
@@ -78,7 +78,7 @@ def test_the_journal_of_the_account_records_the_request_and_nothing_that_was_typ
 
 
 def test_a_request_about_no_account_is_in_the_journal_without_an_account():
-    services.create_request(**written(login="personne.inconnue@univ-exemple.fr"))
+    services.create_request(**request_data(login="personne.inconnue@univ-exemple.fr"))
     assert JournalEntry.objects.get(event=Event.ASSISTANCE_REQUESTED).account is None
     assert the_request().account is None
 
@@ -106,7 +106,7 @@ def test_the_database_refuses_inconsistent_requests():
 def test_a_request_that_is_refused_leaves_nothing():
     """One transaction: no request, no entry, no mail."""
     with pytest.raises(IntegrityError), transaction.atomic():
-        services.create_request(**written(profile=Profile.STAFF, ine=INE, birth_date=BORN))
+        services.create_request(**request_data(profile=Profile.STAFF, ine=INE, birth_date=BORN))
     assert not AssistanceRequest.objects.exists()
     assert not JournalEntry.objects.filter(event=Event.ASSISTANCE_REQUESTED).exists()
     assert not Message.objects.exists()
@@ -126,7 +126,7 @@ def test_a_reference_is_drawn_at_random(monkeypatch):
     coming = iter(["A-22222", "A-22222", "A-22222", "A-33333"])
     monkeypatch.setattr("assistance.services.random_reference", lambda: next(coming))
     for _ in range(2):
-        services.create_request(**written())
+        services.create_request(**request_data())
     assert set(AssistanceRequest.objects.values_list("reference", flat=True)) == {"A-22222", "A-33333"}
 
 
@@ -134,7 +134,7 @@ def test_a_reference_is_drawn_at_random(monkeypatch):
 def test_the_acknowledgement_holds_the_reference_and_nothing_that_a_visitor_typed(mail_delivery, language, settings):
     """HLP-08, HLP-04: no text, number, date or address, no URL but the portal's; and it belongs to no account."""
     account = active_account()
-    typed = asked_by_a_student(
+    typed = student_form_data(
         login=account.login,
         availability="lundi www.evil.example",
         description="Voir http://evil.example/ <b>gras</b>",
@@ -160,14 +160,14 @@ def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(mail_de
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     for number, spelling in enumerate(("camille@exemple.net", "Camille@exemple.net", "CAMILLE@EXEMPLE.NET") * 2):
-        services.create_request(**written(contact_address=spelling, login=logins[number % 2]))
+        services.create_request(**request_data(contact_address=spelling, login=logins[number % 2]))
     assert len(mail_delivery.deliver()) == 2
     assert AssistanceRequest.objects.open().count() == 6
 
-    services.create_request(**written(contact_address="une.autre@exemple.net"))
+    services.create_request(**request_data(contact_address="une.autre@exemple.net"))
     assert len(mail_delivery.deliver()) == 3
     time_machine.move_to(start + timedelta(days=1, seconds=1), tick=False)
-    services.create_request(**written())
+    services.create_request(**request_data())
     assert len(mail_delivery.deliver()) == 4
 
 
@@ -175,19 +175,21 @@ def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(mail_de
 def test_simultaneous_requests_send_two_acknowledgements_to_one_mailbox():
     """HLP-08, ENU-05: no gap between counting and sending, whatever the spelling."""
     spellings = ("une@exemple.net", "Une@exemple.net", "UNE@exemple.net", "une@exemple.net", "uNe@exemple.net")
-    together(*(lambda there=there: services.create_request(**written(contact_address=there)) for there in spellings))
+    together(
+        *(lambda there=there: services.create_request(**request_data(contact_address=there)) for there in spellings)
+    )
     assert AssistanceRequest.objects.count() == len(spellings)
     assert Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).count() == 2
 
 
 def test_a_closed_request_is_not_acknowledged(mail_delivery):
-    services.create_request(**written())
+    services.create_request(**request_data())
     AssistanceRequest.objects.update(state=RequestState.REFUSED, closed_at=timezone.now())
     assert mail_delivery.deliver() == []
 
 
 def closed_request(days_ago: float) -> AssistanceRequest:
-    request = services.create_request(**written())
+    request = services.create_request(**request_data())
     closed = timezone.now() - timedelta(days=days_ago)
     AssistanceRequest.objects.filter(pk=request.pk).update(state=RequestState.SOLVED, closed_at=closed)
     return request
@@ -197,7 +199,7 @@ def test_facts_and_requests_are_erased_when_their_time_is_over(time_machine):
     """PRV-05: INE and birth date 30 days after the end, the request after a year, an open one never."""
     time_machine.move_to(timezone.now(), tick=False)
     fresh, old, gone = (closed_request(days) for days in (29.9, 30.1, 365.1))
-    still_open = services.create_request(**written(ine=INE))
+    still_open = services.create_request(**request_data(ine=INE))
     AssistanceRequest.objects.filter(pk=still_open.pk).update(asked_at=timezone.now() - timedelta(days=4_000))
 
     rules = {rule.name: rule for rule in retention_rules()}

@@ -21,7 +21,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.assistance.asking import CONTACT, asked, asked_by_a_student, written
+from tests.assistance.asking import CONTACT, form_data, request_data, student_form_data
 from tests.assistance.test_form import values_in, words_of
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import locked_person
@@ -43,7 +43,7 @@ def with_bounced_mail() -> Account:
 
 def with_an_open_request() -> Account:
     account = pending_account()
-    services.create_request(**written(login=account.login, contact_address="autre@exemple.org"))
+    services.create_request(**request_data(login=account.login, contact_address="autre@exemple.org"))
     return account
 
 
@@ -61,10 +61,10 @@ ACCOUNTS: dict[str, Callable[[], Account]] = {
     "elsewhere": lambda: Account(institutional_address="quelqu.un@autre-univ.fr"),
 }
 KNOWLEDGE = {
-    "right birth date": asked(),
-    "wrong birth date": asked(birth_date_year="1988"),
-    "right INE": asked_by_a_student(),
-    "wrong INE": asked_by_a_student(ine="1111111111Z"),
+    "right birth date": form_data(),
+    "wrong birth date": form_data(birth_date_year="1988"),
+    "right INE": student_form_data(),
+    "wrong INE": student_form_data(ine="1111111111Z"),
 }
 
 
@@ -99,7 +99,7 @@ def test_the_answer_does_not_reveal_which_accounts_exist(time_machine):
 def statements_for(client_address: str, **typed: str) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         Client(REMOTE_ADDR=client_address).post(
-            reverse(PAGE), (asked_by_a_student if "ine" in typed else asked)(**typed)
+            reverse(PAGE), (student_form_data if "ine" in typed else form_data)(**typed)
         )
     statements = [query["sql"].split(" VALUES")[0].replace(typed["contact_address"], "")[:70] for query in captured]
     return [sql for sql in statements if "SAVEPOINT" not in sql]
@@ -124,7 +124,7 @@ def test_a_signed_in_person_gets_the_same_even_with_a_charter_to_accept(client):
 
     assert client.get(reverse("account")).status_code == 302
     assert client.get(reverse(PAGE)).status_code == 200
-    answer = client.post(reverse(PAGE), asked(login="personne.inconnue@univ-exemple.fr"))
+    answer = client.post(reverse(PAGE), form_data(login="personne.inconnue@univ-exemple.fr"))
 
     assert answer.url == reverse(ANSWER)
     assert the_request().account is None
@@ -133,7 +133,7 @@ def test_a_signed_in_person_gets_the_same_even_with_a_charter_to_accept(client):
 
 def test_the_session_holds_only_what_the_answer_shows(client):
     """PRV-04: the session holds what the answer shows, and reloading the answer sends nothing."""
-    client.post(reverse(PAGE), asked())
+    client.post(reverse(PAGE), form_data())
     assert set(client.session["assistance_sent"]) == {"reference", "contact_address", "call_expected_by"}
     assert len({normalised_answer(client.get(reverse(ANSWER))) for _ in range(3)}) == 1
     assert AssistanceRequest.objects.count() == 1
@@ -145,7 +145,7 @@ def test_the_answer_says_where_the_mail_went_and_until_when_an_agent_calls(
     settings.SUPPORT_PHONE = "04 67 00 00 00"
     time_machine.move_to("2026-10-09T15:59:59.9+02:00", tick=True)
 
-    client.post(reverse(PAGE), asked())
+    client.post(reverse(PAGE), form_data())
     page = words_of(client.get(reverse(ANSWER)).content.decode())
 
     assert the_request().reference in page
@@ -167,7 +167,7 @@ def test_the_answer_opened_by_itself_leads_to_the_form(client):
 
 def test_a_reference_is_shown_to_its_author_alone_and_opens_nothing(client):
     """HLP-08: there is no page of a request, and none that a reference leads to."""
-    client.post(reverse(PAGE), asked())
+    client.post(reverse(PAGE), form_data())
     reference = the_request().reference
 
     assert reference in client.get(reverse(ANSWER)).content.decode()
@@ -180,7 +180,7 @@ def test_a_reference_is_shown_to_its_author_alone_and_opens_nothing(client):
 
 def test_the_owner_reads_in_the_history_that_a_request_was_made(client):
     account = active_account()
-    Client().post(reverse(PAGE), asked(login=account.login))
+    Client().post(reverse(PAGE), form_data(login=account.login))
     client.force_login(account)
 
     page = words_of(client.get(reverse("account-history")).content.decode())
@@ -193,7 +193,7 @@ def test_the_owner_reads_in_the_history_that_a_request_was_made(client):
 def test_a_mail_server_that_refuses_is_not_seen_by_the_visitor(client, mail_delivery, mail_server):
     """ENU-04"""
     mail_server.answer = lambda *_: "550 no"
-    redirected = client.post(reverse(PAGE), asked())
+    redirected = client.post(reverse(PAGE), form_data())
     mail_delivery.deliver()
     assert redirected.status_code == 302
     assert the_request().reference in client.get(reverse(ANSWER)).content.decode()
@@ -205,12 +205,12 @@ def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_nothing_is_k
     page = Client().get(reverse(PAGE)).content.decode()
     trap = page.split('class="honeypot"')[1].split("</div>")[0]
 
-    caught = answers_to(Client(), asked(website="https://robot.example"))
+    caught = answers_to(Client(), form_data(website="https://robot.example"))
     assert not AssistanceRequest.objects.exists()
     assert not JournalEntry.objects.exists()
     assert mail_delivery.deliver() == []
 
-    assert caught == answers_to(Client(), asked())
+    assert caught == answers_to(Client(), form_data())
     for attribute in ('aria-hidden="true"', 'tabindex="-1"', 'autocomplete="off"'):
         assert attribute in trap
     assert "captcha" not in page.lower()
@@ -221,12 +221,12 @@ def test_too_many_requests_of_one_client_wait_with_what_they_wrote(client, monke
     """ENU-06: 429, until when, and nothing typed is lost; other clients are not concerned, refused forms not counted."""
     monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("few-requests", "2/hour"))
     for _ in range(5):
-        client.post(reverse(PAGE), asked(phone="06"))
+        client.post(reverse(PAGE), form_data(phone="06"))
     for _ in range(2):
-        assert client.post(reverse(PAGE), asked()).status_code == 302
+        assert client.post(reverse(PAGE), form_data()).status_code == 302
 
-    slowed = client.post(reverse(PAGE), asked(description="Toute une histoire"))
-    elsewhere = Client(REMOTE_ADDR="198.51.100.9").post(reverse(PAGE), asked())
+    slowed = client.post(reverse(PAGE), form_data(description="Toute une histoire"))
+    elsewhere = Client(REMOTE_ADDR="198.51.100.9").post(reverse(PAGE), form_data())
 
     assert slowed.status_code == 429
     assert 0 < int(slowed["Retry-After"]) <= 3601
@@ -240,7 +240,7 @@ def test_all_clients_together_are_limited_too(monkeypatch):
     """ENU-06"""
     monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_IN_ALL", RateLimit("few-requests-in-all", "2/hour"))
     browsers = [Client(REMOTE_ADDR=f"198.51.100.{number}") for number in range(3)]
-    assert [browser.post(reverse(PAGE), asked()).status_code for browser in browsers] == [302, 302, 429]
+    assert [browser.post(reverse(PAGE), form_data()).status_code for browser in browsers] == [302, 302, 429]
 
 
 def test_files_and_fields_that_the_form_does_not_have_are_ignored(client):
@@ -250,22 +250,22 @@ def test_files_and_fields_that_the_form_does_not_have_are_ignored(client):
         "phone_typed": "17", "_connector": "OR 1=1--", "description[]": "x",
         "attachment": SimpleUploadedFile("photo.exe", b"MZ" * 1000),
     }  # fmt: skip
-    instead = asked() | {"description": SimpleUploadedFile("x.txt", b"texte")}
+    instead = form_data() | {"description": SimpleUploadedFile("x.txt", b"texte")}
 
     assert client.post(reverse(PAGE), instead).status_code == 200
-    assert client.post(f"{reverse(PAGE)}?profile=student&phone=17", asked() | extra).status_code == 302
+    assert client.post(f"{reverse(PAGE)}?profile=student&phone=17", form_data() | extra).status_code == 302
 
     request = the_request()
     assert (request.state, request.account, request.taken_by) == (RequestState.NEW, None, None)
     assert request.reference != "A-99999"
     assert (request.profile, request.phone_typed) == (Profile.STAFF, "06 12 34 56 78")
-    assert request.description == asked()["description"]
+    assert request.description == form_data()["description"]
 
 
 def test_a_field_that_is_sent_twice_is_one_value_everywhere(mail_delivery):
     """INP-06: validated, kept and mailed is the last one."""
     for number, field in enumerate(("login", "contact_address", "phone", "description")):
-        good = asked(contact_address=f"camille{number}@exemple.net")
+        good = form_data(contact_address=f"camille{number}@exemple.net")
         twice = {name: [value] for name, value in good.items()} | {field: ["premier <script>", good[field]]}
         Client().post(reverse(PAGE), twice)
         request = AssistanceRequest.objects.latest("pk")

@@ -10,8 +10,8 @@ from assistance.enums import RequestState
 from assistance.models import AssistanceRequest
 from assistance.services import create_request
 from mailrouting.services import change_redirection
-from tests.agents.signed_in import an_agent, code_of, with_application
-from tests.assistance.asking import written
+from tests.agents.signed_in import an_agent, code_of, enrol_device
+from tests.assistance.asking import request_data
 from tests.browser.test_keyboard import Keyboard
 from tests.browser.visitor import NEEDS_BROWSER, Visitor
 from tests.factories import A_GOOD_PASSWORD, active_account
@@ -24,12 +24,12 @@ def somebody_locked_out() -> AssistanceRequest:
     person = active_account(given_name="Zoé", family_name="Lefebvre", phone="+33467123456")
     change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
     lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY)
-    return create_request(**written(login=person.login))
+    return create_request(**request_data(login=person.login))
 
 
 def test_an_agent_without_a_mouse_takes_a_request_and_releases_the_account(new_visitor: Callable[..., Visitor]):
     request, agent = somebody_locked_out(), an_agent()
-    application = with_application(agent)
+    application = enrol_device(agent)
     visitor = new_visitor()
     keyboard, page = Keyboard(visitor), visitor.page
 

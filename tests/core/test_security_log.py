@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.expiry import record_closings
-from accounts.links.links import recovery_address_link
+from accounts.links.account_links import recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from activation.enums import LinkRequestKind
@@ -30,13 +30,13 @@ from journal.services import ALSO
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from privacy.purge import purge
-from tests.accounts.recovery.recovering import ask, change_to, signed_in_browser, wish
+from tests.accounts.recovery.recovering import ask, browser_of, change_to, wish
 from tests.activation.wizard.client import begun_until, link_to
 from tests.agents.hr_imports import imported as imported_by_an_agent
 from tests.agents.signed_in import an_agent, enrol_device, submit_code, verified_agent, wrong_code
 from tests.agents.signed_in import signed_in_browser as agent_browser_of
 from tests.assistance.asking import request_data as asked_for
-from tests.core.test_logging import request_data
+from tests.core.test_logging import written
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import release
@@ -52,7 +52,7 @@ ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 @pytest.fixture
 def told(django_capture_on_commit_callbacks) -> Iterator[Callable[..., list[Line]]]:
     """What the log says when something is done and committed: the lines of one event, or of all."""
-    with request_data(JsonFormatter()) as stream:
+    with written(JsonFormatter()) as stream:
 
         def lines(act: Callable[[], object], name: str = "") -> list[Line]:
             start = stream.tell()
@@ -104,7 +104,7 @@ def chooses_a_first_password() -> None:
 
 
 def changes_the_password(present: str = A_GOOD_PASSWORD, new: str = ANOTHER_PASSWORD) -> None:
-    browser = signed_in_browser(active_account())
+    browser = browser_of(active_account())
     browser.post(reverse("account-password"), {"current_password": present, "password": new})
 
 
@@ -129,7 +129,7 @@ def opens_a_used_link() -> None:
 
 
 def wants_what_is_for_others() -> None:
-    signed_in_browser(active_account()).get(reverse("admin:index"))
+    browser_of(active_account()).get(reverse("admin:index"))
 
 
 def works_as_an_agent() -> None:
@@ -165,7 +165,7 @@ def has_left() -> None:
 
 
 def reads_ones_data() -> None:
-    signed_in_browser(active_account()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
+    browser_of(active_account()).post(reverse("account-data-copy"), {"current_password": A_GOOD_PASSWORD})
 
 
 def changes_the_recovery_address() -> None:
@@ -375,14 +375,14 @@ class TestMailsThatAreNotSent:
 
     def test_a_verification_of_a_recovery_address_asked_for_at_once_again(self, told):
         person = active_account()
-        browser = signed_in_browser(person)
+        browser = browser_of(person)
         ask(browser)
         [line] = told(lambda: ask(browser), "excess_rate_limit_exceeded")
         assert (line["limit"], line["account"]) == (f"mails-{Kind.RECOVERY_VERIFICATION}", person.pk)
 
     def test_a_verification_of_a_redirection_asked_for_at_once_again(self, told):
         person = active_account()
-        browser = signed_in_browser(person)
+        browser = browser_of(person)
         choose_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         resend = reverse("redirection-verification-resend")
         [line] = told(lambda: browser.post(resend), "excess_rate_limit_exceeded")

@@ -66,33 +66,35 @@ def test_only_active_accounts_are_exported():
     assert list(exported()) == [active.uid]
 
 
-@pytest.mark.parametrize(
-    ("category", "word"), [(Category.STAFF, "employee"), (Category.HOSTED, "affiliate"), (Category.STUDENT, "student")]
-)
-def test_the_category_is_said_in_the_words_of_the_ldap(category, word):
-    person = listed_person(category=category)
-    assert exported()[person.uid]["eduPersonPrimaryAffiliation"] == word
+def test_the_category_is_said_in_the_words_of_the_ldap():
+    for category, word in [(Category.STAFF, "employee"), (Category.HOSTED, "affiliate"), (Category.STUDENT, "student")]:
+        person = listed_person(category=category)
+        assert exported()[person.uid]["eduPersonPrimaryAffiliation"] == word
 
 
 def test_every_category_has_its_word():
     assert set(export.AFFILIATIONS) == set(Category)
 
 
-@pytest.mark.parametrize("name", ['=HYPERLINK("x")', "+1", "-2+3", "@SUM(1)"])
-def test_no_cell_is_a_formula(name):
+def test_no_cell_is_a_formula():
     """INP-08, ADM-07"""
-    person = listed_person("Camille", name)
-    assert exported()[person.uid]["sn"] == f"'{name}"
+    for name in ['=HYPERLINK("x")', "+1", "-2+3", "@SUM(1)"]:
+        person = listed_person("Camille", name)
+        assert exported()[person.uid]["sn"] == f"'{name}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Du;rand", 'Du"rand', "d’Ornano", "O'Brien", "Nguyễn", *(N[f"N{number}"] for number in (*range(14, 21), 25, 26))],
-)
-def test_a_name_with_signs_stays_one_cell(name):
+def test_a_name_with_signs_stays_one_cell():
     """INP-08"""
-    person = listed_person("Camille", name)
-    assert exported()[person.uid]["sn"] == name
+    for name in [
+        "Du;rand",
+        'Du"rand',
+        "d’Ornano",
+        "O'Brien",
+        "Nguyễn",
+        *(N[f"N{number}"] for number in (*range(14, 21), 25, 26)),
+    ]:
+        person = listed_person("Camille", name)
+        assert exported()[person.uid]["sn"] == name
 
 
 def test_the_order_is_the_same_each_time():

@@ -123,11 +123,11 @@ def test_the_fewest_slips_come_first_and_it_is_said_that_they_are_slips():
     assert found.is_near
 
 
-@pytest.mark.parametrize("query", ["durand xavier", "xavier", "durrrrand", "duvivier", "rand", "du", "cami du"])
-def test_another_name_is_not_found(query):
-    listed_person("Camille", "Durand")
+def test_another_name_is_not_found():
+    for query in ["durand xavier", "xavier", "durrrrand", "duvivier", "rand", "du", "cami du"]:
+        listed_person("Camille", "Durand")
 
-    assert names(query) == []
+        assert names(query) == []
 
 
 def test_two_letters_are_a_whole_name_never_the_beginning_of_one():
@@ -147,26 +147,40 @@ def test_whole_names_come_before_longer_ones_then_the_order_is_that_of_a_directo
     assert names("martin") == ["Martin Abel", "Élodie Martin", "Zoé Martin", "Anne Martinez"]
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["%%%", "___", "***", "% %", "_a_", "%a%", ".*", "^.{3}", "a b c d", "?", "\\", "''", "жуков", "李明", "½", "𝒳"],
-)
-def test_wildcards_and_single_letters_find_nobody(query):
+def test_wildcards_and_single_letters_find_nobody():
     """PRV-02: there is no way to ask for everybody."""
-    listed_person("Camille", "Durand")
+    for query in [
+        "%%%",
+        "___",
+        "***",
+        "% %",
+        "_a_",
+        "%a%",
+        ".*",
+        "^.{3}",
+        "a b c d",
+        "?",
+        "\\",
+        "''",
+        "жуков",
+        "李明",
+        "½",
+        "𝒳",
+    ]:
+        listed_person("Camille", "Durand")
 
-    assert names(query) == []
+        assert names(query) == []
 
 
-@pytest.mark.parametrize("query", ["dur%", "d%nd", "du_and", "dur.*", "durand\\", "%durand%", "du[r]and", "(durand)"])
-def test_a_wildcard_is_a_space(query):
+def test_a_wildcard_is_a_space():
     """Inert: what is found is what the letters say."""
-    person = listed_person("Camille", "Durand")
-    listed_person("Camille", "Drend")
-    letters = "".join(letter if letter.isalpha() else " " for letter in query)
+    for query in ["dur%", "d%nd", "du_and", "dur.*", "durand\\", "%durand%", "du[r]and", "(durand)"]:
+        person = listed_person("Camille", "Durand")
+        listed_person("Camille", "Drend")
+        letters = "".join(letter if letter.isalpha() else " " for letter in query)
 
-    assert names(query) == names(letters)
-    assert set(names(query)) <= {person.full_name}
+        assert names(query) == names(letters)
+        assert set(names(query)) <= {person.full_name}
 
 
 def test_signs_that_are_several_letters_are_no_error():

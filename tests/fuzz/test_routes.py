@@ -1,5 +1,5 @@
-"""Nasty requests to every address of the URLconf, as a stranger, as somebody signed in and as an agent: INP-01, INP-07,
-HDR-05, TOK-06. What the pages themselves ask for is in `test_fields.py`."""
+"""Hostile requests to every address of the URLconf, anonymous, as an account and as an agent: INP-01, INP-07, HDR-05,
+TOK-06. Forms are in `test_fields.py`."""
 
 import time
 from collections.abc import Callable
@@ -12,32 +12,32 @@ from django.urls import reverse
 
 from agents.roles import Role
 from tests.agents.pages import come_in
-from tests.fuzz.fuzzing import JOURNAL, FuzzedPage
-from tests.fuzz.payloads import TOKEN, N
-from tests.fuzz.requests import MIXED, UNSEEN, Payload, body_of, in_a_header, text_of
+from tests.fuzz.fuzzed_page import JOURNAL, FuzzedPage
+from tests.fuzz.observers import Outcome
+from tests.fuzz.packs import TOKEN, N
+from tests.fuzz.requests import INVISIBLE, MIXED, Payload, as_header, encode_form, text_of
 from tests.fuzz.routes import Route, routes
-from tests.fuzz.watching import Done
 from tests.pages import Page, PageRequest, logged_in
 
 pytestmark = pytest.mark.django_db
 
-#: In the place of a number or a reference, which the URLconf itself is strict about.
+#: For arguments with a strict converter.
 NUMBERS = ("0", "8" * 19, "8" * 5000, "-1", "\u0661", "1.0")
-#: In the place of a token, a handle or a version, which may be any text.
+#: For arguments that are any text.
 TEXTS = [
     *(token for token in TOKEN[1:] if not token.startswith("VALID") and " " not in token),
     *(N[number] for number in ("N04", "N05", "N06", "N07", "N08", "N25", "N26", "N27", "N36", "N39")),
-    *(MIXED, UNSEEN, "..", ".", "%2e%2e", "a/b", "a//b", "a;b", "a\\b", "é", "\U0001f418", ".git/config"),
+    *(MIXED, INVISIBLE, "..", ".", "%2e%2e", "a/b", "a//b", "a;b", "a\\b", "é", "\U0001f418", ".git/config"),
 ]
-#: Percent-encoded octets that are no text, and signs that mean something in an address.
+#: Percent-encoded octets that are no text, and signs with a meaning in URLs.
 RAW = ("%00", "a%00b", "%ff%fe%c0%af", "%ED%A0%80", "%", "%zz", "%0d%0aX-Inj:1", "%2f%2fevil.example", "%5c")
-#: What Django's own lists and admin would look up, what it would sort by, and what is no query at all (ADM-06, INP-06).
+#: Lookups and orderings of Django's admin, and malformed queries (ADM-06, INP-06).
 LOOKUPS = (
     "password__startswith=argon2&groups__name=Responsables&is_staff=1&o=-1.2.88888888888888888888&page=last&page=1"
     "&page[]=2&etat=<script>&etat=&_popup=1&_to_field=password&_connector=OR%201%3D1--&_negated=1&next=//evil.example"
     "&q=%ED%A0%80&q=%00&&&==&=%"
 )
-#: How a method that no page has may be answered where GET is not answered with a page either.
+#: Answers to an unknown method where GET does not return a page either.
 REFUSED = {302, 403, 404, 405, 410}
 METHODS = ("HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE")
 CHANGING = {"X-Request-Id", "Date", "Expires", "Content-Length", "Content-Security-Policy"}
@@ -49,7 +49,7 @@ HEADERS: dict[str, dict[str, str]] = {
     "forwarded host": {"x-forwarded-host": "evil.example", "x-original-url": "/admin/", "x-rewrite-url": "/admin/"},
     "forwarded": {"forwarded": "host=evil.example;for=1.2.3.4;proto=https"},
     "forwarded for": {"x-forwarded-for": "1.2.3.4, " * 500, "x-real-ip": MIXED, "x-forwarded-proto": MIXED},
-    "odd client": {"x-forwarded-for": in_a_header(UNSEEN), "x-client-ip": "::ffff:127.0.0.1%eth0"},
+    "odd client": {"x-forwarded-for": as_header(INVISIBLE), "x-client-ip": "::ffff:127.0.0.1%eth0"},
     "language": {"accept-language": "fr-" + "a" * 8000},
     "languages": {"accept-language": ",".join(f"x{number};q=0.{number}" for number in range(2000))},
     "accept": {"accept": 'text/html;q="' + ";" * 4000 + '"'},
@@ -60,15 +60,15 @@ HEADERS: dict[str, dict[str, str]] = {
     "type": {"content-type": "multipart/form-data; boundary=" + "x" * 4000},
     "no boundary": {"content-type": "multipart/form-data"},
     "charset": {"content-type": "application/x-www-form-urlencoded; charset=utf-7"},
-    "authorization": {"authorization": "Bearer " + MIXED, "proxy-authorization": in_a_header(UNSEEN)},
+    "authorization": {"authorization": "Bearer " + MIXED, "proxy-authorization": as_header(INVISIBLE)},
 }
 NO_HOST = {"host", "user in host", "host with markup"}
-#: Seconds of work for a request with a header of thousands of characters, far below those of a pattern that goes astray,
-#: and far above what looking through a full memory takes between (INP-07).
-SOON = 1.0
+#: CPU seconds for a request with a header of thousands of characters: below catastrophic backtracking, above a garbage
+#: collection (INP-07).
+LONGEST_CPU = 1.0
 
 
-def stranger(browser: Client) -> PageRequest:
+def anonymous(browser: Client) -> PageRequest:
     return PageRequest("/")
 
 
@@ -82,130 +82,129 @@ def agent(browser: Client) -> PageRequest:
     return PageRequest("/admin/")
 
 
-#: Each route is walked by whoever gets furthest.
-WALKERS: dict[str, tuple[Page, Callable[[Route], bool]]] = {
-    "stranger": (stranger, lambda route: not route.is_closed),
+#: Each route is visited by a client that may open it.
+VISITORS: dict[str, tuple[Page, Callable[[Route], bool]]] = {
+    "anonymous": (anonymous, lambda route: not route.is_closed),
     "person": (person, lambda route: route.is_closed and not route.name.startswith("admin:")),
     "agent": (agent, lambda route: route.name.startswith("admin:")),
 }
 NOTHING = Payload("nothing", (), b"")
 
 
-@pytest.fixture(params=WALKERS)
-def walked(request) -> tuple[FuzzedPage, list[Route]]:
-    make, goes = WALKERS[request.param]
+@pytest.fixture(params=VISITORS)
+def visited(request) -> tuple[FuzzedPage, list[Route]]:
+    make, goes = VISITORS[request.param]
     return FuzzedPage(request.param, make), [route for route in routes() if goes(route)]
 
 
 def test_every_argument_of_an_address_has_an_example():
-    """So that a new one is among those that are walked."""
     assert all(route.path() for route in routes())
 
 
-def test_no_method_but_post_changes_anything(walked):
-    """TOK-06, HDR-05: HEAD answers as GET does, without a body; what is no method of ours is refused."""
-    state, there = walked
+def test_no_method_but_post_changes_anything(visited):
+    """TOK-06, HDR-05: HEAD answers as GET does, without a body; other methods are refused."""
+    state, there = visited
     for route in there:
         got, _effects = state.request("GET", route.path(), NOTHING)
         for method in METHODS:
-            thrown = Payload(method, (), b"x=1" if method in ("PUT", "PATCH", "DELETE") else b"")
-            done, effects = state.request(method, route.path(), thrown)
+            payload = Payload(method, (), b"x=1" if method in ("PUT", "PATCH", "DELETE") else b"")
+            outcome, effects = state.request(method, route.path(), payload)
             wrong = [f"writes {table}" for table in effects.tables - {JOURNAL}]
-            if method == "HEAD" and (told_by(done) != told_by(got) or done.response.content):
-                wrong.append(f"{told_by(done)} is not what GET answers: {told_by(got)}")
-            # What is no page for this walker now is none for any method.
+            if method == "HEAD" and (stable_parts(outcome) != stable_parts(got) or outcome.response.content):
+                wrong.append(f"{stable_parts(outcome)} is not what GET answers: {stable_parts(got)}")
             refused = {405} if got.response.status_code < 300 else REFUSED
-            if method not in ("HEAD", "OPTIONS") and done.response.status_code not in refused:
-                wrong.append(f"is taken: {done.response.status_code}")
-            state.note(method, route.path(), thrown, wrong)
-    assert not state.failures, state.told()
+            if method not in ("HEAD", "OPTIONS") and outcome.response.status_code not in refused:
+                wrong.append(f"is accepted: {outcome.response.status_code}")
+            state.add_failures(method, route.path(), payload, wrong)
+    assert not state.failures, state.report()
 
 
-def told_by(done: Done) -> tuple[int, dict[str, str]]:
-    """The status and the headers that stay the same from one request to the next."""
-    headers = {name: value for name, value in done.response.items() if name not in CHANGING}
-    return done.response.status_code, headers
+def stable_parts(outcome: Outcome) -> tuple[int, dict[str, str]]:
+    headers = {name: value for name, value in outcome.response.items() if name not in CHANGING}
+    return outcome.response.status_code, headers
 
 
-def test_every_other_page_asks_a_stranger_who_they_are():
-    """ADM-01: whatever the method; nothing of the page is told, and nothing is done."""
-    state = FuzzedPage("stranger", stranger)
+def test_closed_page_redirects_an_anonymous_client_to_login():
+    """ADM-01: whatever the method, and nothing is written."""
+    state = FuzzedPage("anonymous", anonymous)
     for route in (route for route in routes() if route.is_closed):
         for method in ("GET", "POST", "DELETE"):
-            thrown = Payload(method, (MIXED,), body_of([("next", MIXED), ("q", MIXED)]))
-            done, effects = state.request(method, route.path(), thrown)
-            location = done.response.get("Location", "")
-            if effects.tables or done.response.status_code != 302 or not location.startswith(reverse("login")):
-                state.note(method, route.path(), thrown, [f"{done.response.status_code} {location} {effects.tables}"])
-    assert not state.failures, state.told()
+            payload = Payload(method, (MIXED,), encode_form([("next", MIXED), ("q", MIXED)]))
+            outcome, effects = state.request(method, route.path(), payload)
+            location = outcome.response.get("Location", "")
+            if effects.tables or outcome.response.status_code != 302 or not location.startswith(reverse("login")):
+                state.add_failures(
+                    method, route.path(), payload, [f"{outcome.response.status_code} {location} {effects.tables}"]
+                )
+    assert not state.failures, state.report()
 
 
-def test_nothing_in_a_query_harms_an_address(walked):
-    """INP-01, INP-06, ADM-06: also those that read no query."""
-    state, there = walked
+def test_address_survives_hostile_queries(visited):
+    """INP-01, INP-06, ADM-06."""
+    state, there = visited
     names = [*("q", "page", "next", "id", "lang", "format", "a[]", "__proto__", "_method"), MIXED]
     for route in there:
-        for value in (MIXED, UNSEEN):
-            query = body_of([(name, value) for name in names]).decode()
+        for value in (MIXED, INVISIBLE):
+            query = encode_form([(name, value) for name in names]).decode()
             state.request("GET", route.path(), Payload("query", (value,), b"", query=query))
         state.request("GET", route.path(), Payload("lookups", ("<script>",), b"", query=LOOKUPS))
-    assert not state.failures, state.told()
+    assert not state.failures, state.report()
 
 
-def test_nothing_in_a_path_harms_an_address(walked):
-    """INP-01, INP-02: TOKEN and the values of §17 for paths, as a link, a number, a reference or a version."""
-    state, there = walked
+def test_address_survives_hostile_paths(visited):
+    """INP-01, INP-02."""
+    state, there = visited
     for route in (route for route in there if route.arguments):
         for value in TEXTS if route.takes_any_text else NUMBERS:
             octets = value if isinstance(value, str) else value.decode()
-            thrown = Payload(f"path {octets[:30]!r}", (octets,), b"")
-            state.request("GET", route.path_with(quote(octets, safe="%")), thrown)
+            payload = Payload(f"path {octets[:30]!r}", (octets,), b"")
+            state.request("GET", route.path_with(quote(octets, safe="%")), payload)
         for raw in RAW if route.takes_any_text else RAW[:2]:
             state.request("GET", route.path_with(raw), Payload(f"path {raw}", (), b""))
-    assert not state.failures, state.told()
+    assert not state.failures, state.report()
 
 
-def test_nothing_in_a_cookie_harms_an_address():
-    """SES-01, INP-01: session, CSRF token, language, messages, and cookies that nobody has set."""
-    state = FuzzedPage("stranger", stranger)
+def test_address_survives_hostile_cookies():
+    """SES-01, INP-01: session, CSRF token, language, messages and unknown cookies."""
+    state = FuzzedPage("anonymous", anonymous)
     names = [settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language", "messages", "__Host-x", "x"]
     for route in routes():
         value = MIXED.replace(";", "") if route.is_closed else "../../x\x00é"
-        cookie = in_a_header("; ".join(f"{name}={value}" for name in names))
+        cookie = as_header("; ".join(f"{name}={value}" for name in names))
         state.request("GET", route.path(), Payload("cookie", (value,), b""), headers={"cookie": cookie})
-    assert not state.failures, state.told()
+    assert not state.failures, state.report()
 
 
-def test_every_value_in_every_cookie():
-    """SES-01: a session that was made up is nobody's, and never adopted."""
-    state = FuzzedPage("stranger", stranger)
+def test_no_cookie_value_is_adopted():
+    """SES-01"""
+    state = FuzzedPage("anonymous", anonymous)
     names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language")
     for path in (reverse("login"), reverse("activation")):
         for label, value in N.items():
             text = text_of(value) or "%ff%fe"
-            cookie = in_a_header("; ".join(f"{name}={text[:2000]}" for name in names))
-            thrown = Payload(f"cookies {label}", (text,), b"")
-            done, _effects = state.request("GET", path, thrown, headers={"cookie": cookie})
-            adopted = [name for name, given in done.response.cookies.items() if given.value in (text, text[:2000])]
-            state.note("GET", path, thrown, [f"adopts {name}" for name in adopted])
-    assert not state.failures, state.told()
+            cookie = as_header("; ".join(f"{name}={text[:2000]}" for name in names))
+            payload = Payload(f"cookies {label}", (text,), b"")
+            outcome, _effects = state.request("GET", path, payload, headers={"cookie": cookie})
+            adopted = [name for name, given in outcome.response.cookies.items() if given.value in (text, text[:2000])]
+            state.add_failures("GET", path, payload, [f"adopts {name}" for name in adopted])
+    assert not state.failures, state.report()
 
 
-def test_nothing_in_a_header_harms_an_address(walked):
-    """INP-07, HDR-05, TOK-08: one after the other at three addresses, all that may stand together at the others."""
-    state, there = walked
+def test_address_survives_hostile_headers(visited):
+    """INP-07, HDR-05, TOK-08: each header at three addresses, all together at the others."""
+    state, there = visited
     together = {name: value for label, sent in HEADERS.items() if label not in NO_HOST for name, value in sent.items()}
     together.pop("host")
     for route in there:
         state.request("GET", route.path(), Payload("headers", (MIXED,), b""), headers=together)
     for method, path in (("GET", "/"), ("POST", reverse("first-connection")), ("GET", reverse("account"))):
-        if state.name == "stranger":
+        if state.name == "anonymous":
             for label, headers in HEADERS.items():
-                thrown = Payload(label, (MIXED,), b"")
+                payload = Payload(label, (MIXED,), b"")
                 begun = time.process_time()
-                done, _effects = state.request(method, path, thrown, headers=headers)
-                if (spent := time.process_time() - begun) > SOON:
-                    state.note(method, path, thrown, [f"took {spent:.2f} s of work"])
-                if label in NO_HOST and done.response.status_code != 400:
-                    state.note(method, path, Payload(label, (), b""), ["a strange host is taken"])
-    assert not state.failures, state.told()
+                outcome, _effects = state.request(method, path, payload, headers=headers)
+                if (spent := time.process_time() - begun) > LONGEST_CPU:
+                    state.add_failures(method, path, payload, [f"took {spent:.2f} s of CPU"])
+                if label in NO_HOST and outcome.response.status_code != 400:
+                    state.add_failures(method, path, Payload(label, (), b""), ["accepts a foreign host"])
+    assert not state.failures, state.report()

@@ -4,7 +4,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.rate_limits import BAD_LINKS_PER_CLIENT
-from tests.assistance.asking import ALL_WRONG, asked, asked_too_often
+from tests.assistance.asking import ALL_WRONG, exhaust_request_limit, form_data
 from tests.directory.listed import listed_people_called
 from tests.pages.registry import PAGES, PageRequest, action, add, page, public_page, refusal
 
@@ -82,7 +82,7 @@ def directory_searched_for_one_letter(client: Client) -> PageRequest:
 
 @page(1)
 def assistance_sent(client: Client) -> PageRequest:
-    client.post(reverse("assistance"), asked())
+    client.post(reverse("assistance"), form_data())
     return PageRequest(reverse("assistance-sent"))
 
 
@@ -93,13 +93,13 @@ def assistance_all_wrong(client: Client) -> PageRequest:
 
 @refusal()
 def assistance_throttled(client: Client) -> PageRequest:
-    asked_too_often()
-    return PageRequest(reverse("assistance"), asked(), 429)
+    exhaust_request_limit()
+    return PageRequest(reverse("assistance"), form_data(), 429)
 
 
 @action(8)
 def ask_for_assistance(client: Client) -> PageRequest:
-    return PageRequest(reverse("assistance"), asked(), 302)
+    return PageRequest(reverse("assistance"), form_data(), 302)
 
 
 @refusal()

@@ -25,7 +25,7 @@ from journal.services import record_event
 from outbox.models import Message
 from privacy import export
 from tests.accounts.recovery.recovering import browser_of, change_to
-from tests.agents.signed_in import with_application
+from tests.agents.signed_in import enrol_device
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import N
 from tests.privacy.known_account import known_account
@@ -88,7 +88,7 @@ def person() -> Account:
         start_date=date(2020, 9, 1),
         end_date=date(2060, 8, 31),
     )
-    with_application(account)
+    enrol_device(account)
     return account
 
 

@@ -23,7 +23,7 @@ from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
 from accounts.passwords.services import change_password
-from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, SLOW_SIGN_INS_PER_LOGIN, RateLimitExceeded
+from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN, RateLimitExceeded
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
@@ -367,7 +367,7 @@ class TestThrottling:
         refused = submit_login(new, person)
         assert refused.status_code == 429
         assert 0 < int(refused["Retry-After"]) <= 61
-        SLOW_SIGN_INS_PER_LOGIN.reset(person.login)
+        UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.reset(person.login)
         assert submit_login(new, person).status_code == 302
         assert not Account.objects.get(pk=person.pk).is_locked
 
@@ -380,7 +380,7 @@ class TestThrottling:
         time_machine.move_to(start)
         for _ in range(100):
             FAILED_SIGN_INS_PER_LOGIN.count(person.login)
-        SLOW_SIGN_INS_PER_LOGIN.count(person.login)
+        UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.count(person.login)
 
         assert submit_login(Client(REMOTE_ADDR="198.51.100.30"), person).status_code == 429
         assert submit_login(Client(REMOTE_ADDR="198.51.100.29"), person).status_code == 302

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.enums import LockReason, Proof
-from accounts.links.base import InvalidLink
+from accounts.links.signed_link import InvalidLink
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
 from accounts.recovery.changes import SameAddress
@@ -37,7 +37,7 @@ from tests.accounts.recovery.correcting import (
     proposed_by_hr,
 )
 from tests.accounts.recovery.recovering import fresh
-from tests.agents.signed_in import an_agent, with_application
+from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import locked_person, release, released_person
@@ -187,7 +187,7 @@ class TestPermissions:
         correction = proposed(person, agent)
         with pytest.raises(OwnProposal):
             approve(correction, agent)
-        with_application(a_responsable())
+        enrol_device(a_responsable())
         for role, refusal in ((Role.ASSISTANCE, CorrectionNotAllowed), (Role.RESPONSABLES, OwnProposal)):
             change_role(account=agent, role=role)
             with pytest.raises(refusal):

@@ -65,98 +65,96 @@ def first_missing(*, charter: bool, directory: bool, mailbox: str) -> str:
 ANSWERED = list(product([True, False], [True, False], MAILBOX_ANSWERS))
 
 
-@pytest.mark.parametrize(("charter", "directory", "mailbox"), ANSWERED)
-def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(client, charter, directory, mailbox):
+def test_a_later_step_posted_directly_goes_back_to_the_first_missing_one(client):
     """SES-02: whatever has been answered, no step after the first missing one can be written."""
-    person = pending_account()
-    begin(client, person)
-    if charter:
-        accept_charter(account=person, charter=Charter.objects.in_force())
-    if directory:
-        record_directory_consent(account=person, listed=False, wording="?")
-    give_mailbox_answer(person, mailbox)
-    missing = first_missing(charter=charter, directory=directory, mailbox=mailbox)
-    before = everything_about(person)
+    for charter, directory, mailbox in ANSWERED:
+        person = pending_account()
+        begin(client, person)
+        if charter:
+            accept_charter(account=person, charter=Charter.objects.in_force())
+        if directory:
+            record_directory_consent(account=person, listed=False, wording="?")
+        give_mailbox_answer(person, mailbox)
+        missing = first_missing(charter=charter, directory=directory, mailbox=mailbox)
+        before = everything_about(person)
 
-    for later in STEPS[STEPS.index(missing) + 1 :]:
-        assert answer(client, later)["Location"] == reverse(missing), later
-        assert client.get(reverse(later))["Location"] == reverse(missing), later
+        for later in STEPS[STEPS.index(missing) + 1 :]:
+            assert answer(client, later)["Location"] == reverse(missing), later
+            assert client.get(reverse(later))["Location"] == reverse(missing), later
 
-    assert everything_about(person) == before
-    assert client.get(reverse(missing)).status_code == 200
+        assert everything_about(person) == before
+        assert client.get(reverse(missing)).status_code == 200
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_nothing_is_written_before_the_first_page_was_left(client, step):
+def test_nothing_is_written_before_the_first_page_was_left(client):
     """SES-02: the click on « Commencer » comes first."""
-    person = pending_account()
-    client.get(link_to(person))
-    before = everything_about(person)
+    for step in STEPS:
+        person = pending_account()
+        client.get(link_to(person))
+        before = everything_about(person)
 
-    response = answer(client, step)
+        response = answer(client, step)
 
-    assert response["Location"] == reverse("activation")
-    assert everything_about(person) == before
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_nothing_is_written_without_a_journey(client, step):
-    response = answer(client, step)
-
-    assert response.status_code == 410
-    assert "Vos réponses sont gardées" in response.content.decode()
-    assert client.get(reverse(step)).status_code == 410
+        assert response["Location"] == reverse("activation")
+        assert everything_about(person) == before
 
 
-@pytest.mark.parametrize("missing", ["charter", "directory", "mailbox"])
-def test_the_service_itself_refuses_an_incomplete_activation(missing):
+def test_nothing_is_written_without_a_journey(client):
+    for step in STEPS:
+        response = answer(client, step)
+
+        assert response.status_code == 410
+        assert "Vos réponses sont gardées" in response.content.decode()
+        assert client.get(reverse(step)).status_code == 410
+
+
+def test_the_service_itself_refuses_an_incomplete_activation():
     """SES-02: active only after charter, directory and mailbox."""
-    person = pending_account()
-    if missing != "charter":
-        accept_charter(account=person, charter=Charter.objects.in_force())
-    if missing != "directory":
-        record_directory_consent(account=person, listed=True, wording="?")
-    if missing != "mailbox":
-        decline_redirection(account=person)
-    before = everything_about(person)
+    for missing in ["charter", "directory", "mailbox"]:
+        person = pending_account()
+        if missing != "charter":
+            accept_charter(account=person, charter=Charter.objects.in_force())
+        if missing != "directory":
+            record_directory_consent(account=person, listed=True, wording="?")
+        if missing != "mailbox":
+            decline_redirection(account=person)
+        before = everything_about(person)
 
-    with pytest.raises(ActivationIncomplete):
-        complete_activation(account=person, password=A_GOOD_PASSWORD)
+        with pytest.raises(ActivationIncomplete):
+            complete_activation(account=person, password=A_GOOD_PASSWORD)
 
-    assert everything_about(person) == before
+        assert everything_about(person) == before
 
 
-@pytest.mark.parametrize(
-    "facts", [{"activated_at": timezone.now()}, {"end_date": timezone.localdate() - timedelta(days=1)}, "locked"]
-)
-def test_the_service_itself_activates_only_who_is_waiting_for_it(facts):
+def test_the_service_itself_activates_only_who_is_waiting_for_it():
     """TOK-07, HLP-01: not twice, not locked, not departed, whatever page called it."""
-    person = pending_account()
-    answered_until(person, PASSWORD)
-    if facts == "locked":
-        lock_account(account=person, reason=LockReason.PHISHING)
-    else:
-        Account.objects.filter(pk=person.pk).update(**facts)
-    before = everything_about(person)
+    for facts in [{"activated_at": timezone.now()}, {"end_date": timezone.localdate() - timedelta(days=1)}, "locked"]:
+        person = pending_account()
+        answered_until(person, PASSWORD)
+        if facts == "locked":
+            lock_account(account=person, reason=LockReason.PHISHING)
+        else:
+            Account.objects.filter(pk=person.pk).update(**facts)
+        before = everything_about(person)
 
-    with pytest.raises(AlreadyActivated):
-        complete_activation(account=person, password=A_GOOD_PASSWORD)
+        with pytest.raises(AlreadyActivated):
+            complete_activation(account=person, password=A_GOOD_PASSWORD)
 
-    assert everything_about(person) == before
+        assert everything_about(person) == before
 
 
-@pytest.mark.parametrize("step", [CHARTER, DIRECTORY, MAILBOX])
-def test_an_answer_sent_twice_is_recorded_once(client, step):
+def test_an_answer_sent_twice_is_recorded_once(client):
     """SES-02: double click."""
-    person = pending_account()
-    begun_until(client, person, step)
+    for step in [CHARTER, DIRECTORY, MAILBOX]:
+        person = pending_account()
+        begun_until(client, person, step)
 
-    first = answer(client, step)
-    before = everything_about(person)
-    second = answer(client, step)
+        first = answer(client, step)
+        before = everything_about(person)
+        second = answer(client, step)
 
-    assert everything_about(person) == before
-    assert second["Location"] == first["Location"]
+        assert everything_about(person) == before
+        assert second["Location"] == first["Location"]
 
 
 def test_forwarding_asked_for_twice_mails_once(client):
@@ -246,44 +244,44 @@ def test_where_forwarding_is_not_allowed_the_step_only_informs(client, settings)
     assert not Message.objects.filter(person=person).exists()
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_extra_parameters_change_nothing(client, step):
+def test_extra_parameters_change_nothing(client):
     """INP-06: only the fields of the form are read."""
-    person = pending_account()
-    begun_until(client, person, step)
-    if step == VERIFICATION:
-        answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
-    extra = {
-        "is_staff": "1",
-        "is_superuser": "1",
-        "state": "active",
-        "account": "1",
-        "user": "1",
-        "recovery_address": "a@mechant.example",
-        "institutional_address": "chef@univ-exemple.fr",
-        "activated_at": "2020-01-01",
-        "_connector": "OR 1=1--",
-    }
+    for step in STEPS:
+        person = pending_account()
+        begun_until(client, person, step)
+        if step == VERIFICATION:
+            answer(client, MAILBOX, forward_to("ailleurs@exemple.net"))
+        extra = {
+            "is_staff": "1",
+            "is_superuser": "1",
+            "state": "active",
+            "account": "1",
+            "user": "1",
+            "recovery_address": "a@mechant.example",
+            "institutional_address": "chef@univ-exemple.fr",
+            "activated_at": "2020-01-01",
+            "_connector": "OR 1=1--",
+        }
 
-    answer(client, step, {**good_answer(step), **extra})
+        answer(client, step, {**good_answer(step), **extra})
 
-    fresh = Account.objects.get(pk=person.pk)
-    assert not fresh.is_staff
-    assert not fresh.is_superuser
-    assert fresh.recovery_address == person.recovery_address
-    assert fresh.institutional_address == person.institutional_address
-    assert (fresh.activated_at is not None) == (step == PASSWORD)
+        fresh = Account.objects.get(pk=person.pk)
+        assert not fresh.is_staff
+        assert not fresh.is_superuser
+        assert fresh.recovery_address == person.recovery_address
+        assert fresh.institutional_address == person.institutional_address
+        assert (fresh.activated_at is not None) == (step == PASSWORD)
 
 
-@pytest.mark.parametrize("method", ["put", "delete", "patch", "trace"])
-@pytest.mark.parametrize("step", ["activation", *STEPS])
-def test_other_methods_write_nothing(client, step, method):
+def test_other_methods_write_nothing(client):
     """HDR-05."""
-    person = pending_account()
-    begin(client, person)
-    before = everything_about(person)
+    for step in ["activation", *STEPS]:
+        for method in ["put", "delete", "patch", "trace"]:
+            person = pending_account()
+            begin(client, person)
+            before = everything_about(person)
 
-    response = getattr(client, method)(reverse(step))
+            response = getattr(client, method)(reverse(step))
 
-    assert response.status_code in (302, 405)
-    assert everything_about(person) == before
+            assert response.status_code in (302, 405)
+            assert everything_about(person) == before

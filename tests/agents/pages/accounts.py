@@ -20,7 +20,7 @@ from tests.agents.pages.registry import come_in, page, plain_page, refusal
 from tests.agents.signed_in import (
     an_agent,
 )
-from tests.assistance.asking import written
+from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
 from tests.locking import locked_person, release, released_person
 from tests.pages import Page, PageRequest
@@ -144,7 +144,7 @@ def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.A
 def account_with_everything(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
-    one = create_request(**written(login=person.login))
+    one = create_request(**request_data(login=person.login))
     release(person, agent=an_agent(Role.ASSISTANCE), proof=Proof.CALL_BACK, reference=one.reference, request=one.pk)
     lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
     proposed_by_hr(person, "rh@exemple.org")
@@ -159,7 +159,7 @@ def account_with_everything(browser: Client) -> PageRequest:
 def account_lock(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account()
-    one = create_request(**written(login=person.login))
+    one = create_request(**request_data(login=person.login))
     return PageRequest(f"{act_on('lock', person)}?demande={one.reference}")
 
 

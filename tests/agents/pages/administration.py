@@ -28,8 +28,8 @@ from tests.agents.hr_imports import imported, people, previewed, received
 from tests.agents.pages.registry import come_in, page, plain_page, refusal
 from tests.agents.signed_in import (
     an_agent,
+    enrol_device,
     enrolment_code_for,
-    with_application,
 )
 from tests.factories import active_account
 from tests.hr_feed.hr_files import another
@@ -82,7 +82,7 @@ def agent_withdrawal(browser: Client) -> PageRequest:
 def agent_code(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     other = an_agent()
-    with_application(other)
+    enrol_device(other)
     return PageRequest(reverse("admin:agent-code", args=[other.pk]))
 
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from accounts.models import Account
 from agents.roles import Role
-from tests.agents.signed_in import browser_of, inside
+from tests.agents.signed_in import signed_in_browser, verified_agent
 from tests.pages import Page, PageRequest
 
 AGENT_PAGES: dict[str, Page] = {}
@@ -33,10 +33,10 @@ def plain_page(name: str, url: str, role: Role = Role.ASSISTANCE) -> None:
 
 
 def signed_in_as(browser: Client, account: Account) -> None:
-    browser.cookies = browser_of(account).cookies
+    browser.cookies = signed_in_browser(account).cookies
 
 
 def come_in(browser: Client, role: Role = Role.ASSISTANCE) -> Account:
-    account, other = inside(role)
+    account, other = verified_agent(role)
     browser.cookies = other.cookies
     return account

@@ -17,7 +17,7 @@ from tests.agents.pages.registry import come_in, page, refusal
 from tests.agents.signed_in import (
     an_agent,
 )
-from tests.assistance.asking import a_request
+from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account
 from tests.pages import Page, PageRequest
 
@@ -25,7 +25,7 @@ AGENT_PAGES: dict[str, Page] = {}
 
 
 def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
-    taken = a_request(**changed)
+    taken = assistance_request(**changed)
     take_request(request=taken, actor=agent)
     return taken
 
@@ -35,9 +35,9 @@ def requests(browser: Client) -> PageRequest:
     agent = come_in(browser)
     person = active_account(phone="+33467123456")
     for number in range(3):
-        a_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
-    a_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="un@exemple.net")
-    late = a_request(login=pending_account().login, contact_address="deux@exemple.net")
+        assistance_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
+    assistance_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="un@exemple.net")
+    late = assistance_request(login=pending_account().login, contact_address="deux@exemple.net")
     AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
     tried = a_taken_request(agent, login=active_account().login, reason="recovery-lost")
     record_call(request=tried, actor=agent, outcome=CallOutcome.NO_ANSWER)
@@ -47,7 +47,7 @@ def requests(browser: Client) -> PageRequest:
 @page
 def requests_of_one_person(browser: Client) -> PageRequest:
     come_in(browser, Role.LECTURE)
-    first, _second = a_request(), a_request()
+    first, _second = assistance_request(), assistance_request()
     return PageRequest(f"{reverse('admin:requests')}?personne={first.reference}")
 
 
@@ -56,8 +56,8 @@ def request(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account(phone="+33467123456")
     Lock.objects.create(account=person, reason=LockReason.PHISHING)
-    a_request(login=person.login)
-    return PageRequest(reverse("admin:request", args=[a_request(login=person.login).reference]))
+    assistance_request(login=person.login)
+    return PageRequest(reverse("admin:request", args=[assistance_request(login=person.login).reference]))
 
 
 @page
@@ -80,7 +80,9 @@ def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> PageRequest
 @page
 def request_with_its_identity(browser: Client) -> PageRequest:
     come_in(browser)
-    return PageRequest(reverse("admin:request-identity", args=[a_request(login=active_account().login).reference]), {})
+    return PageRequest(
+        reverse("admin:request-identity", args=[assistance_request(login=active_account().login).reference]), {}
+    )
 
 
 @page

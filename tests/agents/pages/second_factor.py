@@ -8,8 +8,8 @@ from tests.agents.pages.registry import page, plain_page, refusal, signed_in_as
 from tests.agents.signed_in import (
     an_agent,
     code_of,
+    enrol_device,
     enrolment_code_for,
-    with_application,
     wrong_code,
 )
 from tests.pages import PageRequest
@@ -32,7 +32,7 @@ def enrolment_code_for_signed_in(account: Account, browser: Client) -> str:
 @page
 def verification(browser: Client) -> PageRequest:
     account = an_agent()
-    with_application(account)
+    enrol_device(account)
     signed_in_as(browser, account)
     return PageRequest(f"{reverse('admin:verification')}?next=/admin/comptes/")
 
@@ -40,7 +40,7 @@ def verification(browser: Client) -> PageRequest:
 @refusal
 def verification_refused(browser: Client) -> PageRequest:
     account = an_agent()
-    device = with_application(account)
+    device = enrol_device(account)
     signed_in_as(browser, account)
     return PageRequest(reverse("admin:verification"), {"code": wrong_code(device)})
 
