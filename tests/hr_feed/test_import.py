@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone, translation
 
 from accounts.enums import LockReason, State
-from accounts.links.base import InvalidLink
+from accounts.links.signed_link import InvalidLink
 from accounts.models import Account, Lock
 from activation.links import activation_link
 from hr_feed.importer import import_feed

@@ -193,7 +193,7 @@ PLAIN = ["a", "0_", "x" * 32, "exemple.net"]
 ODD = [".", "-", "+", "'", "@", " ", "é", "\u200b", "\n", '"']
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(PLAIN), max_size=3) | st.lists(st.sampled_from(PLAIN + ODD), max_size=5),
     st.sampled_from(["@exemple.net", f"@{LONG_DOMAIN}", "@univ-exemple.fr", "@Exemple.NET", ""]),
