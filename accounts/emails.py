@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.enums import State
 from accounts.expiry import day_as_number
-from accounts.links.links import not_me_link, password_reset_link, recovery_address_link
+from accounts.links.account_links import not_me_link, password_reset_link, recovery_address_link
 from accounts.models import Account, Lock, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notifications import notification_addresses
 from journal.models import JournalEntry

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from accounts.enums import State
-from accounts.links.base import SignedLink
+from accounts.links.signed_link import SignedLink
 from accounts.models import Account
 from activation.reminders.services import reminders_stopped
 from outbox.deadlines import end_of_next_day

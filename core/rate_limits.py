@@ -114,7 +114,7 @@ FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT = RateLimit(
 )
 #: From all clients; beyond it, clients that the account has not used lately are throttled.
 FAILED_SIGN_INS_PER_LOGIN = RateLimit("failed-sign-ins-of-login-in-all", "100/day")
-SLOW_SIGN_INS_PER_LOGIN = RateLimit("slow-sign-ins-of-login", "1/minute")
+UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN = RateLimit("slow-sign-ins-of-login", "1/minute")
 #: Codes for enrolling an agent's application; the application's own codes are throttled in the database.
 ENROLMENT_CODES_PER_ACCOUNT = RateLimit("enrolment-codes", "5/15minute;20/day")
 

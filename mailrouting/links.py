@@ -1,4 +1,4 @@
-from accounts.links.base import SignedLink
+from accounts.links.signed_link import SignedLink
 from accounts.models import Account
 from mailrouting.models import Redirection
 

@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
 from accounts.forms import ConfirmedForm
-from accounts.links.base import InvalidLink, TokenPayload
+from accounts.links.signed_link import InvalidLink, TokenPayload
 from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account
 from accounts.recovery.mail_quota import MailQuotaExceeded
 from accounts.services import AccountNotActive
 from accounts.views.reauthentication import ConfirmedFormMixin
-from accounts.views.recovery import too_early
+from accounts.views.recovery import quota_message
 from core.templatetags.dates import hour
 from mailrouting.forms import RedirectionForm, answer_of
 from mailrouting.links import redirection_link
@@ -153,7 +153,7 @@ def request_verification(request: HttpRequest, account: Account) -> None:
     try:
         resend_verification(account=account)
     except MailQuotaExceeded as refused:
-        messages.warning(request, too_early(refused))
+        messages.warning(request, quota_message(refused))
     except (Redirection.DoesNotExist, ForwardingNotAllowed, AccountNotActive):
         messages.info(request, _("Aucune adresse n’attend de vérification."))
     else:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, ReleaseReason
-from accounts.links.links import password_reset_link
+from accounts.links.account_links import password_reset_link
 from accounts.locking.lock import lock_account
 from accounts.locking.unlock import changes_to_review, unlock_account
 from accounts.models import Account, Lock

@@ -17,7 +17,7 @@ from core.rate_limits import (
     FAILED_SIGN_INS_PER_CLIENT,
     FAILED_SIGN_INS_PER_LOGIN,
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT,
-    SLOW_SIGN_INS_PER_LOGIN,
+    UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN,
     RateLimitExceeded,
     client_key,
     current_client,
@@ -88,7 +88,7 @@ def _slow_the_crowd_down(login: str, client: str) -> None:
         FAILED_SIGN_INS_PER_LOGIN.check(login)
     except RateLimitExceeded:
         if not _is_familiar(login, client):
-            SLOW_SIGN_INS_PER_LOGIN.hit(login)
+            UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.hit(login)
 
 
 def _is_familiar(address: str, client: str) -> bool:

@@ -41,7 +41,7 @@ class SessionLimitsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as to somebody anonymous once the session is over."""
-        if sessions.is_over(request):
+        if sessions.is_expired(request):
             log_security_event("session_expired", outcome="success", account=request.user.pk)
             request.session.flush()
             request.user = AnonymousUser()

@@ -29,7 +29,7 @@ CONFIRMATION_LASTS = timedelta(minutes=5)
 NOTED_TIMES = 30
 
 
-def begin_session(request: HttpRequest, account: Account, **how: str) -> None:
+def start_session(request: HttpRequest, account: Account, **how: str) -> None:
     """Sign the person in: a new key, and nothing of the anonymous session is kept (SES-01). The journal keeps `how`."""
     request.session.flush()
     login(request, account)
@@ -42,7 +42,7 @@ def record_session_start(sender: type[Account], request: HttpRequest, user: Acco
     log_security_event("session_created", outcome="success", account=user.pk)
 
 
-def keep_session(request: HttpRequest, account: Account) -> None:
+def renew_session(request: HttpRequest, account: Account) -> None:
     """Go on in this browser, under a new key, after a change that has ended the other sessions of `account` (SES-01).
 
     Since when it lasts is kept: a session has its eight hours once.
@@ -51,7 +51,7 @@ def keep_session(request: HttpRequest, account: Account) -> None:
     confirm_password(request)
 
 
-def is_over(request: HttpRequest) -> bool:
+def is_expired(request: HttpRequest) -> bool:
     """Whether a signed-in session waited, or lasted, longer than the settings allow (SES-04)."""
     return SESSION_KEY in request.session and not _can_be_used(request.session)
 

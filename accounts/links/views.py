@@ -9,13 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
-from accounts.links.base import InvalidLink, LinkExpired, LinkUsed, OpenedLink, SignedLink, TokenPayload
+from accounts.links.signed_link import InvalidLink, LinkExpired, LinkUsed, OpenedLink, SignedLink, TokenPayload
 from core.rate_limits import BAD_LINKS_PER_CLIENT, current_client
 
 GONE, NOT_FOUND = 410, 404
 
 
-def session_item(link: SignedLink) -> str:
+def link_session_key(link: SignedLink) -> str:
     """Where the session keeps what a link of that purpose said."""
     return f"{link.purpose}-link"
 
@@ -38,20 +38,20 @@ class LinkAddressView(View):
             claims = self.link.read(token)
             self.link.check(claims)
         except InvalidLink as refused:
-            self.link.tell_of_reuse(refused)
+            self.link.log_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(client)
             return render(request, self.not_valid_template, status=NOT_FOUND)
         except (LinkExpired, LinkUsed) as refused:
-            self.link.tell_of_reuse(refused)
+            self.link.log_reuse(refused)
         self._leave_open_forms_behind(claims)
-        request.session[session_item(self.link)] = claims
+        request.session[link_session_key(self.link)] = claims
         request.session.cycle_key()
         return redirect(self.page)
 
     def _leave_open_forms_behind(self, claims: TokenPayload) -> None:
         """A form that is still open behind somebody else's link, or another change's, does not answer for this one."""
-        kept = self.request.session.get(session_item(self.link))
-        if kept is not None and not claims.are_about_the_same(TokenPayload(*kept)):
+        kept = self.request.session.get(link_session_key(self.link))
+        if kept is not None and not claims.has_same_subject(TokenPayload(*kept)):
             rotate_token(self.request)
 
 
@@ -79,7 +79,7 @@ class LinkPageView(View):
 
     def claims(self) -> TokenPayload:
         """What the link that was opened in this session says. Raises LinkNotValid when there was none."""
-        kept = self.request.session.get(session_item(self.link))
+        kept = self.request.session.get(link_session_key(self.link))
         if kept is None:
             raise InvalidLink
         return TokenPayload(*kept)

@@ -2,8 +2,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.links.base import SignedLink, TokenPayload
-from accounts.links.links import password_reset_link
+from accounts.links.account_links import password_reset_link
+from accounts.links.signed_link import SignedLink, TokenPayload
 from accounts.models import Account, Session
 from accounts.notifications import notify_change
 from accounts.recovery.pending import cancel_pending_change
@@ -37,7 +37,7 @@ def upgrade_hash(*, account: Account, password: str) -> bool:
 @transaction.atomic
 def change_password(*, account: Account, password: str, keep: str | None = None) -> Account:
     """Give the account another password; every session ends but the one with the key `keep`, which needs another key
-    now (`accounts.auth.sessions.keep_session`).
+    now (`accounts.auth.sessions.renew_session`).
 
     `password` has passed the validators and is normalised; the present one has just been given (SES-08). Both addresses
     are told (PWD-06). Raises NotActive, PasswordChangedMeanwhile.

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import InvalidLink, LinkUsed
-from accounts.links.links import not_me_link, recovery_address_link
+from accounts.links.account_links import not_me_link, recovery_address_link
+from accounts.links.signed_link import InvalidLink, LinkUsed
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notifications import notification_addresses
@@ -78,7 +78,7 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
     change = RecoveryAddressChange.objects.get(pk=change_id)
     if change.confirmed_at is not None:
         raise LinkUsed(account.pk)
-    if not recovery_address_link.still_holds(account, fingerprint, change.pk):
+    if not recovery_address_link.matches_fingerprint(account, fingerprint, change.pk):
         raise InvalidLink
     addresses, previous = notification_addresses(account), account.recovery_address
     set_recovery_address(account, change.new_address)

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from accounts import services
-from accounts.auth.sessions import begin_session, confirm_password
+from accounts.auth.sessions import start_session, confirm_password
 from accounts.auth.sso import providers as single_sign_on
 from accounts.auth.sso.login_page import OWN_FORM, login_page
 from accounts.forms import LoginForm
@@ -45,7 +45,7 @@ class LoginView(NextPageMixin, FormView):
     def form_valid(self, form: LoginForm) -> HttpResponse:
         """Open a new session and go on in the person's own language."""
         destination = self.get_success_url()
-        begin_session(self.request, form.account)
+        start_session(self.request, form.account)
         confirm_password(self.request)
         return redirect(translate_url(destination, form.account.language))
 

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, RedirectView, TemplateView
 
-from accounts.auth.sessions import keep_session
+from accounts.auth.sessions import renew_session
 from accounts.forms import ChangePasswordForm, NewPasswordForm
-from accounts.links.base import TokenPayload
-from accounts.links.links import password_reset_link
+from accounts.links.account_links import password_reset_link
+from accounts.links.signed_link import TokenPayload
 from accounts.links.views import LinkAddressView, LinkPageView
 from accounts.passwords import services
 from accounts.passwords.services import PasswordAlreadyChanged
@@ -55,7 +55,7 @@ class ChangePasswordView(FormView):
             return self.form_invalid(form)
         except AccountNotActive:
             return redirect("locked-help")
-        keep_session(self.request, account)
+        renew_session(self.request, account)
         messages.success(
             self.request,
             _(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
 from accounts.forms import RecoveryAddressForm
-from accounts.links.links import not_me_link, recovery_address_link
+from accounts.links.account_links import not_me_link, recovery_address_link
 from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account, RecoveryAddressChange
 from accounts.recovery import changes as recovery
@@ -26,13 +26,13 @@ from journal.models import JournalEntry
 from outbox.deadlines import end_of_next_day
 
 
-def too_early(refused: MailQuotaExceeded) -> str:
+def quota_message(refused: MailQuotaExceeded) -> str:
     """From when another mail may be asked for; to the minute in which it will surely work."""
     text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
     return text % {"hour": hour(refused.retry_at + timedelta(seconds=59))}
 
 
-def proof_of(change: RecoveryAddressChange) -> dict[str, Any]:
+def verification_status(change: RecoveryAddressChange) -> dict[str, Any]:
     """What became of the last mail that asks to confirm the new address, for the page."""
     mail = last_recovery_verification(change)
     deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
@@ -56,7 +56,7 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
         """What is in force, and what waits."""
         change = RecoveryAddressChange.objects.waiting().filter(account=self.account).first()
         context = super().get_context_data(**kwargs, account=self.account, change=change)
-        return context | proof_of(change) if change is not None else context
+        return context | verification_status(change) if change is not None else context
 
     def confirmed(self, form: RecoveryAddressForm) -> HttpResponse:
         """Note the wish and mail the new address."""
@@ -64,7 +64,7 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
         try:
             recovery.request_recovery_change(account=self.account, address=address)
         except MailQuotaExceeded as refused:
-            form.add_error("address", too_early(refused))
+            form.add_error("address", quota_message(refused))
             return self.form_invalid(form)
         except SameAddress:
             form.refuse_present_address()
@@ -89,7 +89,7 @@ class RecoveryVerificationRequestView(View):
         try:
             recovery.resend_recovery_verification(account=cast(Account, request.user))
         except MailQuotaExceeded as refused:
-            messages.warning(request, too_early(refused))
+            messages.warning(request, quota_message(refused))
         except (RecoveryAddressChange.DoesNotExist, AccountNotActive):
             messages.info(request, _("Aucune adresse n’attend de vérification."))
         else:
@@ -165,7 +165,9 @@ class NotMeView(LinkPageView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """What happened, and what the button does."""
-        return render(request, "accounts/unauthorized_change.html", {"entry": self.entry(), "deadline": self.opened.deadline})
+        return render(
+            request, "accounts/unauthorized_change.html", {"entry": self.entry(), "deadline": self.opened.deadline}
+        )
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Undo and lock. This browser may have been signed in to the account: it is not any more."""

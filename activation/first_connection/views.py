@@ -8,9 +8,9 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.generic import FormView, TemplateView, View
 
-from accounts.links.base import SignedLink, TokenPayload
-from accounts.links.links import password_reset_link
-from accounts.links.views import session_item
+from accounts.links.account_links import password_reset_link
+from accounts.links.signed_link import SignedLink, TokenPayload
+from accounts.links.views import link_session_key
 from accounts.models import Account
 from activation import services
 from activation.enums import LinkRequestKind
@@ -101,7 +101,7 @@ class NewLinkBehindLinkView(NewLinkView):
     link: SignedLink
 
     def account_id(self, request: HttpRequest) -> object:
-        payload = request.session.get(session_item(self.link))
+        payload = request.session.get(link_session_key(self.link))
         return TokenPayload(*payload).account_id if payload else None
 
 

@@ -1,6 +1,6 @@
 """Reactivate an account after an unlock: its owner chooses a new password."""
 
-from accounts.links.base import TokenPayload
+from accounts.links.signed_link import TokenPayload
 from accounts.models import Account
 from accounts.passwords.services import set_password_by_link
 from activation.links import reactivation_link

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView
 
-from accounts.links.base import TokenPayload
+from accounts.links.signed_link import TokenPayload
 from accounts.links.views import LinkAddressView
 from accounts.views.password import NewPasswordView
 from activation.enums import LinkRequestKind

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
-from accounts.links.base import OpenedLink
+from accounts.links.signed_link import OpenedLink
 from accounts.models import Account
 from activation.links import activation_link
 from activation.querysets import account_with_facts, lock_account_with_facts
@@ -131,7 +131,7 @@ def refusal(request: HttpRequest) -> dict[str, object] | None:
 def _checked(session: WizardSession, account: Account | None) -> Account:
     if account is None:
         raise MissingSession
-    if account.is_locked or account.is_closed or not activation_link.still_holds(account, session.fingerprint):
+    if account.is_locked or account.is_closed or not activation_link.matches_fingerprint(account, session.fingerprint):
         raise StaleSession(account)
     return account
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from accounts.links.base import InvalidLink, LinkExpired, LinkUsed
+from accounts.links.signed_link import InvalidLink, LinkExpired, LinkUsed
 from accounts.models import Account
 from activation import services
 from activation.links import activation_link
@@ -46,10 +46,10 @@ class ActivationLinkView(View):
                 request, why="expired", account_id=refused.account_id, deadline=refused.deadline.timestamp()
             )
         except LinkUsed as refused:
-            activation_link.tell_of_reuse(refused)
+            activation_link.log_reuse(refused)
             wizard_session.remember_refusal(request, why="used")
         except InvalidLink as refused:
-            activation_link.tell_of_reuse(refused)
+            activation_link.log_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(current_client())
             return render(request, "activation/link_not_valid.html", status=NOT_FOUND)
         return redirect("activation")

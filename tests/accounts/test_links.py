@@ -19,8 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import InvalidLink, LinkExpired, LinkUsed, SignedLink
-from accounts.links.links import not_me_link, password_reset_link, recovery_address_link
+from accounts.links.account_links import not_me_link, password_reset_link, recovery_address_link
+from accounts.links.signed_link import InvalidLink, LinkExpired, LinkUsed, SignedLink
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
 from activation.enums import LinkRequestKind

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.enums import LockReason
-from accounts.links.base import LinkRefused
+from accounts.links.signed_link import LinkRefused
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from activation.links import activation_link

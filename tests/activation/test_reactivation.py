@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Category, LockReason, State
-from accounts.links.base import InvalidLink, LinkExpired
+from accounts.links.signed_link import InvalidLink, LinkExpired
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
 from activation.links import reactivation_link

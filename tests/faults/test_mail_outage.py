@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from accounts.links.base import LinkExpired
+from accounts.links.signed_link import LinkExpired
 from activation.links import activation_link
 from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
 from devtools.processes import free_port

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import State
-from accounts.links.base import InvalidLink
-from accounts.links.links import not_me_link, password_reset_link
+from accounts.links.account_links import not_me_link, password_reset_link
+from accounts.links.signed_link import InvalidLink
 from accounts.models import Account, Session
 from assistance.enums import Profile, Reason
 from assistance.models import AssistanceRequest

@@ -5,9 +5,9 @@ from typing import TypedDict, cast
 
 from django.contrib.sessions.backends.base import SessionBase
 
-VISITS = "single_sign_on_visits"
+LOGIN_ATTEMPTS = "single_sign_on_visits"
 #: Tabs that may be at the provider at one time; an older one starts again.
-MOST_VISITS = 5
+MAX_LOGIN_ATTEMPTS = 5
 
 
 class UnknownLoginAttempt(Exception):
@@ -29,15 +29,15 @@ def new_state() -> str:
 
 def save_attempt(session: SessionBase, state: str, visit: LoginAttempt) -> None:
     """Keep the visit until its visitor is back."""
-    visits = [*session.get(VISITS, {}).items(), (state, visit)]
-    session[VISITS] = dict(visits[-MOST_VISITS:])
+    visits = [*session.get(LOGIN_ATTEMPTS, {}).items(), (state, visit)]
+    session[LOGIN_ATTEMPTS] = dict(visits[-MAX_LOGIN_ATTEMPTS:])
 
 
 def pop_attempt(session: SessionBase, state: str) -> LoginAttempt:
     """The visit that left with `state`; it ends here, whatever comes of it. Raises UnknownVisit."""
-    visits = session.get(VISITS, {})
+    visits = session.get(LOGIN_ATTEMPTS, {})
     if state not in visits:
         raise UnknownLoginAttempt
     visit = visits.pop(state)
-    session[VISITS] = visits
+    session[LOGIN_ATTEMPTS] = visits
     return cast(LoginAttempt, visit)

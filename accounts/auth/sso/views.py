@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
 
 from accounts.auth.login import AccountIsLocked, LoginRefused
-from accounts.auth.sessions import begin_session
+from accounts.auth.sessions import start_session
 from accounts.auth.sso import services
 from accounts.auth.sso.login_page import OWN_FORM, login_page
 from accounts.auth.sso.providers import IdentityNotConfirmed, ProviderUnavailable, is_on, provider
@@ -82,7 +82,7 @@ class ReturnView(ProviderView):
 
     def _sign_in(self, request: HttpRequest, account: Account, visit: LoginAttempt) -> HttpResponse:
         """The provider is believed about who they are, not about their password: that stays unconfirmed (SES-08)."""
-        begin_session(request, account, by=settings.SIGN_IN)
+        start_session(request, account, by=settings.SIGN_IN)
         return redirect(translate_url(visit["next"], account.language))
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, Proof, State
-from accounts.links.links import not_me_link
+from accounts.links.account_links import not_me_link
 from accounts.locking.lock import lock_account
 from accounts.locking.unlock import (
     ChangesNotReviewed,

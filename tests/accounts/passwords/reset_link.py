@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.links.links import password_reset_link
+from accounts.links.account_links import password_reset_link
 from accounts.models import Account
 from tests.accounts.recovery.recovering import fresh
 

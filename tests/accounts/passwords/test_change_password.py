@@ -14,7 +14,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from django.views.generic import View
 
 from accounts.enums import Category, LockReason
-from accounts.links.links import not_me_link
+from accounts.links.account_links import not_me_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
 from accounts.passwords import services
@@ -316,13 +316,13 @@ class TestConcurrency:
 
     def test_a_login_with_the_old_password_meanwhile_opens_no_session(self, monkeypatch):
         """SES-05: the password changes between the check and the start of the session."""
-        person, browser, begin_session = active_account(), Client(), login_views.begin_session
+        person, browser, start_session = active_account(), Client(), login_views.start_session
 
         def change_first(request, account, **how):
             services.change_password(account=fresh(account), password=NEW_PASSWORD)
-            begin_session(request, account, **how)
+            start_session(request, account, **how)
 
-        monkeypatch.setattr(login_views, "begin_session", change_first)
+        monkeypatch.setattr(login_views, "start_session", change_first)
         submit_login(browser, person)
 
         assert not is_signed_in(browser)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason, State
-from accounts.links.links import not_me_link
+from accounts.links.account_links import not_me_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
 from activation.first_connection.services import answer_link_request

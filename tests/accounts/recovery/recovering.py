@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.links.links import not_me_link, recovery_address_link
+from accounts.links.account_links import not_me_link, recovery_address_link
 from accounts.models import Account, RecoveryAddressChange
 from accounts.recovery.changes import confirm_recovery_change, request_recovery_change
 from journal.events import Event

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.base import InvalidLink
-from accounts.links.links import not_me_link, password_reset_link
+from accounts.links.account_links import not_me_link, password_reset_link
+from accounts.links.signed_link import InvalidLink
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, RecoveryAddressChange, Session
 from accounts.passwords.services import change_password, reset_password

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts import tasks
 from accounts.enums import LockReason, Proof, State
-from accounts.links.base import InvalidLink
-from accounts.links.links import password_reset_link
+from accounts.links.account_links import password_reset_link
+from accounts.links.signed_link import InvalidLink
 from accounts.locking.lock import lock_account
 from accounts.locking.unlock import changes_to_review
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.auth.sessions import CONFIRMED_AT
 from accounts.auth.sso.services import account_named
-from accounts.auth.sso.state import MOST_VISITS, VISITS
+from accounts.auth.sso.state import MAX_LOGIN_ATTEMPTS, LOGIN_ATTEMPTS
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
@@ -68,7 +68,7 @@ def with_query(address: str, **query: str) -> str:
 
 def save_attempts(browser: Browser, attempts: dict[str, object]) -> None:
     session = browser.portal.session
-    session[VISITS] = attempts
+    session[LOGIN_ATTEMPTS] = attempts
     session.save()
     browser.portal.cookies["sessionid"] = session.session_key
 
@@ -127,7 +127,7 @@ class TestLogin:
 
         assert browser.is_signed_in
         assert browser.portal.session.session_key != planted
-        assert VISITS not in browser.portal.session
+        assert LOGIN_ATTEMPTS not in browser.portal.session
         assert not Session.objects.filter(session_key=planted).exists()
         lock_account(account=camille, reason=LockReason.PHISHING)
         assert not is_signed_in(browser.portal)
@@ -140,9 +140,9 @@ class TestLogin:
         assert browser.is_signed_in
 
         browser.portal.post(reverse("logout"))
-        for _ in range(MOST_VISITS + 3):
+        for _ in range(MAX_LOGIN_ATTEMPTS + 3):
             browser.portal.get(reverse("single-sign-on"))
-        assert len(browser.portal.session[VISITS]) == MOST_VISITS
+        assert len(browser.portal.session[LOGIN_ATTEMPTS]) == MAX_LOGIN_ATTEMPTS
 
     def test_sends_pkce_state_and_nonce(self, at_oidc, browser):
         query = parse_qs(urlsplit(browser.portal.get(reverse("single-sign-on"))["Location"]).query)
@@ -233,7 +233,7 @@ class TestForgery:
     ):
         """The attempt ends with its first answer; were it still open, the provider itself refuses the ticket or code."""
         address = browser.return_address()
-        attempts = browser.portal.session[VISITS]
+        attempts = browser.portal.session[LOGIN_ATTEMPTS]
         browser.open(address)
         assert browser.is_signed_in
         browser.portal.post(reverse("logout"))
@@ -268,7 +268,7 @@ class TestForgery:
         recorded = []
         for forged in ("", "ST-made-up", "x" * 3000, "\0", "é", "<a>", "&ticket=ST-1"):
             browser.portal.get(reverse("single-sign-on"))
-            [*_, state] = browser.portal.session[VISITS]
+            [*_, state] = browser.portal.session[LOGIN_ATTEMPTS]
             query = urlencode({"state": state, "ticket": forged, "code": forged})
             browser.open(f"{PORTAL}{reverse('single-sign-on-return')}?{query}")
 

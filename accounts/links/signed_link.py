@@ -69,7 +69,7 @@ class TokenPayload(NamedTuple):
     subject_id: int
     fingerprint: str
 
-    def are_about_the_same(self, other: "TokenPayload") -> bool:
+    def has_same_subject(self, other: "TokenPayload") -> bool:
         """Whether both name one person and one thing; a newer link for an older one may."""
         return (self.account_id, self.subject_id) == (other.account_id, other.subject_id)
 
@@ -151,11 +151,11 @@ class SignedLink:
             raise LinkExpired(deadline, account.pk)
         return OpenedLink(account, claims.subject_id, deadline, claims.fingerprint)
 
-    def still_holds(self, account: Account, fingerprint: str, subject_id: int = 0) -> bool:
+    def matches_fingerprint(self, account: Account, fingerprint: str, subject_id: int = 0) -> bool:
         """Whether the state that a link was opened on is still the account's."""
         return self._digest(account, subject_id).hex() == fingerprint
 
-    def tell_of_reuse(self, refused: LinkRefused) -> None:
+    def log_reuse(self, refused: LinkRefused) -> None:
         """Note in the log when somebody opens a link that was used, or killed (LOG-01)."""
         if isinstance(refused, LinkUsed | LinkRevoked):
             why = "used" if isinstance(refused, LinkUsed) else "killed"
@@ -165,7 +165,7 @@ class SignedLink:
 
     def _is_alive(self, account: Account, claims: TokenPayload) -> bool:
         try:
-            return self.still_holds(account, claims.fingerprint, claims.subject_id)
+            return self.matches_fingerprint(account, claims.fingerprint, claims.subject_id)
         except InvalidLink:
             return False
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from accounts.enums import State
-from accounts.links.base import InvalidLink, SignedLink
+from accounts.links.signed_link import InvalidLink, SignedLink
 from accounts.models import Account, Lock, RecoveryAddressChange
 from journal.events import Event
 from journal.models import JournalEntry
