@@ -70,7 +70,7 @@ class Visitor:
 
     def field(self, label: str) -> Locator:
         """The input with this label; "(obligatoire)" may follow it."""
-        return self.page.get_by_label(re.compile(f"^{re.escape(label)}"))
+        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}"))
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
         source = message.location["url"]
