@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from agents import views as home
-from agents.accounts import action_views as acts
+from agents import views
+from agents.accounts import action_views as account_actions
 from agents.accounts import views as accounts
 from agents.addresses import views as addresses
 from agents.charters import edit_views as charter_edit
@@ -16,10 +16,10 @@ from agents.requests import action_views as request_actions
 from agents.requests import views as requests
 from agents.second_factor import device_views as device
 from agents.second_factor import views as second_factor
-from agents.staff import views as agents
+from agents.staff import views as staff
 
 urlpatterns = [
-    path("", home.HomeView.as_view(), name="index"),
+    path("", views.DashboardView.as_view(), name="index"),
     path("verification/", second_factor.VerificationView.as_view(), name="verification"),
     path("inscription/", second_factor.EnrolmentView.as_view(), name="enrolment"),
     path("inscription/application/", second_factor.DeviceConfirmationView.as_view(), name="application"),
@@ -30,10 +30,10 @@ urlpatterns = [
     path("comptes/", accounts.AccountsView.as_view(), name="accounts"),
     path("comptes/<int:pk>/", accounts.AgentAccountView.as_view(), name="account"),
     path("comptes/<int:pk>/adresse-de-secours/", accounts.RevealRecoveryAddressView.as_view(), name="account-address"),
-    path("comptes/<int:pk>/bloquer/", acts.LockView.as_view(), name="account-lock"),
-    path("comptes/<int:pk>/debloquer/", acts.UnlockView.as_view(), name="account-release"),
-    path("comptes/<int:pk>/remettre-adresse/", acts.RestoreAddressView.as_view(), name="account-put-back"),
-    path("comptes/<int:pk>/renvoyer/", acts.ResendView.as_view(), name="account-resend"),
+    path("comptes/<int:pk>/bloquer/", account_actions.LockView.as_view(), name="account-lock"),
+    path("comptes/<int:pk>/debloquer/", account_actions.UnlockView.as_view(), name="account-release"),
+    path("comptes/<int:pk>/remettre-adresse/", account_actions.RestoreAddressView.as_view(), name="account-put-back"),
+    path("comptes/<int:pk>/renvoyer/", account_actions.ResendView.as_view(), name="account-resend"),
     path("demandes/", requests.RequestsView.as_view(), name="requests"),
     path("demandes/<slug:reference>/", requests.RequestView.as_view(), name="request"),
     path("demandes/<slug:reference>/identite/", requests.IdentityView.as_view(), name="request-identity"),
@@ -52,11 +52,11 @@ urlpatterns = [
     path("adresses/<int:pk>/approuver/", addresses.ApproveView.as_view(), name="address-approve"),
     path("adresses/<int:pk>/abandonner/", addresses.CancelReplacementView.as_view(), name="address-give-up"),
     path("adresses/proposees-par-les-rh/<int:pk>/", addresses.DismissView.as_view(), name="address-dismiss"),
-    path("agents/", agents.AgentsView.as_view(), name="agents"),
-    path("agents/ajouter/", agents.AppointmentView.as_view(), name="agent-new"),
-    path("agents/<int:pk>/role/", agents.RoleView.as_view(), name="agent-role"),
-    path("agents/<int:pk>/retrait/", agents.WithdrawalView.as_view(), name="agent-withdrawal"),
-    path("agents/<int:pk>/code/", agents.EnrolmentCodeView.as_view(), name="agent-code"),
+    path("agents/", staff.AgentsView.as_view(), name="agents"),
+    path("agents/ajouter/", staff.AppointmentView.as_view(), name="agent-new"),
+    path("agents/<int:pk>/role/", staff.RoleView.as_view(), name="agent-role"),
+    path("agents/<int:pk>/retrait/", staff.WithdrawalView.as_view(), name="agent-withdrawal"),
+    path("agents/<int:pk>/code/", staff.EnrolmentCodeView.as_view(), name="agent-code"),
     path("import/", imports.ImportsView.as_view(), name="imports"),
     path("import/<int:pk>/", imports.ImportView.as_view(), name="import"),
     path("import/<int:pk>/avancement/", imports.ProgressView.as_view(), name="import-progress"),

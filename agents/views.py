@@ -9,7 +9,7 @@ from agents.addresses.pending import pending_addresses
 from agents.dashboard import dashboard, start_of_week, weekly_counts
 
 
-class HomeView(AgentView, TemplateView):
+class DashboardView(AgentView, TemplateView):
     permission_required = AgentPermission.SEE
     template_name = "agents/dashboard.html"
 

@@ -42,7 +42,7 @@ class RequestActionView(RequestView):
         try:
             self.act(found, **form.cleaned_data)
         except handling.UnknownAccountName:
-            form.add_error("name", form.fields["name"].error_messages["nobody"])
+            form.add_error("name", form.fields["name"].error_messages["unknown"])
             return self.render_invalid(found, form)
         except handling.RequestActionRefused as refusal:
             return self.render_refusal(refusal, form.cleaned_data.get("note", ""))

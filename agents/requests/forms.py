@@ -112,7 +112,7 @@ class AttachForm(forms.Form):
         error_messages={
             "required": "Saisissez l’identifiant du compte",
             "max_length": "Aucun compte n’a cet identifiant",
-            "nobody": "Aucun compte n’a cet identifiant",
+            "unknown": "Aucun compte n’a cet identifiant",
         },
     )
 
