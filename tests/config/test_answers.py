@@ -83,17 +83,13 @@ def production(settings) -> None:
 
 class TestHeaders:
     def test_of_errors(self, browser, settings):
-        """HDR-05: in the language of the address, with a reference for the support; nothing of the inside is told. The
-        others are pages of `tests/pages.py`, and 503 is in `test_without_database.py`."""
-        for language, space in [("fr", ""), ("en", "/en")]:
-            for address, status in [
-                ("/nulle-part/", 404),
-                ("/panne/", 500),
-                ("/interdit/", 403),
-                ("/activation/nouveau-lien/", 405),
-            ]:
-                settings.ROOT_URLCONF = __name__
-                answer = browser.get(f"{space}{address}", headers={"accept": "text/html,*/*;q=0.8"})
+        """HDR-05: in the language of the URL, with a reference for the support and no internals. 503 is in
+        `test_without_database.py`."""
+        settings.ROOT_URLCONF = __name__
+        errors = {"/nulle-part/": 404, "/panne/": 500, "/interdit/": 403, "/activation/nouveau-lien/": 405}
+        for language, prefix in (("fr", ""), ("en", "/en")):
+            for address, status in errors.items():
+                answer = browser.get(f"{prefix}{address}", headers={"accept": "text/html,*/*;q=0.8"})
                 page = answer.content.decode()
                 assert answer.status_code == status
                 assert_headers(answer)
@@ -103,152 +99,119 @@ class TestHeaders:
                 assert "Traceback" not in page
                 assert InlineCodeParser(page).found == []
 
-    def test_of_what_is_for_machines(self, browser):
-        """HDR-03; and who is no browser gets no page with a 405."""
+    def test_of_machines_links_and_static_files(self, browser):
+        """HDR-03, TOK-09"""
         assert_headers(browser.get("/sante/vivant"))
-        assert browser.get("/activation/nouveau-lien/").content == b""
-
-    def test_of_a_link_that_holds_a_secret(self, browser):
-        """TOK-09"""
-        person = pending_account()
-        link = reverse(
-            "activation-link", args=[activation_link.token(person, activation_link.deadline(timezone.now()))]
-        )
-        answer = browser.get(link)
+        assert browser.get("/activation/nouveau-lien/").content == b"", "no page with a 405 unless a browser asks"
+        token = activation_link.token(pending_account(), activation_link.deadline(timezone.now()))
+        answer = browser.get(reverse("activation-link", args=[token]))
         assert answer["Referrer-Policy"] == "no-referrer"
         assert answer["Location"] == reverse("activation")
         assert_headers(answer)
-
-    def test_https_is_kept_for_a_year(self, production, browser, settings):
-        """HDR-03: by whatever answer a browser meets first."""
-        settings.ROOT_URLCONF = __name__
-        wanted = {"max-age=31536000", "includeSubDomains", "preload"}
-        for address in ("/", "/compte/", "/nulle-part/", "/panne/", "/interdit/", "/sante/vivant"):
-            answer = browser.get(address, secure=True)
-            assert wanted == set(re.split(r";\s*", answer["Strict-Transport-Security"])), address
-        answer = browser.get("/", secure=True, headers={"host": "evil.example"})
-        assert wanted == set(re.split(r";\s*", answer["Strict-Transport-Security"]))
-
-    def test_static_files_are_public_and_harmless(self, browser):
         answer = browser.get("/static/css/portail.css")
-        assert answer.status_code == 200
-        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert (answer.status_code, answer["X-Content-Type-Options"]) == (200, "nosniff")
         assert not answer.cookies
         answer.close()
+
+    def test_https_is_kept_for_a_year(self, production, browser, settings):
+        """HDR-03: by whatever response a browser meets first."""
+        settings.ROOT_URLCONF = __name__
+        requests = [
+            (address, {}) for address in ("/", "/compte/", "/nulle-part/", "/panne/", "/interdit/", "/sante/vivant")
+        ]
+        for address, headers in (*requests, ("/", {"host": "evil.example"})):
+            sent = browser.get(address, secure=True, headers=headers)["Strict-Transport-Security"]
+            assert set(re.split(r";\s*", sent)) == {"max-age=31536000", "includeSubDomains", "preload"}, address
 
 
 class TestCookies:
     def test_every_cookie_is_bound_to_this_host(self, production):
         """SES-06: name, Secure, HttpOnly, path, no domain, Lax, short."""
-        browser = Client()
-        names = set()
-        for address in (reverse("login"), reverse("first-connection"), reverse("home")):
-            names |= self.checked(browser.get(address, secure=True))
-        posted = browser.post(reverse("first-connection"), {"login": "x.y"}, secure=True)
-        names |= self.checked(posted)
-        assert names == {"__Host-sessionid", "__Host-csrftoken"}
-
-    def checked(self, answer: HttpResponse) -> set[str]:
-        for cookie in answer.cookies.values():
+        browser, names = Client(), set()
+        answers = [browser.get(reverse(name), secure=True) for name in ("login", "first-connection", "home")]
+        answers.append(browser.post(reverse("first-connection"), {"login": "x.y"}, secure=True))
+        for cookie in (cookie for answer in answers for cookie in answer.cookies.values()):
+            names.add(cookie.key)
             assert cookie["secure"]
             assert cookie["httponly"]
             assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
             assert len(cookie.OutputString()) < 4096
-        return set(answer.cookies)
+        assert names == {"__Host-sessionid", "__Host-csrftoken"}
 
     def test_reading_sets_none(self, browser):
-        """PRV-06: who only reads is not followed; each cookie of the other answers is looked at in `tests/hostile`."""
-        for name in ["home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help"]:
+        """PRV-06"""
+        for name in ("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help"):
             assert not browser.get(reverse(name)).cookies
 
-    def test_a_made_up_session_is_nobody(self, browser):
-        """SES-01, §17: never adopted, never an error."""
-        for key in ["../../x\x00", "a" * 32, "", "é" * 40, "x" * 5000]:
+    def test_a_forged_session_is_anonymous(self, browser):
+        """SES-01: never adopted, never an error."""
+        for key in ("../../x\x00", "a" * 32, "", "é" * 40, "x" * 5000):
             browser.cookies[portal.SESSION_COOKIE_NAME] = key
-            answer = browser.get(reverse("activation"))
-            assert answer.status_code == 410
+            assert browser.get(reverse("activation")).status_code == 410
             assert browser.get(reverse("account")).status_code == 302
             browser.post(reverse("first-connection"), {"login": "x.y"})
             assert browser.cookies[portal.SESSION_COOKIE_NAME].value != key
 
 
 class TestForms:
-    def test_our_own_form_is_taken(self):
+    def test_our_own_form_is_accepted_and_one_view_alone_is_exempt(self):
+        """SES-07"""
         browser = Client(enforce_csrf_checks=True)
-        token = self.token_of(browser)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(reverse("login")).content.decode())[
+            1
+        ]
         answer = browser.post(reverse("first-connection"), {"login": "x.y", "csrfmiddlewaretoken": token})
         assert answer.status_code == 302
-
-    def test_nothing_is_exempt_but_the_authenticated_webhook(self):
-        """SES-07"""
         exempt = [route.name for route in routes() if getattr(route.pattern.callback, "csrf_exempt", False)]
         assert exempt == ["locks-api"]
-
-    def token_of(self, browser: Client) -> str:
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(reverse("login")).content.decode())
-        assert found
-        return found[1]
 
 
 class TestAccess:
     def test_the_public_pages_are_these_and_no_others(self):
-        """ADM-01: a new page is closed until somebody adds it here on purpose."""
+        """ADM-01: a new page is closed until it is added here on purpose."""
         assert {route.name for route in routes() if not route.is_closed} == PUBLIC
 
     def test_no_file_of_the_project_is_served(self, browser):
         """HDR-05"""
-        for address in ["/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"]:
+        for address in ("/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"):
             assert browser.get(address).status_code == 404
 
 
 class TestHosts:
-    def test_an_unknown_host_gets_no_page(self, browser):
-        """HDR-05: 400, ours."""
-        for host in ["evil.example", "testserver@evil.example", "testserver.evil.example", "a b", "["]:
-            answer = browser.get(reverse("login"), headers={"host": host})
-            assert answer.status_code == 400
-            assert_headers(answer)
+    def test_an_unknown_host_gets_no_page(self, production, browser):
+        """HDR-05: 400, and no redirect to its https."""
+        for host in ("evil.example", "testserver@evil.example", "testserver.evil.example", "a b", "["):
+            for secure in (True, False):
+                answer = browser.get(reverse("login"), headers={"host": host}, secure=secure)
+                assert answer.status_code == 400
+                assert_headers(answer)
 
-    def test_an_unknown_host_is_not_led_to_itself(self, production, browser):
-        """HDR-05: not even to its https."""
-        answer = browser.get(reverse("login"), headers={"host": "evil.example"})
-        assert answer.status_code == 400
-        assert_headers(answer)
-
-    def test_no_header_gets_into_a_mail(self, browser, mail_delivery, settings):
-        """TOK-08: every address in a mail starts with PORTAL_URL."""
-        for headers in [
+    def test_no_header_gets_into_a_mail(self, browser, mail_delivery):
+        """TOK-08: every URL in a mail starts with PORTAL_URL."""
+        for headers in (
             {"host": "testserver:4444"},
             {"x-forwarded-host": "evil.example"},
             {"forwarded": "host=evil.example"},
             {"x-forwarded-host": "evil.example", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"},
             {"x-forwarded-server": "evil.example", "x-original-url": "/evil"},
-        ]:
-            settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-            person = pending_account()
-            assert (
-                browser.post(reverse("first-connection"), {"login": person.login}, headers=headers).status_code == 302
-            )
+        ):
+            login = pending_account().login
+            assert browser.post(reverse("first-connection"), {"login": login}, headers=headers).status_code == 302
             mail = mail_delivery.last_mail()
             whole = text_of(mail) + html_of(mail)
             assert "evil" not in whole
             assert "4444" not in whole
             assert portal.PORTAL_URL in whole
 
-    def test_plain_http_is_led_to_https_whatever_a_stranger_says(self, production, browser):
-        """HDR-05: X-Forwarded-Proto of somebody who is no proxy of ours is not believed."""
-        answer = browser.get("/aide/", headers={"x-forwarded-proto": "https"}, REMOTE_ADDR="203.0.113.7")
-        assert (answer.status_code, answer["Location"]) == (301, "https://testserver/aide/")
-
-    def test_the_word_of_our_proxy_counts(self, production, browser, settings):
+    def test_only_a_trusted_proxy_says_that_a_request_came_by_https(self, production, browser, settings):
+        """HDR-05; AVL-08: health checks come over plain http."""
         settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
-        answer = browser.get("/aide/", headers={"x-forwarded-proto": "https"}, REMOTE_ADDR="10.1.2.3")
-        assert answer.status_code == 200
-
-    def test_health_is_asked_over_plain_http(self, production, browser):
-        """AVL-08: a load balancer has no certificate of ours."""
-        assert browser.get("/sante/vivant").status_code == 200
-        assert browser.get("/sante/pret").status_code == 200
+        forwarded = {"x-forwarded-proto": "https"}
+        answer = browser.get("/aide/", headers=forwarded, REMOTE_ADDR="203.0.113.7")
+        assert (answer.status_code, answer["Location"]) == (301, "https://testserver/aide/")
+        assert browser.get("/aide/", headers=forwarded, REMOTE_ADDR="10.1.2.3").status_code == 200
+        for address in ("/sante/vivant", "/sante/pret"):
+            assert browser.get(address).status_code == 200
 
 
 class TestClientAddress:
@@ -291,25 +254,17 @@ class TestClientAddress:
         ]:
             assert client_key(address) == key
 
-    def test_two_clients_behind_our_proxy_count_apart(self, settings):
-        """ENU-06: one of them has used up its tries, the other has not."""
+    def test_clients_behind_a_trusted_proxy_count_apart_and_forged_headers_do_not(self, settings):
+        """ENU-06"""
         settings.TRUSTED_PROXIES = ["10.0.0.1"]
         bad = reverse("activation-link", args=["A" * 97])
 
-        def ask(client: str) -> int:
-            return Client().get(bad, REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": client}).status_code
+        def ask(peer: str, client: str) -> int:
+            return Client().get(bad, REMOTE_ADDR=peer, headers={"x-forwarded-for": client}).status_code
 
-        assert [ask("198.51.100.1") for _ in range(31)][-1] == 429
-        assert ask("198.51.100.2") == 404
-
-    def test_a_new_forwarded_for_with_each_request_changes_nothing(self):
-        """ENU-06"""
-        bad = reverse("activation-link", args=["A" * 97])
-        statuses = [
-            Client().get(bad, REMOTE_ADDR="203.0.113.7", headers={"x-forwarded-for": f"198.51.100.{n}"}).status_code
-            for n in range(31)
-        ]
-        assert statuses[-1] == 429
+        assert [ask("10.0.0.1", "198.51.100.1") for _ in range(31)][-1] == 429
+        assert ask("10.0.0.1", "198.51.100.2") == 404
+        assert [ask("203.0.113.7", f"198.51.100.{number}") for number in range(31)][-1] == 429
 
     def test_an_odd_peer_gets_the_page(self, browser):
         """A socket file has no address."""
@@ -319,20 +274,17 @@ class TestClientAddress:
 
 
 class TestHealth:
-    def test_it_is_alive_and_ready(self, browser):
-        """AVL-08: for anybody, unlimited."""
-        for _ in range(40):
-            assert browser.get("/sante/vivant").content.decode() == f"vivant\nversion {portal.VERSION}\n"
+    def test_it_is_alive_and_ready(self, browser, django_assert_num_queries):
+        """AVL-08: public, unlimited, and liveness runs no query."""
+        with django_assert_num_queries(0):
+            for _ in range(40):
+                assert browser.get("/sante/vivant").content.decode() == f"vivant\nversion {portal.VERSION}\n"
         assert browser.get("/sante/pret").content.decode() == "prêt\n"
 
     def test_redis_away_is_said_and_stops_nothing(self, browser, settings):
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
         answer = browser.get("/sante/pret")
         assert (answer.status_code, answer.content.decode()) == (200, "prêt (sans Redis)\n")
-
-    def test_alive_asks_nobody(self, browser, django_assert_num_queries):
-        with django_assert_num_queries(0):
-            assert browser.get("/sante/vivant").status_code == 200
 
 
 def test_a_signed_in_person_sees_no_page_of_the_cache(browser):
