@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accounts.links import links
+from accounts.links import account_links
 from accounts.links.signed_link import LinkRefused, SignedLink
 from accounts.models import Account
 from activation import links as activation_links
@@ -44,7 +44,7 @@ TWINS = {
 STOPS = str.maketrans("．。｡", "...")
 LINKS = {
     link.purpose: link
-    for module in (links, activation_links, mailrouting_links)
+    for module in (account_links, activation_links, mailrouting_links)
     for link in vars(module).values()
     if isinstance(link, SignedLink)
 }
