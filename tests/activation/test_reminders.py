@@ -315,16 +315,16 @@ def test_the_link_in_the_mail_stops_them_without_signing_in(mail_delivery, clien
     assert Account.objects.get(pk=person.pk).state == State.PENDING
 
 
-@pytest.mark.parametrize("method", ["get", "head"])
-def test_opening_the_link_changes_nothing(client, method):
+def test_opening_the_link_changes_nothing(client):
     """TOK-06: scanners open links."""
-    person = invited()
+    for method in ["get", "head"]:
+        person = invited()
 
-    for _ in range(3):
-        getattr(client, method)(stop_link(person), follow=True)
+        for _ in range(3):
+            getattr(client, method)(stop_link(person), follow=True)
 
-    assert not Reminders.objects.exists()
-    assert not person.journal.exists()
+        assert not Reminders.objects.exists()
+        assert not person.journal.exists()
 
 
 def test_the_token_leaves_the_address_bar_at_once(client):
@@ -368,10 +368,10 @@ def test_an_old_link_says_so(client, go_to):
     assert client.get(link, follow=True).status_code == 410
 
 
-@pytest.mark.parametrize("token", ["x", "a" * 97, "é", "-" * 5000])
-def test_a_made_up_link_opens_nothing(client, token):
+def test_a_made_up_link_opens_nothing(client):
     """TOK-10."""
-    assert client.get(reverse("reminders-link", args=[token])).status_code == 404
+    for token in ["x", "a" * 97, "é", "-" * 5000]:
+        assert client.get(reverse("reminders-link", args=[token])).status_code == 404
 
 
 def test_the_page_by_itself_opens_nothing(client):

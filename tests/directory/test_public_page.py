@@ -97,9 +97,10 @@ def test_a_page_holds_twenty_people_and_leads_to_the_next(browser):
     assert "page=4" not in search(browser, "durand", page="3")
 
 
-@pytest.mark.parametrize(
-    ("asked", "shown"),
-    [
+def test_a_page_that_is_none_leads_to_one(browser):
+    """INP-01"""
+    listed_people_called("Durand", 45)
+    for asked, shown in [
         ("0", 3),
         ("-1", 3),
         ("4", 3),
@@ -110,13 +111,8 @@ def test_a_page_holds_twenty_people_and_leads_to_the_next(browser):
         ("1.5", 1),
         ("1e9", 1),
         ("nan", 1),
-    ],
-)
-def test_a_page_that_is_none_leads_to_one(browser, asked, shown):
-    """INP-01"""
-    listed_people_called("Durand", 45)
-
-    assert f"Page {shown} sur 3" in search(browser, "durand", page=asked)
+    ]:
+        assert f"Page {shown} sur 3" in search(browser, "durand", page=asked)
 
 
 def test_beyond_a_hundred_people_a_finer_question_is_asked_for(browser):
@@ -138,18 +134,16 @@ def test_nobody_found_says_what_to_try(browser):
     assert "Seules les personnes qui l’ont accepté apparaissent" in html
 
 
-@pytest.mark.parametrize(
-    "query", ["", "d", " d ", "é", "1", "12", "%", "_", "*", "%%%%", "__", "a b c", "-", "«»", "\u0301\u0301"]
-)
-def test_less_than_two_letters_is_no_question(browser, query, django_assert_num_queries):
+def test_less_than_two_letters_is_no_question(browser, django_assert_num_queries):
     """PRV-02: PostgreSQL is not even asked, nor the limit counted."""
-    listed_person()
+    for query in ["", "d", " d ", "é", "1", "12", "%", "_", "*", "%%%%", "__", "a b c", "-", "«»", "\u0301\u0301"]:
+        listed_person()
 
-    with django_assert_num_queries(0):
-        html = search(browser, query)
+        with django_assert_num_queries(0):
+            html = search(browser, query)
 
-    assert TOO_SHORT in html
-    assert cards(html) == []
+        assert TOO_SHORT in html
+        assert cards(html) == []
 
 
 def hidden_people() -> dict[str, str]:
@@ -178,16 +172,16 @@ def test_who_is_hidden_cannot_be_told_from_who_does_not_exist(browser):
             assert normalised_answer(answer, query) == nobody, query
 
 
-@pytest.mark.parametrize("query", ["a" * 81, "a " * 60, "é" * 100_000, "\u1100" * 100_000, "Z" + "\u0301" * 50_000])
-def test_a_long_question_is_refused_before_anything_is_done_with_it(browser, query, django_assert_num_queries):
+def test_a_long_question_is_refused_before_anything_is_done_with_it(browser, django_assert_num_queries):
     """INP-05"""
-    begun = time.process_time()
-    with django_assert_num_queries(0):
-        html = search(browser, query)
+    for query in ["a" * 81, "a " * 60, "é" * 100_000, "\u1100" * 100_000, "Z" + "\u0301" * 50_000]:
+        begun = time.process_time()
+        with django_assert_num_queries(0):
+            html = search(browser, query)
 
-    assert time.process_time() - begun < 0.5
-    assert "Ce texte est trop long" in html
-    assert len(html) < 20_000
+        assert time.process_time() - begun < 0.5
+        assert "Ce texte est trop long" in html
+        assert len(html) < 20_000
 
 
 def test_a_question_asked_twice_counts_the_last_time(browser):
@@ -237,18 +231,18 @@ def test_a_campus_may_search_more_often_but_not_without_end(settings):
         assert Client().get(reverse("directory"), {"q": "durand"}, REMOTE_ADDR="203.0.113.9").status_code == 429
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_the_directory_is_only_read(browser, method):
-    assert getattr(browser, method)(reverse("directory"), {"q": "durand"}).status_code == 405
+def test_the_directory_is_only_read(browser):
+    for method in ["post", "put", "patch", "delete"]:
+        assert getattr(browser, method)(reverse("directory"), {"q": "durand"}).status_code == 405
 
 
-@pytest.mark.parametrize("address", ["", "?q=durand", "?q=d", "?page=2"])
-def test_search_engines_are_kept_out(browser, address):
+def test_search_engines_are_kept_out(browser):
     """PRV-02"""
-    answer = browser.get(reverse("directory") + address)
+    for address in ["", "?q=durand", "?q=d", "?page=2"]:
+        answer = browser.get(reverse("directory") + address)
 
-    assert answer["X-Robots-Tag"] == "noindex, nofollow"
-    assert '<meta name="robots" content="noindex">' in answer.content.decode()
+        assert answer["X-Robots-Tag"] == "noindex, nofollow"
+        assert '<meta name="robots" content="noindex">' in answer.content.decode()
 
 
 def test_the_university_may_let_search_engines_keep_the_empty_page_alone(browser, settings):

@@ -52,15 +52,15 @@ class Page(HTMLParser):
         self.attributes += attrs
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_markdown_becomes_harmless(text: str) -> None:
+def test_hostile_markdown_becomes_harmless():
     """INP-02: whatever an agent pastes, only a few plain tags and web or mail links come through."""
-    page = Page(rendered_charter(text))
+    for text in HOSTILE:
+        page = Page(rendered_charter(text))
 
-    assert set(page.tags) <= ALLOWED_TAGS
-    assert {name for name, _ in page.attributes} <= {"href", "rel", "title", "start"}
-    for name, value in page.attributes:
-        assert name != "href" or str(value).startswith(("https://", "http://", "mailto:"))
+        assert set(page.tags) <= ALLOWED_TAGS
+        assert {name for name, _ in page.attributes} <= {"href", "rel", "title", "start"}
+        for name, value in page.attributes:
+            assert name != "href" or str(value).startswith(("https://", "http://", "mailto:"))
 
 
 def test_raw_html_is_shown_as_typed() -> None:
@@ -81,9 +81,9 @@ def test_articles_are_counted_and_their_subtitles_are_not() -> None:
     assert article_count("# Charter\n\n## One\n\n### Detail\n\n## Two\n\nText with ## inside\n") == 2
 
 
-@pytest.mark.parametrize(("words", "minutes"), [(0, 1), (1, 1), (220, 1), (221, 2), (1300, 6)])
-def test_reading_time_is_in_whole_minutes(words: int, minutes: int) -> None:
-    assert reading_minutes("mot " * words) == minutes
+def test_reading_time_is_in_whole_minutes():
+    for words, minutes in [(0, 1), (1, 1), (220, 1), (221, 2), (1300, 6)]:
+        assert reading_minutes("mot " * words) == minutes
 
 
 @pytest.mark.django_db

@@ -92,14 +92,14 @@ def test_who_reads_english_accepts_the_english_text(person, client):
     assert proof.text_sha256 == hashlib.sha256(charter.text_en.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("value", ["true", "1", "On", "ON", "yes", "0", "false", ""])
-def test_only_a_ticked_box_accepts(browser, person, value):
+def test_only_a_ticked_box_accepts(browser, person):
     """F8: nothing but what a browser sends for a ticked box is a yes."""
-    response = answer(browser, CHARTER, {**charter_answer(), "accepted": value})
+    for value in ["true", "1", "On", "ON", "yes", "0", "false", ""]:
+        response = answer(browser, CHARTER, {**charter_answer(), "accepted": value})
 
-    assert response.status_code == 200
-    assert "Cochez la case pour accepter la charte" in response.content.decode()
-    assert not CharterAcceptance.objects.exists()
+        assert response.status_code == 200
+        assert "Cochez la case pour accepter la charte" in response.content.decode()
+        assert not CharterAcceptance.objects.exists()
 
 
 def test_a_missing_box_accepts_nothing(browser):
@@ -135,13 +135,13 @@ def test_a_version_published_while_reading_is_shown_before_it_is_accepted(browse
     assert CharterAcceptance.objects.get(account=person).charter.version == "nouvelle"
 
 
-@pytest.mark.parametrize("version", ["", "2019-01", "x" * 5000, "\x00", "' OR 1=1 --"])
-def test_a_made_up_version_accepts_nothing(browser, version):
-    response = answer(browser, CHARTER, {"version": version, "accepted": "on"})
+def test_a_made_up_version_accepts_nothing(browser):
+    for version in ["", "2019-01", "x" * 5000, "\x00", "' OR 1=1 --"]:
+        response = answer(browser, CHARTER, {"version": version, "accepted": "on"})
 
-    assert response.status_code == 200
-    assert "2026-09" in response.content.decode()
-    assert not CharterAcceptance.objects.exists()
+        assert response.status_code == 200
+        assert "2026-09" in response.content.decode()
+        assert not CharterAcceptance.objects.exists()
 
 
 def test_a_version_published_later_in_the_journey_is_asked_too(person, client):
