@@ -1,1 +1,1 @@
-"""Signing in, sessions and single sign-on."""
+"""Login, sessions and single sign-on."""

@@ -1,4 +1,4 @@
-"""Signing in: one answer for every failure (ENU-02), slowed without locking anybody out (ENU-07)."""
+"""Login by password. Every failure gets the same answer; the limits of attempts are in `core.rate_limits`."""
 
 import hashlib
 from datetime import timedelta
@@ -27,23 +27,23 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 
-#: How long a client from which the person signed in is theirs, when others try to guess the password.
-CLIENT_IS_FAMILIAR_FOR = timedelta(days=30)
+#: How long a client stays known to an account after a login from it.
+KNOWN_CLIENT_PERIOD = timedelta(days=30)
 
 
 class LoginRefused(Exception):
-    """Unknown login, wrong password, not activated, left: nobody is told which."""
+    """Unknown login, wrong password, or an account that is not active; the answer does not say which."""
 
 
 class AccountIsLocked(LoginRefused):
-    """The right password of a locked account: only then is the lock told (design §3)."""
+    """The account is locked and the password was right: only then may the answer reveal the lock."""
 
 
 def log_in(*, login: str, password: str) -> Account:
-    """As `identify`, for somebody whose session begins now: an older hash is replaced (PWD-05)."""
+    """`authenticate`, and replace an older hash. For a session that begins now: the upgrade ends the other ones."""
     account = authenticate(login=login, password=password)
-    if not _is_hashed_as_of_now(account) and not upgrade_hash(account=account, password=normalise_password(password)):
-        # Replaced meanwhile: by another click on the same button, or by another password.
+    if not _is_hash_up_to_date(account) and not upgrade_hash(account=account, password=normalise_password(password)):
+        # The password or its hash was replaced by a concurrent request.
         return authenticate(login=login, password=password)
     return account
 
@@ -51,13 +51,13 @@ def log_in(*, login: str, password: str) -> Account:
 def authenticate(*, login: str, password: str) -> Account:
     """The active account of that login and password.
 
-    Raises SignInRefused, AccountIsLocked, or LimitReached after too many failures from the same client.
+    Raises LoginRefused, AccountIsLocked, or RateLimitExceeded after too many failures.
     """
-    address, client = _address_meant(login), current_client()
+    address, client = _address_from(login), current_client()
     counted = address or _digest(login)
-    _slow_down(counted, client)
+    _check_rate_limits(counted, client)
     account: Account | None = Account.objects.with_lock().filter(institutional_address=address).first()
-    password_is_right = _password_is_right(account, password)
+    password_is_right = _is_password_right(account, password)
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
         _record_failure(account, counted, client)
         raise LoginRefused
@@ -67,42 +67,40 @@ def authenticate(*, login: str, password: str) -> Account:
     return account
 
 
-def _slow_down(login: str, client: str) -> None:
-    """Raise LimitReached when this client, or everybody together, has failed too often on this login.
-
-    A guessing crowd cannot keep the owner out: a client of theirs does not wait for the crowd (ENU-07).
-    """
+def _check_rate_limits(login: str, client: str) -> None:
+    """Raise RateLimitExceeded when this client, or all clients together, have failed too often on this login."""
     try:
         FAILED_SIGN_INS_PER_CLIENT.check(client)
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login, client)
-        _slow_the_crowd_down(login, client)
-        # Counted before it is known to fail, so that guesses made at one instant see each other.
+        _throttle_unknown_clients(login, client)
+        # Counted before the password is checked, so that concurrent guesses count each other.
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.hit(login, client)
     except RateLimitExceeded:
         log_security_event("authn_login_fail_max", outcome="failure")
         raise
 
 
-def _slow_the_crowd_down(login: str, client: str) -> None:
+def _throttle_unknown_clients(login: str, client: str) -> None:
+    """After too many failures from all clients. Known clients go on: attackers cannot lock the owner out."""
     try:
         FAILED_SIGN_INS_PER_LOGIN.check(login)
     except RateLimitExceeded:
-        if not _is_familiar(login, client):
+        if not _is_known_client(login, client):
             UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.hit(login)
 
 
-def _is_familiar(address: str, client: str) -> bool:
-    """Whether the person signed in from this client lately; a campus is too many people to be anybody's."""
+def _is_known_client(address: str, client: str) -> bool:
+    # Too many users share the address of a campus.
     if client.startswith(CAMPUS):
         return False
-    since = timezone.now() - CLIENT_IS_FAMILIAR_FOR
+    since = timezone.now() - KNOWN_CLIENT_PERIOD
     entries = JournalEntry.objects.filter(account__institutional_address=address, event=Event.SIGNED_IN, at__gte=since)
     addresses = entries.order_by().values_list("client_address", flat=True).distinct()
     return client in {client_key(known) for known in addresses if known}
 
 
-def _address_meant(login: str) -> str:
-    """The address that is looked for, however it is spelt; empty, which nobody has, when it is none."""
+def _address_from(login: str) -> str:
+    """Empty, which no account has, for an invalid login."""
     try:
         return institutional_address_from_login(login)
     except InvalidAddress:
@@ -110,12 +108,12 @@ def _address_meant(login: str) -> str:
 
 
 def _digest(login: str) -> str:
-    """What stands for a login that is no address where failures are counted: one slip is not everybody's."""
+    """Counts each invalid login apart, without keeping what was typed."""
     return hashlib.sha256(login.encode(errors="replace")).hexdigest()
 
 
-def _password_is_right(account: Account | None, typed: str) -> bool:
-    """One hash in every case, so that time tells nothing (ENU-03)."""
+def _is_password_right(account: Account | None, typed: str) -> bool:
+    """Hash once in every case, so that the response time reveals nothing."""
     try:
         password = normalise_password(typed)
     except ValidationError:
@@ -126,7 +124,7 @@ def _password_is_right(account: Account | None, typed: str) -> bool:
     return check_password(password, account.password)
 
 
-def _is_hashed_as_of_now(account: Account) -> bool:
+def _is_hash_up_to_date(account: Account) -> bool:
     preferred, stored = get_hasher(), identify_hasher(account.password)
     return stored.algorithm == preferred.algorithm and not preferred.must_update(account.password)
 

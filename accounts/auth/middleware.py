@@ -1,5 +1,3 @@
-"""What signed-in sessions go through."""
-
 from collections.abc import Callable
 
 from django.contrib import messages
@@ -18,11 +16,11 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, but a session that was ended from elsewhere while the answer was made is no fault of who asked."""
-
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Give the answer as it is, and no cookie: the next request begins anew (SES-05). Nothing is saved where the
-        database has just failed: nobody waits for it twice (AVL-08).
+        """Two differences from Django.
+
+        A session that was ended during the request gives no 400: the response goes out without a cookie, and the next
+        request is anonymous. After a database failure nothing is saved, which would wait for the database again.
         """
         if response.status_code == SERVICE_UNAVAILABLE:
             return response
@@ -34,13 +32,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
 
 class SessionLimitsMiddleware:
-    """End the sessions that waited or lasted too long, and say so kindly (SES-04, A11Y-06)."""
+    """Ends sessions at their idle or absolute limit, with a message; records the activity of the others."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer as to somebody anonymous once the session is over."""
         if sessions.is_expired(request):
             log_security_event("session_expired", outcome="success", account=request.user.pk)
             request.session.flush()

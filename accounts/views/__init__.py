@@ -1,1 +1,1 @@
-"""Pages of an account: signing in, what is set, and what can be changed."""
+"""Login and the pages of the signed-in account."""

@@ -1,5 +1,3 @@
-"""The page that somebody wanted before another came in between."""
-
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,15 +7,14 @@ from django.views.generic import View
 
 
 class NextPageMixin(RedirectURLMixin):
-    """Goes on to the page that was wanted, when it is one of the portal's."""
+    """Redirects to the page in `next`, if it is one of the portal's that takes GET."""
 
     def get_redirect_url(self) -> str:  # type: ignore[override]
-        """Its address, or "". Not what a button does: nobody presses it now."""
-        wanted = super().get_redirect_url()
-        return wanted if _can_be_opened(wanted) else ""
+        address = super().get_redirect_url()
+        return address if _takes_get(address) else ""
 
 
-def _can_be_opened(address: str) -> bool:
+def _takes_get(address: str) -> bool:
     try:
         view: Any = resolve(urlsplit(address).path).func
     except (Resolver404, ValueError):

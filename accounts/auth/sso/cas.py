@@ -1,4 +1,4 @@
-"""The CAS protocol, version 3, spoken by python-cas."""
+"""CAS, protocol version 3, with python-cas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,41 +9,38 @@ from django.conf import settings
 from requests import Response, Session
 from requests.adapters import HTTPAdapter
 
-from accounts.auth.sso.http import WAITS, given_name, provider_request
-from accounts.auth.sso.providers import Departure, IdentityNotConfirmed
+from accounts.auth.sso.base import AuthorizationRequest, IdentityNotConfirmed
+from accounts.auth.sso.http import TIMEOUTS, provider_request, single_value
 
-#: What CAS itself calls the person, where no attribute is named.
+#: The name that CAS gives the user, besides attributes.
 USER = "user"
 
 
 class CasProvider:
-    """A CAS server, at `CAS_URL`."""
+    """The CAS server at `CAS_URL`."""
 
-    def departure(self, *, return_url: str, state: str) -> Departure:
-        """CAS knows no state: it is part of the service, which the ticket is good for alone."""
+    def authorization_request(self, *, return_url: str, state: str) -> AuthorizationRequest:
+        """CAS has no state: it goes into the service URL, which the ticket is bound to."""
         service = f"{return_url}?{urlencode({'state': state})}"
-        return Departure(_client(service).get_login_url(), {"service": service})
+        return AuthorizationRequest(_client(service).get_login_url(), {"service": service})
 
-    def name_of_visitor(self, *, answer: Mapping[str, str], secrets: Mapping[str, str]) -> str:
-        """Ask CAS whose ticket that is; it answers once."""
+    def identify(self, *, response: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         client = _client(secrets["service"])
         with provider_request(), client.session:
-            user, attributes, _granting_ticket = client.verify_ticket(answer["ticket"])
+            user, attributes, _granting_ticket = client.verify_ticket(response["ticket"])
         if not user:
             raise IdentityNotConfirmed
-        return given_name({**attributes, USER: user}, settings.SIGN_IN_ATTRIBUTE or USER)
+        return single_value({**attributes, USER: user}, settings.SIGN_IN_ATTRIBUTE or USER)
 
-    def sign_out_url(self, *, return_url: str) -> str:
-        """The page of CAS that ends its session."""
+    def logout_url(self, *, return_url: str) -> str:
         return str(_client().get_logout_url(return_url))
 
 
 class TimeoutAdapter(HTTPAdapter):
-    """Connections that wait no longer than `WAITS`."""
+    """python-cas sets no timeout."""
 
     def send(self, *args: Any, **options: Any) -> Response:
-        """Send a request; python-cas would wait for ever."""
-        return super().send(*args, **{**options, "timeout": WAITS})
+        return super().send(*args, **{**options, "timeout": TIMEOUTS})
 
 
 def _client(service: str | None = None) -> CASClientV3:
@@ -55,9 +52,9 @@ def _session() -> Session:
     session.max_redirects = 0
     session.mount("https://", TimeoutAdapter())
     session.mount("http://", TimeoutAdapter())
-    session.hooks["response"].append(_refuse_errors)
+    session.hooks["response"].append(_raise_for_status)
     return session
 
 
-def _refuse_errors(response: Response, **_options: object) -> None:
+def _raise_for_status(response: Response, **_options: object) -> None:
     response.raise_for_status()

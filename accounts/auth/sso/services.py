@@ -1,12 +1,11 @@
-"""From the provider's word to an account that may sign in."""
-
 from collections.abc import Mapping
 
 from django.conf import settings
 from django.db.models import Q
 
 from accounts.auth.login import AccountIsLocked, LoginRefused
-from accounts.auth.sso.providers import IdentityNotConfirmed, provider
+from accounts.auth.sso.base import IdentityNotConfirmed
+from accounts.auth.sso.providers import get_provider
 from accounts.enums import State
 from accounts.models import Account
 from core.email_addresses import InvalidAddress, institutional_address_from_login
@@ -15,39 +14,38 @@ from journal.events import Event
 from journal.services import record_event
 
 
-def account_from_provider(*, answer: Mapping[str, str], secrets: Mapping[str, str]) -> Account:
-    """The active account of whoever came back from the provider with the query `answer`.
+def account_from_provider(*, response: Mapping[str, str], secrets: Mapping[str, str]) -> Account:
+    """The active account that the provider names for the query `response`.
 
-    Raises NotVouchedFor, ProviderUnavailable, SignInRefused when they have no active account, AccountIsLocked, or
-    LimitReached after too many answers that the provider did not confirm.
+    Raises IdentityNotConfirmed, ProviderUnavailable, LoginRefused when no active account has that name,
+    AccountIsLocked, RateLimitExceeded after too many responses that the provider did not confirm.
     """
     client = current_client()
     FAILED_SIGN_INS_PER_CLIENT.check(client)
     try:
-        name = provider().name_of_visitor(answer=answer, secrets=secrets)
+        name = get_provider().identify(response=response, secrets=secrets)
     except IdentityNotConfirmed:
         _record_failure(None)
         FAILED_SIGN_INS_PER_CLIENT.count(client)
         raise
-    return _checked(account_named(name))
+    return _require_active(account_named(name))
 
 
 def account_named(name: str) -> Account | None:
-    """The account that the provider means: by its institutional address if there is an @, else by its short name.
-
-    Case makes no difference; a look-alike from another alphabet does (INP-03).
-    """
+    """By institutional address if `name` has an @, else by uid. Case is ignored; look-alike letters are not."""
     if not name.isascii() or not name.isprintable():
         return None
     try:
-        named = Q(institutional_address=institutional_address_from_login(name)) if "@" in name else Q(uid=name.lower())
+        condition = (
+            Q(institutional_address=institutional_address_from_login(name)) if "@" in name else Q(uid=name.lower())
+        )
     except InvalidAddress:
         return None
-    account: Account | None = Account.objects.with_lock().filter(named).first()
+    account: Account | None = Account.objects.with_lock().filter(condition).first()
     return account
 
 
-def _checked(account: Account | None) -> Account:
+def _require_active(account: Account | None) -> Account:
     if account is not None and account.state == State.ACTIVE:
         return account
     _record_failure(account)

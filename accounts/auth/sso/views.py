@@ -1,4 +1,4 @@
-"""To the provider and back. Whatever it answers ends on a page of the portal, and the ticket leaves the address bar."""
+"""To the provider and back; every outcome redirects, so that no ticket or code stays in the address bar."""
 
 from typing import Any
 
@@ -14,103 +14,96 @@ from django.views.generic import TemplateView, View
 
 from accounts.auth.login import AccountIsLocked, LoginRefused
 from accounts.auth.sessions import start_session
-from accounts.auth.sso import services
+from accounts.auth.sso.base import IdentityNotConfirmed, ProviderUnavailable
 from accounts.auth.sso.login_page import OWN_FORM, login_page
-from accounts.auth.sso.providers import IdentityNotConfirmed, ProviderUnavailable, is_on, provider
+from accounts.auth.sso.providers import get_provider, is_enabled
+from accounts.auth.sso.services import account_from_provider
 from accounts.auth.sso.state import LoginAttempt, UnknownLoginAttempt, new_state, pop_attempt, save_attempt
-from accounts.models import Account
 from accounts.views.redirects import NextPageMixin
 
-INTERRUPTED, UNAVAILABLE, NOBODY = "single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"
+INTERRUPTED = "single-sign-on-interrupted"
+UNAVAILABLE = "single-sign-on-unavailable"
+ACCOUNT_NOT_FOUND = "single-sign-on-nobody"
 
 
 @method_decorator(login_not_required, name="dispatch")
 class ProviderView(View):
-    """Exists while the adapter is on. GET only: a HEAD would use up a ticket."""
+    """404 unless single sign-on is enabled. GET only: a HEAD would use up a ticket."""
 
     http_method_names = ["get"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, or say that there is no such page."""
-        if not is_on():
+        if not is_enabled():
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
 
-class LeaveView(NextPageMixin, ProviderView):
-    """Send the visitor to the provider."""
-
+class ProviderLoginView(NextPageMixin, ProviderView):
     next_page = "account"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Remember the visit in this session alone, so that nobody can be signed in as somebody else (login CSRF)."""
         state = new_state()
         try:
-            departure = provider().departure(return_url=return_url(), state=state)
+            authorization = get_provider().authorization_request(return_url=return_url(), state=state)
         except (ProviderUnavailable, IdentityNotConfirmed):
             return redirect(login_page(UNAVAILABLE, self.get_redirect_url()))
         language = translation.get_language() or settings.LANGUAGE_CODE
-        visit = LoginAttempt(next=self.get_success_url(), language=language, secrets=departure.secrets)
-        save_attempt(request.session, state, visit)
-        return redirect(departure.url)
+        attempt = LoginAttempt(next=self.get_success_url(), language=language, secrets=authorization.secrets)
+        save_attempt(request.session, state, attempt)
+        return redirect(authorization.url)
 
 
-class ReturnView(ProviderView):
-    """Take the visitor back from the provider, to the page that they wanted."""
-
+class ProviderReturnView(ProviderView):
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Sign in whom the provider confirms. The provider knows one address, so the visit tells the language."""
         try:
-            visit = pop_attempt(request.session, request.GET.get("state", ""))
+            attempt = pop_attempt(request.session, request.GET.get("state", ""))
         except UnknownLoginAttempt:
             return redirect(INTERRUPTED)
-        with translation.override(visit["language"]):
-            return self._welcome(request, visit)
+        # The provider redirects to one address, whatever the language.
+        with translation.override(attempt["language"]):
+            return self._finish(request, attempt)
 
-    def _welcome(self, request: HttpRequest, visit: LoginAttempt) -> HttpResponse:
+    def _finish(self, request: HttpRequest, attempt: LoginAttempt) -> HttpResponse:
         try:
-            account = services.account_from_provider(answer=request.GET.dict(), secrets=visit["secrets"])
+            account = account_from_provider(response=request.GET.dict(), secrets=attempt["secrets"])
         except IdentityNotConfirmed:
-            return redirect(login_page(INTERRUPTED, visit["next"]))
+            return redirect(login_page(INTERRUPTED, attempt["next"]))
         except ProviderUnavailable:
-            return redirect(login_page(UNAVAILABLE, visit["next"]))
+            return redirect(login_page(UNAVAILABLE, attempt["next"]))
         except AccountIsLocked:
             return redirect("locked-help")
         except LoginRefused:
-            return redirect(NOBODY)
-        return self._sign_in(request, account, visit)
-
-    def _sign_in(self, request: HttpRequest, account: Account, visit: LoginAttempt) -> HttpResponse:
-        """The provider is believed about who they are, not about their password: that stays unconfirmed (SES-08)."""
+            return redirect(ACCOUNT_NOT_FOUND)
+        # The provider proves the identity, not the portal's password: no `confirm_password` here.
         start_session(request, account, by=settings.SIGN_IN)
-        return redirect(translate_url(visit["next"], account.language))
+        return redirect(translate_url(attempt["next"], account.language))
 
 
-class SignOutOfProviderView(ProviderView):
-    """On to the page where the provider's own session is closed; the portal's is over by then."""
+class ProviderLogoutView(ProviderView):
+    """Ends the provider's own session; the portal's has ended before."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The ENT has a way out of its own, where the provider names none."""
         home = f"{settings.PORTAL_URL}{reverse('home')}"
         try:
-            return redirect(provider().sign_out_url(return_url=home))
+            return redirect(get_provider().logout_url(return_url=home))
         except (ProviderUnavailable, IdentityNotConfirmed):
             return redirect(settings.ENT_URL)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class FailureView(NextPageMixin, TemplateView):
-    """Says why nobody was signed in, and what to do; the same for everybody."""
+    """Why the login failed, and how to go on."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The page that was wanted, for the next try."""
-        wanted = self.get_redirect_url()
+        next_page = self.get_redirect_url()
         return super().get_context_data(
-            **kwargs, again_url=login_page("login", wanted), own_form_url=login_page("login", wanted, **{OWN_FORM: ""})
+            **kwargs,
+            again_url=login_page("login", next_page),
+            own_form_url=login_page("login", next_page, **{OWN_FORM: ""}),
         )
 
 
 def return_url() -> str:
-    """The one address that the provider has to know, whatever the language."""
+    """The address that is registered at the provider, whatever the language."""
     with translation.override(settings.LANGUAGE_CODE):
         return f"{settings.PORTAL_URL}{reverse('single-sign-on-return')}"
