@@ -11,6 +11,7 @@ from activation.models import LinkRequest
 from devtools.browser import find
 from outbox.models import Message
 from outbox.tasks import send_due_messages
+from tests.browser.screens import Screen, open_screen
 from tests.browser.visitor import Visitor
 from tests.stack import Stack, running_stack, stack, wait_until  # noqa: F401
 
@@ -69,3 +70,13 @@ def let_the_worker_finish(stack: Stack) -> None:  # noqa: F811
     """No mail of one test may arrive in the next."""
     stack.send(send_due_messages)
     wait_until(lambda: not (LinkRequest.objects.waiting() or Message.objects.unfinished()), stack.log("worker"))
+
+
+@pytest.fixture(scope="module")
+def screen(chromium: Browser) -> Iterator[Screen]:
+    yield from open_screen(chromium, has_scripts=True)
+
+
+@pytest.fixture(scope="module")
+def screen_without_scripts(chromium: Browser) -> Iterator[Screen]:
+    yield from open_screen(chromium, has_scripts=False)

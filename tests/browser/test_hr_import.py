@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.agents.test_pages import seen
-from tests.browser.test_pages import Screen, screen  # noqa: F401
+from tests.browser.screens import Screen
 from tests.browser.visitor import IN_BROWSER
 
 pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("agents' pages"), pytest.mark.django_db]
@@ -14,7 +14,7 @@ pytestmark = [*IN_BROWSER, pytest.mark.xdist_group("agents' pages"), pytest.mark
 PATIENCE = 10_000
 
 
-def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):  # noqa: F811
+def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):
     """RGAA 13.1: whoever reads is told that there is something new, and goes on when they like."""
     page = seen("import_running")
     facts = {"over": True, "done": 42_000, "total": 42_000}
