@@ -136,7 +136,9 @@ def _link_requests() -> Iterable[Metric]:
     yield _gauge(
         _seconds_since(waiting["since"], now), "portal_link_requests_oldest_seconds", "How long the first has waited."
     )
-    yield _gauge(asked, "portal_link_requests_last_hour", "Requests for links of the last hour, whoever they name.")
+    yield _gauge(
+        asked, "portal_link_requests_last_hour", "Requests for links of the last hour, for known and unknown logins."
+    )
 
 
 def _locks() -> Iterable[Metric]:
