@@ -187,14 +187,14 @@ class RedirectionView(LinkPageView):
     used_template = not_valid_template = "mailrouting/not_valid.html"
     redirection: Redirection
 
-    def claims(self) -> TokenPayload:
+    def payload(self) -> TokenPayload:
         # Read before the link is checked: a later change makes the check, or `post`, fail.
-        claims = super().claims()
-        redirection = Redirection.objects.filter(pk=claims.subject_id, account_id=claims.account_id).first()
+        payload = super().payload()
+        redirection = Redirection.objects.filter(pk=payload.subject_id, account_id=payload.account_id).first()
         if redirection is None:
             raise InvalidLink
         self.redirection = redirection
-        return claims
+        return payload
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if not self.redirection.is_waiting:

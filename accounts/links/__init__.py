@@ -1,1 +1,1 @@
-"""The signed links in mails."""
+"""The signed links in mails; when they expire is `SignedLink.deadline`."""

@@ -1,4 +1,4 @@
-"""The links that an account's own mails carry (design §4)."""
+"""The links in an account's own mails."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,39 +12,36 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PasswordResetLink(SignedLink):
-    """Choose a new password within the hour. Its subject is the moment when the present password was chosen: any change
-    of password, through this link or not, makes it a used one.
-    """
+    """Choose a new password. The subject is the date of the present password: any change of it uses the link up."""
 
     purpose = "password-reset"
     url_name = "password-reset-link"
 
     def deadline(self, now: datetime) -> datetime:
-        """One hour of absolute time, whatever clocks do that night (TOK-05)."""
+        """One hour of absolute time, also on the nights when clocks change."""
         return now + timedelta(hours=1)
 
     def subject(self, account: Account) -> int:
-        """What `url` is to be given: when the present password was chosen, in microseconds since the epoch."""
-        chosen_at = account.password_changed_at or EPOCH
-        return (chosen_at - EPOCH) // timedelta(microseconds=1)
+        """The `subject_id` for `url`: when the present password was set, in microseconds since the epoch."""
+        set_at = account.password_changed_at or EPOCH
+        return (set_at - EPOCH) // timedelta(microseconds=1)
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """Where it was sent; a lock, even released, ends older links; so does losing the password to an agent's act."""
+        """A lock revokes the link even once it is released, and so does an agent's removal of the password."""
         return (account.recovery_address, account.times_locked, account.state == State.ACTIVE)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether the password has changed since."""
         return self.subject(account) != subject_id
 
 
 class RecoveryAddressLink(SignedLink):
-    """Proves a new recovery address; bound to the wish, so another wish or a cancelled one kills it (HLP-07)."""
+    """Confirm a new recovery address. The subject is the pending RecoveryAddressChange."""
 
     purpose = "recovery-address"
     url_name = "recovery-address-link"
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The wish while it waits, the address it replaces, the password of whoever made it, and no lock since."""
+        """The change, both addresses, the password of the account owner who asked, and the number of locks."""
         change = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, cancelled_at__isnull=True).first()
         if change is None:
             raise InvalidLink
@@ -52,16 +49,15 @@ class RecoveryAddressLink(SignedLink):
         return (change.pk, *addresses, account.password_changed_at, account.times_locked)
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether the new address has been confirmed."""
         confirmed = RecoveryAddressChange.objects.filter(account=account, pk=subject_id, confirmed_at__isnull=False)
         return confirmed.exists()
 
 
 class NotMeLink(SignedLink):
-    """ "Ce n'était pas moi", in the notice of a change: its subject is the entry of the journal that records it.
+    """ "Ce n'était pas moi", in the notification of a change. The subject is the journal entry of the change.
 
-    A lock does not end it: of two people who report, the one who was there first puts the older address back. Its
-    release does, since an agent has then settled what happened (HLP-02).
+    A lock does not revoke it: after two opposite reports, the older address is restored. Unlocking does, since an agent
+    has then reviewed the change.
     """
 
     purpose = "not-me"
@@ -69,22 +65,20 @@ class NotMeLink(SignedLink):
     opens_when_locked = True
 
     def deadline(self, now: datetime) -> datetime:
-        """Seven days (HLP-07)."""
         return now + timedelta(days=7)
 
     def state(self, account: Account, subject_id: int) -> tuple[object, ...]:
-        """The entry of this person, unless an agent has settled it."""
         entry = JournalEntry.objects.filter(account=account, pk=subject_id).first()
         if entry is None or self.is_settled(entry):
             raise InvalidLink
         return (entry.pk,)
 
     def is_settled(self, entry: JournalEntry) -> bool:
-        """Whether the account has been locked and released since the change."""
+        """Whether an agent has unlocked the account since the change."""
         return Lock.objects.filter(account=entry.account_id, released_at__gte=entry.at).exists()
 
     def is_done(self, account: Account, subject_id: int) -> bool:
-        """Whether this change has been reported, and is not settled yet."""
+        """Whether the change has been reported, and no agent has reviewed it yet."""
         reported = account.journal.filter(event=Event.CHANGE_DISOWNED, details__entry=subject_id)
         return account.is_locked and reported.exists()
 

@@ -1,4 +1,4 @@
-"""Pages behind mailed links: four outcomes, and the token out of the address bar at once (TOK-06, TOK-09, TOK-10)."""
+"""Pages behind a mailed link: the token leaves the URL at once; the page checks its payload on each request."""
 
 from typing import Any
 
@@ -16,48 +16,47 @@ GONE, NOT_FOUND = 410, 404
 
 
 def link_session_key(link: SignedLink) -> str:
-    """Where the session keeps what a link of that purpose said."""
     return f"{link.purpose}-link"
 
 
 @method_decorator(login_not_required, name="dispatch")
 class LinkAddressView(View):
-    """The address in the mail: checked, and out of the address bar. Changes nothing (TOK-06)."""
+    """The URL in the mail. Writes nothing but the session: scanners of mail software open links too."""
 
     http_method_names = ["get", "head", "options"]
     link: SignedLink
-    #: Name of the page with the button.
+    #: URL name of the LinkPageView.
     page: str
     not_valid_template: str
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Keep what the token says in the session, never the token (TOK-01), and go to the page."""
         client = current_client()
         BAD_LINKS_PER_CLIENT.check(client)
         try:
-            claims = self.link.read(token)
-            self.link.check(claims)
+            payload = self.link.read(token)
+            self.link.check(payload)
         except InvalidLink as refused:
             self.link.log_reuse(refused)
             BAD_LINKS_PER_CLIENT.hit(client)
             return render(request, self.not_valid_template, status=NOT_FOUND)
         except (LinkExpired, LinkUsed) as refused:
+            # The page says so.
             self.link.log_reuse(refused)
-        self._leave_open_forms_behind(claims)
-        request.session[link_session_key(self.link)] = claims
+        self._invalidate_forms_of_another_link(payload)
+        request.session[link_session_key(self.link)] = payload
         request.session.cycle_key()
         return redirect(self.page)
 
-    def _leave_open_forms_behind(self, claims: TokenPayload) -> None:
-        """A form that is still open behind somebody else's link, or another change's, does not answer for this one."""
+    def _invalidate_forms_of_another_link(self, payload: TokenPayload) -> None:
+        """A form left open behind the link of another account or subject must not be applied to this one."""
         kept = self.request.session.get(link_session_key(self.link))
-        if kept is not None and not claims.has_same_subject(TokenPayload(*kept)):
+        if kept is not None and not payload.has_same_subject(TokenPayload(*kept)):
             rotate_token(self.request)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class LinkPageView(View):
-    """The page behind a link: needs no other session than the link's, signs nobody in, checks the link each time."""
+    """The page with the form. Needs no login and opens no session."""
 
     link: SignedLink
     opened: OpenedLink
@@ -66,9 +65,8 @@ class LinkPageView(View):
     not_valid_template: str
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check the link again before anything is shown or done."""
         try:
-            self.opened = self.link.check(self.claims())
+            self.opened = self.link.check(self.payload())
             return super().dispatch(request, *args, **kwargs)
         except LinkExpired as expired:
             return render(request, self.expired_template, {"expired_at": expired.deadline}, status=GONE)
@@ -77,8 +75,8 @@ class LinkPageView(View):
         except InvalidLink:
             return render(request, self.not_valid_template, status=NOT_FOUND)
 
-    def claims(self) -> TokenPayload:
-        """What the link that was opened in this session says. Raises LinkNotValid when there was none."""
+    def payload(self) -> TokenPayload:
+        """The payload of the link opened in this session. Raises InvalidLink when there is none."""
         kept = self.request.session.get(link_session_key(self.link))
         if kept is None:
             raise InvalidLink

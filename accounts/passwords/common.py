@@ -1,4 +1,4 @@
-"""Passwords that many people choose: lists that need no network."""
+"""Common passwords: the lists of Django and of this project."""
 
 from functools import cache
 from pathlib import Path
@@ -13,13 +13,13 @@ SHORTEST_CORE = 4
 
 
 def is_common(password: str) -> bool:
-    """Whether a password is a common one, or a common one repeated, decorated or in leetspeak."""
+    """Also repeated, in leetspeak, or with digits and signs added."""
     common, contextual = common_passwords(), university_words()
     return any(len(core) >= SHORTEST_CORE and (core in common or core in contextual) for core in cores(password))
 
 
 def university_words() -> frozenset[str]:
-    """What everybody here thinks of first: the name and the domains of the university, whole and in words."""
+    """The name and the domains of the university, whole and in words."""
     texts = [folded(text) for text in (settings.UNIVERSITY_NAME, *settings.UNIVERSITY_DOMAINS)]
     words = [word for text in texts for word in (squeezed(text), *PUNCTUATION.split(text))]
     return frozenset(word for word in words if len(word) >= SHORTEST_CORE)
@@ -27,13 +27,13 @@ def university_words() -> frozenset[str]:
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """The English list that Django ships and the French ones of this project: small letters, no accents."""
+    """In lower case, without accents."""
     return frozenset(DjangoCommonPasswordValidator().passwords).union(*french_lists().values())
 
 
 @cache
 def french_lists() -> dict[str, list[str]]:
-    """The French lists by name (passwords, words, first_names, places, culture), the most used first."""
+    """By file name (passwords, words, first_names, places, culture), the most used first."""
     return {path.stem: _entries(path) for path in sorted(FRENCH_LISTS.glob("*.txt"))}
 
 

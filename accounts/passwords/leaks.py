@@ -1,7 +1,4 @@
-"""The online list of leaked passwords, for universities that switch it on (HIBP_ENABLED).
-
-Only the first five of the forty figures of the password's SHA-1 leave the portal; some 800 leaked passwords share them.
-"""
+"""Have I Been Pwned (HIBP_ENABLED), by k-anonymity: only the first five of the forty hex digits of a SHA-1 are sent."""
 
 import hashlib
 import logging
@@ -13,14 +10,14 @@ logger = logging.getLogger(__name__)
 
 RANGE_URL = "https://api.pwnedpasswords.com/range/"
 PREFIX_LENGTH = 5
-#: The person is waiting for the page.
+#: In total: the user is waiting for the page.
 TIMEOUT_SECONDS = 2.0
-LONGEST_ANSWER = 1_000_000
-CHUNK = 16_384
+MAX_RESPONSE_BYTES = 1_000_000
+CHUNK_BYTES = 16_384
 
 
 def is_leaked(password: str) -> bool:
-    """Whether the service knows the password. A service that fails, or takes more than two seconds, knows nothing."""
+    """False when the service fails or takes more than two seconds."""
     digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
     try:
         suffixes = _leaked_suffixes(digest[:PREFIX_LENGTH])
@@ -31,20 +28,20 @@ def is_leaked(password: str) -> bool:
 
 
 def _leaked_suffixes(prefix: str) -> set[str]:
-    # Padding hides, from who watches the line, how many passwords share the prefix; padded lines count 0.
+    # Padding hides the length of the response from an observer of the network; padded lines have a count of 0.
     headers = {"Add-Padding": "true", "User-Agent": "portail-compte"}
     request = Request(RANGE_URL + prefix, headers=headers)  # noqa: S310 -- the scheme is in RANGE_URL
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 -- the same
-        lines = _read_until(answer, deadline).decode("ascii").split()
+    with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 -- the same
+        lines = _read_until(response, deadline).decode("ascii").split()
     return {suffix.upper() for suffix, _colon, count in (line.partition(":") for line in lines) if int(count) > 0}
 
 
-def _read_until(answer: HTTPResponse, deadline: float) -> bytes:
-    """The whole answer; the socket's own timeout would let a slow one drip for ever."""
+def _read_until(response: HTTPResponse, deadline: float) -> bytes:
+    """The socket's timeout alone would accept an endless slow response."""
     received = bytearray()
-    while chunk := answer.read1(CHUNK):
+    while chunk := response.read1(CHUNK_BYTES):
         received += chunk
-        if time.monotonic() > deadline or len(received) > LONGEST_ANSWER:
-            raise TimeoutError("the answer is too long or too slow")
+        if time.monotonic() > deadline or len(received) > MAX_RESPONSE_BYTES:
+            raise TimeoutError("the response is too long or too slow")
     return bytes(received)

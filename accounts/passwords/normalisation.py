@@ -1,5 +1,3 @@
-"""One spelling of a password, whatever the keyboard that typed it (PWD-04)."""
-
 import unicodedata
 
 from django.core.exceptions import ValidationError
@@ -8,20 +6,20 @@ from django.utils.translation import gettext_lazy as _
 from accounts.passwords.rules import MAXIMUM_LENGTH
 from core.text import CONTROL
 
-#: NFC makes one code point of at most four: what is longer than this is too long however it is spelt.
-LONGEST_SPELLING = 4 * MAXIMUM_LENGTH
+#: NFC composes at most four code points into one; a longer input is too long in any form.
+MAX_INPUT_LENGTH = 4 * MAXIMUM_LENGTH
 
 TOO_LONG = _("Le mot de passe dépasse %(maximum)d caractères")
 CONTROL_CHARACTER = _("Le mot de passe contient un caractère que le clavier ne produit pas. Saisissez-le à nouveau")
 
 
 def normalise_password(raw: str) -> str:
-    """The password to hash or to check: NFC, spaces kept, never shortened.
+    """The password to hash or to check: in NFC, never stripped or cut.
 
-    Call it wherever a password comes in, at sign-in too. Raises ValidationError for more than 256 characters (answered
-    before any slow work, PWD-02) and for control characters, which no two systems treat alike.
+    Raises ValidationError for more than 256 characters, before any slow work, and for control characters, which
+    keyboards do not produce.
     """
-    if len(raw) > LONGEST_SPELLING:
+    if len(raw) > MAX_INPUT_LENGTH:
         raise _too_long()
     password = unicodedata.normalize("NFC", raw)
     if len(password) > MAXIMUM_LENGTH:

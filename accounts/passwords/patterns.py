@@ -1,4 +1,4 @@
-"""Passwords that fingers make rather than people: one key held down, rows of a keyboard, alphabet, figures in order."""
+"""Repeated characters, and sequences on the keyboard, in the alphabet or of digits."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,38 +6,38 @@ from itertools import pairwise
 
 from accounts.passwords.folding import folded, squeezed
 
-#: Rows of the keyboards sold in France and of the American one, keys above each other in the same column.
+#: French and American keyboards: digits or signs, and three rows of letters, aligned by column.
 KEYBOARDS = (
     ("1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn"),
     ("&é\"'(-è_çà", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
     ("1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"),
 )
-#: Honest words hold many walks of three letters.
-SHORTEST_WALK = 4
-#: Share of the characters from which the pattern is the password.
-MOST = 0.75
-HALF = 0.5
+#: Ordinary words hold many sequences of three letters.
+MIN_SEQUENCE_LENGTH = 4
+#: Shares of the characters from which a password is refused.
+MAX_IN_SEQUENCES = 0.75
+MAX_REPEATED = 0.5
 
 
 def repeats_too_much(password: str) -> bool:
     """Whether more than half of the characters are the same one, or the same as the one before."""
     most_frequent = max(Counter(password).values(), default=0)
     doubled = sum(one == other for one, other in pairwise(password))
-    return max(most_frequent, doubled) > HALF * len(password)
+    return max(most_frequent, doubled) > MAX_REPEATED * len(password)
 
 
 def follows_an_order(password: str) -> bool:
-    """Whether most of a password walks along a keyboard, the alphabet or the figures, forwards or backwards."""
+    """Whether most of a password is sequences, forwards or backwards."""
     texts = (password.casefold(), squeezed(folded(password)))
-    return any(_length_in_walks(text) >= MOST * len(text) for text in texts if text)
+    return any(_length_in_sequences(text) >= MAX_IN_SEQUENCES * len(text) for text in texts if text)
 
 
-def _length_in_walks(text: str) -> int:
-    return sum(length for length in _walks(text) if length >= SHORTEST_WALK)
+def _length_in_sequences(text: str) -> int:
+    return sum(length for length in _sequences(text) if length >= MIN_SEQUENCE_LENGTH)
 
 
-def _walks(text: str) -> Iterator[int]:
-    """Lengths of the longest pieces in which each character is next to the one before."""
+def _sequences(text: str) -> Iterator[int]:
+    """Lengths of the longest parts in which each character is next to the one before."""
     length = 1
     for one, other in pairwise(text):
         if _are_neighbours(one, other):

@@ -1,11 +1,11 @@
-"""Passwords made of what anybody may know about the person."""
+"""Passwords that contain names, identifiers, addresses or the birth date of the account owner."""
 
 from collections.abc import Iterator
 from datetime import date
 
 from accounts.passwords.folding import PUNCTUATION, folded, readings, squeezed
 
-#: Shorter pieces are found by chance in honest passwords.
+#: Shorter fragments occur by chance.
 SHORTEST_FRAGMENT = 4
 MONTHS = (
     "janvier", "fevrier", "mars", "avril", "mai", "juin",
@@ -14,10 +14,7 @@ MONTHS = (
 
 
 def contains_personal_data(password: str, user: object) -> bool:
-    """Whether a password holds the names, the identifiers, an address or the birth date of the person.
-
-    `user` is an account, or anything with some of its attributes; what is missing or empty is not looked for.
-    """
+    """`user` is an account or an object with some of its attributes; missing or empty ones are ignored."""
     words, compounds = personal_words(user), personal_compounds(user)
     return any(
         any(word in reading for word in words) or any(compound in squeezed(reading) for compound in compounds)
@@ -26,20 +23,20 @@ def contains_personal_data(password: str, user: object) -> bool:
 
 
 def personal_words(user: object) -> frozenset[str]:
-    """Words of the names and addresses, folded. They must not be in the password as they stand."""
+    """Folded words of the names and addresses, searched as they are."""
     texts = (*_names(user), *(address.partition("@")[0] for address in _addresses(user)))
     return _long_enough(word for text in texts for word in PUNCTUATION.split(text))
 
 
 def personal_compounds(user: object) -> frozenset[str]:
-    """Whole names, identifiers, addresses and dates, folded. They must not be found across punctuation either."""
+    """Folded names, identifiers, addresses and dates, searched without the punctuation of the password."""
     given_name, family_name = (squeezed(name) for name in _names(user))
     compounds = [given_name, family_name, given_name + family_name, family_name + given_name]
     compounds += [squeezed(_text(user, identifier)) for identifier in ("uid", "ine")]
     for address in _addresses(user):
         compounds += [squeezed(address), squeezed(address.partition("@")[0])]
-    compounds += _spellings(getattr(user, "birth_date", None))
-    # A single word is looked for as a word only: across spaces "martin" is in "smart indigo".
+    compounds += _date_formats(getattr(user, "birth_date", None))
+    # Not single words: without spaces, "martin" is in "smart indigo".
     return _long_enough(compounds) - personal_words(user)
 
 
@@ -55,7 +52,7 @@ def _text(user: object, attribute: str) -> str:
     return folded(str(getattr(user, attribute, None) or ""))
 
 
-def _spellings(day: date | None) -> list[str]:
+def _date_formats(day: date | None) -> list[str]:
     if day is None:
         return []
     orders = (

@@ -1,4 +1,4 @@
-"""The rules as people read them: the pages, the browser's live feedback and the validators share them."""
+"""The rules as shown, shared by the pages, the script that ticks them and the validators."""
 
 from typing import NamedTuple
 
@@ -11,12 +11,12 @@ from core.text import ErrorMessage
 MINIMUM_LENGTH = 15
 MAXIMUM_LENGTH = 256
 
-#: For password managers that make a password (attribute `passwordrules`).
+#: The `passwordrules` attribute, for password managers.
 PASSWORDRULES = f"minlength: {MINIMUM_LENGTH}; allowed: unicode"
 
 
 class Rule(NamedTuple):
-    """One line of the list under the field; `key` names it for the script that ticks it."""
+    """One line of the list under the field; `key` identifies it for the script."""
 
     key: str
     text: ErrorMessage

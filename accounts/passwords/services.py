@@ -15,19 +15,18 @@ from outbox.enums import Kind
 
 
 class PasswordAlreadyChanged(Exception):
-    """The password that was given has just been replaced, from another tab or by a mailed link."""
+    """A concurrent request has replaced the password that was checked."""
 
 
 @transaction.atomic
 def upgrade_hash(*, account: Account, password: str) -> bool:
-    """Hash the right `password` again, as the settings have it now; False when the stored one is no longer that of
-    `account`. Call it when somebody signs in, and before their session begins.
+    """Hash the correct `password` again with the current settings; False when the stored hash has changed meanwhile.
 
-    It is no change of password: nobody is told. But sessions are bound to the hash, so the other ones end; once, after
-    the operators have changed ARGON2_… (PWD-05).
+    Call it before a session starts: sessions are bound to the hash, so the existing ones end. No notification, since
+    the password stays the same.
     """
-    seen, encoded = account.password, make_password(password)
-    if not Account.objects.filter(pk=account.pk, password=seen).update(password=encoded):
+    encoded = make_password(password)
+    if not Account.objects.filter(pk=account.pk, password=account.password).update(password=encoded):
         return False
     Session.objects.filter(account=account).delete()
     account.password = encoded
@@ -36,43 +35,44 @@ def upgrade_hash(*, account: Account, password: str) -> bool:
 
 @transaction.atomic
 def change_password(*, account: Account, password: str, keep: str | None = None) -> Account:
-    """Give the account another password; every session ends but the one with the key `keep`, which needs another key
-    now (`accounts.auth.sessions.renew_session`).
+    """Set a password in a session. All sessions end but the one with the key `keep`, whose key has to change now
+    (`accounts.auth.sessions.renew_session`).
 
-    `password` has passed the validators and is normalised; the present one has just been given (SES-08). Both addresses
-    are told (PWD-06). Raises NotActive, PasswordChangedMeanwhile.
+    `password` is validated and normalised; the present one has been checked for `account` as it was loaded.
+    Raises AccountNotActive, PasswordAlreadyChanged.
     """
-    known_since = account.password_changed_at
+    checked_at_version = account.password_changed_at
     account = lock_active_account(account)
-    if account.password_changed_at != known_since:
+    if account.password_changed_at != checked_at_version:
         raise PasswordAlreadyChanged
     Session.objects.filter(account=account).exclude(session_key=keep).delete()
     set_password(account=account, password=password, event=Event.PASSWORD_CHANGED)
     return account
 
 
-def reset_password(*, claims: TokenPayload, password: str) -> Account:
-    """Give another password to the account that a link of forgotten passwords names: `choose_password_by_link`."""
-    return set_password_by_link(link=password_reset_link, claims=claims, password=password, event=Event.PASSWORD_RESET)
+def reset_password(*, payload: TokenPayload, password: str) -> Account:
+    return set_password_by_link(
+        link=password_reset_link, payload=payload, password=password, event=Event.PASSWORD_RESET
+    )
 
 
-def set_password_by_link(*, link: SignedLink, claims: TokenPayload, password: str, event: Event) -> Account:
-    """Give another password to the account that `claims` of `link` name, recorded as `event`. Every session ends, and
-    nobody is signed in (PWD-06).
+def set_password_by_link(*, link: SignedLink, payload: TokenPayload, password: str, event: Event) -> Account:
+    """Set a password behind a link. All sessions end, none starts, and the failed logins are forgotten.
 
-    `password` has passed the validators and is normalised. Tries that failed before count no more against the person.
-    Raises LinkUsed, LinkExpired, LinkNotValid when the link opens nothing any more, a moment after it did.
+    `password` is validated and normalised. The link is checked again under the lock: raises LinkUsed, LinkExpired,
+    InvalidLink.
     """
-    account = _give_password_by_link(link, claims, password, event)
+    account = _set_password_by_link(link, payload, password, event)
+    # After the commit: a password that could not be saved resets no limit.
     FAILED_SIGN_INS_PER_LOGIN.reset(account.login)
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(account.login, current_client())
     return account
 
 
 def set_password(*, account: Account, password: str, event: Event) -> None:
-    """Make `password` the account's, recorded as `event`, and tell every address on file (PWD-06). The row is held.
+    """Save the password, cancel a pending recovery-address change, record `event` and notify every address on file.
 
-    `password` has passed the validators and is normalised. Ending sessions is the caller's.
+    `password` is validated and normalised. The caller has locked the account's row and ends its sessions.
     """
     account.set_password(password)
     account.password_changed_at = timezone.now()
@@ -83,9 +83,9 @@ def set_password(*, account: Account, password: str, event: Event) -> None:
 
 
 @transaction.atomic
-def _give_password_by_link(link: SignedLink, claims: TokenPayload, password: str, event: Event) -> Account:
-    Account.objects.select_for_update(of=("self",)).get(pk=claims.account_id)
-    account = link.check(claims).account
+def _set_password_by_link(link: SignedLink, payload: TokenPayload, password: str, event: Event) -> Account:
+    Account.objects.select_for_update(of=("self",)).get(pk=payload.account_id)
+    account = link.check(payload).account
     Session.objects.filter(account=account).delete()
     set_password(account=account, password=password, event=event)
     return account

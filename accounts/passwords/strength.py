@@ -1,4 +1,4 @@
-"""How many tries a password would take, by zxcvbn taught French."""
+"""Estimated number of guesses, by zxcvbn with French dictionaries."""
 
 from functools import cache
 
@@ -9,32 +9,32 @@ from accounts.passwords.common import french_lists, university_words
 from accounts.passwords.folding import folded
 from accounts.passwords.personal import personal_compounds, personal_words
 
-#: zxcvbn's third degree of four: out of reach of throttled tries, costly against a stolen Argon2 hash.
+#: zxcvbn's score 3 of 4: out of reach of throttled guessing, costly against a stolen Argon2 hash.
 ENOUGH_GUESSES = 10**8
-#: zxcvbn's time grows with the square of the length; it has nothing to say on longer ones.
-LONGEST_ESTIMATED = 40
-#: zxcvbn tries each combination of signs that resemble a letter: one sign for each letter keeps them few.
+#: zxcvbn's time is quadratic in the length.
+MAX_ESTIMATED_LENGTH = 40
+#: zxcvbn tries each combination of substitutions: one sign per letter keeps them few.
 ONE_SIGN_EACH = str.maketrans("@{[<!|$+", "4(((1157")
 
 
 def is_easily_guessed(password: str, user: object = None) -> bool:
-    """Whether a password of at most 40 characters would fall in fewer than 100 million well-chosen tries."""
-    if len(password) > LONGEST_ESTIMATED:
+    """False for more than 40 characters, which are not estimated."""
+    if len(password) > MAX_ESTIMATED_LENGTH:
         return False
     return guesses(password, user) < ENOUGH_GUESSES
 
 
 def guesses(password: str, user: object = None) -> int:
-    """The number of tries zxcvbn expects, accents worth nothing and the person's own words tried first."""
-    # One ligature can unfold to eighteen letters.
-    text = _without_accents(password).translate(ONE_SIGN_EACH)[:LONGEST_ESTIMATED]
+    """Accents count for nothing, and the account owner's own words are tried first."""
+    # Folding one ligature may give eighteen letters.
+    text = _without_accents(password).translate(ONE_SIGN_EACH)[:MAX_ESTIMATED_LENGTH]
     own_words = sorted({*personal_words(user), *personal_compounds(user), *university_words()})
     dictionaries = RANKED_DICTIONARIES | _french_dictionaries() | {"user_inputs": build_ranked_dict(own_words)}
     return int(most_guessable_match_sequence(text, omnimatch(text, dictionaries))["guesses"])
 
 
 def _without_accents(password: str) -> str:
-    """The password, its case kept when folding leaves its length alone."""
+    """Case is kept when folding keeps the length."""
     plain = folded(password)
     if len(plain) != len(password):
         return plain

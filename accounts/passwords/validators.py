@@ -23,7 +23,7 @@ LEAKED = _("Ce mot de passe figure dans une liste de mots de passe divulgués. C
 
 
 class LengthValidator:
-    """15 to 256 code points in NFC, without control characters (NIST SP 800-63B)."""
+    """15 (the minimum of NIST SP 800-63B-4) to 256 code points in NFC, without control characters."""
 
     def validate(self, password: str, user: object = None) -> None:
         count = len(normalise_password(password))

@@ -1,4 +1,4 @@
-"""Changing the recovery address, proving the new one, and taking the old one back (HLP-07)."""
+"""Change of the recovery address: request, confirmation, report by the account owner."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -16,7 +16,7 @@ from accounts.forms import RecoveryAddressForm
 from accounts.links.account_links import not_me_link, recovery_address_link
 from accounts.links.views import NOT_FOUND, LinkAddressView, LinkPageView
 from accounts.models import Account, RecoveryAddressChange
-from accounts.recovery import changes as recovery
+from accounts.recovery import changes
 from accounts.recovery.changes import SameAddress, last_recovery_verification
 from accounts.recovery.mail_quota import MailQuotaExceeded
 from accounts.services import AccountNotActive
@@ -27,13 +27,12 @@ from outbox.deadlines import end_of_next_day
 
 
 def quota_message(refused: MailQuotaExceeded) -> str:
-    """From when another mail may be asked for; to the minute in which it will surely work."""
     text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
     return text % {"hour": hour(refused.retry_at + timedelta(seconds=59))}
 
 
 def verification_status(change: RecoveryAddressChange) -> dict[str, Any]:
-    """What became of the last mail that asks to confirm the new address, for the page."""
+    """The state of the last verification mail, for the template."""
     mail = last_recovery_verification(change)
     deadline = (mail and mail.deadline) or end_of_next_day(timezone.now())
     return {
@@ -45,7 +44,7 @@ def verification_status(change: RecoveryAddressChange) -> dict[str, Any]:
 
 
 class RecoveryAddressView(ConfirmedFormMixin, FormView):
-    """Ask for another recovery address; the present one stays until the new one is proven."""
+    """The present address stays until the new one is confirmed."""
 
     http_method_names = ["get", "head", "post"]
     form_class = RecoveryAddressForm
@@ -53,16 +52,14 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
     open_without_charter = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """What is in force, and what waits."""
         change = RecoveryAddressChange.objects.waiting().filter(account=self.account).first()
         context = super().get_context_data(**kwargs, account=self.account, change=change)
         return context | verification_status(change) if change is not None else context
 
     def confirmed(self, form: RecoveryAddressForm) -> HttpResponse:
-        """Note the wish and mail the new address."""
         address = form.cleaned_data["address"]
         try:
-            recovery.request_recovery_change(account=self.account, address=address)
+            changes.request_recovery_change(account=self.account, address=address)
         except MailQuotaExceeded as refused:
             form.add_error("address", quota_message(refused))
             return self.form_invalid(form)
@@ -79,15 +76,12 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
 
 
 class RecoveryVerificationRequestView(View):
-    """Send the verification again."""
-
     http_method_names = ["post"]
     open_without_charter = True
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the mail and go back."""
         try:
-            recovery.resend_recovery_verification(account=cast(Account, request.user))
+            changes.resend_recovery_verification(account=cast(Account, request.user))
         except MailQuotaExceeded as refused:
             messages.warning(request, quota_message(refused))
         except (RecoveryAddressChange.DoesNotExist, AccountNotActive):
@@ -98,15 +92,12 @@ class RecoveryVerificationRequestView(View):
 
 
 class RecoveryChangeCancelView(View):
-    """Keep the address as it is."""
-
     http_method_names = ["post"]
     open_without_charter = True
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Give the wish up; twice is once."""
         try:
-            recovery.cancel_recovery_change(account=cast(Account, request.user))
+            changes.cancel_recovery_change(account=cast(Account, request.user))
         except AccountNotActive:
             return redirect("locked-help")
         messages.success(request, _("Votre adresse de secours reste inchangée."))
@@ -114,15 +105,13 @@ class RecoveryChangeCancelView(View):
 
 
 class RecoveryAddressLinkView(LinkAddressView):
-    """The address in the mail to the new recovery address."""
-
     link = recovery_address_link
     page = "recovery-address"
     not_valid_template = "accounts/recovery_not_valid.html"
 
 
 class RecoveryAddressConfirmView(LinkPageView):
-    """Whoever reads the new address says that it may serve. Shows no account data: it may be a stranger's."""
+    """Confirm the new address. Shows no account data: a mistyped address may belong to another person."""
 
     http_method_names = ["get", "head", "post"]
     link = recovery_address_link
@@ -131,31 +120,27 @@ class RecoveryAddressConfirmView(LinkPageView):
     not_valid_template = "accounts/recovery_not_valid.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show which address will serve."""
         change = RecoveryAddressChange.objects.get(pk=self.opened.subject_id)
         context = {"address": change.new_address, "deadline": self.opened.deadline}
         return render(request, "accounts/recovery_confirm.html", context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Put it in force."""
         change_id, fingerprint = self.opened.subject_id, self.opened.fingerprint
         try:
-            recovery.confirm_recovery_change(change_id=change_id, fingerprint=fingerprint)
+            changes.confirm_recovery_change(change_id=change_id, fingerprint=fingerprint)
         except AccountNotActive:
             return render(request, self.not_valid_template, status=NOT_FOUND)
         return render(request, "accounts/recovery_confirmed.html")
 
 
 class NotMeLinkView(LinkAddressView):
-    """The address under "ce n'était pas moi"."""
-
     link = not_me_link
     page = "not-me"
     not_valid_template = "accounts/unauthorized_change_not_valid.html"
 
 
 class NotMeView(LinkPageView):
-    """Say what will be undone and locked; a button does it, in any browser (HLP-07)."""
+    """Report a change: a button restores the former address and locks the account."""
 
     http_method_names = ["get", "head", "post"]
     link = not_me_link
@@ -164,24 +149,19 @@ class NotMeView(LinkPageView):
     not_valid_template = "accounts/unauthorized_change_not_valid.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """What happened, and what the button does."""
         return render(
             request, "accounts/unauthorized_change.html", {"entry": self.entry(), "deadline": self.opened.deadline}
         )
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Undo and lock. This browser may have been signed in to the account: it is not any more."""
-        recovery.report_unauthorized_change(entry=self.entry())
+        changes.report_unauthorized_change(entry=self.entry())
         request.session.flush()
         return redirect("not-me-done")
 
     def entry(self) -> JournalEntry:
-        """The change that the link is about."""
         return JournalEntry.objects.get(pk=self.opened.subject_id)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class NotMeDoneView(TemplateView):
-    """What happens now."""
-
     template_name = "accounts/unauthorized_change_reported.html"

@@ -7,6 +7,8 @@ from activation.links import reactivation_link
 from journal.events import Event
 
 
-def reactivate(*, claims: TokenPayload, password: str) -> Account:
+def reactivate(*, payload: TokenPayload, password: str) -> Account:
     """Set a new password through a reactivation link. Raises what `set_password_by_link` raises."""
-    return set_password_by_link(link=reactivation_link, claims=claims, password=password, event=Event.USER_REACTIVATED)
+    return set_password_by_link(
+        link=reactivation_link, payload=payload, password=password, event=Event.USER_REACTIVATED
+    )

@@ -27,8 +27,8 @@ class ReactivationView(NewPasswordView):
     not_valid_template = "activation/reactivation_not_valid.html"
     done_page = "reactivation-done"
 
-    def save(self, claims: TokenPayload, password: str) -> None:
-        reactivate(claims=claims, password=password)
+    def save(self, payload: TokenPayload, password: str) -> None:
+        reactivate(payload=payload, password=password)
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -344,12 +344,12 @@ class TestAtTheSameTime:
         for _ in range(ROUNDS):
             person = released_person()
             token = reactivation_link.token(person, reactivation_link.deadline(timezone.now()))
-            claims = reactivation_link.read(token)
+            payload = reactivation_link.read(token)
             passwords = ("une phrase du bureau bleu", "une phrase du bureau vert")
 
             answered = at_once(
                 *[
-                    lambda password=password, claims=claims: reactivate(claims=claims, password=password)
+                    lambda password=password, payload=payload: reactivate(payload=payload, password=password)
                     for password in passwords
                 ]
             )
@@ -364,10 +364,10 @@ class TestAtTheSameTime:
         """HLP-01: whichever came first, the account is locked and no session is open."""
         for _ in range(ROUNDS):
             person = released_person()
-            claims = reactivation_link.read(reactivation_path(person).strip("/").rpartition("/")[2])
+            payload = reactivation_link.read(reactivation_path(person).strip("/").rpartition("/")[2])
 
             answered, _locked = at_once(
-                lambda claims=claims: reactivate(claims=claims, password=NEW_PASSWORD),
+                lambda payload=payload: reactivate(payload=payload, password=NEW_PASSWORD),
                 lambda person=person: lock(person),
             )
 

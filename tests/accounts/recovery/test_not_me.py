@@ -135,7 +135,7 @@ class TestReport:
     def test_the_notice_of_a_password_reset_locks_too(self, person):
         deadline = password_reset_link.deadline(timezone.now())
         token = password_reset_link.token(person, deadline, password_reset_link.subject(person))
-        reset_password(claims=password_reset_link.read(token), password=ANOTHER_PASSWORD)
+        reset_password(payload=password_reset_link.read(token), password=ANOTHER_PASSWORD)
         report(notice_of(person.journal.get(event=Event.PASSWORD_RESET)))
 
         assert fresh(person).is_locked
