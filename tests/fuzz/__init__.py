@@ -1,5 +1,5 @@
-"""The whole portal before hostile people: nasty inputs, thrown at whatever the addresses and the pages ask for (§17)."""
+"""Hostile input for every address of the URLconf and every form of the pages."""
 
-from tests.fuzz.payloads import BIRTH, COMPUTED, EMAIL, HTTP, INE, NEXT, PASSWORD, PHONE, TOKEN, N
+from tests.fuzz.packs import BIRTH, COMPUTED, EMAIL, HTTP, INE, NEXT, PASSWORD, PHONE, TOKEN, N
 
 __all__ = ["BIRTH", "COMPUTED", "EMAIL", "HTTP", "INE", "NEXT", "PASSWORD", "PHONE", "TOKEN", "N"]

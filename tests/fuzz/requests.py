@@ -1,26 +1,26 @@
-"""How nasty inputs are sent: each value into one field, and the ways in which a form should never be sent (§17.1)."""
+"""Requests built from the packs: each value in each field, malformed bodies, forged forms."""
 
 from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from tests.fuzz.payloads import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, N
-from tests.fuzz.shown import CSRF, Field, Form
+from tests.fuzz.packs import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, N
+from tests.fuzz.rendered_forms import CSRF, RenderedField, RenderedForm
 
 URLENCODED = "application/x-www-form-urlencoded"
 Value = str | bytes
 
-#: As much as fits into one value: shown raw, the first is markup and a template; the second is refused by most fields.
+#: Markup, template and SQL in one value; then invisible and control characters, which most fields refuse.
 MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
-UNSEEN = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
-#: The worst of all values, for each field of each form.
-DISTILLED: list[tuple[str, Value]] = [
+INVISIBLE = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
+#: For each field of each form.
+WORST_VALUES: list[tuple[str, Value]] = [
     ("mixed", MIXED),
-    ("unseen", UNSEEN),
+    ("unseen", INVISIBLE),
     *((label, N[label]) for label in ("N02", "N33", "N36", "N39")),
 ]
-#: What no form asks for, and a careless one would take (INP-06).
+#: Fields that no form has (INP-06).
 EXTRA = {
     "is_staff": "1",
     "is_superuser": "1",
@@ -44,11 +44,11 @@ EXTRA = {
     "_negated": "1",
     "password__startswith": "argon2",
 }
-#: Numbers and dates that a parameter by itself may take for one of its own.
-ODD = ("0", "-1", "8" * 30, "1-1", "8" * 30 + "-1", "a@b", "2026-02-31", "0001-01-01", "9999-12-31")
-#: What another site cannot know: it is signed, and in the page.
+#: For parameters that are numbers or dates.
+ODD_NUMBERS = ("0", "-1", "8" * 30, "1-1", "8" * 30 + "-1", "a@b", "2026-02-31", "0001-01-01", "9999-12-31")
+#: Another site cannot know them.
 SIGNED = {CSRF, "permit"}
-#: The packs of a field, by the kind of its input, what it completes itself with, or a part of its name.
+#: The packs of a field, by its type, its autocomplete token or a part of its name.
 PACKS: dict[str, list[Value]] = {
     "email": [value for value, _wanted in EMAIL],
     "username": [value for value, _wanted in EMAIL],
@@ -64,31 +64,31 @@ PACKS: dict[str, list[Value]] = {
 
 
 class Payload(NamedTuple):
-    """What is sent instead of a plausible form: its name in a failure, the payloads to look for, and the request."""
+    """A hostile request: its name in a failure, the values to look for in the answer, and what is sent."""
 
     name: str
-    payloads: tuple[str, ...]
+    values: tuple[str, ...]
     body: bytes
     query: str = ""
     content_type: str = URLENCODED
 
 
-def encoded(value: Value) -> bytes:
-    """As a browser would write it; bytes are percent-encoded already."""
+def percent_encoded(value: Value) -> bytes:
+    """Bytes are percent-encoded already."""
     return value if isinstance(value, bytes) else quote_plus(value).encode()
 
 
-def in_a_header(value: str) -> str:
-    """As a web server hands it over: no line breaks, which would begin another header, and octets as letters."""
+def as_header(value: str) -> str:
+    """As the web server passes it on: without line breaks, decoded as latin-1."""
     return value.replace("\r", "").replace("\n", "").encode().decode("latin-1")
 
 
-def body_of(answers: list[tuple[str, Value]]) -> bytes:
-    return b"&".join(encoded(name) + b"=" + encoded(value) for name, value in answers)
+def encode_form(answers: list[tuple[str, Value]]) -> bytes:
+    return b"&".join(percent_encoded(name) + b"=" + percent_encoded(value) for name, value in answers)
 
 
-def values_for(one: Field) -> Iterator[tuple[str, Value]]:
-    """Every universal value, and the packs that fit the field, each with its name in a failure."""
+def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
+    """Every universal value and the packs that fit the field, each with its name."""
     yield from N.items()
     marks = {one.kind, one.autocomplete, *one.name.split("_")}
     packs = {mark: pack for mark, pack in PACKS.items() if mark in marks}
@@ -101,84 +101,80 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def thrown_at_each_field(form: Form, names: set[str], thorough: set[str]) -> Iterator[Payload]:
-    """Every value into each of the `thorough` fields, the worst ones into each of the others; in every round a different
-    one into each field. Then what may be taken, alone, since a form that is refused for one field goes no further."""
+def field_payloads(form: RenderedForm, names: set[str], thorough: set[str]) -> Iterator[Payload]:
+    """Every value in each `thorough` field, the worst ones in the others, a different value in each field of one form.
+    Then an acceptable value alone, since a form that is refused for one field goes no further."""
     good = form.answers()
-    rounds = {name: list(values_for(form.fields[name])) if name in thorough else DISTILLED for name in sorted(names)}
+    rounds = {name: list(values_for(form.fields[name])) if name in thorough else WORST_VALUES for name in sorted(names)}
     for turn in range(max((len(values) for values in rounds.values()), default=0)):
         drawn = {name: values[(turn + place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
         values = {name: value for name, (_name, value) in drawn.items()}
         payloads = tuple(text_of(value) for value in values.values())
-        yield Payload(label, payloads, body_of(list({**good, **values}.items())))
+        yield Payload(label, payloads, encode_form(list({**good, **values}.items())))
     if len(rounds) > 1:
         for name in rounds:
-            yield Payload(f"{name} mixed alone", (MIXED,), body_of(list({**good, name: MIXED}.items())))
+            yield Payload(f"{name} mixed alone", (MIXED,), encode_form(list({**good, name: MIXED}.items())))
 
 
-def mixed(form: Form) -> Payload:
-    """A mixture into every field."""
-    return Payload("mixed", (MIXED,), body_of([(name, MIXED) for name in form.fields if name != CSRF]))
+def mixed_payload(form: RenderedForm) -> Payload:
+    return Payload("mixed", (MIXED,), encode_form([(name, MIXED) for name in form.fields if name != CSRF]))
 
 
-def in_the_query(form: Form, names: set[str]) -> Iterator[Payload]:
-    """A mixture in all parameters, then every universal value in these."""
-    yield Payload("? mixed", (MIXED,), b"", query=body_of([(name, MIXED) for name in form.fields]).decode())
+def query_payloads(form: RenderedForm, names: set[str]) -> Iterator[Payload]:
+    yield Payload("? mixed", (MIXED,), b"", query=encode_form([(name, MIXED) for name in form.fields]).decode())
     for label, value in N.items() if names else ():
-        # A server takes no longer line than this.
+        # gunicorn refuses longer request lines.
         short = value[:4000]
-        query = body_of([(name, short) for name in names]).decode()
+        query = encode_form([(name, short) for name in names]).decode()
         yield Payload(f"? {label}", (text_of(short),), b"", query=query)
-    for name, value in product(sorted(names), ODD):
-        yield Payload(f"? {name} {value!r}", (), b"", query=body_of([(name, value)]).decode())
+    for name, value in product(sorted(names), ODD_NUMBERS):
+        yield Payload(f"? {name} {value!r}", (), b"", query=encode_form([(name, value)]).decode())
 
 
-class Forged(NamedTuple):
-    """A form that a page of somebody else makes a browser send."""
+class ForgedRequest(NamedTuple):
+    """A form sent from another site."""
 
-    thrown: Payload
-    #: Our cookie, as far as the other site could set it, and where the browser says that the form comes from.
+    payload: Payload
     csrf_cookie: str = ""
     origin: str = ""
 
 
-def as_another_site(form: Form) -> Iterator[Forged]:
-    """Without a token, with the token of another session, with nonsense, and with the right one from elsewhere."""
+def forged_requests(form: RenderedForm) -> Iterator[ForgedRequest]:
     answers = [(name, value) for name, value in form.answers().items() if name not in SIGNED]
     token, other = "A" * 64, "A" * 32 + "B" * 32
-    yield Forged(Payload("no token", (), body_of(answers)), token)
-    yield Forged(Payload("from elsewhere", (), body_of([*answers, (CSRF, token)])), token, "https://evil.example")
-    yield Forged(Payload("from nowhere", (), body_of([*answers, (CSRF, token)])), token, "null")
-    yield Forged(Payload("another token", (), body_of([*answers, (CSRF, other)])), token)
-    yield Forged(Payload("odd token", (MIXED,), body_of([*answers, (CSRF, MIXED)])), in_a_header(UNSEEN))
+    yield ForgedRequest(Payload("no token", (), encode_form(answers)), token)
+    yield ForgedRequest(
+        Payload("from elsewhere", (), encode_form([*answers, (CSRF, token)])), token, "https://evil.example"
+    )
+    yield ForgedRequest(Payload("from nowhere", (), encode_form([*answers, (CSRF, token)])), token, "null")
+    yield ForgedRequest(Payload("another token", (), encode_form([*answers, (CSRF, other)])), token)
+    yield ForgedRequest(Payload("odd token", (MIXED,), encode_form([*answers, (CSRF, MIXED)])), as_header(INVISIBLE))
 
 
-def misshapen(form: Form) -> Iterator[Payload]:
-    """The form in every way in which no page of ours makes a browser send it."""
+def malformed_payloads(form: RenderedForm) -> Iterator[Payload]:
     good = list(form.answers().items())
     for name in form.fields:
-        yield Payload(f"{name} omitted", (), body_of([pair for pair in good if pair[0] != name]))
-    yield Payload("twice", (MIXED,), body_of([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
-    yield Payload("[]", (MIXED,), body_of([(f"{name}[]", MIXED) for name in form.fields]))
-    query = body_of([(name, MIXED) for name in form.fields]).decode()
+        yield Payload(f"{name} omitted", (), encode_form([pair for pair in good if pair[0] != name]))
+    yield Payload("twice", (MIXED,), encode_form([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
+    yield Payload("[]", (MIXED,), encode_form([(f"{name}[]", MIXED) for name in form.fields]))
+    query = encode_form([(name, MIXED) for name in form.fields]).decode()
     yield Payload("in the query", (MIXED,), b"", query=query)
     yield Payload("nothing", (), b"")
     yield Payload("files", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
 
 
-def unreadable(form: Form) -> Iterator[Payload]:
-    """Bodies that are no form, or too much of one."""
+def unreadable_payloads(form: RenderedForm) -> Iterator[Payload]:
     good = list(form.answers().items())
-    yield Payload("as JSON", (), body_of(good), content_type="application/json")
-    yield Payload("odd charset", (), body_of(good), content_type=f"{URLENCODED}; charset=nonsense")
+    yield Payload("as JSON", (), encode_form(good), content_type="application/json")
+    yield Payload("odd charset", (), encode_form(good), content_type=f"{URLENCODED}; charset=nonsense")
     yield Payload("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
-    yield Payload("300 fields", (), body_of([*good, *((f"f{number}", "x") for number in range(300))]))
+    yield Payload("300 fields", (), encode_form([*good, *((f"f{number}", "x") for number in range(300))]))
     yield Payload("3 MB", (), b"x=" + b"A" * 3_000_000)
 
 
-def file_part(form: Form) -> bytes:
-    """A file in place of each field, with a name that would like to be a path and markup."""
+def file_part(form: RenderedForm) -> bytes:
+    """A file in place of each field; its name is a path and markup."""
     parts = [
         f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../<script>alert(1)</script>.php"\r\n'
         "Content-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"

@@ -1,4 +1,4 @@
-"""What a page asks for, as a browser would understand its HTML."""
+"""The forms of a page, parsed from its HTML."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -8,10 +8,10 @@ from tests.factories import A_GOOD_PASSWORD
 
 ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 CSRF = "csrfmiddlewaretoken"
-#: Answers that a form takes, by the kind of its input; by the name of the field where the kind does not tell.
+#: Acceptable answers by name, else by type.
 PLAUSIBLE = {
     "current_password": A_GOOD_PASSWORD,
-    # A trap for programs: people leave it empty.
+    # A honeypot.
     "website": "",
     "password": ANOTHER_PASSWORD,
     "password2": ANOTHER_PASSWORD,
@@ -37,19 +37,16 @@ CHOICES = ("radio", "select", "checkbox", "submit")
 
 
 @dataclass
-class Field:
-    """One name that a form sends: the kind of its input, what it may be, what it is now."""
-
+class RenderedField:
     name: str
     kind: str
     autocomplete: str = ""
     offered: list[str] = field(default_factory=list)
     value: str = ""
-    #: What is looked for when a form is read, and that the page does not ask for.
+    #: False for a parameter that the view reads and the page does not show.
     is_asked: bool = True
 
     def plausible(self) -> str:
-        """What somebody with a good reason to be here could answer."""
         if self.kind in CHOICES:
             return next((one for one in reversed(self.offered) if one), "")
         if self.kind == "hidden":
@@ -59,33 +56,28 @@ class Field:
         return self.value or PLAUSIBLE.get(self.kind, PLAUSIBLE["text"])
 
 
-class Form(NamedTuple):
-    """Where it goes, and what it sends."""
-
+class RenderedForm(NamedTuple):
     action: str
     method: str
-    fields: dict[str, Field]
+    fields: dict[str, RenderedField]
 
     def answers(self) -> dict[str, str]:
-        """A plausible answer to everything, sent by the main button."""
         return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit" and one.is_asked}
 
 
-class Forms(HTMLParser):
-    """Every form of a page."""
-
+class FormParser(HTMLParser):
     def __init__(self, html: str, path: str) -> None:
         super().__init__()
         self.path = path
-        self.found: list[Form] = []
-        self.select: Field | None = None
+        self.found: list[RenderedForm] = []
+        self.select: RenderedField | None = None
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             action = given.get("action") or self.path
-            self.found.append(Form(action, given.get("method", "get").lower(), {}))
+            self.found.append(RenderedForm(action, given.get("method", "get").lower(), {}))
         elif tag == "option" and self.select:
             self.select.offered.append(given.get("value", ""))
         elif tag in ("input", "select", "textarea", "button") and given.get("name"):
@@ -97,7 +89,7 @@ class Forms(HTMLParser):
 
     def _ask(self, tag: str, given: dict[str, str]) -> None:
         kind = {"input": given.get("type", "text"), "button": "submit"}.get(tag, tag)
-        one = self.found[-1].fields.setdefault(given["name"], Field(given["name"], kind))
+        one = self.found[-1].fields.setdefault(given["name"], RenderedField(given["name"], kind))
         one.autocomplete = given.get("autocomplete", "")
         if kind in CHOICES:
             one.offered.append(given.get("value", "on"))
@@ -105,13 +97,12 @@ class Forms(HTMLParser):
         self.select = one if tag == "select" else None
 
 
-def forms_of(html: str, path: str) -> list[Form]:
-    """The forms of the page at `path`."""
-    return Forms(html, path).found
+def forms_of(html: str, path: str) -> list[RenderedForm]:
+    return FormParser(html, path).found
 
 
-class Inline(HTMLParser):
-    """What a strict CSP would stop in a page."""
+class InlineCodeParser(HTMLParser):
+    """Inline code, which a strict CSP stops."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

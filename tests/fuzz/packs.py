@@ -1,4 +1,4 @@
-"""Nasty inputs: the packs of the security checklist, to throw at every public field.
+"""Packs of hostile values of the security checklist.
 
 A `str` is sent as UTF-8; `bytes` are raw percent-encoded octets, sent as they are in the body. In TOKEN, VALID stands
 for a real token issued in the test; in NEXT and HTTP, `univ-x.fr` stands for the host under test. What is wanted stands
