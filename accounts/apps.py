@@ -8,4 +8,4 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.auth.sessions import record_session_start
 
-        user_logged_in.connect(record_session_start, dispatch_uid="accounts.note_beginning")
+        user_logged_in.connect(record_session_start, dispatch_uid="accounts.record_session_start")

@@ -1,5 +1,3 @@
-"""Forms of an account: sign in, choose a password, another recovery address, a language."""
-
 from datetime import timedelta
 from typing import Any
 
@@ -21,15 +19,14 @@ from core.text import ErrorMessage
 
 
 def rate_limit_error(reached: RateLimitExceeded) -> ValidationError:
-    """What a form says after too many failures: until when, and the way that needs no password."""
-    # Shown to the minute: the one in which it will surely work.
+    # Rounded up to the minute that is shown.
     again = timezone.now() + timedelta(seconds=reached.retry_after + 59)
     message = _("Trop d’essais. Vous pourrez réessayer le %(moment)s, ou choisir un nouveau mot de passe par e-mail")
     return ValidationError(message, code="too-many", params={"moment": past_datetime(again)})
 
 
 class LoginForm(forms.Form):
-    """Login and password; `account` is who they are once the form is valid."""
+    """Sets `account` when it is valid."""
 
     login = forms.CharField(
         label=_("Identifiant"),
@@ -48,13 +45,12 @@ class LoginForm(forms.Form):
     retry_after = 0
 
     def clean(self) -> dict[str, Any]:
-        """One message for every failure (ENU-02), and for too many of them, whoever the account belongs to."""
         data = super().clean() or {}
         if not self.errors:
-            self._identify(data)
+            self._log_in(data)
         return data
 
-    def _identify(self, data: dict[str, Any]) -> None:
+    def _log_in(self, data: dict[str, Any]) -> None:
         try:
             self.account = log_in(login=data["login"], password=data["password"])
         except AccountIsLocked:
@@ -74,17 +70,15 @@ class LoginForm(forms.Form):
 
 
 class AccountForm(forms.Form):
-    """A form of one person about their own account."""
-
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.account = account
 
 
 class ConfirmedForm(AccountForm):
-    """A form about something sensitive: asks for the present password unless it was given a moment ago (SES-08).
+    """A sensitive form: asks for the password unless it is `confirmed` in the session.
 
-    The field is part of the form, so that nothing typed is lost when the confirmation has become old meanwhile.
+    The field is part of the form, so that nothing typed is lost when the confirmation expires meanwhile.
     """
 
     current_password = PasswordField(
@@ -105,7 +99,7 @@ class ConfirmedForm(AccountForm):
             self.order_fields([name for name in self.fields if name != "current_password"])
 
     def clean_current_password(self) -> str:
-        """Wrong ones are counted with those of the sign-in page, and slowed with them (ENU-07)."""
+        """Shares the rate limits of the login page."""
         password: str = self.cleaned_data["current_password"]
         try:
             authenticate(login=self.account.login, password=password)
@@ -118,7 +112,6 @@ class ConfirmedForm(AccountForm):
 
 
 def new_password_field(label: str | Promise, spoken_name: str | Promise) -> PasswordField:
-    """Where a new password is typed, under its rules."""
     return PasswordField(
         label=label,
         help_text=_(
@@ -134,12 +127,12 @@ def new_password_field(label: str | Promise, spoken_name: str | Promise) -> Pass
 
 
 class NewPasswordForm(AccountForm):
-    """A new password under the rules; the second field exists without JavaScript only."""
+    """The page has a second field, `password2`, without JavaScript only."""
 
     password = new_password_field(_("Choisissez un mot de passe"), THE_PASSWORD)
 
     def clean_password(self) -> str:
-        """The normalised password, when it follows the rules and was typed twice alike (if it was asked twice)."""
+        """Normalised."""
         password = normalise_password(self.cleaned_data["password"])
         validate_password(password, self.account)
         again = self.data.get(self.add_prefix("password2"))
@@ -149,7 +142,7 @@ class NewPasswordForm(AccountForm):
 
 
 class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
-    """Another password; the present one is asked for each time."""
+    """Asks for the present password each time."""
 
     password = new_password_field(_("Nouveau mot de passe"), _("le nouveau mot de passe"))
 
@@ -158,7 +151,6 @@ class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
         self.order_fields(["current_password", "password"])
 
     def clean(self) -> dict[str, Any]:
-        """Refuse the password that is there already."""
         data = super().clean() or {}
         if {"current_password", "password"} <= data.keys() and (
             data["password"] == normalise_password(data["current_password"])
@@ -168,8 +160,9 @@ class ChangePasswordForm(ConfirmedForm, NewPasswordForm):
 
 
 class NewRecoveryAddressForm(AccountForm):
-    """Another recovery address for somebody, in the field `address`; asks again when it looks mistyped, since its
-    reader could take the account over.
+    """A new recovery address in the field `address`, which a subclass defines.
+
+    Asks for a confirmation when the address looks mistyped: its owner could take the account over.
     """
 
     suggestion: str | None = None
@@ -177,7 +170,6 @@ class NewRecoveryAddressForm(AccountForm):
     present_address_refusal: ErrorMessage = _("C’est déjà votre adresse de secours")
 
     def clean(self) -> dict[str, Any]:
-        """The address as it was meant, when it is not there already."""
         data = super().clean() or {}
         self._ask_about_spelling(data)
         if same_address(data.get("address", ""), self.account.recovery_address):
@@ -185,7 +177,6 @@ class NewRecoveryAddressForm(AccountForm):
         return data
 
     def refuse_present_address(self) -> None:
-        """Say that it is there already, or since a moment ago."""
         self.add_error("address", ValidationError(self.present_address_refusal, code="same"))
 
     def _ask_about_spelling(self, data: dict[str, Any]) -> None:
@@ -203,8 +194,6 @@ class NewRecoveryAddressForm(AccountForm):
 
 
 class RecoveryAddressForm(NewRecoveryAddressForm, ConfirmedForm):
-    """Another recovery address of one's own."""
-
     address = ExternalAddressField(
         label=_("Nouvelle adresse de secours"),
         help_text=_("Une adresse personnelle, extérieure à l’université. Nous y enverrons un lien à confirmer."),
@@ -216,8 +205,6 @@ class RecoveryAddressForm(NewRecoveryAddressForm, ConfirmedForm):
 
 
 class LanguageForm(forms.Form):
-    """French or English, for pages and mails."""
-
     language = forms.ChoiceField(
         label=_("Dans quelle langue voulez-vous lire nos pages et nos e-mails\N{NO-BREAK SPACE}?"),
         choices=[("fr", "Français"), ("en", "English")],

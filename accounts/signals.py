@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-# Sent with `account` and `agent` when a lock is released.
+# Arguments: `account`, `agent`.
 account_unlocked = Signal()
-# Sent with the ids of the `accounts` and the `actor` when the HR feed has updated facts of accounts.
+# Sent by the HR feed. Arguments: `accounts` (their ids), `actor`.
 accounts_updated = Signal()

@@ -1,14 +1,11 @@
-"""Addresses of the account (design §6)."""
-
 from django.urls import include, path
 
-from accounts.views import account, password, recovery
-from accounts.views import login as sign_in
+from accounts.views import account, login, password, recovery
 
 urlpatterns = [
-    path("connexion/", sign_in.LoginView.as_view(), name="login"),
+    path("connexion/", login.LoginView.as_view(), name="login"),
     path("", include("accounts.auth.sso.urls")),
-    path("deconnexion/", sign_in.LogoutView.as_view(), name="logout"),
+    path("deconnexion/", login.LogoutView.as_view(), name="logout"),
     path("reinitialisation/", password.PasswordResetView.as_view(), name="password-reset"),
     path("reinitialisation/terminee/", password.PasswordResetDoneView.as_view(), name="password-reset-done"),
     path("reinitialisation/<str:token>/", password.PasswordResetLinkView.as_view(), name="password-reset-link"),
@@ -18,7 +15,7 @@ urlpatterns = [
     path("ce-n-est-pas-moi/termine/", recovery.NotMeDoneView.as_view(), name="not-me-done"),
     path("ce-n-est-pas-moi/<str:token>/", recovery.NotMeLinkView.as_view(), name="not-me-link"),
     path("compte/", account.AccountView.as_view(), name="account"),
-    path("compte/continuer/", sign_in.KeepAliveView.as_view(), name="account-keep-alive"),
+    path("compte/continuer/", login.KeepAliveView.as_view(), name="account-keep-alive"),
     path("compte/mot-de-passe/", password.ChangePasswordView.as_view(), name="account-password"),
     path("compte/adresse-de-secours/", recovery.RecoveryAddressView.as_view(), name="account-recovery"),
     path(
