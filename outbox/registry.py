@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.utils import translation
 
-from outbox.enums import Kind
 from outbox.models import Message
 
 
@@ -21,11 +20,11 @@ class Email:
 
 Builder = Callable[[Message], Email | None]
 Prefetch = Callable[[Sequence[Message]], None]
-_builders: dict[Kind, Builder] = {}
+_builders: dict[str, Builder] = {}
 _prefetches: list[Prefetch] = []
 
 
-def register_email(kind: Kind) -> Callable[[Builder], Builder]:
+def register_email(kind: str) -> Callable[[Builder], Builder]:
     """Register the builder of `kind`; it returns None when the mail is obsolete."""
 
     def register(builder: Builder) -> Builder:
@@ -47,11 +46,11 @@ def prefetch(messages: Sequence[Message]) -> None:
         function(messages)
 
 
-def registered_kinds() -> frozenset[Kind]:
+def registered_kinds() -> frozenset[str]:
     return frozenset(_builders)
 
 
 def build_email(message: Message) -> Email | None:
     """The mail of a row, built from current data, or None when it is obsolete."""
     with translation.override(message.language):
-        return _builders[Kind(message.kind)](message)
+        return _builders[message.kind](message)

@@ -37,13 +37,17 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def variables_of_the_settings() -> dict[str, bool]:
-    """Every variable that the settings read, and whether they insist on it."""
+def variables_read(source: str) -> dict[str, bool]:
+    """Every variable that a settings module reads, and whether it is required."""
     found = {}
-    for node in ast.walk(ast.parse(read(PROJECT / "config/settings.py"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("env.", "env_")):
             found[ast.literal_eval(node.args[0])] = all(keyword.arg != "default" for keyword in node.keywords)
     return found
+
+
+def variables_of_the_settings() -> dict[str, bool]:
+    return variables_read(read(PROJECT / "config/settings.py"))
 
 
 def documented_variables() -> dict[str, str]:
