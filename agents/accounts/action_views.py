@@ -192,7 +192,7 @@ class UnlockView(AccountActionView):
 
 
 class RestoreAddressView(AccountActionView):
-    """Undo a change of the recovery address that the account owner has not made: the link of an unlocked account goes to
+    """Undo a change of the recovery address that its owner has not made: the link of an unlocked account goes to
     the address on file."""
 
     permission_required = AgentPermission.RELEASE

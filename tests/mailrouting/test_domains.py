@@ -53,7 +53,7 @@ class TestLists:
     def test_the_deny_list_refuses_its_domains_and_what_is_below_them(self, settings):
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
         for address in IN_A_LIST:
-            with pytest.raises(InvalidAddress, match="exemple.org"):
+            with pytest.raises(InvalidAddress, match="exemple"):
                 forwarding_address(address)
         for address in NOT_IN_IT:
             assert forwarding_address(address) == address

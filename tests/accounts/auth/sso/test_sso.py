@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.auth.sessions import CONFIRMED_AT
 from accounts.auth.sso.services import account_named
-from accounts.auth.sso.state import MAX_LOGIN_ATTEMPTS, LOGIN_ATTEMPTS
+from accounts.auth.sso.state import LOGIN_ATTEMPTS, MAX_LOGIN_ATTEMPTS
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
