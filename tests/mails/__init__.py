@@ -1,0 +1,1 @@
+"""One situation for each kind of mail, and a reader of its HTML."""
