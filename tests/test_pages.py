@@ -1,7 +1,7 @@
 """The contract of every page: language, title, headings, undefined variables, links, headers, queries."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from html import unescape
 
@@ -14,10 +14,18 @@ from django.urls import resolve, reverse
 from django.utils import translation
 
 from tests.directory.listed import listed_people_called
-from tests.headers import assert_headers
 from tests.pages import ACTIONS, PAGES, QUERIES, REFUSALS, PageRequest, logged_in
 from tests.pages.account import record_logins
-from tests.pages.rendering import UNDEFINED, LoadedPage, Outline, load_page, render, title_of, undefined_variables
+from tests.pages.rendering import (
+    UNDEFINED,
+    LoadedPage,
+    Outline,
+    assert_contract,
+    load_page,
+    render,
+    title_of,
+    undefined_variables,
+)
 
 # In one process, which makes each page once a language.
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("pages")]
@@ -34,18 +42,7 @@ def test_page_keeps_the_contract(name):
     """A11Y-01, RGAA 8.1, 8.3, 8.5, 8.6, 9.1, 11.1; HDR-02, HDR-03, HDR-04."""
     for language in LANGUAGES:
         page = load_page(name, language)
-        outline = Outline(page.html)
-        assert not undefined_variables(page.html)
-        assert page.html.startswith("<!doctype html>")
-        assert f'<html lang="{language}">' in page.html
-        assert outline.headings.count(1) == 1
-        assert all(later - earlier <= 1 for earlier, later in zip(outline.headings, outline.headings[1:], strict=False))
-        assert [one for one, times in Counter(outline.ids).items() if times > 1] == []
-        assert set(outline.references) <= set(outline.ids)
-        assert set(outline.fields) <= outline.labelled
-        assert title_of(page.html).endswith(f"– {settings.UNIVERSITY_NAME}")
-        assert title_of(page.html).startswith(("Erreur – ", "Error – ")) == (name in REFUSALS)
-        assert_headers(page.response)
+        outline = assert_contract(page, language, is_refusal=name in REFUSALS)
         assert_links_resolve(outline)
         assert_links_to_the_other_language(page.html, language)
     assert_english(page.html)

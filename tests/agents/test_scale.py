@@ -14,8 +14,8 @@ from assistance.models import AssistanceRequest
 from journal.models import JournalEntry
 from outbox.models import Message
 from tests.agents.bulk_data import FIRST_ACCOUNT, university_data
+from tests.agents.pages import AGENT_QUERIES
 from tests.agents.signed_in import verified_agent
-from tests.agents.test_pages import BUDGETS
 from tests.agents.test_roles import PAGES, address_of
 from tests.plans import Reading, queries_of, readings
 
@@ -102,8 +102,8 @@ def excessive_cost(browser: Client, address: str, budget: str) -> list[str]:
     found = excessive_reads(queries)
     if answers[0].status_code != 200:
         found.append(f"status {answers[0].status_code}")
-    if len(queries) > BUDGETS[budget]:
-        found += [f"{len(queries)} queries, not {BUDGETS[budget]}", *(query[:300] for query in queries)]
+    if len(queries) > AGENT_QUERIES[budget]:
+        found += [f"{len(queries)} queries, not {AGENT_QUERIES[budget]}", *(query[:300] for query in queries)]
     return found
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.agents.test_pages import seen
+from tests.agents.pages import load_agent_page
 from tests.browser.screens import Screen
 from tests.browser.visitor import IN_BROWSER
 
@@ -16,10 +16,10 @@ PATIENCE = 10_000
 
 def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):
     """RGAA 13.1: whoever reads is told that there is something new, and goes on when they like."""
-    page = seen("import_running")
+    page = load_agent_page("import_running")
     facts = {"over": True, "done": 42_000, "total": 42_000}
     screen.page.route("**/avancement/", lambda route: route.fulfill(json=facts))
-    screen.show(page.ask.path, page.response)
+    screen.show(page.path, page.response)
     progress = screen.page.get_by_role("progressbar", name="L’import est en cours")
     expect(progress).to_have_attribute("value", "15001")
 
@@ -27,5 +27,5 @@ def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):
 
     expect(progress).to_have_js_property("value", 42_000)
     screen.reads_aloud("C’est terminé")
-    assert screen.page.url.endswith(page.ask.path)
+    assert screen.page.url.endswith(page.path)
     assert screen.troubles == []

@@ -33,11 +33,11 @@ ACTIONS: dict[str, Page] = {}
 QUERIES: dict[str, int] = {}
 
 
-def registering(pages: dict[str, Page]) -> Callable[[int], Callable[[Page], Page]]:
+def registering(pages: dict[str, Page], budgets: dict[str, int] = QUERIES) -> Callable[[int], Callable[[Page], Page]]:
     def with_budget(queries: int = 0) -> Callable[[Page], Page]:
         def register(function: Page) -> Page:
             pages[function.__name__] = function
-            QUERIES[function.__name__] = queries
+            budgets[function.__name__] = queries
             return function
 
         return register

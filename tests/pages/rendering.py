@@ -1,12 +1,14 @@
 """A page made once a language, and what its HTML says."""
 
 import re
+from collections import Counter
 from functools import cache
 from html import unescape
 from html.parser import HTMLParser
 from typing import NamedTuple
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.template import engines
@@ -14,6 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from tests.headers import assert_headers
 from tests.memory import clear_redis
 from tests.pages.registry import ACTIONS, PAGES, REFUSALS, Page
 
@@ -106,3 +109,20 @@ class Outline(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
             assert self.open.pop() == tag, tag
+
+
+def assert_contract(page: LoadedPage, language: str, *, is_refusal: bool) -> Outline:
+    """What holds in both parts of the portal."""
+    outline = Outline(page.html)
+    assert not undefined_variables(page.html)
+    assert page.html.startswith("<!doctype html>")
+    assert f'<html lang="{language}">' in page.html
+    assert outline.headings.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in zip(outline.headings, outline.headings[1:], strict=False))
+    assert [one for one, times in Counter(outline.ids).items() if times > 1] == []
+    assert set(outline.references) <= set(outline.ids)
+    assert set(outline.fields) <= outline.labelled
+    assert title_of(page.html).endswith(f"– {settings.UNIVERSITY_NAME}")
+    assert title_of(page.html).startswith(("Erreur – ", "Error – ")) == is_refusal
+    assert_headers(page.response)
+    return outline

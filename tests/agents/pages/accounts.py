@@ -16,22 +16,17 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.correcting import approved, proposed, proposed_by_hr
 from tests.agents.account_actions import act_on, robbed_person
-from tests.agents.pages.registry import come_in, page, plain_page, refusal
-from tests.agents.signed_in import (
-    an_agent,
-)
+from tests.agents.pages.registry import INSIDE, come_in, page, plain_page, refusal
+from tests.agents.signed_in import an_agent
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
 from tests.locking import locked_person, release, released_person
-from tests.pages import Page, PageRequest
+from tests.pages import PageRequest
 
-AGENT_PAGES: dict[str, Page] = {}
-
-
-plain_page("home", "admin:index", Role.RESPONSABLES)
+plain_page("home", INSIDE + 8, "admin:index", Role.RESPONSABLES)
 
 
-@page
+@page(INSIDE + 2)
 def accounts(browser: Client) -> PageRequest:
     come_in(browser)
     for given_name in ("Inès", "Sami", "Zoé"):
@@ -40,7 +35,7 @@ def accounts(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:accounts"))
 
 
-@page
+@page(INSIDE + 3)
 def accounts_with_several_pages(browser: Client) -> PageRequest:
     come_in(browser)
     for _number in range(60):
@@ -48,19 +43,19 @@ def accounts_with_several_pages(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:accounts')}?q=camille&page=2")
 
 
-@refusal
+@refusal(INSIDE)
 def accounts_with_an_invisible_character(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(f"{reverse('admin:accounts')}?q=a%00b")
 
 
-@page
+@page(INSIDE + 14)
 def account_with_its_address(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(reverse("admin:account-address", args=[active_account().pk]), {})
 
 
-@page
+@page(INSIDE + 3)
 def addresses(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     for agent in (me, an_agent(Role.RESPONSABLES)):
@@ -70,7 +65,7 @@ def addresses(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:addresses"))
 
 
-@page
+@page(INSIDE + 3)
 def addresses_with_several_pages(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     for number in range(60):
@@ -78,20 +73,20 @@ def addresses_with_several_pages(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:addresses')}?page=2")
 
 
-@page
+@page(INSIDE + 3)
 def address(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     correction = proposed(locked_person(phone="+33467123456"), an_agent(Role.RESPONSABLES), proof=Proof.CALL_BACK)
     return PageRequest(reverse("admin:address", args=[correction.pk]))
 
 
-@page
+@page(INSIDE + 3)
 def address_approved(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:address", args=[approved(active_account()).pk]))
 
 
-@page
+@page(INSIDE + 3)
 def address_given_up(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     correction = approved(active_account())
@@ -99,28 +94,28 @@ def address_given_up(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:address", args=[correction.pk]))
 
 
-@page
+@page(INSIDE + 2)
 def address_give_up(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     correction = proposed(active_account(), an_agent(Role.RESPONSABLES))
     return PageRequest(reverse("admin:address-give-up", args=[correction.pk]))
 
 
-@page
+@page(INSIDE + 1)
 def address_dismiss(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     entry = proposed_by_hr(active_account(), "rh@exemple.org")
     return PageRequest(reverse("admin:address-dismiss", args=[entry.pk]))
 
 
-@page
+@page(INSIDE + 4)
 def address_correct(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = pending_account(recovery_address_disputed_at=timezone.now())
     return PageRequest(reverse("admin:account-correct", args=[person.pk]))
 
 
-@page
+@page(INSIDE + 6)
 def address_correct_with_a_proof(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account(phone="+33467123456", recovery_address="")
@@ -128,7 +123,7 @@ def address_correct_with_a_proof(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:account-correct', args=[person.pk])}?proposition=rh")
 
 
-@refusal
+@refusal(INSIDE + 3)
 def address_correct_with_a_slip(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     slip = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
@@ -140,7 +135,7 @@ def page_of_act(name: str, browser: Client, person: Account, role: Role = Role.A
     return PageRequest(act_on(name, person))
 
 
-@page
+@page(INSIDE + 15)
 def account_with_everything(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
@@ -155,7 +150,7 @@ def account_with_everything(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:account', args=[person.pk])}?sujet=tout&page=2")
 
 
-@page
+@page(INSIDE + 4)
 def account_lock(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account()
@@ -163,40 +158,40 @@ def account_lock(browser: Client) -> PageRequest:
     return PageRequest(f"{act_on('lock', person)}?demande={one.reference}")
 
 
-@refusal
+@refusal(INSIDE + 2)
 def account_lock_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(act_on("lock", active_account()), {"comment": "x" * 501})
 
 
-@page
+@page(INSIDE + 13)
 def account_release(browser: Client) -> PageRequest:
     return page_of_act("release", browser, robbed_person())
 
 
-@page
+@page(INSIDE + 8)
 def account_release_to_nowhere(browser: Client) -> PageRequest:
     return page_of_act("release", browser, locked_person(recovery_address=""), Role.RESPONSABLES)
 
 
-@refusal
+@refusal(INSIDE + 12)
 def account_release_without_anything(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(act_on("release", robbed_person()), {})
 
 
-@page
+@page(INSIDE + 12)
 def account_put_back(browser: Client) -> PageRequest:
     return page_of_act("put-back", browser, robbed_person())
 
 
-@refusal
+@refusal(INSIDE + 11)
 def account_put_back_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(act_on("put-back", robbed_person()), {"change": "1", "reason": "non"})
 
 
-@page
+@page(INSIDE + 4)
 def account_resend(browser: Client) -> PageRequest:
     person = pending_account()
     Message.objects.create(
@@ -210,12 +205,12 @@ def account_resend(browser: Client) -> PageRequest:
     return page_of_act("resend", browser, person)
 
 
-@page
+@page(INSIDE + 3)
 def account_resend_when_active(browser: Client) -> PageRequest:
     return page_of_act("resend", browser, active_account())
 
 
-@refusal
+@refusal(INSIDE + 7)
 def account_resend_too_early(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(act_on("resend", released_person()), {"reason": "lost"})

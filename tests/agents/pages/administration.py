@@ -25,7 +25,7 @@ from tests.agents.charter_drafts import (
     sent,
 )
 from tests.agents.hr_imports import imported, people, previewed, received
-from tests.agents.pages.registry import come_in, page, plain_page, refusal
+from tests.agents.pages.registry import INSIDE, come_in, page, plain_page, refusal
 from tests.agents.signed_in import (
     an_agent,
     enrol_device,
@@ -33,12 +33,10 @@ from tests.agents.signed_in import (
 )
 from tests.factories import active_account
 from tests.hr_feed.hr_files import another
-from tests.pages import Page, PageRequest
-
-AGENT_PAGES: dict[str, Page] = {}
+from tests.pages import PageRequest
 
 
-@page
+@page(INSIDE + 2)
 def agents(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     an_agent(Role.LECTURE)
@@ -46,10 +44,10 @@ def agents(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:agents"))
 
 
-plain_page("agent_new", "admin:agent-new", Role.RESPONSABLES)
+plain_page("agent_new", INSIDE, "admin:agent-new", Role.RESPONSABLES)
 
 
-@refusal
+@refusal(INSIDE + 1)
 def agent_new_of_a_locked_account(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
@@ -57,7 +55,7 @@ def agent_new_of_a_locked_account(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:agent-new"), {"login": person.login, "role": "Lecture", "reason": "stagiaire"})
 
 
-@page
+@page(INSIDE + 4)
 def agent_appointed(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
@@ -66,19 +64,19 @@ def agent_appointed(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:agent-code", args=[person.pk]))
 
 
-@page
+@page(INSIDE + 2)
 def agent_role(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:agent-role", args=[an_agent().pk]))
 
 
-@page
+@page(INSIDE + 1)
 def agent_withdrawal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:agent-withdrawal", args=[an_agent().pk]))
 
 
-@page
+@page(INSIDE + 2)
 def agent_code(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     other = an_agent()
@@ -86,7 +84,7 @@ def agent_code(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:agent-code", args=[other.pk]))
 
 
-@page
+@page(INSIDE + 9)
 def agent_code_given(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(
@@ -94,7 +92,7 @@ def agent_code_given(browser: Client) -> PageRequest:
     )
 
 
-@page
+@page(INSIDE + 4)
 def charters(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     published(me)
@@ -103,45 +101,45 @@ def charters(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:charters"))
 
 
-@page
+@page(INSIDE + 3)
 def charter_of_a_version(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:charter", args=[published(me).pk]))
 
 
-@page
+@page(INSIDE + 2)
 def charter_preview(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:charter-preview", args=[a_draft(me).pk]))
 
 
-@page
+@page(INSIDE + 2)
 def charter_preview_with_gaps(browser: Client) -> PageRequest:
     reader = come_in(browser, Role.LECTURE)
     draft = a_draft(reader, key_points_fr="", text_en="", key_points_en="")
     return PageRequest(reverse("admin:charter-preview", args=[draft.pk]))
 
 
-@page
+@page(INSIDE + 4)
 def charter_new(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     no_draft()
     return PageRequest(reverse("admin:charter-new"))
 
 
-@refusal
+@refusal(INSIDE)
 def charter_new_without_a_name(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:charter-new"), sent(None, version=""))
 
 
-@page
+@page(INSIDE + 2)
 def charter_edit(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(edit_page(a_draft(me)))
 
 
-@refusal
+@refusal(INSIDE + 3)
 def charter_edit_saved_by_another_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
@@ -150,7 +148,7 @@ def charter_edit_saved_by_another_meanwhile(browser: Client) -> PageRequest:
     return PageRequest(edit_page(draft), mine)
 
 
-@page
+@page(INSIDE + 3)
 def charter_edit_published_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
@@ -159,13 +157,13 @@ def charter_edit_published_meanwhile(browser: Client) -> PageRequest:
     return PageRequest(edit_page(draft), mine)
 
 
-@page
+@page(INSIDE + 2)
 def charter_publish(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(publish_page(a_draft(me)))
 
 
-@refusal
+@refusal(INSIDE + 5)
 def charter_publish_changed_meanwhile(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     draft = a_draft(me)
@@ -174,13 +172,13 @@ def charter_publish_changed_meanwhile(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:charter-publish", args=[draft.pk]), what_was_read)
 
 
-@page
+@page(INSIDE + 1)
 def charter_deletion(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:charter-deletion", args=[a_draft(me).pk]))
 
 
-@page
+@page(INSIDE + 2)
 def journal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account(given_name="Inès")
@@ -190,7 +188,7 @@ def journal(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:journal"))
 
 
-@page
+@page(INSIDE + 4)
 def journal_of_an_account(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account()
@@ -200,32 +198,32 @@ def journal_of_an_account(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:journal')}?compte={person.login}&avant={PageCursor(middle.at, middle.pk)}")
 
 
-@page
+@page(INSIDE + 2)
 def journal_without_entries(browser: Client) -> PageRequest:
     come_in(browser, Role.LECTURE)
     return PageRequest(f"{reverse('admin:journal')}?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01")
 
 
-@refusal
+@refusal(INSIDE + 2)
 def journal_of_nobody(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(f"{reverse('admin:journal')}?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026")
 
 
-@page
+@page(INSIDE + 3)
 def export_of_the_journal(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     person = active_account()
     return PageRequest(f"{reverse('admin:export-journal')}?compte={person.login}&par=personne&du=2026-01-01")
 
 
-@refusal
+@refusal(INSIDE + 2)
 def export_without_a_reason(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:export-journal"), {"reason": ""})
 
 
-@page
+@page(INSIDE + 1)
 def imports(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     imported(*people(3), agent=me)
@@ -237,7 +235,7 @@ def imports(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:imports"))
 
 
-@refusal
+@refusal(INSIDE + 1)
 def imports_without_a_file(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
     return PageRequest(reverse("admin:imports"), {})
@@ -247,7 +245,7 @@ def page_of(hr_import: HrImport) -> str:
     return reverse("admin:import", args=[hr_import.pk])
 
 
-@page
+@page(INSIDE + 1)
 def import_running(browser: Client) -> PageRequest:
     hr_import = previewed(*people(3), agent=come_in(browser, Role.RESPONSABLES))
     receiving.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
@@ -256,7 +254,7 @@ def import_running(browser: Client) -> PageRequest:
     return PageRequest(page_of(hr_import))
 
 
-@page
+@page(INSIDE + 2)
 def import_previewed(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     imported(*people(3), agent=me)
@@ -270,7 +268,7 @@ def import_previewed(browser: Client) -> PageRequest:
     return PageRequest(page_of(previewed(*rows, agent=me)))
 
 
-@page
+@page(INSIDE + 2)
 def import_out_of_the_ordinary(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     rows = [*people(30), *(another(number, ine="?") for number in range(31, 45))]
@@ -279,13 +277,13 @@ def import_out_of_the_ordinary(browser: Client) -> PageRequest:
     return PageRequest(page_of(previewed(*rows, agent=me)))
 
 
-@refusal
+@refusal(INSIDE + 4)
 def import_not_confirmed_twice(browser: Client) -> PageRequest:
     path = import_out_of_the_ordinary(browser).path
     return PageRequest(f"{path}confirmer/", {})
 
 
-@page
+@page(INSIDE + 1)
 def import_done(browser: Client) -> PageRequest:
     me = come_in(browser, Role.RESPONSABLES)
     return PageRequest(page_of(imported(*people(3), another(4, ine="?"), another(5, hr_id="HR1"), agent=me)))

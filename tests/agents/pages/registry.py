@@ -1,4 +1,6 @@
-"""Where each page registers itself."""
+"""Where each page registers itself, with the number of queries it may take."""
+
+from functools import cache
 
 from django.test import Client
 from django.urls import reverse
@@ -7,29 +9,33 @@ from accounts.models import Account
 from agents.roles import Role
 from tests.agents.signed_in import signed_in_browser, verified_agent
 from tests.pages import Page, PageRequest
+from tests.pages.registry import registering
+from tests.pages.rendering import LoadedPage, render
 
 AGENT_PAGES: dict[str, Page] = {}
+#: Pages shown again because an answer was refused.
 AGENT_REFUSALS: dict[str, Page] = {}
+AGENT_QUERIES: dict[str, int] = {}
+#: Queries for the session, the account and the device, then two for the permissions once verified.
+OUTSIDE, INSIDE = 3, 5
+
+page = registering(AGENT_PAGES, AGENT_QUERIES)
+refusal = registering(AGENT_REFUSALS, AGENT_QUERIES)
 
 
-def page(function: Page) -> Page:
-    AGENT_PAGES[function.__name__] = function
-    return function
-
-
-def refusal(function: Page) -> Page:
-    AGENT_REFUSALS[function.__name__] = function
-    return function
-
-
-def plain_page(name: str, url: str, role: Role = Role.ASSISTANCE) -> None:
+def plain_page(name: str, queries: int, url: str, role: Role = Role.ASSISTANCE) -> None:
     """Register a page that needs no rows."""
 
     def open_it(browser: Client) -> PageRequest:
         come_in(browser, role)
         return PageRequest(reverse(url))
 
-    AGENT_PAGES[name] = open_it
+    AGENT_PAGES[name], AGENT_QUERIES[name] = open_it, queries
+
+
+@cache
+def load_agent_page(name: str) -> LoadedPage:
+    return render({**AGENT_PAGES, **AGENT_REFUSALS}[name])
 
 
 def signed_in_as(browser: Client, account: Account) -> None:

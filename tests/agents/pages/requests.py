@@ -13,15 +13,11 @@ from agents.roles import Role
 from assistance.enums import CallOutcome, RequestState
 from assistance.handling import close_request, record_call, take_request
 from assistance.models import AssistanceRequest
-from tests.agents.pages.registry import come_in, page, refusal
-from tests.agents.signed_in import (
-    an_agent,
-)
+from tests.agents.pages.registry import INSIDE, come_in, page, refusal
+from tests.agents.signed_in import an_agent
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account
-from tests.pages import Page, PageRequest
-
-AGENT_PAGES: dict[str, Page] = {}
+from tests.pages import PageRequest
 
 
 def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
@@ -30,7 +26,7 @@ def a_taken_request(agent: Account, **changed: Any) -> AssistanceRequest:
     return taken
 
 
-@page
+@page(INSIDE + 2)
 def requests(browser: Client) -> PageRequest:
     agent = come_in(browser)
     person = active_account(phone="+33467123456")
@@ -44,14 +40,14 @@ def requests(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:requests"))
 
 
-@page
+@page(INSIDE + 3)
 def requests_of_one_person(browser: Client) -> PageRequest:
     come_in(browser, Role.LECTURE)
     first, _second = assistance_request(), assistance_request()
     return PageRequest(f"{reverse('admin:requests')}?personne={first.reference}")
 
 
-@page
+@page(INSIDE + 7)
 def request(browser: Client) -> PageRequest:
     come_in(browser)
     person = active_account(phone="+33467123456")
@@ -60,7 +56,7 @@ def request(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:request", args=[assistance_request(login=person.login).reference]))
 
 
-@page
+@page(INSIDE + 7)
 def request_in_hand(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     taken = a_taken_request(agent, login=active_account(birth_date=None).login)
@@ -68,7 +64,7 @@ def request_in_hand(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:request", args=[taken.reference]))
 
 
-@page
+@page(INSIDE + 10)
 def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> PageRequest:
     come_in(browser)
     taken = a_taken_request(an_agent())
@@ -77,7 +73,7 @@ def request_that_a_colleague_has_taken_meanwhile(browser: Client) -> PageRequest
     )
 
 
-@page
+@page(INSIDE + 8)
 def request_with_its_identity(browser: Client) -> PageRequest:
     come_in(browser)
     return PageRequest(
@@ -85,7 +81,7 @@ def request_with_its_identity(browser: Client) -> PageRequest:
     )
 
 
-@page
+@page(INSIDE + 7)
 def request_closed(browser: Client) -> PageRequest:
     agent = come_in(browser)
     done = a_taken_request(agent, login=active_account().login)
@@ -93,7 +89,7 @@ def request_closed(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:request", args=[done.reference]))
 
 
-@refusal
+@refusal(INSIDE + 7)
 def request_closed_without_a_reason(browser: Client) -> PageRequest:
     agent = come_in(browser)
     taken = a_taken_request(agent, login=active_account().login)

@@ -4,7 +4,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
-from tests.agents.pages.registry import page, plain_page, refusal, signed_in_as
+from tests.agents.pages.registry import INSIDE, OUTSIDE, page, plain_page, refusal, signed_in_as
 from tests.agents.signed_in import (
     an_agent,
     code_of,
@@ -29,7 +29,7 @@ def enrolment_code_for_signed_in(account: Account, browser: Client) -> str:
     return code
 
 
-@page
+@page(OUTSIDE + 1)
 def verification(browser: Client) -> PageRequest:
     account = an_agent()
     enrol_device(account)
@@ -37,7 +37,7 @@ def verification(browser: Client) -> PageRequest:
     return PageRequest(f"{reverse('admin:verification')}?next=/admin/comptes/")
 
 
-@refusal
+@refusal(OUTSIDE + 6)
 def verification_refused(browser: Client) -> PageRequest:
     account = an_agent()
     device = enrol_device(account)
@@ -45,25 +45,25 @@ def verification_refused(browser: Client) -> PageRequest:
     return PageRequest(reverse("admin:verification"), {"code": wrong_code(device)})
 
 
-@page
+@page(OUTSIDE + 1)
 def enrolment(browser: Client) -> PageRequest:
     signed_in_as(browser, an_agent())
     return PageRequest(reverse("admin:enrolment"))
 
 
-@page
+@page(OUTSIDE + 2)
 def application(browser: Client) -> PageRequest:
     standing_before_the_qr_code(browser)
     return PageRequest(reverse("admin:application"))
 
 
-@page
+@page(OUTSIDE + 40)
 def backup_codes(browser: Client) -> PageRequest:
     account = standing_before_the_qr_code(browser)
     return PageRequest(reverse("admin:application"), {"code": code_of(account.totpdevice_set.get())})
 
 
-plain_page("device", "admin:device")
-plain_page("device_replacement", "admin:device-replacement")
-plain_page("device_backup_codes", "admin:backup-codes")
-plain_page("device_removal", "admin:device-removal")
+plain_page("device", INSIDE + 3, "admin:device")
+plain_page("device_replacement", INSIDE, "admin:device-replacement")
+plain_page("device_backup_codes", INSIDE, "admin:backup-codes")
+plain_page("device_removal", INSIDE, "admin:device-removal")
