@@ -11,16 +11,22 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.enums import LockReason, State
-from accounts.locking.lock import lock_account
-from accounts.models import Account
 from activation.first_connection.services import answer_waiting_requests
 from activation.models import LinkRequest
 from core.rate_limits import RateLimit
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_account, pending_account
+from tests.activation.states import (
+    EVERY_STATE,
+    active,
+    locked,
+    locked_before_activation,
+    pending,
+    sharing_a_recovery_address,
+    to_reactivate,
+)
+from tests.factories import pending_account
 from tests.fuzz import EMAIL
 from tests.mail_delivery import link_in, text_of
 from tests.normalised import Answer, normalised_answer
@@ -30,61 +36,6 @@ pytestmark = pytest.mark.django_db
 PAGE, ANSWER = "first-connection", "first-connection-answer"
 
 
-def pending() -> Account:
-    return pending_account()
-
-
-def active() -> Account:
-    return active_account()
-
-
-def locked_and_told(person: Account) -> Account:
-    lock_account(account=person, reason=LockReason.PHISHING)
-    Message.objects.filter(kind=Kind.ACCOUNT_LOCKED).delete()
-    return person
-
-
-def locked() -> Account:
-    return locked_and_told(active_account())
-
-
-def locked_before_activation() -> Account:
-    return locked_and_told(pending_account())
-
-
-def departed() -> Account:
-    return pending_account(end_date=timezone.localdate() - timedelta(days=1))
-
-
-def without_recovery_address() -> Account:
-    return pending_account(recovery_address="")
-
-
-def disputed() -> Account:
-    return pending_account(recovery_address_disputed_at=timezone.now())
-
-
-def sharing_a_recovery_address() -> Account:
-    pending_account(recovery_address="famille@exemple.net")
-    return pending_account(recovery_address="famille@exemple.net")
-
-
-def to_reactivate() -> Account:
-    person = active_account()
-    person.set_unusable_password()
-    person.save()
-    assert person.state == State.TO_REACTIVATE
-    return person
-
-
-def unknown() -> Account:
-    return Account(institutional_address="personne.inconnue@univ-exemple.fr")
-
-
-EVERYBODY = [
-    pending, active, locked, locked_before_activation, departed, without_recovery_address, disputed,
-    sharing_a_recovery_address, to_reactivate, unknown,
-]  # fmt: skip
 MAILED = {
     pending: Kind.NEW_LINK,
     sharing_a_recovery_address: Kind.NEW_LINK,
@@ -104,7 +55,7 @@ def asked_by_a_stranger(login: str, **fields: str) -> tuple[Answer, Answer]:
 
 def test_nobody_can_tell_who_has_an_account():
     """ENU-01: status, headers, cookies and body are the same for all, and no address is shown, masked or not."""
-    people = [make() for make in EVERYBODY]
+    people = [make() for make in EVERY_STATE]
 
     answers = {asked_by_a_stranger(person.login) for person in people}
 
@@ -117,7 +68,7 @@ def test_nobody_can_tell_who_has_an_account():
 
 def test_the_same_work_is_done_for_everybody():
     """ENU-03: as many queries, one row; whether the person exists is the worker's business."""
-    for make in EVERYBODY:
+    for make in EVERY_STATE:
         person = make()
         with CaptureQueriesContext(
             connection,
@@ -132,7 +83,7 @@ def test_the_same_work_is_done_for_everybody():
         assert LinkRequest.objects.filter(login=person.login).count() == 1
 
 
-@pytest.mark.parametrize("make", EVERYBODY)
+@pytest.mark.parametrize("make", EVERY_STATE)
 def test_who_gets_which_mail(client, mail_delivery, make):
     """Design §6, HLP-02: to the address on file; a link only to whoever is waiting to be activated."""
     person = make()

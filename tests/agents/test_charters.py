@@ -17,7 +17,6 @@ from agents.roles import Role
 from journal.events import Event
 from journal.models import JournalEntry
 from tests.activation.wizard.client import CHARTER, DIRECTORY, answer, begin, charter_answer
-from tests.activation.wizard.test_concurrency import together
 from tests.agents.charter_drafts import (
     FRENCH,
     HOSTILE,
@@ -34,6 +33,7 @@ from tests.agents.charter_drafts import (
     the_draft,
 )
 from tests.agents.signed_in import an_agent, code_of, signed_in_browser, submit_code, verified_agent
+from tests.concurrency import together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 
 pytestmark = pytest.mark.django_db

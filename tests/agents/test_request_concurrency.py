@@ -12,9 +12,9 @@ from assistance.handling import MAX_MISMATCHES
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import an_agent
 from tests.assistance.asking import assistance_request
+from tests.concurrency import together
 from tests.factories import active_account
 
 pytestmark = pytest.mark.django_db(transaction=True)

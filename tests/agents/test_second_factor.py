@@ -22,7 +22,6 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import (
     NEXT_CODE_DELAY,
     an_agent,
@@ -34,6 +33,7 @@ from tests.agents.signed_in import (
     verified_agent,
     wrong_code,
 )
+from tests.concurrency import together
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import NEXT
 

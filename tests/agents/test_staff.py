@@ -30,7 +30,6 @@ from agents.staff.services import (
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
-from tests.activation.wizard.test_concurrency import together
 from tests.agents.signed_in import (
     NEXT_CODE_DELAY,
     an_agent,
@@ -41,6 +40,7 @@ from tests.agents.signed_in import (
     submit_code,
     verified_agent,
 )
+from tests.concurrency import together
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, released_person
 from tests.mail_delivery import text_of

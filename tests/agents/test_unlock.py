@@ -33,7 +33,6 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovery.correcting import in_force, proposed
 from tests.accounts.recovery.recovering import at_once, change_to
-from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.agents.account_actions import (
     ELSEWHERE,
     INTRUDERS,
@@ -54,6 +53,7 @@ from tests.agents.account_actions import (
     written_to,
 )
 from tests.agents.signed_in import an_agent, verified_agent
+from tests.concurrency import wait_until_blocked
 from tests.factories import active_account, pending_account
 from tests.locking import fresh, locked_person, release, released_person
 from tests.mail_delivery import link_in, text_of
@@ -226,7 +226,7 @@ class TestConcurrently:
             with transaction.atomic():
                 Account.objects.select_for_update().get(pk=person.pk)
                 answer = pool.submit(posted, browser, act_on("release", person), form)
-                wait_until_somebody_waits_for_us()
+                wait_until_blocked()
                 record_event(account=person, event=Event.RECOVERY_ADDRESS_RESTORED, address="ancienne@exemple.net")
             page = answer.result(30)
 

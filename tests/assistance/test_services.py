@@ -20,8 +20,8 @@ from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
 from privacy.export import export_person
-from tests.activation.wizard.test_concurrency import together
 from tests.assistance.asking import CONTACT, form_data, request_data, student_form_data
+from tests.concurrency import together
 from tests.factories import active_account, pending_account
 from tests.locking import locked_person
 from tests.mail_delivery import html_of, text_of

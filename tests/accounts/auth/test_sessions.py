@@ -27,8 +27,8 @@ from accounts.views.password import ChangePasswordView
 from core import rate_limits
 from journal.events import Event
 from tests.accounts.recovery.recovering import browser_of, fresh
-from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
 from tests.agents.signed_in import verified_agent
+from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.signing_in import is_signed_in, submit_login
 
@@ -384,7 +384,7 @@ def test_a_new_key_and_the_end_of_the_sessions_wait_for_each_other():
             with transaction.atomic():
                 first()
                 waiting = threads.submit(lambda act=second: (act(), connection.close()))
-                wait_until_somebody_waits_for_us()
+                wait_until_blocked()
             waiting.result(timeout=10)
 
         assert not Session.objects.filter(account=person).exists(), key_first

@@ -27,9 +27,8 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once, browser_of, fresh, stolen_cookie_of
-from tests.activation.wizard.client import begun_until
-from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
-from tests.activation.wizard.test_password_step import everything_stored
+from tests.activation.wizard.client import begun_until, everything_stored
+from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz.routes import routes
 from tests.locking import password_reset_path, reactivation_path, released_person
@@ -307,7 +306,7 @@ class TestConcurrency:
             with transaction.atomic():
                 services.change_password(account=person, password=NEW_PASSWORD)
                 sent = threads.submit(lambda: (change(browser, CANARY), connection.close())[0])
-                wait_until_somebody_waits_for_us()
+                wait_until_blocked()
             answer = sent.result(timeout=10)
 
         assert WRONG_PRESENT in answer.content.decode()

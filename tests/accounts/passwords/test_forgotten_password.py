@@ -15,8 +15,7 @@ from activation.models import LinkRequest
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.passwords.reset_link import ANSWER, PAGE, choose, opened
-from tests.activation.test_first_connection import EVERYBODY as OTHER_STATES
-from tests.activation.test_first_connection import active, pending, sharing_a_recovery_address, to_reactivate
+from tests.activation.states import EVERY_STATE, active, pending, sharing_a_recovery_address, to_reactivate
 from tests.factories import active_account, pending_account
 from tests.mail_delivery import link_in, text_of
 from tests.normalised import Answer, normalised_answer
@@ -50,7 +49,7 @@ def departed_after_activation() -> Account:
 
 
 STATES = [
-    *OTHER_STATES,
+    *EVERY_STATE,
     bounced,
     active_with_a_disputed_address,
     active_without_address,

@@ -35,9 +35,8 @@ from tests.accounts.passwords.reset_link import (
     opened,
 )
 from tests.accounts.recovery.recovering import at_once, browser_of, change_to, fresh
-from tests.activation.wizard.test_concurrency import wait_until_somebody_waits_for_us
-from tests.activation.wizard.test_password_step import everything_stored
-from tests.activation.wizard.test_session import csrf_of
+from tests.activation.wizard.client import csrf_of, everything_stored
+from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.locking import PROVEN
 from tests.mail_delivery import link_in, text_of
@@ -386,7 +385,7 @@ class TestConcurrency:
                 with transaction.atomic():
                     Account.objects.select_for_update(of=("self",)).get(pk=person.pk)
                     sent = threads.submit(lambda browser=browser: (choose(browser), connection.close())[0])
-                    wait_until_somebody_waits_for_us()
+                    wait_until_blocked()
                     change(person)
                 answer = sent.result(timeout=10)
 

@@ -37,7 +37,7 @@ from tests.activation.charter.due import (
     stopped,
 )
 from tests.activation.wizard.client import everything_about
-from tests.activation.wizard.test_concurrency import together
+from tests.concurrency import together
 from tests.factories import active_account
 from tests.fuzz.routes import routes
 from tests.pages import active_without_a_charter, publish_another_charter

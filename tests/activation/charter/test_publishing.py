@@ -18,7 +18,7 @@ from activation.services import accept_charter
 from core.text import InvalidText
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.activation.wizard.test_concurrency import together
+from tests.concurrency import together
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.locking import locked_person

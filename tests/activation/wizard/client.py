@@ -3,10 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from redis import Redis
 
 from accounts.models import Account
 from activation.links import activation_link
@@ -88,3 +91,22 @@ def everything_about(person: Account) -> dict[str, Any]:
         if hasattr(fresh, name)
     }
     return {"account": facts, **rows, **single}
+
+
+def everything_stored() -> str:
+    """Every row of every table, and every string in Redis."""
+    with connection.cursor() as cursor:
+        found = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT to_jsonb(t)::text FROM "{table}" t')
+            found += [row[0] for row in cursor.fetchall()]
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        for key in redis.scan_iter("*"):
+            found.append(str(key))
+            if redis.type(key) == b"string":
+                found.append(redis.get(key).decode("utf-8", "replace"))
+    return "\n".join(found)
+
+
+def csrf_of(page: str) -> str:
+    return page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]

@@ -1,8 +1,7 @@
 """Two browsers at the same instant, on a real PostgreSQL: every race has one outcome (TOK-07, SES-02)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 from django.db import connection, transaction
@@ -31,6 +30,7 @@ from tests.activation.wizard.client import (
     everything_about,
     forward_to,
 )
+from tests.concurrency import together, wait_until_blocked
 from tests.factories import pending_account
 from tests.invariants import assert_nothing_is_half_done
 
@@ -45,21 +45,6 @@ def whoever_was_faster(transactional_db) -> Iterator[None]:
     """Afterwards every promise is kept (SES-02, LOG-03)."""
     yield
     assert_nothing_is_half_done()
-
-
-def together(*acts: Callable[[], object]) -> list[object]:
-    """What each act answers, all of them started at the same instant in threads of their own."""
-    barrier = Barrier(len(acts))
-
-    def act_when_all_are_ready(act: Callable[[], object]) -> object:
-        try:
-            barrier.wait(timeout=10)
-            return act()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return list(threads.map(act_when_all_are_ready, acts))
 
 
 def two_browsers_before(person: Account, step: str) -> list[Client]:
@@ -149,22 +134,11 @@ def test_a_step_that_waited_for_a_lock_sees_it():
         with transaction.atomic():
             lock_account(account=person, reason=LockReason.PHISHING)
             sent = threads.submit(lambda: (answer(browser, PASSWORD), connection.close())[0])
-            wait_until_somebody_waits_for_us()
+            wait_until_blocked()
         response = sent.result(timeout=10)
 
     assert response.status_code == 410
     assert not Account.objects.get(pk=person.pk).has_usable_password()
-
-
-def wait_until_somebody_waits_for_us() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    with connection.cursor() as cursor:
-        for _ in range(500):
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-            cursor.execute("SELECT pg_sleep(0.01)")
-    raise AssertionError("nobody waits")
 
 
 @pytest.mark.parametrize("step", [CHARTER, DIRECTORY, MAILBOX])

@@ -4,11 +4,8 @@ import logging
 import time
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from redis import Redis
 
 from accounts.models import Account
 from accounts.passwords.hashers import PortalArgon2PasswordHasher
@@ -16,7 +13,7 @@ from activation import services
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.activation.wizard.client import PASSWORD, answer, answered_until, begin
+from tests.activation.wizard.client import PASSWORD, answer, answered_until, begin, everything_stored
 from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 
@@ -42,23 +39,6 @@ def browser(client, person) -> Client:
 
 def again(person: Account) -> Account:
     return Account.objects.get(pk=person.pk)
-
-
-def everything_stored() -> str:
-    """Every row of every table of this transaction, and every value in Redis."""
-    found = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT to_jsonb(t)::text FROM "{table}" t')
-            found += [row[0] for row in cursor.fetchall()]
-    redis = Redis.from_url(settings.REDIS_URL)
-    for key in redis.scan_iter("*"):
-        kind = redis.type(key)
-        found.append(str(key))
-        if kind == b"string":
-            found.append(redis.get(key).decode("utf-8", "replace"))
-    redis.close()
-    return "\n".join(found)
 
 
 def test_the_password_is_nowhere_but_in_its_hash(browser, person, mail_delivery, caplog):

@@ -18,6 +18,7 @@ from tests.activation.wizard.client import (
     answer,
     begin,
     begun_until,
+    csrf_of,
     everything_about,
     forward_to,
     link_to,
@@ -40,10 +41,6 @@ NO_SESSION_CAN_BE_WRITTEN = """
 CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'away' USING ERRCODE = '57P01'; END $$;
 CREATE TRIGGER go_away BEFORE UPDATE ON accounts_session FOR EACH ROW EXECUTE FUNCTION go_away();
 """
-
-
-def csrf_of(page: str) -> str:
-    return page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
 
 
 def test_the_session_key_changes_when_a_link_is_opened_and_when_the_journey_ends(client):
