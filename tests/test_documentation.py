@@ -1,4 +1,4 @@
-"""The documents say what the code does: what they name exists, and what an operator needs is named."""
+"""The documentation agrees with the code."""
 
 import ast
 import re
@@ -11,13 +11,13 @@ from accounts.enums import LockReason
 from core import rate_limits as limits
 from hr_feed.columns import COLUMNS
 from outbox.enums import Status
+from tests.project import PACKAGES, PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
-#: What the image has decided: production it is, and where its files are.
+#: Set by the image.
 OF_THE_IMAGE = {"DEBUG", "STATIC_ROOT"}
 LARGEST_PICTURE = 200_000
 LONGEST_README = 120
@@ -27,10 +27,9 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[a-z_.][\w.-]*/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yml|html|txt|sh)|[a-z_]\w*/(?:[a-z_]\w*/)*")
 GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"')
 COMPOSE_READS = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
+MAKE_COMMAND = re.compile(r"^\s*make ([a-z-]+)", re.MULTILINE)
 MAKE_TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 COMMAND_OF_MANAGE = re.compile(r"manage\.py ([a-z_]+)")
-
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
 def read(path: Path) -> str:
@@ -59,32 +58,30 @@ def documented_variables() -> dict[str, str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """What links may point to inside a document."""
     titles = re.findall(r"^#+ (.+)$", read(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def code_of(document: Path) -> list[str]:
-    """What stands in `code` or in a block of code."""
     text = read(document)
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     return blocks + CODE.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
 
 
-def test_every_variable_of_the_settings_is_documented_and_no_other():
+def test_exactly_the_variables_of_the_settings_are_documented():
     gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
     compose = set(COMPOSE_READS.findall(read(PROJECT / "docker-compose.yml")))
     example = set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(PROJECT / ".env.example"), re.MULTILINE))
     assert set(documented_variables()) == set(variables_of_the_settings()) | gunicorn | compose | example
 
 
-def test_the_documents_say_which_variables_are_required():
+def test_required_variables_are_documented_as_such():
     documented = documented_variables()
     for name, is_required in variables_of_the_settings().items():
         assert (documented[name] == "required") == is_required, name
 
 
-def test_docker_compose_passes_on_what_is_read_and_nothing_else():
+def test_docker_compose_passes_exactly_the_variables_that_are_read():
     settings = read(PROJECT / "docker-compose.yml").partition("x-settings:")[2].partition("x-portal:")[0]
     passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", settings, re.MULTILINE))
     gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
@@ -92,68 +89,33 @@ def test_docker_compose_passes_on_what_is_read_and_nothing_else():
     assert set(variables_of_the_settings()) - passed_on == OF_THE_IMAGE
 
 
-@each_document
-def test_links_lead_somewhere(document: Path):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_document_names_what_exists(document: Path):
+    """Links, files, make targets, management commands; no path of one machine."""
     for target in LINK.findall(read(document)):
-        if target.startswith(("https://", "mailto:")):
-            continue
-        name, _hash, anchor = target.partition("#")
-        there = document.parent / name if name else document
-        assert there.exists(), target
-        assert not anchor or anchor in anchors(there), target
-
-
-@each_document
-def test_files_and_folders_of_the_project_that_are_named_exist(document: Path):
-    ours = {path.name for path in PROJECT.iterdir()}
+        if not target.startswith(("https://", "mailto:")):
+            name, _hash, anchor = target.partition("#")
+            there = document.parent / name if name else document
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there), target
+    entries = {path.name for path in PROJECT.iterdir()}
     for code in code_of(document):
         for path in PATH.findall(code):
-            if path.split("/")[0] in ours:
+            if path.split("/")[0] in entries:
                 assert (PROJECT / path).exists() or (document.parent / path).exists(), path
-
-
-@each_document
-def test_make_commands_that_are_named_exist(document: Path):
-    named = {name for code in code_of(document) for name in re.findall(r"^\s*make ([a-z-]+)", code, re.MULTILINE)}
-    assert named <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile")))
-
-
-@each_document
-def test_management_commands_that_are_named_exist(document: Path):
-    named = {name for code in code_of(document) for name in COMMAND_OF_MANAGE.findall(code)}
-    assert named <= set(get_commands())
-
-
-@each_document
-def test_documents_name_no_place_of_one_machine(document: Path):
+        assert set(MAKE_COMMAND.findall(code)) <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile"))), code
+        assert set(COMMAND_OF_MANAGE.findall(code)) <= set(get_commands()), code
     assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", read(document))
 
 
-def test_documents_that_the_code_names_exist():
-    apps = (
-        "accounts",
-        "activation",
-        "agents",
-        "assistance",
-        "config",
-        "core",
-        "deploy",
-        "devtools",
-        "directory",
-        "hr_feed",
-        "journal",
-        "mailrouting",
-        "monitoring",
-        "outbox",
-        "privacy",
-    )
-    sources = [path for app in apps for path in (PROJECT / app).rglob("*.py")]
+def test_documents_named_in_the_code_exist():
+    sources = [path for app in PACKAGES for path in (PROJECT / app).rglob("*.py")]
     for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
         for name in re.findall(r"docs/[\w-]+\.md", read(source)):
             assert (PROJECT / name).exists(), f"{source.name}: {name}"
 
 
-def test_pictures_are_small_and_all_of_them_are_shown():
+def test_pictures_are_small_and_used():
     shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in LINK.findall(read(document))}
     pictures = sorted((PROJECT / "docs/pictures").glob("*.png"))
     assert pictures
@@ -162,25 +124,25 @@ def test_pictures_are_small_and_all_of_them_are_shown():
         assert picture.stat().st_size <= LARGEST_PICTURE, picture.name
 
 
-def test_the_readme_can_be_read_in_one_go():
+def test_readme_is_short():
     readme = read(PROJECT / "README.md")
     assert len(readme.splitlines()) < LONGEST_README
     assert "make run" in readme
     assert "make test" in readme
 
 
-def test_operators_are_told_about_every_state_of_a_mail():
+def test_every_status_of_a_mail_is_documented():
     rows = re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", read(PROJECT / "docs/operations.md"), re.MULTILINE)
     assert set(Status.values) <= set(rows)
 
 
-def test_operators_are_told_about_every_column_of_the_feed_and_every_reason_of_a_lock():
+def test_columns_of_the_feed_and_reasons_of_a_lock_are_documented():
     operations = set(CODE.findall(read(PROJECT / "docs/operations.md")))
     assert set(COLUMNS) <= operations
     assert set(LockReason.values) <= operations
 
 
-def test_the_limits_are_told_as_they_are():
+def test_limits_are_documented():
     table = read(PROJECT / "docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
     rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.RateLimit)]
     assert sorted(re.findall(r"\| (\d+/[\w/;]+) \|", table)) == sorted(rates)

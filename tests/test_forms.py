@@ -1,19 +1,15 @@
-"""How a form is drawn: label, hint, error, input; errors named and linked (A11Y-02, A11Y-03, A11Y-05)."""
+"""The HTML of forms: labels, hints, errors, the error summary (A11Y-02, A11Y-03, A11Y-05)."""
 
 from html.parser import HTMLParser
 
-import pytest
 from django import forms
 from django.forms.renderers import TemplatesSetting
 from django.template.loader import render_to_string
-from django.utils import translation
 
 from accounts.passwords import RULES
 
 
 class Tags(HTMLParser):
-    """Start tags of a page, with their attributes, in order."""
-
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
@@ -69,12 +65,6 @@ class NewPasswordForm(forms.Form):
         self.fields["password"].rules = RULES
 
 
-@pytest.fixture(autouse=True)
-def activate_french():
-    with translation.override("fr"):
-        yield
-
-
 def summary_of(form: forms.Form) -> str:
     return render_to_string("partials/error_summary.html", {"form": form})
 
@@ -85,7 +75,7 @@ def test_label_hint_error_and_input_come_in_that_order():
     assert positions == sorted(positions)
 
 
-def test_what_a_field_is_described_by_is_on_the_page():
+def test_aria_describedby_refers_to_existing_ids():
     tags = Tags(str(AddressForm({})))
     described_by = tags.named("input")[0]["aria-describedby"].split()
     assert described_by == ["id_address_helptext", "id_address_error"]
@@ -93,13 +83,13 @@ def test_what_a_field_is_described_by_is_on_the_page():
     assert tags.named("input")[0]["aria-invalid"] == "true"
 
 
-def test_a_field_without_error_is_not_announced_as_wrong():
+def test_field_without_error_is_not_invalid():
     (address,) = Tags(str(AddressForm())).named("input")
     assert "aria-invalid" not in address
     assert address["aria-describedby"] == "id_address_helptext"
 
 
-def test_the_summary_counts_and_links_each_field_with_the_words_beside_it():
+def test_summary_counts_and_links_each_error():
     form = RequestForm({})
     page = summary_of(form) + str(form)
     assert "2 points sont à corriger" in page
@@ -109,17 +99,17 @@ def test_the_summary_counts_and_links_each_field_with_the_words_beside_it():
     assert page.count("Saisissez un numéro de téléphone") == 2
 
 
-def test_one_error_is_told_in_the_singular():
+def test_one_error_is_in_the_singular():
     assert "Un point est à corriger" in summary_of(AddressForm({}))
 
 
-def test_an_error_of_the_whole_form_is_told_in_the_summary():
+def test_error_of_the_whole_form_is_in_the_summary():
     form = SignInForm({"login": "camille", "password": "x"})
     form.add_error(None, "L’identifiant ou le mot de passe ne correspond pas")
     assert "<li>L’identifiant ou le mot de passe ne correspond pas</li>" in summary_of(form)
 
 
-def test_radios_are_a_group_named_by_their_question():
+def test_radios_are_a_fieldset_with_a_legend():
     tags = Tags(str(RequestForm({})))
     assert len(tags.named("fieldset")) == len(tags.named("legend")) == 1
     radios = [attributes for attributes in tags.named("input") if attributes["type"] == "radio"]
@@ -128,22 +118,17 @@ def test_radios_are_a_group_named_by_their_question():
     assert not any("checked" in radio for radio in radios)
 
 
-def test_a_single_field_carries_no_mark():
+def test_required_and_optional_fields_are_marked():
+    """A single field has no mark; with optional fields, only those are marked."""
     assert "(obligatoire)" not in str(AddressForm())
-
-
-def test_fields_that_are_all_mandatory_say_so():
     assert str(SignInForm()).count("(obligatoire)") == 2
-
-
-def test_only_optional_fields_are_marked_when_there_are_some():
     html = str(RequestForm())
     assert "Tous les champs sont obligatoires sauf mention contraire." in html
     assert html.count("(facultatif)") == 1
     assert "(obligatoire)" not in html
 
 
-def test_a_new_password_is_described_by_its_rules_too():
+def test_new_password_is_described_by_its_rules():
     tags = Tags(str(NewPasswordForm()))
     described_by = tags.named("input")[0]["aria-describedby"].split()
     assert described_by == ["id_password_helptext", "id_password_rules"]
@@ -151,18 +136,18 @@ def test_a_new_password_is_described_by_its_rules_too():
     assert str(NewPasswordForm()).count("data-rule=") == len(RULES)
 
 
-def test_a_typed_password_never_comes_back():
+def test_password_is_never_rendered():
     assert "cheval" not in str(NewPasswordForm({"password": "cheval agrafe"}))
 
 
-def test_a_second_password_is_asked_only_without_script():
+def test_second_password_is_asked_without_javascript_only():
     html = str(NewPasswordForm())
     inside, after = html.split("<noscript>")[1].split("</noscript>")
     assert 'name="password2"' in inside
     assert "password2" not in html.split("<noscript>")[0] + after
 
 
-def test_an_input_written_without_template_has_the_attributes_of_django():
+def test_input_without_template_has_the_attributes_of_django():
     class Stock(AddressForm):
         default_renderer = TemplatesSetting
 

@@ -1,4 +1,4 @@
-"""The table of docs/security.md: every check of the security list, and tests that are there and carry its id."""
+"""The table of docs/security.md: each check has existing tests that carry its id."""
 
 import ast
 import re
@@ -6,7 +6,8 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
+from tests.project import PROJECT
+
 #: Checks in each group of the list.
 CHECKS = {"TOK": 12, "ENU": 8, "SES": 8, "PWD": 8, "ADM": 8, "HLP": 8, "FWD": 6, "EML": 6, "PRV": 7, "HDR": 5}
 CHECKS |= {"INP": 8, "LOG": 4, "AVL": 9, "SUP": 4, "A11Y": 9}
@@ -16,7 +17,6 @@ ROW = re.compile(rf"^\| ({ID.pattern}) \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
 def table() -> dict[str, list[str]]:
-    """The tests of each check, as the document names them."""
     text = (PROJECT / "docs/security.md").read_text().partition("## Where it is tested")[2]
     rows = ROW.findall(text)
     assert [check for check, times in Counter(check for check, _, _ in rows).items() if times > 1] == []
@@ -24,7 +24,7 @@ def table() -> dict[str, list[str]]:
 
 
 def ids_in(text: str) -> set[str]:
-    """Those named by themselves, and those of « HLP-01 to HLP-06 »."""
+    """Single ids and ranges such as « HLP-01 to HLP-06 »."""
     found = set(ID.findall(text))
     for group, first, last in RANGE.findall(text):
         found |= {f"{group}-{number:02}" for number in range(int(first), int(last) + 1)}
@@ -37,7 +37,7 @@ def parsed(file: str) -> ast.Module:
 
 
 def carried_by(test: str) -> set[str] | None:
-    """The ids in the name and words of a test, of its class, of its module; None where there is no such test."""
+    """The ids in the docstrings of a test, its class and its module; None without such a test."""
     file, *names = test.split("::")
     if not (PROJECT / file).is_file() or not Path(file).name.startswith("test_"):
         return None
@@ -49,14 +49,14 @@ def carried_by(test: str) -> set[str] | None:
             return None
         [node] = inside
         found |= ids_in(ast.get_docstring(node) or "")
-    # A class or a module stands for what is in it.
+    # A class or a module includes its tests.
     for each in ast.walk(node):
         if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name.lower().startswith("test"):
             found |= ids_in(ast.get_docstring(each) or "")
     return found
 
 
-def test_every_check_of_the_list_has_its_tests():
+def test_every_check_has_tests():
     rows = table()
     assert set(rows) == {
         f"{group}-{number:02}" for group, number_of in CHECKS.items() for number in range(1, number_of + 1)
@@ -64,7 +64,7 @@ def test_every_check_of_the_list_has_its_tests():
     assert [check for check, tests in rows.items() if not tests] == []
 
 
-def test_every_test_that_is_named_is_there_and_says_which_check_it_is_for():
+def test_named_tests_exist_and_carry_the_id():
     wrong = []
     for check, tests in table().items():
         for test in tests:
@@ -76,7 +76,7 @@ def test_every_test_that_is_named_is_there_and_says_which_check_it_is_for():
     assert wrong == []
 
 
-def test_no_test_names_a_check_that_is_not_in_the_list():
+def test_tests_name_known_checks_only():
     listed = set(table())
     strangers = {
         f"{path.relative_to(PROJECT)}: {found}"

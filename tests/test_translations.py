@@ -12,7 +12,7 @@ from django.test import override_settings
 from django.utils import translation
 from django.utils.translation import trans_real
 
-from devtools.environment import PROJECT as ROOT
+from devtools.environment import PROJECT
 from devtools.messages import KEYWORDS, extract_template, read_catalogue, source_catalogue, translations, untranslated
 
 CATALOGUE = read_catalogue()
@@ -29,10 +29,10 @@ SAME_IN_BOTH = {
 }
 SAME_EVERYWHERE = {"ENT", "Moodle", "Français", "English", "oublie"}
 # The agents' pages are an internal tool, in French alone.
-AGENTS = ROOT / "templates" / "agents"
+AGENTS = PROJECT / "templates" / "agents"
 TEMPLATES = sorted(
     path
-    for path in (ROOT / "templates").rglob("*.*")
+    for path in (PROJECT / "templates").rglob("*.*")
     if path.suffix in (".html", ".txt") and not path.is_relative_to(AGENTS)
 )
 FRENCH = re.compile(
@@ -55,7 +55,7 @@ def keys(catalogue: Catalog) -> set[tuple[object, ...]]:
     return {(each.context, *([each.id] if isinstance(each.id, str) else each.id)) for each in catalogue if each.id}
 
 
-def test_the_catalogue_holds_exactly_what_the_sources_say():
+def test_catalogue_holds_exactly_the_messages_of_the_sources():
     """After changing a text: `make messages`, then translate what it says is missing."""
     assert keys(source_catalogue()) - keys(CATALOGUE) == set(), "not in the catalogue"
     assert keys(CATALOGUE) - keys(source_catalogue()) == set(), "no longer used"
@@ -84,14 +84,14 @@ def test_no_french_is_left_in_the_english():
 
 
 def test_both_languages_begin_and_end_alike():
-    """A sentence is put together from neighbours: spaces and the last full stop belong to it."""
+    """Neighbouring messages form one sentence: spaces and the last full stop belong to it."""
     for french, english in PAIRS:
         assert english[:1].isspace() == french[:1].isspace() or french.startswith("\u00a0"), french
         assert english[-1:].isspace() == french[-1:].isspace(), french
         assert (english[-1:] == ".") == (french[-1:] == "."), french
 
 
-def test_the_sources_are_french_as_the_french_write_it():
+def test_french_typography_is_right():
     """A no-break space before : ; ? ! and inside « », the right apostrophe, one word per thing."""
     for french, _ in PAIRS:
         prose = re.sub(r"<[^>]+>|%\(\w+\)[sd]", "x", french)
@@ -116,9 +116,9 @@ def words_outside_translations(template: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]{2,}", template))
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_template_says_nothing_that_cannot_be_translated(template):
-    assert words_outside_translations(template.read_text(encoding="utf-8")) <= SAME_EVERYWHERE
+def test_templates_have_no_words_outside_translations():
+    for template in TEMPLATES:
+        assert words_outside_translations(template.read_text(encoding="utf-8")) <= SAME_EVERYWHERE, template
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_template_says_nothing_that_cannot_be_translated(template):
         '  {% load i18n %}<p onclick="x(\'">\n\t{% translate "Retour" as back %}{{ back }}</p>\n {# it\'s ( #}',
     ],
 )
-def test_what_is_extracted_is_what_django_looks_up(template, monkeypatch):
+def test_extracted_messages_are_those_that_django_looks_up(template, monkeypatch):
     asked_for = set()
     singular, plural = trans_real.gettext, trans_real.ngettext
 
@@ -153,7 +153,7 @@ def test_what_is_extracted_is_what_django_looks_up(template, monkeypatch):
 
 
 @override_settings(LANGUAGE_CODE="fr")
-def test_the_compiled_catalogue_is_in_use():
+def test_compiled_catalogue_is_in_use():
     with translation.override("en"):
         assert translation.gettext("Se connecter") == "Log in"
     with translation.override("fr"):
