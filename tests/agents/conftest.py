@@ -4,12 +4,15 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account
+from agents.roles import Role
 from tests.agents.signed_in import verified_agent
 
 
 @pytest.fixture
-def agent_and_browser() -> tuple[Account, Client]:
-    return verified_agent(given_name="Lea", family_name="Martin")
+def agent_and_browser(request) -> tuple[Account, Client]:
+    """Of the role that the module names `ROLE`."""
+    role = getattr(request.module, "ROLE", Role.ASSISTANCE)
+    return verified_agent(role, given_name="Lea", family_name="Martin")
 
 
 @pytest.fixture
