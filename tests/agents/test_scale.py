@@ -19,7 +19,7 @@ from tests.agents.signed_in import verified_agent
 from tests.agents.test_roles import PAGES, address_of
 from tests.plans import Reading, queries_of, readings
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("scale")]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.xdist_group("scale")]
 
 LARGE = {model._meta.db_table for model in (Account, JournalEntry, Message, AssistanceRequest)}
 #: Rows that one step may read: a week of the journal, the requests that wait.

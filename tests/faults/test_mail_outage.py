@@ -20,7 +20,7 @@ from tests.faults.spare_worker import queued_mail
 from tests.faults.tally import Tally
 from tests.mail_delivery import link_in, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 BEGAN = datetime(2026, 3, 28, 22, 50, tzinfo=UTC)
 RECOVERED = datetime(2026, 3, 30, 7, 50, tzinfo=UTC)

@@ -21,6 +21,7 @@ from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once
 from tests.hr_feed.hr_files import another, imported, stream_of, text_of
 
+pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 SLOW_IMPORT = """
 import sys, time
