@@ -12,11 +12,16 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.enums import LockReason
 from accounts.links.account_links import not_me_link, recovery_address_link
-from accounts.models import Account, RecoveryAddressChange
+from accounts.locking.lock import lock_account
+from accounts.models import Account, Lock, RecoveryAddressChange
 from accounts.recovery.changes import confirm_recovery_change, request_recovery_change
 from journal.events import Event
 from journal.models import JournalEntry
+from outbox.models import Message
+from tests.locking import UNLOCK_REASONS
+from tests.mail_delivery import MailDelivery
 from tests.signing_in import log_in
 
 NEW = "nouvelle@exemple.org"
@@ -37,6 +42,32 @@ def stolen_cookie_of(person: Account) -> Client:
 def fresh(person: Account) -> Account:
     account: Account = Account.objects.get(pk=person.pk)
     return account
+
+
+def lock(person: Account, reason: LockReason = LockReason.PHISHING) -> None:
+    lock_account(account=person, reason=reason)
+
+
+def end_lock(person: Account) -> None:
+    Lock.objects.filter(account=person, released_at=None).update(released_at=timezone.now(), **UNLOCK_REASONS)
+
+
+def close(person: Account) -> None:
+    Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))
+
+
+def events_of(person: Account) -> list[str]:
+    return list(person.journal.order_by("pk").values_list("event", flat=True))
+
+
+def recipients(**facts: Any) -> list[str]:
+    return list(Message.objects.filter(**facts).order_by("pk").values_list("address", flat=True))
+
+
+def reset_mail_recipients(person: Account, mail_delivery: MailDelivery) -> list[str]:
+    before = len(mail_delivery.deliver())
+    Client().post(reverse("forgotten-password"), {"login": person.login})
+    return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
 def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
