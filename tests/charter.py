@@ -1,4 +1,4 @@
-"""Puts the first charter back, which the emptying of tables after a test that really commits takes away."""
+"""Publishes the first charter again after the flush that follows a test with transactions."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from django.dispatch import receiver
 
 
 @receiver(post_migrate, dispatch_uid="tests.charter")
-def charter_is_published(sender: AppConfig, **kwargs: Any) -> None:
-    """Publish the charter of the migration when there is none; Django sends this signal after each flush."""
+def publish_first_charter(sender: AppConfig, **kwargs: Any) -> None:
+    """Django sends this signal after each flush."""
     if sender.label != "activation":
         return
     from importlib import import_module

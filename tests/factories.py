@@ -1,4 +1,4 @@
-"""Rows to test with, as the services would leave them."""
+"""Accounts in the states that the services leave."""
 
 import hashlib
 from datetime import date

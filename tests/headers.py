@@ -1,4 +1,4 @@
-"""The headers of every answer."""
+"""The security headers of a response."""
 
 import re
 
@@ -27,9 +27,9 @@ NOT_INDEXED = '<meta name="robots" content="noindex">'
 
 
 def assert_headers(response: HttpResponse) -> None:
-    """HDR-02, HDR-03, HDR-04, SES-06 on one answer."""
-    told = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";") if part.strip())
-    assert told == CSP
+    """HDR-02, HDR-03, HDR-04, SES-06"""
+    policy = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";") if part.strip())
+    assert policy == CSP
     assert {name: response.get(name) for name in HEADERS} == HEADERS
     is_indexed = b"<html" in response.content and NOT_INDEXED.encode() not in response.content
     assert response["X-Robots-Tag"] == ("all" if is_indexed else "noindex, nofollow")
@@ -44,6 +44,6 @@ def assert_headers(response: HttpResponse) -> None:
     for cookie in response.cookies.values():
         assert cookie.key in {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
-        # Django forgets it when a cookie is taken back, which holds nothing any more.
+        # Django omits it when it deletes a cookie.
         assert cookie["httponly"] or not cookie.value
         assert len(cookie.OutputString()) < 4096

@@ -16,10 +16,10 @@ from tests.factories import active_account
 
 REPORT = "Carte d’identité vue au guichet."
 #: What the database requires of an unlock.
-PROVEN = {"released_reason": ReleaseReason.PHISHING_OVER, "proof": Proof.IN_PERSON, "report": REPORT}
+UNLOCK_REASONS = {"released_reason": ReleaseReason.PHISHING_OVER, "proof": Proof.IN_PERSON, "report": REPORT}
 
 
-def fresh(person: Account) -> Account:
+def reloaded(person: Account) -> Account:
     account: Account = Account.objects.get(pk=person.pk)
     return account
 
@@ -28,13 +28,13 @@ def an_agent(**facts: Any) -> Account:
     return active_account(is_staff=True, **facts)
 
 
-def locked_person(**facts: Any) -> Account:
+def locked_account(**facts: Any) -> Account:
     person = active_account(**facts)
     lock_account(account=person, reason=LockReason.PHISHING)
-    return fresh(person)
+    return reloaded(person)
 
 
-def release(person: Account, **changed: Any) -> Lock:
+def unlock(person: Account, **changed: Any) -> Lock:
     """An agent unlocks, with a proof and all changes reviewed; `changed` overrides an argument."""
     arguments = {
         "agent": None,
@@ -51,15 +51,15 @@ def release(person: Account, **changed: Any) -> Lock:
     return unlock_account(account=person, **arguments)
 
 
-def released_person(**facts: Any) -> Account:
+def unlocked_account(**facts: Any) -> Account:
     """Unlocked; has to choose a new password."""
-    person = locked_person(**facts)
-    release(person)
-    return fresh(person)
+    person = locked_account(**facts)
+    unlock(person)
+    return reloaded(person)
 
 
 def password_reset_path(person: Account) -> str:
-    account, deadline = fresh(person), password_reset_link.deadline(timezone.now())
+    account, deadline = reloaded(person), password_reset_link.deadline(timezone.now())
     token = password_reset_link.token(account, deadline, password_reset_link.subject(account))
     return reverse("password-reset-link", args=[token])
 

@@ -1,4 +1,4 @@
-"""What the worker does, at the moment a test chooses, and what arrived."""
+"""Runs the worker's tasks on demand and reads the mails that arrived."""
 
 import re
 from email.message import EmailMessage
@@ -10,13 +10,11 @@ from outbox.dispatch import send_due
 
 
 class MailDelivery:
-    """Answers the waiting requests, sends what is due, reads the mailboxes."""
-
     def __init__(self, server: MailCatcher) -> None:
         self.server = server
 
     def deliver(self) -> list[EmailMessage]:
-        """Everything that has arrived once the worker has done its work."""
+        """Answer the link requests and send what is due; return all mails that arrived."""
         for request_id in LinkRequest.objects.waiting().values_list("pk", flat=True):
             answer_link_request(request_id=request_id)
         while send_due():
@@ -27,7 +25,7 @@ class MailDelivery:
         return self.deliver()[-1]
 
     def last_link(self) -> str:
-        """The path of the link in the last mail, as its reader would copy it from the text."""
+        """The path of the link in the text of the last mail."""
         return link_in(self.last_mail())
 
 

@@ -1,4 +1,4 @@
-"""What Redis remembers between requests."""
+"""The Redis database of this test process."""
 
 from functools import cache
 
@@ -7,11 +7,10 @@ from redis import Redis
 
 
 def clear_redis() -> None:
-    """Start every counter from nothing, and the queue with it."""
+    """Reset rate limits and the task queue."""
     _redis(settings.REDIS_URL).flushdb()
 
 
 @cache
 def _redis(url: str) -> Redis:
-    """One connection for all tests of this process."""
     return Redis.from_url(url)

@@ -1,4 +1,4 @@
-"""What two visitors could compare: an answer without what differs each time anyway (§0 of the security checklist)."""
+"""Responses without what differs on each request, so that two can be compared."""
 
 import re
 from typing import NamedTuple
@@ -11,8 +11,6 @@ REFERENCE = re.compile(r"[0-9a-f]{32}")
 
 
 class Answer(NamedTuple):
-    """Equal when nobody can tell the two answers apart."""
-
     status: int
     headers: tuple[tuple[str, str], ...]
     cookies: tuple[str, ...]
@@ -20,7 +18,7 @@ class Answer(NamedTuple):
 
 
 def normalised_answer(response: HttpResponse, *typed: str) -> Answer:
-    """The answer, with what the visitor typed replaced, since they know it."""
+    """`typed` is replaced in the body."""
     body = CSRF_TOKEN.sub("csrf", response.content.decode())
     body = REFERENCE.sub("reference", body)
     for text in sorted(typed, key=len, reverse=True):

@@ -1,7 +1,4 @@
-"""How much PostgreSQL reads to answer: the plans of the queries that a page has asked, on tables of a real size.
-
-Time depends on the machine, the rows that a plan reads do not.
-"""
+"""Rows that PostgreSQL reads for a query, from its plan: unlike time, they do not depend on the machine."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +13,7 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows that one step of a plan reads of one table, those that it throws away included."""
+    """Rows that one node of a plan reads of one table, filtered ones included."""
 
     table: str
     step: str
@@ -28,14 +25,13 @@ class Reading:
 
 
 def queries_of(ask: Callable[[], object]) -> list[str]:
-    """What the database is asked while `ask` runs."""
     with CaptureQueriesContext(connection) as captured:
         ask()
     return [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
 
 
 def readings(statement: str) -> list[Reading]:
-    """What a query reads, measured; empty for what changes something."""
+    """Empty for a statement that writes."""
     if not statement.lstrip(" (").startswith(("SELECT", "WITH")):
         return []
     with connection.cursor() as cursor:
@@ -50,13 +46,11 @@ def readings(statement: str) -> list[Reading]:
 
 
 def nodes(node: Node) -> Iterator[Node]:
-    """Each step of a plan that was taken."""
     yield node
     for below in node.get("Plans", []):
         yield from nodes(below)
 
 
 def rows_of(node: Node) -> int:
-    """All that a step has looked at: kept or not, each time that it ran."""
-    thrown_away = sum(rows for fact, rows in node.items() if fact.startswith("Rows Removed by"))
-    return round((node["Actual Rows"] + thrown_away) * node["Actual Loops"])
+    filtered = sum(rows for fact, rows in node.items() if fact.startswith("Rows Removed by"))
+    return round((node["Actual Rows"] + filtered) * node["Actual Loops"])

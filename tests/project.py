@@ -1,4 +1,4 @@
-"""Where the project lies, and which folders are its own code."""
+"""The project's folder and packages."""
 
 from pathlib import Path
 

@@ -36,7 +36,7 @@ from outbox.services import queue_email
 from tests.accounts.recovery.recovering import change_to, fresh, wish
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import TOKEN
-from tests.locking import PROVEN, released_person
+from tests.locking import UNLOCK_REASONS, unlocked_account
 from tests.memory import clear_redis
 from tests.normalised import normalised_answer
 from tests.signing_in import is_signed_in
@@ -116,7 +116,7 @@ def person_with_redirection() -> tuple[Account, Redirection]:
 
 def good_links() -> dict[SignedLink, tuple[Account, datetime, int]]:
     """What a good token of each purpose is made of."""
-    person, pending, released = active_account(), pending_account(), released_person()
+    person, pending, released = active_account(), pending_account(), unlocked_account()
     forwarding, redirection = person_with_redirection()
     wished = wish(active_account())
     entry = change_to(active_account())
@@ -315,7 +315,7 @@ class TestOutcomes:
 
         def lock_and_release(person: Account) -> None:
             lock_account(account=person, reason=LockReason.PHISHING)
-            person.locks.update(released_at=timezone.now(), **PROVEN)
+            person.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
 
         def update(**facts: object) -> Callable[[Account], object]:
             return lambda person: Account.objects.filter(pk=person.pk).update(**facts)

@@ -16,7 +16,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from tests.factories import active_account, pending_account
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 
 pytestmark = pytest.mark.django_db
 
@@ -87,7 +87,7 @@ def test_the_database_refuses_a_second_open_lock():
 
     with pytest.raises(IntegrityError, match="lock_one_open_per_account"), transaction.atomic():
         account.locks.create(reason=LockReason.OTHER)
-    account.locks.update(released_at=timezone.now(), **PROVEN)
+    account.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
     account.locks.create(reason=LockReason.OTHER)
 
     assert account.locks.count() == 2

@@ -24,7 +24,7 @@ from outbox.models import Message
 from tests.activation.wizard.client import PASSWORD, answer, begun_until, everything_about, link_to
 from tests.factories import active_account, pending_account
 from tests.fuzz import TOKEN
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 from tests.mail_delivery import link_in
 from tests.normalised import normalised_answer
 
@@ -156,7 +156,7 @@ def locked(person: Account) -> None:
 
 def locked_and_released(person: Account) -> None:
     lock_account(account=person, reason=LockReason.PHISHING)
-    person.locks.update(released_at=timezone.now(), **PROVEN)
+    person.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
 
 
 def address_corrected(person: Account) -> None:

@@ -23,7 +23,7 @@ from tests.accounts.recovery.recovering import at_once
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import PASSWORD as PASSWORD_PACK
 from tests.fuzz import TOKEN
-from tests.locking import fresh, locked_person, reactivation_path, release, released_person
+from tests.locking import locked_account, reactivation_path, reloaded, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ ROUNDS = 5
 
 @pytest.fixture
 def person() -> Account:
-    return released_person()
+    return unlocked_account()
 
 
 def opened(path: str, browser: Client | None = None) -> Client:
@@ -64,7 +64,7 @@ class TestTheWholeWay:
         person = active_account()
         change_redirection(account=person, target=person.recovery_address, keep_copy=True)
         lock_account(account=person, reason=LockReason.PHISHING)
-        release(person)
+        unlock(person)
         browser = opened(link_in(mail_delivery.last_mail()))
 
         page = browser.get(reverse(PAGE)).content.decode()
@@ -75,7 +75,7 @@ class TestTheWholeWay:
         assert (answer.status_code, answer["Location"]) == (302, reverse(DONE))
         assert browser.get(reverse(DONE)).status_code == 200
         assert browser.get(reverse("account")).status_code == 302
-        assert fresh(person).state == State.ACTIVE
+        assert reloaded(person).state == State.ACTIVE
         assert not signs_in(person, A_GOOD_PASSWORD)
         assert signs_in(person, NEW_PASSWORD)
         assert not Redirection.objects.in_force().filter(account=person).exists()
@@ -92,7 +92,7 @@ class TestTheWholeWay:
         assert Client().get(link_in(notices[0]), follow=True).status_code == 200
 
     def test_only_members_of_staff_are_told_about_a_redirection(self):
-        person = released_person(category=Category.STUDENT)
+        person = unlocked_account(category=Category.STUDENT)
 
         assert "Redirection" not in opened(reactivation_path(person)).get(reverse(PAGE)).content.decode()
 
@@ -103,7 +103,7 @@ class TestTheWholeWay:
 
     def test_the_password_obeys_the_rules_of_all_others(self):
         """PWD-01, PWD-03, PWD-08: refused with a reason and never shown again, or taken."""
-        person = released_person(
+        person = unlocked_account(
             institutional_address="jean.dupont@univ-exemple.fr", recovery_address="jean.dupont@exemple.fr"
         )
         browser = opened(reactivation_path(person))
@@ -112,14 +112,14 @@ class TestTheWholeWay:
 
             assert answer.status_code in (200, 400), value[:30]
             assert value not in answer.content.decode() or value == person.recovery_address, value[:30]
-        assert fresh(person).state == State.TO_REACTIVATE
+        assert reloaded(person).state == State.TO_REACTIVATE
         assert choose(browser, "correct horse battery staple").status_code == 302
 
     def test_two_passwords_that_differ_are_refused(self, person):
         answer = choose(opened(reactivation_path(person)), password2="une autre phrase de passe")
 
         assert answer.status_code == 200
-        assert fresh(person).state == State.TO_REACTIVATE
+        assert reloaded(person).state == State.TO_REACTIVATE
 
     def test_tries_that_failed_before_count_no_more(self, person):
         """ENU-07: whoever tried the old password five times is not made to wait with the new one."""
@@ -165,7 +165,7 @@ class TestTheLink:
     )
     def test_it_is_good_until_the_end_of_the_next_day(self, time_machine, released, last_second):
         """TOK-03, TOK-04"""
-        person = released_person()
+        person = unlocked_account()
         time_machine.move_to(datetime.fromisoformat(released).replace(tzinfo=UTC), tick=False)
         token = reactivation_link.token(person, reactivation_link.deadline(timezone.now()))
         end = datetime.fromisoformat(last_second).replace(tzinfo=UTC)
@@ -176,7 +176,7 @@ class TestTheLink:
 
     def test_it_works_for_its_account_alone(self, person):
         """TOK-02"""
-        token, other = (reactivation_path(one).strip("/").rpartition("/")[2] for one in (person, released_person()))
+        token, other = (reactivation_path(one).strip("/").rpartition("/")[2] for one in (person, unlocked_account()))
 
         with pytest.raises(InvalidLink):
             reactivation_link.open(token[:54] + other[54:])
@@ -212,7 +212,7 @@ def lock(person: Account) -> None:
 
 def lock_and_release(person: Account) -> None:
     lock(person)
-    release(person)
+    unlock(person)
 
 
 def use_another(person: Account) -> None:
@@ -248,11 +248,11 @@ class TestWhatKillsTheLink:
         path = reactivation_path(person)
         browser = opened(path)
         kill(person)
-        before = fresh(person).password
+        before = reloaded(person).password
 
         assert choose(browser).status_code == status
         assert Client().get(path, follow=True).status_code == status
-        assert fresh(person).password == before
+        assert reloaded(person).password == before
 
     def test_another_one_asked_for_does_not(self, person):
         """TOK-07, D2"""
@@ -326,13 +326,13 @@ class TestAnotherLink:
     @pytest.mark.parametrize("page", ["forgotten-password", "first-connection"])
     def test_they_unlock_nobody(self, mail_delivery, page):
         """HLP-02: no link, and the account stays locked."""
-        person = locked_person()
+        person = locked_account()
         mail_delivery.deliver()
 
         Client().post(reverse(page), {"login": person.login})
         mail_delivery.deliver()
 
-        assert fresh(person).state == State.LOCKED
+        assert reloaded(person).state == State.LOCKED
         assert not Message.objects.filter(kind__in=[Kind.REACTIVATION, Kind.PASSWORD_RESET]).exists()
 
 
@@ -342,7 +342,7 @@ class TestAtTheSameTime:
     def test_of_two_answers_one_counts(self):
         """TOK-07: one password, one entry, one pair of notices."""
         for _ in range(ROUNDS):
-            person = released_person()
+            person = unlocked_account()
             token = reactivation_link.token(person, reactivation_link.deadline(timezone.now()))
             payload = reactivation_link.read(token)
             passwords = ("une phrase du bureau bleu", "une phrase du bureau vert")
@@ -356,14 +356,14 @@ class TestAtTheSameTime:
 
             assert sorted(type(one).__name__ for one in answered) == ["Account", "LinkUsed"]
             winner = passwords[[type(one) for one in answered].index(Account)]
-            assert fresh(person).check_password(winner)
+            assert reloaded(person).check_password(winner)
             assert person.journal.filter(event=Event.USER_REACTIVATED).count() == 1
             assert Message.objects.filter(person=person, kind=Kind.PASSWORD_CHANGED).count() == 2
 
     def test_a_lock_that_meets_an_answer_wins(self):
         """HLP-01: whichever came first, the account is locked and no session is open."""
         for _ in range(ROUNDS):
-            person = released_person()
+            person = unlocked_account()
             payload = reactivation_link.read(reactivation_path(person).strip("/").rpartition("/")[2])
 
             answered, _locked = at_once(
@@ -372,4 +372,4 @@ class TestAtTheSameTime:
             )
 
             assert isinstance(answered, Account | LinkExpired), answered
-            assert fresh(person).state == State.LOCKED
+            assert reloaded(person).state == State.LOCKED

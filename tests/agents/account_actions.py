@@ -24,7 +24,7 @@ from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to
 from tests.assistance.asking import request_data
 from tests.factories import active_account
-from tests.locking import fresh
+from tests.locking import reloaded
 
 OWN, INTRUDERS = "ines.morel@exemple.net", "intrus@exemple.org"
 REPORT = "Rappelée, elle a reconnu le faux formulaire."
@@ -97,7 +97,7 @@ def written_to(person: Account) -> set[str]:
 
 def to_put_back(person: Account) -> list[int]:
     """The changes that can be taken back."""
-    account = fresh(person)
+    account = reloaded(person)
     return list(restorable_addresses(account, changes_to_review(account)))
 
 

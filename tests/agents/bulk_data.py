@@ -21,7 +21,7 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.assistance.asking import request_data
 from tests.factories import active_account
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 
 PEOPLE, ENTRIES, MAILS, REQUESTS, PROPOSALS = 100_000, 100_000, 50_000, 20_000, 2_000
 #: Who came two days ago; how many are called « Martin »; how much is in the journal of one person; what waits.
@@ -112,7 +112,7 @@ def _insert_people(example: Account) -> None:
 def _insert_locks(example: Account) -> None:
     """One in fifty was locked once; five hundred are."""
     now = timezone.now()
-    over = Lock.objects.create(account=example, reason=LockReason.PHISHING, released_at=now, **PROVEN)
+    over = Lock.objects.create(account=example, reason=LockReason.PHISHING, released_at=now, **UNLOCK_REASONS)
     multiply(over, PEOPLE // 50, account_id=f"{BEFORE_THE_FIRST} + n * 50", locked_at=times(PEOPLE // 50))
     still = Lock.objects.create(account=example, reason=LockReason.SUSPICIOUS_ACTIVITY)
     multiply(still, 500, account_id=f"{BEFORE_THE_FIRST} + n * 100 + 4", locked_at=times(500))

@@ -35,7 +35,7 @@ from tests.agents.account_actions import (
 )
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.factories import active_account, pending_account
-from tests.locking import fresh, locked_person, released_person
+from tests.locking import locked_account, reloaded, unlocked_account
 from tests.mail_delivery import html_of, link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ class TestEachAction:
 
     def test_is_not_done_by_reading(self, browser):
         """ADM-06: GET never locks, unlocks or resends; but the opening is in the journal."""
-        people = [robbed_person(), active_account(), pending_account(), released_person()]
+        people = [robbed_person(), active_account(), pending_account(), unlocked_account()]
         query = "?reason=phishing&proof=in-person&report=Carte+vue+au+guichet&change=1"
         for person, act in product(people, ACTIONS):
             before, opened = state_of(person), person.journal.filter(event=Event.ACCOUNT_OPENED).count()
@@ -192,7 +192,7 @@ class TestLocking:
             "system": "x",
         }
         browser.post(act_on("lock", person), {"reason": "phishing", **forged})
-        now = fresh(person)
+        now = reloaded(person)
         assert (now.is_staff, now.recovery_address, now.password) == (False, person.recovery_address, person.password)
         assert Lock.objects.get().locked_by == agent
         assert person.journal.get(event=Event.LOCKED).details == {"reason": "phishing"}
@@ -203,7 +203,7 @@ class TestResending:
         ("make", "kind", "path", "words"),
         [
             (pending_account, Kind.NEW_LINK, "/activation/", "lien d’activation"),
-            (released_person, Kind.REACTIVATION, "/reactivation/", "lien de réactivation"),
+            (unlocked_account, Kind.REACTIVATION, "/reactivation/", "lien de réactivation"),
         ],
         ids=["pending", "released"],
     )
@@ -237,7 +237,7 @@ class TestResending:
         yesterday = timezone.localdate() - timedelta(days=1)
         people = [
             (active_account(), "Ce compte est actif : aucun lien n’est à renvoyer"),
-            (locked_person(), "Ce compte est bloqué : aucun lien ne peut partir"),
+            (locked_account(), "Ce compte est bloqué : aucun lien ne peut partir"),
             (pending_account(end_date=yesterday), "Ce compte est fermé"),
             (pending_account(recovery_address=""), "aucune adresse de secours"),
             (pending_account(recovery_address_disputed_at=timezone.now()), "n’est pas celle de la personne"),
@@ -275,7 +275,7 @@ class TestResending:
     def test_too_early_says_from_when(self):
         with time_machine.travel(ONE_MORNING, tick=False):
             _agent, browser = verified_agent()
-            person = released_person()
+            person = unlocked_account()
             answer = browser.post(act_on("resend", person), {"reason": "lost"})
         assert "Vous pourrez en renvoyer un à 10 h 01" in said(answer).replace("\N{NO-BREAK SPACE}", " ")
         assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1

@@ -29,7 +29,7 @@ from tests.agents.account_actions import INTRUDERS, OWN, robbed_person, said
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
-from tests.locking import fresh, locked_person, release, released_person
+from tests.locking import locked_account, reloaded, unlock, unlocked_account
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def account_that_left() -> Account:
 def erased_account() -> Account:
     person = active_account()
     erase_person(account=person)
-    return fresh(person)
+    return reloaded(person)
 
 
 def found(query: str) -> set[Account]:
@@ -158,8 +158,8 @@ class TestAnAccount:
         expected = [
             (active_account(), {Role.ASSISTANCE: {LOCK}, Role.RESPONSABLES: {LOCK, CORRECT}}),
             (pending_account(), {Role.ASSISTANCE: {LOCK, RESEND}}),
-            (released_person(), {Role.ASSISTANCE: {LOCK, RESEND_AFTER_RELEASE}}),
-            (locked_person(), {Role.ASSISTANCE: {RELEASE}, Role.RESPONSABLES: {RELEASE, CORRECT}}),
+            (unlocked_account(), {Role.ASSISTANCE: {LOCK, RESEND_AFTER_RELEASE}}),
+            (locked_account(), {Role.ASSISTANCE: {RELEASE}, Role.RESPONSABLES: {RELEASE, CORRECT}}),
             (account_that_left(), {Role.RESPONSABLES: {LOCK}}),
             (erased_account(), {Role.RESPONSABLES: set()}),
             (an_agent(), {Role.RESPONSABLES: set()}),
@@ -238,7 +238,7 @@ class TestAnAccount:
         one = create_request(**request_data(login=person.login))
         lock_account(account=person, reason=LockReason.PHISHING)
         other = an_agent(family_name="Girard")
-        release(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
+        unlock(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
         lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
         answer = browser.get(reverse("admin:account", args=[person.pk]))
         page = said(answer)
@@ -266,7 +266,7 @@ class TestWhatHappened:
         agent, browser = verified_agent(given_name="Lea", family_name="Martin")
         person = robbed_person()
         one = create_request(**request_data(login=person.login))
-        release(
+        unlock(
             person,
             agent=agent,
             reason=ReleaseReason.OTHER,

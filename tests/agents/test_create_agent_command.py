@@ -14,7 +14,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.agents.signed_in import enrol_device, signed_in_browser
 from tests.factories import active_account
-from tests.locking import locked_person
+from tests.locking import locked_account
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +85,7 @@ def test_creates_an_account_that_hr_does_not_know():
 
 def test_refuses_locked_accounts_and_invalid_arguments():
     """ADM-05, HLP-01"""
-    locked = locked_person()
+    locked = locked_account()
     with pytest.raises(CommandError, match="bloqué"):
         create_agent(locked.login, "--role", "Lecture")
     assert not Account.objects.get(pk=locked.pk).is_staff

@@ -1,4 +1,4 @@
-"""Where text becomes HTML in the code (INP-05). What agents' pages make of hostile input: `tests/hostile`, and in a browser
+"""Where text becomes HTML in the code (INP-05). What agents' pages make of hostile input: `tests/fuzz`, and in a browser
 `tests/browser/test_hostile_text.py`."""
 
 import re

@@ -42,7 +42,7 @@ from tests.agents.signed_in import (
 )
 from tests.concurrency import together
 from tests.factories import active_account, pending_account
-from tests.locking import fresh, locked_person, released_person
+from tests.locking import locked_account, reloaded, unlocked_account
 from tests.mail_delivery import text_of
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +87,7 @@ class TestAdding:
 
         assert answer.url == reverse("admin:agent-code", args=[account.pk])
         assert f"{account.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
-        assert (fresh(account).is_staff, roles_of(account)) == (True, ["Assistance"])
+        assert (reloaded(account).is_staff, roles_of(account)) == (True, ["Assistance"])
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = account.journal.get(event=Event.ROLE_GIVEN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
@@ -104,18 +104,18 @@ class TestAdding:
         """ADM-05, HLP-01: nothing that was typed is lost."""
         for account, words in (
             (pending_account(), "pas encore activé"),
-            (locked_person(), "bloqué"),
-            (released_person(), "nouveau mot de passe"),
+            (locked_account(), "bloqué"),
+            (unlocked_account(), "nouveau mot de passe"),
             (active_account(end_date=timezone.localdate() - timedelta(days=1)), "fermé"),
             (an_agent(), "déjà un agent"),
         ):
-            before = (fresh(account).is_staff, roles_of(account))
+            before = (reloaded(account).is_staff, roles_of(account))
             page = add(browser, account.login).content.decode()
             for text in (words, account.login, REASON):
                 assert text in page
-            assert (fresh(account).is_staff, roles_of(account)) == before
+            assert (reloaded(account).is_staff, roles_of(account)) == before
         with pytest.raises(CannotBeAgent):
-            grant_role(account=locked_person(), role=Role.LECTURE)
+            grant_role(account=locked_account(), role=Role.LECTURE)
 
     def test_refuses_unknown_logins_and_roles(self, browser):
         """ADM-06"""
@@ -135,9 +135,9 @@ class TestAdding:
         browser.post(
             reverse("admin:agent-new"), {"login": account.login, "role": "Lecture", "reason": REASON, **forged}
         )
-        assert (fresh(account).is_staff, fresh(account).is_superuser) == (True, False)
-        assert not fresh(account).has_perm("agents.lock")
-        assert not fresh(other).is_staff
+        assert (reloaded(account).is_staff, reloaded(account).is_superuser) == (True, False)
+        assert not reloaded(account).has_perm("agents.lock")
+        assert not reloaded(other).is_staff
 
 
 class TestAnotherRole:
@@ -175,7 +175,7 @@ class TestAnotherRole:
 
     def test_is_refused_after_a_colleague_has_withdrawn_the_role(self):
         other = an_agent()
-        before = fresh(other)
+        before = reloaded(other)
         withdraw_role(account=other)
         with pytest.raises(AccountIsNotAgent):
             change_role(account=before, role=Role.RESPONSABLES)
@@ -190,7 +190,7 @@ class TestWithdrawing:
         other, elsewhere = verified_agent()
         BackupCode.objects.create(device=TOTPDevice.objects.get(user=other), label="k7fq", digest="x")
         assert "Écrivez la raison" in withdraw(browser, other, "").content.decode()
-        assert fresh(other).is_staff
+        assert reloaded(other).is_staff
 
         answer = withdraw(browser, other)
 
@@ -198,7 +198,7 @@ class TestWithdrawing:
         page = browser.get(answer.url).content.decode()
         assert f"{other.full_name} n’est plus agent." in page
         assert other.login not in page
-        assert (fresh(other).is_staff, roles_of(other)) == (False, [])
+        assert (reloaded(other).is_staff, roles_of(other)) == (False, [])
         assert not TOTPDevice.objects.filter(user=other).exists()
         assert not BackupCode.objects.exists()
         assert not Session.objects.filter(account=other).exists()
@@ -226,7 +226,7 @@ class TestWithdrawing:
         enrolling = an_agent()
         code = enrolment_code_for(enrolling)
         withdraw(browser, enrolling)
-        grant_role(account=fresh(enrolling), role=Role.LECTURE)
+        grant_role(account=reloaded(enrolling), role=Role.LECTURE)
         assert signed_in_browser(enrolling).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
         assert not TOTPDevice.objects.filter(user=enrolling).exists()
 
@@ -234,8 +234,8 @@ class TestWithdrawing:
         other = an_agent()
         lock_account(account=other, reason=LockReason.PHISHING)
         assert withdraw(browser, other).status_code == 302
-        assert not fresh(other).is_staff
-        assert fresh(other).is_locked
+        assert not reloaded(other).is_staff
+        assert reloaded(other).is_locked
 
 
 class TestPermission:
@@ -262,7 +262,7 @@ class TestPermission:
             assert withdraw(browser, other).status_code == 403
             with pytest.raises(RoleNotAllowed):
                 grant_role(account=account, role=Role.LECTURE, actor=agent)
-            assert not fresh(account).is_staff
+            assert not reloaded(account).is_staff
             assert roles_of(other) == ["Assistance"]
 
     def test_accounts_without_a_role_have_no_such_pages(self, browser):
@@ -284,7 +284,7 @@ class TestPermission:
         assert not last.messages.exists()
 
         withdraw_role(account=without_device)
-        assert not fresh(without_device).is_staff
+        assert not reloaded(without_device).is_staff
         enrolled_responsable()
         withdraw_role(account=last)
         assert roles_of(last) == []
@@ -296,7 +296,7 @@ def test_a_change_that_is_rolled_back_leaves_no_trace():
     with transaction.atomic():
         grant_role(account=account, role=Role.LECTURE)
         transaction.set_rollback(True)
-    assert not fresh(account).is_staff
+    assert not reloaded(account).is_staff
     assert not JournalEntry.objects.filter(event=Event.ROLE_GIVEN).exists()
     assert not account.messages.exists()
 
@@ -319,7 +319,7 @@ def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
             lambda one=first, other=second: outcome_of(withdraw_role, account=one, actor=other),
         )
         assert sorted(map(str, outcomes)) == ["RoleNotAllowed", "done"]
-        assert sorted([fresh(first).is_staff, fresh(second).is_staff]) == [False, True]
+        assert sorted([reloaded(first).is_staff, reloaded(second).is_staff]) == [False, True]
         Account.objects.filter(pk__in=[first.pk, second.pk]).update(is_staff=False)
 
 

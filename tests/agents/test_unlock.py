@@ -55,7 +55,7 @@ from tests.agents.account_actions import (
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.concurrency import wait_until_blocked
 from tests.factories import active_account, pending_account
-from tests.locking import fresh, locked_person, release, released_person
+from tests.locking import locked_account, reloaded, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -64,18 +64,18 @@ pytestmark = pytest.mark.django_db
 class TestUnlocking:
     def test_after_a_call_back_mails_the_address_on_file_alone(self, agent, browser, mail_delivery):
         """HLP-03 to HLP-06: what was done is kept, the link goes to the person, never where the request says."""
-        person = locked_person(phone="+33499000000")
+        person = locked_account(phone="+33499000000")
         one = a_request_about(person)
         mail_delivery.deliver()
         page = browser.get(act_on("release", person))
         assert "Rappel au numéro connu des RH : 04 99 00 00 00" in said(page)
         assert person.recovery_address not in page.content.decode()
 
-        answer = browser.post(f"{act_on('release', person)}?demande={one.reference}", good_release(person))
+        answer = browser.post(f"{act_on('unlock', person)}?demande={one.reference}", good_release(person))
 
         assert answer["Location"] == reverse("admin:request", args=[one.reference])
         assert "Compte débloqué. E-mail envoyé à l’adresse de secours." in next_page(browser, answer)
-        assert fresh(person).state == State.TO_REACTIVATE
+        assert reloaded(person).state == State.TO_REACTIVATE
         kept = Lock.objects.get()
         assert (kept.released_by, kept.released_reason, kept.proof, kept.number_called, kept.report) == (
             agent,
@@ -94,7 +94,7 @@ class TestUnlocking:
         assert Message.objects.filter(address=ELSEWHERE).count() == 1
 
     def test_shows_the_mail_that_will_leave_without_its_link(self, browser, mail_delivery):
-        person = locked_person(phone="+33499000000")
+        person = locked_account(phone="+33499000000")
         preview = said(browser.get(act_on("release", person)))
         browser.post(act_on("release", person), good_release(person))
         mail = text_of(mail_delivery.last_mail())
@@ -126,9 +126,9 @@ class TestUnlocking:
 
     def test_without_a_number_of_hr_no_call_counts_whatever_the_request_says(self, browser):
         """HLP-04"""
-        person = locked_person(phone="")
+        person = locked_account(phone="")
         one = a_request_about(person)
-        address = f"{act_on('release', person)}?demande={one.reference}"
+        address = f"{act_on('unlock', person)}?demande={one.reference}"
         page = browser.get(address)
         assert "call-back" not in page.content.decode()
         assert "Les RH ne connaissent aucun numéro" in said(page)
@@ -164,7 +164,7 @@ class TestUnlocking:
         ]
         roles = ((Role.ASSISTANCE, "Demandez à un responsable"), (Role.RESPONSABLES, "Corriger l’adresse"))
         for (facts, sentence), (role, where) in product(addresses, roles):
-            person = locked_person(phone="+33499000000", **facts)
+            person = locked_account(phone="+33499000000", **facts)
             _agent, browser = verified_agent(role)
             page = said(browser.get(act_on("release", person)))
             assert sentence in page
@@ -179,8 +179,8 @@ class TestUnlocking:
         yesterday = timezone.localdate() - timedelta(days=1)
         people = [
             (active_account(), "Ce compte n’est pas bloqué"),
-            (released_person(), "Ce compte a été débloqué par"),
-            (locked_person(end_date=yesterday), "Ce compte est fermé"),
+            (unlocked_account(), "Ce compte a été débloqué par"),
+            (locked_account(end_date=yesterday), "Ce compte est fermé"),
         ]
         for person, sentence in people:
             before = state_of(person)
@@ -192,7 +192,7 @@ class TestUnlocking:
 
     def test_hidden_fields_change_nothing_else(self, browser):
         """ADM-06, INP-06"""
-        person = locked_person(phone="+33499000000")
+        person = locked_account(phone="+33499000000")
         forged = {"number_called": "+33600000000", "account": "1", "agent": "1", "recovery_address": "a@evil.example"}
         browser.post(act_on("release", person), good_release(person, **forged))
         assert Lock.objects.get().number_called == "+33499000000"
@@ -205,7 +205,7 @@ class TestConcurrently:
     def test_of_two_agents_one_releases_and_the_other_reads_who(self):
         """HLP-03: one release, one mail; nothing that the second has typed is lost."""
         browsers = [verified_agent(family_name=name)[1] for name in ("Premier", "Second")]
-        person = locked_person(phone="+33499000000")
+        person = locked_account(phone="+33499000000")
         form = good_release(person)
 
         answers = at_once(*[lambda one=one: one.post(act_on("release", person), form) for one in browsers])
@@ -234,7 +234,7 @@ class TestConcurrently:
         [new, *seen] = boxes_of(page)
         assert seen == form["reviewed"]
         assert boxes_of(page) == {new: False} | dict.fromkeys(seen, True)
-        assert fresh(person).is_locked
+        assert reloaded(person).is_locked
 
     def test_of_two_agents_one_puts_the_address_back(self):
         person, agents = robbed_person(), [an_agent(), an_agent()]
@@ -286,8 +286,8 @@ class TestRestoringTheAddress:
 
         assert answer["Location"] == act_on("release", person) + query
         assert "L’adresse d’avant est remise" in next_page(browser, answer)
-        assert fresh(person).recovery_address == OWN
-        assert fresh(person).is_locked
+        assert reloaded(person).recovery_address == OWN
+        assert reloaded(person).is_locked
         assert RecoveryAddressChange.objects.get().undone_at is not None
         events = (Event.CHANGE_DISOWNED, Event.RECOVERY_ADDRESS_RESTORED)
         reported, restored = person.journal.filter(event__in=events).order_by("pk")
@@ -320,9 +320,9 @@ class TestRestoringTheAddress:
         assert "Remettre i•••l@exemple.net" in page
 
         browser.post(act_on("put-back", person), good_put_back(person, change=later))
-        assert fresh(person).recovery_address == "milieu@exemple.org"
+        assert reloaded(person).recovery_address == "milieu@exemple.org"
         browser.post(act_on("put-back", person), good_put_back(person, change=earlier))
-        assert fresh(person).recovery_address == OWN
+        assert reloaded(person).recovery_address == OWN
         assert to_put_back(person) == []
 
     def test_once_is_enough(self, browser):
@@ -351,7 +351,7 @@ class TestRestoringTheAddress:
         """HLP-05: it took two agents; one alone cannot take it back."""
         person = active_account(recovery_address=OWN)
         change_to(person, "milieu@exemple.org")
-        in_force(fresh(person))
+        in_force(reloaded(person))
         lock_account(account=person, reason=LockReason.PHISHING)
         assert to_put_back(person) == []
         page = said(browser.get(act_on("put-back", person)))
@@ -364,17 +364,17 @@ class TestRestoringTheAddress:
         """HLP-05: the person's later change may be taken back, the earlier one not any more."""
         person = active_account(recovery_address=OWN)
         change_to(person, "milieu@exemple.org")
-        in_force(fresh(person))
-        decided = fresh(person).recovery_address
+        in_force(reloaded(person))
+        decided = reloaded(person).recovery_address
         change_to(person, INTRUDERS)
         lock_account(account=person, reason=LockReason.PHISHING)
-        account = fresh(person)
+        account = reloaded(person)
         assert list(restorable_addresses(account, changes_to_review(account)).values()) == [decided]
 
     def test_leaves_what_an_earlier_release_has_settled(self):
         """HLP-02, HLP-06"""
         person = robbed_person()
-        release(person)
+        unlock(person)
         lock_account(account=person, reason=LockReason.PHISHING)
         assert to_put_back(person) == []
 
@@ -388,15 +388,15 @@ class TestRestoringTheAddress:
         person = robbed_person()
         Account.objects.filter(pk=person.pk).update(recovery_address_disputed_at=timezone.now())
         browser.post(act_on("put-back", person), good_put_back(person))
-        assert fresh(person).can_be_mailed
-        assert fresh(person).recovery_address == OWN
+        assert reloaded(person).can_be_mailed
+        assert reloaded(person).recovery_address == OWN
 
     def test_of_an_account_that_is_not_locked_is_refused(self, browser):
         person = active_account(recovery_address=OWN)
         entry = change_to(person, INTRUDERS)
         answer = browser.post(act_on("put-back", person), {"change": entry.pk, "reason": "Pas elle, dit-elle"})
         assert "Ce compte n’est pas bloqué" in said(answer)
-        assert fresh(person).recovery_address == INTRUDERS
+        assert reloaded(person).recovery_address == INTRUDERS
         with pytest.raises(NotLocked):
             restore_address(account=person, agent=an_agent(), change=entry.pk)
 
@@ -407,9 +407,9 @@ class TestRestoringTheAddress:
         for not_an_agent in (active_account(), person):
             with pytest.raises(UnlockNotAllowed):
                 restore_address(account=person, agent=not_an_agent, change=change)
-        assert fresh(person).recovery_address == INTRUDERS
+        assert reloaded(person).recovery_address == INTRUDERS
 
     def test_a_replacement_that_waits_is_told_before_the_release(self, browser):
-        person = locked_person()
+        person = locked_account()
         proposed(person, an_agent(Role.RESPONSABLES))
         assert "il attend l’accord d’un second agent" in said(browser.get(act_on("release", person)))

@@ -23,7 +23,7 @@ from privacy.export import export_person
 from tests.assistance.asking import CONTACT, form_data, request_data, student_form_data
 from tests.concurrency import together
 from tests.factories import active_account, pending_account
-from tests.locking import locked_person
+from tests.locking import locked_account
 from tests.mail_delivery import html_of, text_of
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,7 @@ def the_request() -> AssistanceRequest:
 
 def test_a_request_holds_what_was_typed_when_and_from_where_and_changes_no_account(time_machine):
     """HLP-02, HLP-04: asking for assistance opens nothing."""
-    account = locked_person()
+    account = locked_account()
     now = timezone.now()
     time_machine.move_to(now, tick=False)
     before = Account.objects.filter(pk=account.pk).values().get()

@@ -24,7 +24,7 @@ from outbox.models import Message
 from tests.assistance.asking import CONTACT, form_data, request_data, student_form_data
 from tests.assistance.test_form import values_in, words_of
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.locking import locked_person
+from tests.locking import locked_account
 from tests.mail_delivery import text_of
 from tests.normalised import Answer, normalised_answer
 from tests.pages import publish_another_charter
@@ -50,7 +50,7 @@ def with_an_open_request() -> Account:
 ACCOUNTS: dict[str, Callable[[], Account]] = {
     "pending": lambda: pending_account(ine=INE),
     "active": lambda: active_account(ine=INE),
-    "locked": lambda: locked_person(ine=INE),
+    "locked": lambda: locked_account(ine=INE),
     "closed": lambda: pending_account(ine=INE, end_date=timezone.localdate() - timedelta(days=1)),
     "student": lambda: active_account(ine=INE, category=Category.STUDENT),
     "agent": lambda: active_account(is_staff=True),

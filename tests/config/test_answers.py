@@ -1,4 +1,4 @@
-"""What is true of every answer: its headers, its errors, who may ask, and from where. `tests/hostile` asks every address
+"""What is true of every answer: its headers, its errors, who may ask, and from where. `tests/fuzz` asks every address
 and sends every form, and looks at the headers of each answer too."""
 
 import re

@@ -29,7 +29,7 @@ from tests.fuzz import EMAIL, N
 
 pytestmark = pytest.mark.usefixtures("without_garbage_collection")
 
-#: What the pack's values become; the values of the pack that are not here are refused.
+#: The values of the pack that are not here are refused.
 ACCEPTED = {
     "jean.dupont@exemple.fr": "jean.dupont@exemple.fr",
     " jean.dupont@exemple.fr ": "jean.dupont@exemple.fr",
@@ -110,41 +110,19 @@ def test_any_text_is_refused_or_becomes_an_address_that_is_safe_in_a_header(raw)
 
 
 def test_a_refusal_says_what_to_do():
-    for raw, code, message in [
-        ("", "missing", "Saisissez une adresse e-mail, par exemple nom@exemple.net"),
-        ("camille", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
-        ("camille@", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
-        ("camille@orange", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
+    for raw, code, words in [
+        ("", "missing", "Saisissez une adresse e-mail, par exemple"),
+        *((raw, "incomplete", "Complétez l’adresse") for raw in ("camille", "camille@", "camille@orange")),
         ("camille@orange.f", "incomplete", "Complétez l’adresse e-mail, par exemple nom@exemple.net"),
         ("a" * 250 + "@exemple.fr", "too_long", "L’adresse dépasse 254 caractères"),
-        (
-            "a" * 65 + "@exemple.fr",
-            "local_part_too_long",
-            "L’adresse a plus de 64 caractères avant le signe @. Vérifiez-la",
-        ),
-        (
-            "a@exemple.fr, b@exemple.fr",
-            "several",
-            "Saisissez une seule adresse e-mail, sans nom ni espace, par exemple nom@exemple.net",
-        ),
-        (
-            "camille\u200b@exemple.fr",
-            "forbidden_character",
-            "L’adresse contient un caractère invisible. Effacez-la et saisissez-la à nouveau au clavier",
-        ),
-        (
-            "hélène@exemple.fr",
-            "unusual_character",
-            "L’adresse contient un caractère que nous n’acceptons pas avant le signe @. Vérifiez-la",
-        ),
-        (
-            "camille@exemple..fr",
-            "unknown_domain",
-            "Vérifiez ce qui suit le signe @\u00a0: il faut un nom de domaine, par exemple exemple.net",
-        ),
+        ("a" * 65 + "@exemple.fr", "local_part_too_long", "plus de 64 caractères avant le signe @"),
+        ("a@exemple.fr, b@exemple.fr", "several", "Saisissez une seule adresse e-mail"),
+        ("camille\u200b@exemple.fr", "forbidden_character", "contient un caractère invisible"),
+        ("hélène@exemple.fr", "unusual_character", "un caractère que nous n’acceptons pas avant le signe @"),
+        ("camille@exemple..fr", "unknown_domain", "il faut un nom de domaine"),
     ]:
         refused = refusal(canonical_address, raw)
-        assert (refused.code, str(refused), str(refused.message)) == (code, message, message)
+        assert (refused.code, words in str(refused), str(refused.message)) == (code, True, str(refused))
 
 
 def test_technical_targets_and_imitations_are_refused():
@@ -171,53 +149,32 @@ def test_an_address_has_254_characters_at_most_also_in_punycode():
 
 
 def test_addresses_are_the_same_when_only_their_domains_are_spelt_differently():
-    """FWD-01."""
+    """FWD-01; CVE-2019-19844, EML-03: Unicode twins are never the same. ENU-05: one mailbox is counted once."""
     assert same_address(" jean@Universit\u00e9.fr", "jean@xn--universit-j4a.fr")
-    assert not same_address("Jean@exemple.fr", "jean@exemple.fr")
-    assert not same_address("jean+um@exemple.fr", "jean@exemple.fr")
-    assert not same_address("je.an@exemple.fr", "jean@exemple.fr")
-
-
-def test_unicode_twins_are_never_the_same_address():
-    """CVE-2019-19844, EML-03."""
-    for twin, victim in [
+    for one, other in [
+        ("Jean@exemple.fr", "jean@exemple.fr"),
+        ("jean+um@exemple.fr", "jean@exemple.fr"),
+        ("je.an@exemple.fr", "jean@exemple.fr"),
         ("mike@g\u0131thub.com", "mike@github.com"),
         ("\u212aevin@exemple.fr", "kevin@exemple.fr"),
         ("je\u0131n@exemple.fr", "jein@exemple.fr"),
         ("jean@\u0430pple.fr", "jean@apple.fr"),
-        ("not an address", "not an address"),
     ]:
-        assert not same_address(twin, victim)
-
-
-def test_one_mailbox_is_counted_once_whatever_the_case_or_the_script():
-    """ENU-05."""
+        assert not same_address(one, other)
     spellings = ["JEAN@universit\u00e9.fr", " jean@UNIVERSIT\u00c9.fr ", "Jean@xn--universit-j4a.fr"]
     assert {address_key(spelling) for spelling in spellings} == {"jean@xn--universit-j4a.fr"}
 
 
-def test_the_domains_of_the_university_and_those_below_are_its_own():
-    """FWD-02."""
-    for address, own in [
-        ("jean@UNIV-X.FR", True),
-        ("jean@mail.univ-x.fr", True),
-        ("jean@mail.univ-x\u3002fr", True),
-        ("jean@univ-x\uff0efr", True),
-        ("jean@Universit\u00e9-Y.fr", True),
-        ("jean@xn--universit-y-jbb.fr", True),
-        ("jean@notuniv-x.fr", False),
-        ("jean@univ-x.fr.exemple.net", False),
-        ("jean@exemple.fr", False),
-        ("not an address", False),
-    ]:
-        assert is_university_address(address) is own
-
-
-def test_an_outside_address_is_never_one_of_the_university():
-    """FWD-02."""
+def test_an_outside_address_is_never_below_a_domain_of_the_university():
+    """FWD-02"""
+    own = ["UNIV-X.FR", "mail.univ-x.fr", "mail.univ-x\u3002fr", "univ-x\uff0efr", "Universit\u00e9-Y.fr"]
+    for domain in (*own, "xn--universit-y-jbb.fr"):
+        assert is_university_address(f"jean@{domain}")
+        assert refusal(external_address, f"jean@{domain}").code == "university"
+    for address in ("jean@notuniv-x.fr", "jean@univ-x.fr.exemple.net", "jean@exemple.fr", "not an address"):
+        assert not is_university_address(address)
     assert external_address("Camille@Orange.FR") == "Camille@orange.fr"
-    refused = refusal(external_address, "camille@mail.univ-x\u3002fr")
-    assert (refused.code, str(refused)) == ("university", "L’adresse doit être une adresse extérieure à l’université")
+    assert "adresse extérieure à l’université" in str(refusal(external_address, "camille@univ-x.fr"))
 
 
 # Login
@@ -226,9 +183,6 @@ def test_an_outside_address_is_never_one_of_the_university():
 def test_a_login_may_be_typed_in_any_case_and_without_the_domain():
     for typed in ["camille.durand", " Camille.Durand ", "CAMILLE.DURAND@UNIV-X.FR", "camille.durand@univ-x\u3002fr\n"]:
         assert institutional_address_from_login(typed) == "camille.durand@univ-x.fr"
-
-
-def test_a_login_that_is_no_address_is_refused():
     for typed in ["", "   ", "camille durand", "\u212aevin", "je\u0131n", "camille@", "x" * 100_000]:
         assert str(refusal(institutional_address_from_login, typed))
 
@@ -247,38 +201,23 @@ def test_any_login_is_refused_or_becomes_small_letters_that_stay_the_same(typed)
 
 
 def test_a_slip_in_a_well_known_domain_is_pointed_out():
-    for typed, meant in [
-        ("camille@orange.f", "camille@orange.fr"),
-        ("camille@orang.fr", "camille@orange.fr"),
-        ("camille@gmial.com", "camille@gmail.com"),
-        ("Camille@GMAIL.CON", "Camille@gmail.com"),
-        ("camille@gmail.fr", "camille@gmail.com"),
-        ("camille@hotmial.fr", "camille@hotmail.fr"),
-        ("camille@yaho.fr", "camille@yahoo.fr"),
-        ("camille@laposte.ne", "camille@laposte.net"),
-        ("camille@wanado.fr", "camille@wanadoo.fr"),
-        ("camille@fre.fr", "camille@free.fr"),
-        ("camille@sfr.f", "camille@sfr.fr"),
-        ("camille@iclod.com", "camille@icloud.com"),
-        ("camille@protonmial.com", "camille@protonmail.com"),
-        ("camille@outlok.com", "camille@outlook.com"),
-        (" camille@outloook.fr", "camille@outlook.fr"),
-    ]:
-        assert suggested_correction(typed) == meant
+    slips = """
+    orange.f>orange.fr orang.fr>orange.fr gmial.com>gmail.com GMAIL.CON>gmail.com gmail.fr>gmail.com
+    hotmial.fr>hotmail.fr yaho.fr>yahoo.fr laposte.ne>laposte.net wanado.fr>wanadoo.fr fre.fr>free.fr sfr.f>sfr.fr
+    iclod.com>icloud.com protonmial.com>protonmail.com outlok.com>outlook.com outloook.fr>outlook.fr
+    """
+    for typed, meant in (slip.split(">") for slip in slips.split()):
+        assert suggested_correction(f" Camille@{typed}") == f"Camille@{meant}"
 
 
 def test_a_domain_that_may_well_be_right_is_left_alone():
-    for domain in """
+    plausible = """
     gmx.fr gmx.de me.com live.fr numericable.fr bbox.fr mail.com ymail.com orange.be hotmail.de univ-x.fr cnrs.fr
     inria.fr inserm.fr ird.fr insa.fr ac-nice.fr exemple.fr exemple.net srf.ch ofr.fr afr.fr tree.com
     yahoo.co.nz mail.co fr @
-    """.split():  # noqa: SIM905
-        assert suggested_correction(f"camille@{domain}") is None
-
-
-def test_no_provider_is_ever_taken_for_another():
+    """
     known = {*COMMON_DOMAINS, *OTHER_KNOWN_DOMAINS}
-    assert {domain: suggested_correction(f"a@{domain}") for domain in known} == dict.fromkeys(known)
+    assert {suggested_correction(f"camille@{domain}") for domain in (*plausible.split(), *known)} == {None}
     assert set(MISTAKEN_DOMAINS).isdisjoint(known)
     assert set(MISTAKEN_DOMAINS.values()) <= set(COMMON_DOMAINS)
 
@@ -320,19 +259,15 @@ def test_the_address_field():
     assert errors(AddressField(), "camille@orange.f") == ["Avez-vous voulu écrire camille@orange.fr\u00a0?"]
     assert AddressField().clean("camille@gmial.com") == "camille@gmial.com"
     html = AddressField().widget.render("adresse", "")
-    for attribute in ('type="email"', 'inputmode="email"', 'autocomplete="email"', 'autocapitalize="none"'):
-        assert attribute in html
-    assert 'spellcheck="false"' in html
+    attributes = ('type="email"', 'inputmode="email"', 'autocomplete="email"', 'autocapitalize="none"')
+    assert all(attribute in html for attribute in (*attributes, 'spellcheck="false"'))
     assert "maxlength" not in html
-
-
-def test_a_form_may_reword_a_refusal():
     field = ExternalAddressField(error_messages={"university": "Pas celle-là"})
     assert errors(field, "camille@univ-x.fr") == ["Pas celle-là"]
     assert errors(field, "") == ["Saisissez une adresse e-mail, par exemple nom@exemple.net"]
 
 
-def test_the_login_field_answers_the_whole_address():
+def test_the_login_field_returns_the_whole_address():
     assert LoginField().clean("Camille.Durand") == "camille.durand@univ-x.fr"
     assert errors(LoginField(), "") == ["Saisissez votre identifiant"]
     html = LoginField().widget.render("identifiant", "")
@@ -368,28 +303,18 @@ def test_the_policy_covers_every_control_format_and_separator_character_of_unico
     assert missed == []
 
 
-def test_names_of_all_scripts_are_kept_as_they_are():
+def test_a_line_is_trimmed_and_composed_and_keeps_names_of_all_scripts():
     for name in ["Éléonore d’Aragon", "Nguyễn", "Łukasz", "Ñandú", "李娜", "Ὀδυσσεύς", "عمر", "O'Brien-Roux"]:
         assert clean_line(name) == name
-
-
-def test_a_line_is_trimmed_composed_and_keeps_single_spaces():
     assert clean_line(" \tE\u0301le\u0301onore\u00a0 Dupont\r\n") == "Éléonore Dupont"
 
 
 def test_a_line_refuses_what_cannot_be_seen():
-    """INP-02."""
+    """INP-02: invalid UTF-8, too, which reaches forms as U+FFFD and some files as lone surrogates."""
     for key in ["N03", "N04", "N05", "N06", "N07", "N27", "N28", "N29", "N34", "N37", "N38"]:
-        with pytest.raises(InvalidText) as refused:
+        with pytest.raises(InvalidText, match="contient un caractère invisible") as refused:
             clean_line(N[key])
         assert refused.value.code == "forbidden_character"
-        assert str(refused.value) == (
-            "Ce texte contient un caractère invisible. Effacez-le et saisissez-le à nouveau au clavier"
-        )
-
-
-def test_a_line_refuses_what_could_not_be_decoded():
-    """INP-02: invalid UTF-8 reaches forms as U+FFFD, and some files as lone surrogates."""
     assert has_forbidden_character("Jean\ufffd")
     assert has_forbidden_character("Jean\udc80")
 

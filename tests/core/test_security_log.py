@@ -39,7 +39,7 @@ from tests.assistance.asking import request_data as asked_for
 from tests.core.test_logging import written
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
-from tests.locking import release
+from tests.locking import unlock
 from tests.memory import clear_redis
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def types_a_wrong_password(times: int = 1) -> None:
 def is_released() -> None:
     person = active_account()
     lock_account(account=person, reason=LockReason.PHISHING)
-    release(person)
+    unlock(person)
 
 
 def chooses_a_first_password() -> None:

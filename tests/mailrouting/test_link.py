@@ -14,7 +14,7 @@ from journal.events import Event
 from mailrouting import views
 from mailrouting.services import stop_redirection, verify_redirection
 from tests.factories import active_account
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 from tests.mailrouting.forwarding import ELSEWHERE, FURTHER, change, link_of, redirection_of
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +72,7 @@ def lock(person: Account) -> None:
 
 def lock_and_release(person: Account) -> None:
     lock(person)
-    person.locks.update(released_at=timezone.now(), **PROVEN)
+    person.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
 
 
 def leave(person: Account) -> None:

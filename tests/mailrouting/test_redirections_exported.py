@@ -18,7 +18,7 @@ from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import change_redirection, decline_redirection, verify_redirection
 from tests.factories import active_account
 from tests.fuzz import EMAIL, N
-from tests.locking import release
+from tests.locking import unlock
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def locked() -> Account:
 
 def released() -> Account:
     person = locked()
-    release(person)
+    unlock(person)
     return person
 
 

@@ -24,7 +24,7 @@ from tests.accounts.recovery.recovering import change_to, wish
 from tests.agents.signed_in import an_agent, code_of
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
-from tests.locking import released_person
+from tests.locking import unlocked_account
 
 ELSEWHERE = "ailleurs@exemple.org"
 
@@ -94,7 +94,7 @@ SITUATIONS: dict[Kind, Callable[..., object]] = {
     Kind.ALREADY_ACTIVE: lambda **facts: queue(Kind.ALREADY_ACTIVE, active_account(**facts)),
     Kind.LOCKED: locked,
     Kind.ACCOUNT_LOCKED: lambda **facts: lock_account(account=active_account(**facts), reason=LockReason.PHISHING),
-    Kind.REACTIVATION: released_person,
+    Kind.REACTIVATION: unlocked_account,
     Kind.ACCOUNT_ACTIVATED: lambda **facts: queue(Kind.ACCOUNT_ACTIVATED, active_account(**facts)),
     Kind.ACTIVATION_REMINDER: activation_reminder,
     Kind.ACCOUNT_CLOSING: account_closing,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.links.account_links import password_reset_link
 from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.locking import reactivation_path, released_person
+from tests.locking import reactivation_path, unlocked_account
 from tests.pages.registry import (
     PageRequest,
     account_action,
@@ -120,7 +120,7 @@ def ask_for_another_reset(client: Client) -> PageRequest:
 
 
 def open_reactivation_link(client: Client, built_at: datetime | None = None) -> None:
-    client.get(reactivation_path(released_person(), built_at))
+    client.get(reactivation_path(unlocked_account(), built_at))
 
 
 @page(2)

@@ -14,7 +14,7 @@ from directory.services import record_directory_consent
 from mailrouting.services import change_redirection
 from tests.accounts.recovery.recovering import change_to, wish
 from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.locking import PROVEN, fresh
+from tests.locking import UNLOCK_REASONS, reloaded
 
 CLIENT_ADDRESS = "198.51.100.42"
 
@@ -25,11 +25,11 @@ def known_account(**facts: Any) -> Account:
     record_directory_consent(account=account, listed=True, wording="?")
     change_to(account, "seconde@exemple.org")
     lock_account(account=account, reason=LockReason.OTHER)
-    account.locks.update(released_at=timezone.now(), **PROVEN)
+    account.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
     wish(account, "troisieme@exemple.org")
     RecoveryAddressCorrection.objects.create(account=account, new_address="quatrieme@exemple.org", note="?")
     Reminders.objects.create(account=account, sent=1)
     client = Client(REMOTE_ADDR=CLIENT_ADDRESS)
     client.post(reverse("login"), {"login": account.login, "password": A_GOOD_PASSWORD})
     client.post(reverse("forgotten-password"), {"login": account.login})
-    return fresh(account)
+    return reloaded(account)

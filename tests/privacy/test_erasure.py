@@ -29,7 +29,7 @@ from privacy.export import relations
 from tests.accounts.recovery.recovering import browser_of
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, imported_account, row
-from tests.locking import fresh
+from tests.locking import reloaded
 from tests.privacy.known_account import CLIENT_ADDRESS, known_account
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +72,7 @@ def person() -> Account:
 
 def close(account: Account) -> Account:
     Account.objects.filter(pk=account.pk).update(end_date=YESTERDAY)
-    return fresh(account)
+    return reloaded(account)
 
 
 def tables_with(text: str) -> set[str]:
@@ -149,8 +149,8 @@ def test_the_account_is_closed_and_its_links_and_sessions_are_dead(person):
     ]
     for account in (person, signed_in):
         erase_person(account=account)
-        assert fresh(account).state == State.CLOSED
-        assert not fresh(account).has_usable_password()
+        assert reloaded(account).state == State.CLOSED
+        assert not reloaded(account).has_usable_password()
 
     assert Client().post(reverse("login"), {"login": LOGIN, "password": A_GOOD_PASSWORD}).status_code == 200
     for link, token in tokens:
@@ -182,13 +182,13 @@ def test_it_is_idempotent_and_atomic(person, monkeypatch):
         patch.setattr("privacy.erasure.record_event", fails)
         with pytest.raises(OSError, match="disk full"), transaction.atomic():
             erase_person(account=person)
-    assert fresh(person).given_name == "Zéphyrine"
+    assert reloaded(person).given_name == "Zéphyrine"
     assert Message.objects.filter(person=person).exists()
 
     erase_person(account=person)
-    erased_at, entries = fresh(person).erased_at, JournalEntry.objects.count()
+    erased_at, entries = reloaded(person).erased_at, JournalEntry.objects.count()
     assert erase_person(account=person) is False
-    assert (fresh(person).erased_at, JournalEntry.objects.count()) == (erased_at, entries)
+    assert (reloaded(person).erased_at, JournalEntry.objects.count()) == (erased_at, entries)
 
 
 def test_an_agent_is_not_erased(person):
@@ -199,7 +199,7 @@ def test_an_agent_is_not_erased(person):
             erase_person(account=person)
         with pytest.raises(CommandError, match="agent"):
             run()
-    assert fresh(person).given_name == "Zéphyrine"
+    assert reloaded(person).given_name == "Zéphyrine"
 
 
 def test_the_command_says_what_is_kept_and_why(person):
@@ -208,7 +208,7 @@ def test_the_command_says_what_is_kept_and_why(person):
     for words in ("Les données personnelles sont effacées.", f"{LOGIN}, x17, HR-X17", "charter_acceptances (1)"):
         assert words in output
     assert "Zéphyrine" not in output
-    assert fresh(person).erased_at is not None
+    assert reloaded(person).erased_at is not None
     assert "étaient déjà effacées" in run()
 
 
@@ -219,10 +219,10 @@ def test_the_command_refuses_unknown_logins_and_people_still_employed():
     for login in ("nobody", "", "a b@c", "x" * 500):
         with pytest.raises(CommandError, match="identifiant"):
             run(login)
-    assert fresh(person).erased_at is None
+    assert reloaded(person).erased_at is None
 
     run(person.login, "--still-employed")
-    assert fresh(person).state == State.CLOSED
+    assert reloaded(person).state == State.CLOSED
 
 
 def test_the_next_hr_file_restores_nothing_and_gives_the_names_to_no_one_else():
@@ -235,7 +235,7 @@ def test_the_next_hr_file_restores_nothing_and_gives_the_names_to_no_one_else():
     report = imported(left, row(hr_id="HR2", recovery_address="p2@exemple.net"))
 
     assert (report.created, report.updated, report.corrected, report.unchanged) == (1, 0, 0, 1)
-    assert fresh(camille).given_name == ""
+    assert reloaded(camille).given_name == ""
     namesake = imported_account("HR2")
     assert (namesake.login, namesake.uid) == ("camille.durand2@univ-exemple.fr", "cdurand2")
 

@@ -30,7 +30,7 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import at_once
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import NEXT
-from tests.locking import locked_person
+from tests.locking import locked_account
 from tests.normalised import normalised_answer
 from tests.signing_in import is_signed_in, log_in, submit_login
 
@@ -77,7 +77,7 @@ def test_every_failure_gets_one_same_answer():
     """ENU-02: unknown, wrong password, pending, locked, departed, to be reactivated."""
     attempts = [
         (active_account(), WRONG),
-        (locked_person(), WRONG),
+        (locked_account(), WRONG),
         (pending_account(), WRONG),
         (pending_account(), A_GOOD_PASSWORD),
         (departed_person(), WRONG),
@@ -103,7 +103,7 @@ def test_every_failure_costs_the_same_work(monkeypatch):
     make, check = login.make_password, login.check_password
     monkeypatch.setattr(login, "make_password", lambda password: hashes.append(1) or make(password))
     monkeypatch.setattr(login, "check_password", lambda *given: hashes.append(1) or check(*given))
-    states = (active_account, locked_person, pending_account, departed_person, person_to_reactivate, unknown_person)
+    states = (active_account, locked_account, pending_account, departed_person, person_to_reactivate, unknown_person)
     for factory in states:
         person = factory()
         hashes.clear()
@@ -116,7 +116,7 @@ def test_every_failure_costs_the_same_work(monkeypatch):
 
 def test_only_the_right_password_reveals_the_lock(client):
     """HLP-01"""
-    person = locked_person()
+    person = locked_account()
 
     assert submit_login(client, person)["Location"] == reverse("locked-help")
     assert not is_signed_in(client)

@@ -21,7 +21,7 @@ from outbox.models import Message
 from tests.factories import active_account, pending_account
 from tests.fuzz import HTTP, N
 from tests.headers import assert_headers
-from tests.locking import fresh, locked_person
+from tests.locking import locked_account, reloaded
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def answers(response: HttpResponse) -> list[str]:
 class TestLocking:
     def test_each_account_gets_its_answer_and_the_journal_names_the_system(self, person):
         """HLP-01, LOG-01, SES-07: idempotent; no session, no cookie."""
-        other, before = pending_account(), locked_person()
+        other, before = pending_account(), locked_account()
 
         response = call(order(person.login, other.uid.upper(), before.login, "personne", comment="Vague du 3 octobre"))
 
@@ -121,14 +121,14 @@ class TestKeys:
         browser = Client(REMOTE_ADDR="203.0.113.99")
         browser.force_login(active_account(is_staff=True))
         assert browser.post(ADDRESS, json.dumps(order(person.uid)), content_type="application/json").status_code == 401
-        assert not fresh(person).is_locked
+        assert not reloaded(person).is_locked
 
     def test_short_keys_are_never_accepted_and_without_keys_there_is_no_such_page(self, person, settings):
         settings.SECURITY_API_KEYS = [("siem", digest("secret"))]
         assert call(order(person.uid), key="secret").status_code == 401
         settings.SECURITY_API_KEYS = []
         assert call(order(person.uid)).status_code == 404
-        assert not fresh(person).is_locked
+        assert not reloaded(person).is_locked
 
     def test_a_key_opens_nothing_else(self, person):
         call(order(person.uid))
@@ -137,7 +137,7 @@ class TestKeys:
             answer = Client().get(reverse(name), headers={"authorization": f"Bearer {KEY}"})
             assert answer.status_code == 302, name
         assert call({**order(person.uid), "release": True}).status_code == 422
-        assert fresh(person).is_locked
+        assert reloaded(person).is_locked
 
     def test_wrong_keys_and_calls_are_limited(self, person):
         """ENU-06: a client with wrong keys, and a system, without stopping the others."""
@@ -195,7 +195,7 @@ class TestBodies:
             response = call(order(name, person.uid))
             assert answers(response)[0] == "unknown"
             assert response.json()["accounts"][0]["account"] == name
-        assert fresh(person).is_locked
+        assert reloaded(person).is_locked
 
     def test_too_long_a_list_or_body_is_refused(self, person):
         assert call(order(*["a"] * MOST_ACCOUNTS, person.uid)).status_code == 413

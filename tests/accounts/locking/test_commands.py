@@ -15,7 +15,7 @@ from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.factories import active_account
-from tests.locking import REPORT, an_agent, fresh, locked_person
+from tests.locking import REPORT, an_agent, locked_account, reloaded
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def unlock(login: str, agent: str, **changed: Any) -> str:
 
 def test_it_locks_by_address_or_uid_and_prints_each_result():
     """HLP-01"""
-    by_address, by_uid, before = active_account(), active_account(), locked_person()
+    by_address, by_uid, before = active_account(), active_account(), locked_account()
 
     printed = lock(
         by_address.login.upper(), by_uid.uid, before.uid, "--comment", "Alerte CERT 12", reason="fraudulent-site"
@@ -96,15 +96,15 @@ def test_an_agent_unlocks_after_reviewing_each_change():
 
     with pytest.raises(CommandError, match=rf"{entry.pk}  .*Mot de passe changé"):
         unlock(person.login, agent.login)
-    assert fresh(person).state == State.LOCKED
+    assert reloaded(person).state == State.LOCKED
     assert "débloqué" in unlock(person.login, agent.login, reviewed=[entry.pk])
-    assert fresh(person).state == State.TO_REACTIVATE
+    assert reloaded(person).state == State.TO_REACTIVATE
     assert Message.objects.latest("pk").address == person.recovery_address
 
 
 def test_a_refused_unlock_says_why():
     """ADM-05, HLP-03, HLP-04"""
-    person: Account = locked_person()
+    person: Account = locked_account()
     agent = an_agent().login
 
     for by, changed, words in (
@@ -116,4 +116,4 @@ def test_a_refused_unlock_says_why():
     ):
         with pytest.raises(CommandError, match=words):
             unlock(person.login, by, **changed)
-    assert fresh(person).state == State.LOCKED
+    assert reloaded(person).state == State.LOCKED

@@ -24,7 +24,7 @@ from tests.accounts.recovery.recovering import at_once, browser_of, change_to
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import N
-from tests.locking import an_agent, locked_person, password_reset_path, release
+from tests.locking import an_agent, locked_account, password_reset_path, unlock
 from tests.mail_delivery import text_of
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +133,7 @@ class TestNotice:
 
     def test_it_is_not_sent_after_the_unlock(self, person, mail_delivery):
         lock(person)
-        release(person)
+        unlock(person)
 
         mail_delivery.deliver()
 
@@ -149,7 +149,7 @@ class TestNotice:
 class TestList:
     def test_each_name_is_answered_in_order(self, monkeypatch):
         monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
-        person, locked, gone = active_account(), locked_person(), active_account(end_date=YESTERDAY)
+        person, locked, gone = active_account(), locked_account(), active_account(end_date=YESTERDAY)
         names = [person.login.upper(), locked.uid, "nobody", gone.uid, f" {person.uid} "]
 
         answers = lock_accounts_by_name(

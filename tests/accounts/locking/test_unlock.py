@@ -31,7 +31,7 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once, browser_of, change_to, link_of, wish
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.locking import PROVEN, REPORT, an_agent, fresh, locked_person, password_reset_path, release
+from tests.locking import REPORT, UNLOCK_REASONS, an_agent, locked_account, password_reset_path, reloaded, unlock
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,8 @@ def lock(person: Account) -> Lock:
 
 def assert_refused(refusal: type[Exception], person: Account, **changed: object) -> None:
     with pytest.raises(refusal):
-        release(person, **changed)
-    assert fresh(person).is_locked
+        unlock(person, **changed)
+    assert reloaded(person).is_locked
 
 
 class TestIntruder:
@@ -61,14 +61,14 @@ class TestIntruder:
         change_redirection(account=person, target=person.recovery_address, keep_copy=False)
         pending = link_of(wish(person, "intrus@exemple.org"))
         entry = change_to(active_account(phone=""))
-        other = fresh(entry.account)
+        other = reloaded(entry.account)
         not_me = not_me_link.token(other, not_me_link.deadline(entry.at), entry.pk)
         lock(person)
         lock(other)
         agent = an_agent()
 
-        release(person, agent=agent)
-        release(other)
+        unlock(person, agent=agent)
+        unlock(other)
 
         account = Account.objects.with_lock().get(pk=person.pk)
         assert account.state == State.TO_REACTIVATE
@@ -86,7 +86,7 @@ class TestIntruder:
         assert changes_to_review(person) == []
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         change_to(person)
-        change_password(account=fresh(person), password="une-phrase-du-bureau-bleu")
+        change_password(account=reloaded(person), password="une-phrase-du-bureau-bleu")
         lock(person)
         changes = changes_to_review(person)
         assert [entry.event for entry in changes] == [
@@ -98,10 +98,10 @@ class TestIntruder:
 
         for missing in changes:
             with pytest.raises(ChangesNotReviewed) as refused:
-                release(person, reviewed=[entry.pk for entry in changes if entry != missing])
+                unlock(person, reviewed=[entry.pk for entry in changes if entry != missing])
             assert refused.value.entries == [missing]
-        assert fresh(person).is_locked
-        release(person, reviewed=[entry.pk for entry in changes])
+        assert reloaded(person).is_locked
+        unlock(person, reviewed=[entry.pk for entry in changes])
 
     def test_the_review_starts_30_days_before_the_lock_and_includes_numbers_changed_by_hr(self, person):
         """HLP-06, HLP-04: many people change their number in the HR system by themselves."""
@@ -125,11 +125,11 @@ class TestProof:
 
     def test_proof_report_and_review_are_kept(self, person):
         """HLP-03, LOG-01"""
-        change_password(account=fresh(person), password="une-phrase-du-bureau-bleu")
+        change_password(account=reloaded(person), password="une-phrase-du-bureau-bleu")
         lock(person)
         agent, reviewed = an_agent(), [entry.pk for entry in changes_to_review(person)]
 
-        release(person, agent=agent, report="  Carte vue en visio.  ", proof=Proof.VIDEO)
+        unlock(person, agent=agent, report="  Carte vue en visio.  ", proof=Proof.VIDEO)
 
         kept = Lock.objects.get()
         assert (kept.released_by, kept.released_reason, kept.proof) == (agent, "phishing-over", "video")
@@ -146,11 +146,11 @@ class TestProof:
     def test_a_call_back_goes_to_the_number_that_hr_knows(self, person):
         """HLP-04"""
         lock(person)
-        release(person, proof=Proof.CALL_BACK)
+        unlock(person, proof=Proof.CALL_BACK)
         assert Lock.objects.get().number_called == "+33499000000"
         assert person.journal.get(event=Event.RELEASED).details["number_called"] == "+33499000000"
 
-        assert_refused(UnlockNotProven, locked_person(phone=""), proof=Proof.CALL_BACK)
+        assert_refused(UnlockNotProven, locked_account(phone=""), proof=Proof.CALL_BACK)
 
     def test_public_knowledge_proves_nothing_and_the_report_has_ten_characters(self, person):
         """HLP-03"""
@@ -167,7 +167,7 @@ class TestMail:
         lock(person)
         mail_delivery.deliver()
 
-        release(person)
+        unlock(person)
 
         mail = mail_delivery.last_mail()
         assert [message.address for message in Message.objects.filter(kind=Kind.REACTIVATION)] == [mail["To"]]
@@ -179,15 +179,15 @@ class TestMail:
     def test_a_pending_account_gets_the_activation_link(self, mail_delivery):
         person = pending_account()
         lock(person)
-        release(person)
+        unlock(person)
 
         assert link_in(mail_delivery.last_mail()).startswith("/activation/")
-        assert fresh(person).state == State.PENDING
+        assert reloaded(person).state == State.PENDING
 
     def test_without_a_valid_address_the_unlock_is_refused(self):
         """HLP-05"""
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
-            assert_refused(NoRecoveryAddress, locked_person(**facts))
+            assert_refused(NoRecoveryAddress, locked_account(**facts))
 
 
 class TestWhoMayUnlock:
@@ -196,7 +196,7 @@ class TestWhoMayUnlock:
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         lock(person)
         before = (Account.objects.values().get(pk=person.pk), person.journal.count(), Message.objects.count())
-        agent = locked_person(is_staff=True)
+        agent = locked_account(is_staff=True)
         for locked, by in (
             (person, active_account()),
             (person, agent),
@@ -210,11 +210,11 @@ class TestWhoMayUnlock:
         assert (Account.objects.values().get(pk=person.pk), person.journal.count(), mails) == before
 
     def test_an_account_that_is_not_locked_or_closed_is_refused(self):
-        closed = locked_person()
+        closed = locked_account()
         Account.objects.filter(pk=closed.pk).update(end_date=YESTERDAY)
         for account in (active_account(), pending_account(), closed):
             with pytest.raises(NotLocked):
-                release(account, reviewed=[])
+                unlock(account, reviewed=[])
 
 
 class TestDatabase:
@@ -222,19 +222,19 @@ class TestDatabase:
 
     def test_it_refuses_an_unlock_without_a_valid_proof(self):
         """HLP-03, HLP-04"""
-        person = locked_person()
-        wrong = [PROVEN | {missing: ""} for missing in PROVEN]
-        wrong += [PROVEN | {"proof": proof} for proof in ("birth-date", "phone")]
+        person = locked_account()
+        wrong = [UNLOCK_REASONS | {missing: ""} for missing in UNLOCK_REASONS]
+        wrong += [UNLOCK_REASONS | {"proof": proof} for proof in ("birth-date", "phone")]
         for facts in wrong:
             with pytest.raises(IntegrityError, match="lock_released_with_proof"), transaction.atomic():
                 person.locks.update(released_at=timezone.now(), **facts)
         with pytest.raises(IntegrityError, match="lock_called_back_at_a_number"), transaction.atomic():
-            person.locks.update(released_at=timezone.now(), **(PROVEN | {"proof": Proof.CALL_BACK}))
+            person.locks.update(released_at=timezone.now(), **(UNLOCK_REASONS | {"proof": Proof.CALL_BACK}))
 
     def test_an_unlock_cannot_be_edited(self):
         """HLP-03"""
-        person = locked_person()
-        release(person)
+        person = locked_account()
+        unlock(person)
 
         for change in (
             {"report": "Autre."},
@@ -253,9 +253,9 @@ class TestConcurrency:
     def test_of_two_agents_one_unlocks(self):
         """HLP-03: one unlock, one entry, one mail."""
         for _ in range(4):
-            person, agents = locked_person(), [an_agent(), an_agent()]
+            person, agents = locked_account(), [an_agent(), an_agent()]
 
-            results = at_once(*[lambda agent=agent: release(person, agent=agent) for agent in agents])
+            results = at_once(*[lambda agent=agent: unlock(person, agent=agent) for agent in agents])
 
             assert sorted(type(one).__name__ for one in results) == ["Lock", "NotLocked"]
             assert person.journal.filter(event=Event.RELEASED).count() == 1
@@ -264,12 +264,12 @@ class TestConcurrency:
     def test_a_lock_during_an_unlock_is_not_lost(self, mail_delivery):
         """HLP-01: no link to a locked account is sent."""
         for _ in range(4):
-            person, agent = locked_person(), an_agent()
+            person, agent = locked_account(), an_agent()
 
-            at_once(lambda: release(person, agent=agent), lambda: lock(person))
+            at_once(lambda: unlock(person, agent=agent), lambda: lock(person))
 
             locks = person.locks.count()
-            assert fresh(person).is_locked == (locks == 2)
+            assert reloaded(person).is_locked == (locks == 2)
             assert person.journal.filter(event=Event.LOCKED).count() == locks
             mail_delivery.deliver()
             links = Message.objects.filter(person=person, kind=Kind.REACTIVATION, status=Status.SENT)

@@ -31,7 +31,7 @@ from tests.activation.wizard.client import begun_until, everything_stored
 from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz.routes import routes
-from tests.locking import password_reset_path, reactivation_path, released_person
+from tests.locking import password_reset_path, reactivation_path, unlocked_account
 from tests.mail_delivery import link_in
 from tests.signing_in import is_signed_in, submit_login
 
@@ -224,7 +224,7 @@ def browsers_before_a_password() -> dict[str, tuple[Client, tuple[str, ...]]]:
     change_redirection(account=person, target=person.recovery_address, keep_copy=True)
     begun_until(in_the_wizard, pending_account(), "activation-password")
     behind_a_link.get(password_reset_path(person))
-    unlocked.get(reactivation_path(released_person()))
+    unlocked.get(reactivation_path(unlocked_account()))
     new, present = ("password", "password2"), ("current_password",)
     confirmed = ("account-recovery", "account-redirection", "account-redirection-stop", "account-data")
     return {

@@ -38,7 +38,7 @@ from tests.accounts.recovery.recovering import at_once, browser_of, change_to, f
 from tests.activation.wizard.client import csrf_of, everything_stored
 from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 from tests.mail_delivery import link_in, text_of
 from tests.signing_in import is_signed_in, submit_login
 
@@ -210,7 +210,7 @@ def lock(person: Account) -> None:
 
 def lock_and_unlock_without_losing_the_password(person: Account) -> None:
     lock(person)
-    Lock.objects.update(released_at=timezone.now(), **PROVEN)
+    Lock.objects.update(released_at=timezone.now(), **UNLOCK_REASONS)
 
 
 def leave(person: Account) -> None:

@@ -40,7 +40,7 @@ from tests.accounts.recovery.recovering import fresh
 from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
-from tests.locking import locked_person, release, released_person
+from tests.locking import locked_account, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +158,7 @@ class TestCorrectionAtOnce:
 
     def test_used_or_locked_accounts_need_two_agents(self, agent):
         """HLP-05"""
-        for account in (active_account(), locked_person(), released_person(), locked(pending_account())):
+        for account in (active_account(), locked_account(), unlocked_account(), locked(pending_account())):
             before = mails(account)
             with pytest.raises(NeedsTwoAgents):
                 correct(account, agent)
@@ -170,7 +170,7 @@ class TestCorrectionAtOnce:
             correct(newcomer, agent, newcomer.recovery_address.replace("exemple", "EXEMPLE"))
         unlocked = locked(pending_account())
         correction = proposed(unlocked)
-        release(unlocked)
+        unlock(unlocked)
         with pytest.raises(AlreadyProposed) as refused:
             correct(unlocked, agent)
         assert refused.value.correction == correction

@@ -46,7 +46,7 @@ from tests.accounts.recovery.correcting import (
 )
 from tests.accounts.recovery.recovering import at_once, change_to, fresh, report, wish
 from tests.factories import active_account
-from tests.locking import locked_person, release
+from tests.locking import locked_account, unlock
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -324,10 +324,10 @@ class TestBeforeItIsEffective:
 class TestLockedAccount:
     def test_the_link_goes_to_the_address_on_file_at_the_unlock_and_then_to_the_new_one(self, at_noon, mail_delivery):
         """HLP-05, HLP-06"""
-        first, second = locked_person(recovery_address=""), locked_person()
+        first, second = locked_account(recovery_address=""), locked_account()
         for person in (first, second):
             approved(person)
-        release(second)
+        unlock(second)
         links = second.messages.filter(kind=Kind.REACTIVATION).order_by("pk")
         assert list(links.values_list("address", flat=True)) == [second.recovery_address]
         at_noon.shift(A_DAY)
@@ -337,7 +337,7 @@ class TestLockedAccount:
         assert fresh(first).state == State.LOCKED
         assert not first.messages.filter(kind=Kind.REACTIVATION).exists()
         assert Event.RECOVERY_ADDRESS_CHANGED in [entry.event for entry in changes_to_review(first)]
-        release(first)
+        unlock(first)
         assert Message.objects.get(kind=Kind.REACTIVATION, person=first).address == GIVEN
         assert Client().get(link_in(mail_delivery.last_mail()), follow=True).status_code == 200
 

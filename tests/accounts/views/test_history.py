@@ -27,7 +27,7 @@ from outbox.models import Message
 from tests.accounts.recovery.recovering import browser_of, change_to, confirm, link_of, notice_of, report, wish
 from tests.factories import active_account
 from tests.fuzz import COMPUTED, EMAIL, N
-from tests.locking import PROVEN
+from tests.locking import UNLOCK_REASONS
 
 pytestmark = pytest.mark.django_db
 
@@ -152,7 +152,7 @@ class TestThePage:
         change = wish(person)
         confirm(link_of(change))
         report(notice_of(person.journal.get(event=Event.RECOVERY_ADDRESS_CHANGED)))
-        person.locks.update(released_at=timezone.now(), **PROVEN)
+        person.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
 
         lines = [line.split(" | ") for line in rows(history_page(browser_of(person), sujet="changements"))]
 

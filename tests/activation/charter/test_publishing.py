@@ -21,7 +21,7 @@ from journal.models import JournalEntry
 from tests.concurrency import together
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
-from tests.locking import locked_person
+from tests.locking import locked_account
 
 FIRST, NEXT = "2026-09", "2026-12"
 TEXTS = {
@@ -288,7 +288,7 @@ class TestWhoAccepted:
 
     def test_those_who_cannot_sign_in_are_waited_for_by_nobody(self, agent):
         people = [active_account() for _ in range(3)]
-        locked_person()
+        locked_account()
         pending_account()
         active_account(end_date=timezone.localdate() - timedelta(days=1))
         charter = publish(start(agent), agent)

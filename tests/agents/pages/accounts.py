@@ -20,7 +20,7 @@ from tests.agents.pages.registry import INSIDE, come_in, page, plain_page, refus
 from tests.agents.signed_in import an_agent
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
-from tests.locking import locked_person, release, released_person
+from tests.locking import locked_account, unlock, unlocked_account
 from tests.pages import PageRequest
 
 plain_page("home", INSIDE + 8, "admin:index", Role.RESPONSABLES)
@@ -76,7 +76,7 @@ def addresses_with_several_pages(browser: Client) -> PageRequest:
 @page(INSIDE + 3)
 def address(browser: Client) -> PageRequest:
     come_in(browser, Role.RESPONSABLES)
-    correction = proposed(locked_person(phone="+33467123456"), an_agent(Role.RESPONSABLES), proof=Proof.CALL_BACK)
+    correction = proposed(locked_account(phone="+33467123456"), an_agent(Role.RESPONSABLES), proof=Proof.CALL_BACK)
     return PageRequest(reverse("admin:address", args=[correction.pk]))
 
 
@@ -140,7 +140,7 @@ def account_with_everything(browser: Client) -> PageRequest:
     agent = come_in(browser, Role.RESPONSABLES)
     person = robbed_person(hr_id="RH-77", start_date=date(2020, 9, 1))
     one = create_request(**request_data(login=person.login))
-    release(person, agent=an_agent(Role.ASSISTANCE), proof=Proof.CALL_BACK, reference=one.reference, request=one.pk)
+    unlock(person, agent=an_agent(Role.ASSISTANCE), proof=Proof.CALL_BACK, reference=one.reference, request=one.pk)
     lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
     proposed_by_hr(person, "rh@exemple.org")
     for status in set(Status) - {Status.SENDING}:
@@ -171,7 +171,7 @@ def account_release(browser: Client) -> PageRequest:
 
 @page(INSIDE + 8)
 def account_release_to_nowhere(browser: Client) -> PageRequest:
-    return page_of_act("release", browser, locked_person(recovery_address=""), Role.RESPONSABLES)
+    return page_of_act("release", browser, locked_account(recovery_address=""), Role.RESPONSABLES)
 
 
 @refusal(INSIDE + 12)
@@ -213,4 +213,4 @@ def account_resend_when_active(browser: Client) -> PageRequest:
 @refusal(INSIDE + 7)
 def account_resend_too_early(browser: Client) -> PageRequest:
     come_in(browser)
-    return PageRequest(act_on("resend", released_person()), {"reason": "lost"})
+    return PageRequest(act_on("resend", unlocked_account()), {"reason": "lost"})
