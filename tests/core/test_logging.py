@@ -212,6 +212,7 @@ def test_both_sign_ins_are_logged_with_the_reference_of_the_response(log):
 @pytest.mark.django_db
 def test_refusals_that_no_journal_holds_are_logged_by_page_and_account_number(log, time_machine):
     """LOG-01: a limit, a forged form, a forbidden page, a bad request, an expired session; nothing typed is quoted."""
+    time_machine.move_to("2026-09-07T10:00:00+02:00", tick=False)
     for _ in range(31):
         Client().get(reverse("activation-link", args=["A" * 97]))
     [line] = log("excess_rate_limit_exceeded")
