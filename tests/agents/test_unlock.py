@@ -71,7 +71,7 @@ class TestUnlocking:
         assert "Rappel au numéro connu des RH : 04 99 00 00 00" in said(page)
         assert person.recovery_address not in page.content.decode()
 
-        answer = browser.post(f"{act_on('unlock', person)}?demande={one.reference}", good_release(person))
+        answer = browser.post(f"{act_on('release', person)}?demande={one.reference}", good_release(person))
 
         assert answer["Location"] == reverse("admin:request", args=[one.reference])
         assert "Compte débloqué. E-mail envoyé à l’adresse de secours." in next_page(browser, answer)
@@ -128,7 +128,7 @@ class TestUnlocking:
         """HLP-04"""
         person = locked_account(phone="")
         one = a_request_about(person)
-        address = f"{act_on('unlock', person)}?demande={one.reference}"
+        address = f"{act_on('release', person)}?demande={one.reference}"
         page = browser.get(address)
         assert "call-back" not in page.content.decode()
         assert "Les RH ne connaissent aucun numéro" in said(page)
