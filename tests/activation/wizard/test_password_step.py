@@ -79,11 +79,6 @@ def test_a_refused_password_leaves_the_account_as_it_was(browser, person):
     assert before["account"]["password"].startswith("!")
 
 
-def test_before_the_end_there_is_no_usable_password(person):
-    """PWD-06."""
-    assert (person.has_usable_password(), person.is_active) == (False, False)
-
-
 def test_each_password_of_the_pack_is_refused_or_opens_the_account(browser, person):
     """PWD-03: a refused value leaves no hash."""
     for password, wanted in ((value, wanted) for value, wanted in PASSWORD_PACK if len(value) < 9999):
