@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import LockReason, Proof, State
+from accounts.enums import Proof, State
 from accounts.links.account_links import not_me_link
-from accounts.locking.lock import lock_account
 from accounts.locking.unlock import (
     ChangesNotReviewed,
     NoRecoveryAddress,
@@ -29,7 +28,7 @@ from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once, browser_of, change_to, link_of, wish
+from tests.accounts.recovery.recovering import at_once, browser_of, change_to, close, link_of, lock, wish
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import REPORT, UNLOCK_REASONS, an_agent, locked_account, password_reset_path, reloaded, unlock
 from tests.mail_delivery import link_in, text_of
@@ -42,10 +41,6 @@ YESTERDAY = timezone.localdate() - timedelta(days=1)
 @pytest.fixture
 def person() -> Account:
     return active_account(phone="+33499000000")
-
-
-def lock(person: Account) -> Lock:
-    return lock_account(account=person, reason=LockReason.PHISHING)
 
 
 def assert_refused(refusal: type[Exception], person: Account, **changed: object) -> None:
@@ -147,9 +142,8 @@ class TestProof:
         """HLP-04"""
         lock(person)
         unlock(person, proof=Proof.CALL_BACK)
-        assert Lock.objects.get().number_called == "+33499000000"
-        assert person.journal.get(event=Event.RELEASED).details["number_called"] == "+33499000000"
-
+        recorded = person.journal.get(event=Event.RELEASED).details["number_called"]
+        assert Lock.objects.get().number_called == recorded == "+33499000000"
         assert_refused(UnlockNotProven, locked_account(phone=""), proof=Proof.CALL_BACK)
 
     def test_public_knowledge_proves_nothing_and_the_report_has_ten_characters(self, person):
@@ -163,29 +157,17 @@ class TestProof:
 
 class TestMail:
     def test_it_goes_to_the_address_on_file_alone(self, person, mail_delivery):
-        """HLP-05"""
-        lock(person)
-        mail_delivery.deliver()
-
-        unlock(person)
-
-        mail = mail_delivery.last_mail()
-        assert [message.address for message in Message.objects.filter(kind=Kind.REACTIVATION)] == [mail["To"]]
-        assert mail["To"] == person.recovery_address
-        assert mail["Subject"] == "Votre compte informatique est débloqué"
-        assert link_in(mail).startswith("/reactivation/")
-        assert REPORT not in text_of(mail)
-
-    def test_a_pending_account_gets_the_activation_link(self, mail_delivery):
-        person = pending_account()
-        lock(person)
-        unlock(person)
-
-        assert link_in(mail_delivery.last_mail()).startswith("/activation/")
-        assert reloaded(person).state == State.PENDING
-
-    def test_without_a_valid_address_the_unlock_is_refused(self):
-        """HLP-05"""
+        """HLP-05: a pending account gets the activation link; without a valid address the unlock is refused."""
+        newcomer = pending_account()
+        for account, prefix in ((person, "/reactivation/"), (newcomer, "/activation/")):
+            lock(account)
+            before = len(mail_delivery.deliver())
+            unlock(account)
+            [mail] = mail_delivery.deliver()[before:]
+            assert mail["To"] == account.recovery_address
+            assert link_in(mail).startswith(prefix)
+            assert REPORT not in text_of(mail)
+        assert reloaded(newcomer).state == State.PENDING
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
             assert_refused(NoRecoveryAddress, locked_account(**facts))
 
@@ -211,7 +193,7 @@ class TestWhoMayUnlock:
 
     def test_an_account_that_is_not_locked_or_closed_is_refused(self):
         closed = locked_account()
-        Account.objects.filter(pk=closed.pk).update(end_date=YESTERDAY)
+        close(closed)
         for account in (active_account(), pending_account(), closed):
             with pytest.raises(NotLocked):
                 unlock(account, reviewed=[])
@@ -220,57 +202,43 @@ class TestWhoMayUnlock:
 class TestDatabase:
     """HLP-03"""
 
-    def test_it_refuses_an_unlock_without_a_valid_proof(self):
+    def test_it_refuses_an_unlock_without_a_valid_proof_and_any_edit_of_one(self):
         """HLP-03, HLP-04"""
         person = locked_account()
-        wrong = [UNLOCK_REASONS | {missing: ""} for missing in UNLOCK_REASONS]
-        wrong += [UNLOCK_REASONS | {"proof": proof} for proof in ("birth-date", "phone")]
+
+        def refuses(match: str, **facts: object) -> None:
+            with pytest.raises(DatabaseError, match=match), transaction.atomic():
+                person.locks.update(**facts)
+
+        wrong = [{missing: ""} for missing in UNLOCK_REASONS] + [{"proof": "birth-date"}, {"proof": "phone"}]
         for facts in wrong:
-            with pytest.raises(IntegrityError, match="lock_released_with_proof"), transaction.atomic():
-                person.locks.update(released_at=timezone.now(), **facts)
-        with pytest.raises(IntegrityError, match="lock_called_back_at_a_number"), transaction.atomic():
-            person.locks.update(released_at=timezone.now(), **(UNLOCK_REASONS | {"proof": Proof.CALL_BACK}))
+            refuses("lock_released_with_proof", released_at=timezone.now(), **UNLOCK_REASONS | facts)
+        call = UNLOCK_REASONS | {"proof": Proof.CALL_BACK}
+        refuses("lock_called_back_at_a_number", released_at=timezone.now(), **call)
 
-    def test_an_unlock_cannot_be_edited(self):
-        """HLP-03"""
-        person = locked_account()
         unlock(person)
-
-        for change in (
-            {"report": "Autre."},
-            {"proof": Proof.VIDEO},
-            {"released_at": None},
-            {"number_called": "+33611"},
-        ):
-            with pytest.raises(DatabaseError, match="stays as it is"), transaction.atomic():
-                person.locks.update(**change)
+        changes = ("report", "Autre."), ("proof", Proof.VIDEO), ("released_at", None), ("number_called", "+33611")
+        for column, value in changes:
+            refuses("stays as it is", **{column: value})
         with pytest.raises(DatabaseError, match="stays as it is"), transaction.atomic():
             person.locks.all().delete()
 
 
 @pytest.mark.django_db(transaction=True)
-class TestConcurrency:
-    def test_of_two_agents_one_unlocks(self):
-        """HLP-03: one unlock, one entry, one mail."""
-        for _ in range(4):
-            person, agents = locked_account(), [an_agent(), an_agent()]
+def test_of_two_agents_one_unlocks_and_a_lock_meanwhile_is_not_lost(mail_delivery):
+    """HLP-01, HLP-03: one unlock, one entry, one mail; no link to a locked account is sent."""
+    for _ in range(4):
+        person, agents = locked_account(), [an_agent(), an_agent()]
+        results = at_once(*[lambda agent=agent: unlock(person, agent=agent) for agent in agents])
+        assert sorted(type(one).__name__ for one in results) == ["Lock", "NotLocked"]
+        assert person.journal.filter(event=Event.RELEASED).count() == 1
+        assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
 
-            results = at_once(*[lambda agent=agent: unlock(person, agent=agent) for agent in agents])
-
-            assert sorted(type(one).__name__ for one in results) == ["Lock", "NotLocked"]
-            assert person.journal.filter(event=Event.RELEASED).count() == 1
-            assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
-
-    def test_a_lock_during_an_unlock_is_not_lost(self, mail_delivery):
-        """HLP-01: no link to a locked account is sent."""
-        for _ in range(4):
-            person, agent = locked_account(), an_agent()
-
-            at_once(lambda: unlock(person, agent=agent), lambda: lock(person))
-
-            locks = person.locks.count()
-            assert reloaded(person).is_locked == (locks == 2)
-            assert person.journal.filter(event=Event.LOCKED).count() == locks
-            mail_delivery.deliver()
-            links = Message.objects.filter(person=person, kind=Kind.REACTIVATION, status=Status.SENT)
-            assert links.exists() == (locks == 1)
+        person = locked_account()
+        at_once(lambda: unlock(person, agent=agents[0]), lambda: lock(person))
+        locks = person.locks.count()
+        assert reloaded(person).is_locked == (locks == 2)
+        assert person.journal.filter(event=Event.LOCKED).count() == locks
+        mail_delivery.deliver()
+        links = Message.objects.filter(person=person, kind=Kind.REACTIVATION, status=Status.SENT)
+        assert links.exists() == (locks == 1)

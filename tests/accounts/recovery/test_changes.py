@@ -80,7 +80,6 @@ class TestConfirmation:
         """TOK-10, FWD-01: mail forwarding keeps its target."""
         disputed = active_account(recovery_address_disputed_at=timezone.now())
         without, student = active_account(recovery_address=""), active_account(category="student")
-        change_redirection(account=disputed, target=disputed.recovery_address, keep_copy=True)
         for person, notified in (
             (disputed, disputed.institutional_address),
             (without, without.institutional_address),
@@ -89,8 +88,11 @@ class TestConfirmation:
             change_to(person, f"{person.uid}@exemple.org")
             assert recipients(kind=Kind.RECOVERY_CHANGED, person=person) == [notified]
             assert fresh(person).can_be_mailed
-        redirection = fresh(disputed).redirection
-        assert (redirection.target, redirection.is_waiting) == (disputed.recovery_address, False)
+        forwarding = active_account()
+        change_redirection(account=forwarding, target=forwarding.recovery_address, keep_copy=True)
+        change_to(forwarding)
+        redirection = fresh(forwarding).redirection
+        assert (redirection.target, redirection.is_waiting) == (forwarding.recovery_address, False)
 
 
 class TestReauthentication:
@@ -170,7 +172,7 @@ class TestWhilePending:
         for status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP):
             Message.objects.update(status=status)
             assert "L’e-mail n’a pas pu être remis à cette adresse." in page(browser)
-        Message.objects.update(deadline=timezone.now() - timedelta(days=3))
+        Message.objects.update(status=Status.SENT, deadline=timezone.now() - timedelta(days=3))
         RecoveryAddressChange.objects.update(asked_at=timezone.now() - timedelta(days=4))
         assert "a expiré le" in page(browser)
 

@@ -7,9 +7,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.enums import LockReason, Proof
+from accounts.enums import Proof
 from accounts.links.signed_link import InvalidLink
-from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection
 from accounts.recovery.changes import SameAddress
 from accounts.recovery.corrections import (
@@ -18,10 +17,7 @@ from accounts.recovery.corrections import (
     CorrectionNotAllowed,
     NeedsTwoAgents,
     OwnProposal,
-    approve_replacement,
-    cancel_replacement,
     correct_at_once,
-    propose_replacement,
 )
 from activation.links import activation_link
 from agents.roles import Role
@@ -31,12 +27,16 @@ from journal.events import Event
 from outbox.enums import Kind, Status
 from tests.accounts.recovery.correcting import (
     GIVEN,
+    REASON,
     REPORT,
     a_responsable,
+    approve,
+    cancel,
+    now_of,
     proposed,
     proposed_by_hr,
 )
-from tests.accounts.recovery.recovering import fresh
+from tests.accounts.recovery.recovering import close, fresh, lock
 from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
@@ -46,12 +46,6 @@ from tests.mail_delivery import link_in, text_of
 pytestmark = pytest.mark.django_db
 
 A_DAY = timedelta(hours=24)
-REASON = "Faute de frappe dans le fichier RH."
-
-
-@pytest.fixture
-def person() -> Account:
-    return active_account(given_name="Camille", family_name="Durand")
 
 
 @pytest.fixture
@@ -68,36 +62,12 @@ def correct(account: Account, agent: Account, address: str = GIVEN) -> RecoveryA
     return correct_at_once(account=account, agent=agent, address=address, reason=REASON)
 
 
-def propose(account: Account, agent: Account, address: str = GIVEN, proof: str = Proof.IN_PERSON, note: str = REPORT):
-    return propose_replacement(account=account, agent=agent, address=address, proof=proof, note=note)
-
-
-def approve(correction: RecoveryAddressCorrection, agent: Account | None = None) -> RecoveryAddressCorrection:
-    return approve_replacement(correction_id=correction.pk, agent=agent or a_responsable())
-
-
-def cancel(correction: RecoveryAddressCorrection, agent: Account) -> RecoveryAddressCorrection:
-    return cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
-
-
-def now_of(correction: RecoveryAddressCorrection) -> RecoveryAddressCorrection:
-    return RecoveryAddressCorrection.objects.get(pk=correction.pk)
-
-
 def mails(account: Account) -> set[tuple[str, str]]:
     return set(account.messages.values_list("kind", "address"))
 
 
-def events_of(account: Account) -> list[str]:
-    return list(account.journal.filter(event__startswith="recovery").order_by("pk").values_list("event", flat=True))
-
-
-def close(account: Account) -> None:
-    Account.objects.filter(pk=account.pk).update(end_date=timezone.localdate() - timedelta(days=1))
-
-
 def locked(account: Account) -> Account:
-    lock_account(account=account, reason=LockReason.OTHER)
+    lock(account)
     return fresh(account)
 
 
@@ -124,18 +94,18 @@ class TestCorrectionAtOnce:
         assert (kept.previous_address, kept.new_address, kept.proof) == (old, GIVEN, "")
         assert (kept.proposed_by, kept.applied_at) == (agent, entry.at)
 
-    def test_a_disputed_or_missing_address_gets_no_notice(self, agent):
+    def test_a_disputed_or_missing_address_gets_no_notice_and_may_be_corrected_back(
+        self, newcomer, agent, mail_delivery
+    ):
         """TOK-10"""
         for facts in ({"recovery_address_disputed_at": timezone.now()}, {"recovery_address": ""}):
-            newcomer = pending_account(**facts)
-            correct(newcomer, agent)
-            assert fresh(newcomer).can_be_mailed
-            assert mails(newcomer) == {(Kind.ACTIVATION, GIVEN)}
-
-    def test_it_can_be_corrected_back(self, newcomer, agent, mail_delivery):
+            account = pending_account(**facts)
+            correct(account, agent)
+            assert fresh(account).can_be_mailed
+            assert mails(account) == {(Kind.ACTIVATION, GIVEN)}
         old = newcomer.recovery_address
-        correct(newcomer, agent)
-        correct(newcomer, agent, old)
+        for address in (GIVEN, old):
+            correct(newcomer, agent, address)
         assert fresh(newcomer).recovery_address == old
         mail_delivery.deliver()
         sent = newcomer.messages.filter(status=Status.SENT)
@@ -156,16 +126,13 @@ class TestCorrectionAtOnce:
         imported(row(hr_id="HR-1", recovery_address="encore@exemple.net"))
         assert waiting_proposal_for(newcomer).proposed == "encore@exemple.net"
 
-    def test_used_or_locked_accounts_need_two_agents(self, agent):
-        """HLP-05"""
+    def test_what_is_refused(self, newcomer, agent):
+        """HLP-05: used or locked accounts need two agents."""
         for account in (active_account(), locked_account(), unlocked_account(), locked(pending_account())):
             before = mails(account)
             with pytest.raises(NeedsTwoAgents):
                 correct(account, agent)
-            assert fresh(account).recovery_address == account.recovery_address
-            assert mails(account) == before
-
-    def test_it_is_refused_for_closed_accounts_the_same_address_and_beside_a_proposal(self, newcomer, agent):
+            assert (fresh(account).recovery_address, mails(account)) == (account.recovery_address, before)
         with pytest.raises(SameAddress):
             correct(newcomer, agent, newcomer.recovery_address.replace("exemple", "EXEMPLE"))
         unlocked = locked(pending_account())
@@ -201,7 +168,7 @@ class TestPermissions:
         for agent in (an_agent(Role.LECTURE), an_agent(Role.ASSISTANCE), locked(a_responsable())):
             for act in (
                 lambda: correct(newcomer, agent),
-                lambda: propose(person, agent),
+                lambda: proposed(person, agent),
                 lambda: approve(correction, agent),
                 lambda: cancel(correction, agent),
                 lambda: dismiss_proposal(entry_id=entry.pk, agent=agent, reason=REASON),
@@ -214,7 +181,7 @@ class TestPermissions:
         """ADM-05"""
         for account in (agent, an_agent(), a_responsable()):
             with pytest.raises(CorrectionNotAllowed):
-                propose(account, agent)
+                proposed(account, agent)
         correction = proposed(person)
         grant_role(account=person, role=Role.RESPONSABLES)
         with pytest.raises(CorrectionNotAllowed):
