@@ -1,11 +1,9 @@
 """Accounts that an intruder had, and what agents send to help their owners."""
 
 import re
-from html import unescape
 from typing import Any
 
 from django.http import HttpResponse
-from django.test import Client
 from django.urls import reverse
 
 from accounts.enums import LockReason
@@ -44,16 +42,6 @@ def robbed_person(**facts: Any) -> Account:
 def act_on(name: str, person: Account) -> str:
     """The address of the page of that act: lock, release, put-back, resend."""
     return reverse(f"admin:account-{name}", args=[person.pk])
-
-
-def said(answer: HttpResponse) -> str:
-    text = unescape(re.sub(r"<[^>]+>", " ", answer.content.decode()))
-    return re.sub(r"\s+", " ", text)
-
-
-def next_page(browser: Client, answer: HttpResponse) -> str:
-    assert answer.status_code == 302, said(answer)
-    return said(browser.get(answer["Location"]))
 
 
 def a_request_about(person: Account) -> AssistanceRequest:

@@ -25,7 +25,8 @@ from outbox.models import Message
 from privacy.erasure import erase_person
 from tests.accounts.recovery import recovering
 from tests.accounts.recovery.correcting import in_force, proposed_by_hr
-from tests.agents.account_actions import INTRUDERS, OWN, robbed_person, said
+from tests.agents.account_actions import INTRUDERS, OWN, robbed_person
+from tests.agents.screens import visible_text
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
@@ -192,7 +193,7 @@ class TestAnAccount:
         owner = recovering.browser_of(person)
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
         proposed_by_hr(person, "chez.les.rh@exemple.org")
-        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        page = visible_text(browser.get(reverse("admin:account", args=[person.pk])))
         for words in (
             "Fichier RH, numéro RH-4711",
             "Charte 2026-09, acceptée le",
@@ -209,7 +210,7 @@ class TestAnAccount:
 
     def test_says_when_the_data_were_erased(self):
         _agent, browser = verified_agent()
-        page = said(browser.get(reverse("admin:account", args=[erased_account().pk])))
+        page = visible_text(browser.get(reverse("admin:account", args=[erased_account().pk])))
         assert "Les données personnelles de ce compte ont été effacées le" in page
 
     def test_shows_what_became_of_the_last_mails(self):
@@ -226,7 +227,7 @@ class TestAnAccount:
                 answer="ConnectionError" if status == Status.GIVEN_UP else "554 <x@y> spam",
                 created_at=timezone.now() - timedelta(hours=number),
             )
-        page = said(browser.get(reverse("admin:account", args=[person.pk])))
+        page = visible_text(browser.get(reverse("admin:account", args=[person.pk])))
         for words in ("En attente", "Envoyé", "Remis", "Refusé à l’envoi : 554", "Abandonné"):
             assert words in page
         assert "Abandonné :" not in page
@@ -241,7 +242,7 @@ class TestAnAccount:
         unlock(person, agent=other, proof=Proof.CALL_BACK, report="Rappelée au bureau.", reviewed=[])
         lock_as_agent(account=person, agent=agent, reason=LockReason.OTHER, comment="Encore lui")
         answer = browser.get(reverse("admin:account", args=[person.pk]))
-        page = said(answer)
+        page = visible_text(answer)
         assert reverse("admin:request", args=[one.reference]) in answer.content.decode()
         assert f"Autre : contactez la DSIN Le {past_datetime(timezone.now())[:2]}" in page
         assert "Commentaire : Encore lui" in page
@@ -260,7 +261,7 @@ class TestWhatHappened:
     """The timeline of an account: who, what, why, in words."""
 
     def page(self, browser: Client, person: Account, topic: str = "") -> str:
-        return said(browser.get(reverse("admin:account", args=[person.pk]), {"sujet": topic}))
+        return visible_text(browser.get(reverse("admin:account", args=[person.pk]), {"sujet": topic}))
 
     def test_is_told_without_codes_and_leads_to_the_request(self):
         agent, browser = verified_agent(given_name="Lea", family_name="Martin")
@@ -275,7 +276,7 @@ class TestWhatHappened:
             reference=one.reference,
         )
         answer = browser.get(reverse("admin:account", args=[person.pk]))
-        page = said(answer)
+        page = visible_text(answer)
         for words in (
             "Compte débloqué Raison : Autre Identité vérifiée par : Rappel au numéro connu des RH",
             "Changements vérifiés : 4",
