@@ -1,4 +1,4 @@
-"""What must hold on every page in every state, whoever made it: looked at in each rendering that people use."""
+"""Checks that hold on every page: accessibility, layout, language, what browsers store."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,36 +10,32 @@ from playwright.sync_api import Page
 from tests.browser.visitor import COOKIES, Visitor
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RUN_AXE = """async runOnly => {
-    const {violations} = await axe.run(document, {runOnly, preload: false, resultTypes: ["violations"]});
+RUN_AXE = """async options => {
+    const {violations} = await axe.run(document, {...options, preload: false, resultTypes: ["violations"]});
     return violations.map(rule => `${rule.id}: ${rule.nodes.map(node => node.target.join(" ")).join(" | ")}`);
 }"""
-CONTRAST = ["color-contrast"]
-LARGE, SMALL, NARROWEST = 1280, 390, 320
-# Structure does not depend on colours, and measuring contrast is nearly all of axe's time.
-RENDERINGS = ((LARGE, "light", TAGS), (LARGE, "dark", CONTRAST), (SMALL, "dark", TAGS))
+Rules = dict[str, Any]
+ALL_RULES: Rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# Contrast takes two thirds of axe's time.
+STRUCTURE: Rules = {**ALL_RULES, "rules": {"color-contrast": {"enabled": False}}}
+# What depends on the colour scheme or the width.
+APPEARANCE: Rules = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
+LARGE, NARROWEST = 1280, 320
 OPEN_DETAILS = "document.querySelectorAll('details').forEach(details => { details.open = true; })"
-# WCAG 1.4.12: what a reader may set without losing anything.
-SPACE_OUT = """() => {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; "
-        + "word-spacing: .16em !important } p { margin-bottom: 2em !important }");
+# WCAG 1.4.4: text twice as large; WCAG 1.4.12: spacing that a reader may set.
+ENLARGED = "html { font-size: 200% !important }"
+SPACED = """* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+    p { margin-bottom: 2em !important }"""
+# Elements wider than the page under a style sheet, outside a part that scrolls by itself.
+TOO_WIDE = """style => {
+    const sheet = new CSSStyleSheet(), root = document.documentElement;
+    sheet.replaceSync(style);
     document.adoptedStyleSheets = [sheet];
-}"""
-# WCAG 1.4.4: text twice as large.
-ENLARGE = """() => {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync("html { font-size: 200% !important }");
-    document.adoptedStyleSheets = [sheet];
-}"""
-AS_IT_WAS = "document.adoptedStyleSheets = []"
-# Elements that stick out, and not into a part of the page that scrolls by itself.
-STICKING_OUT = """() => {
-    const root = document.documentElement;
-    if (root.scrollWidth <= root.clientWidth) return [];
-    const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > root.clientWidth);
-    return wide.map(element => `${element.tagName}.${element.className}`);
+    const wide = root.scrollWidth <= root.clientWidth ? []
+        : [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > root.clientWidth);
+    const found = wide.map(element => `too wide: ${element.tagName}.${element.className}`);
+    document.adoptedStyleSheets = [];
+    return found;
 }"""
 FACTS = """() => ({
     title: document.title,
@@ -82,31 +78,32 @@ ERRORS = """() => {
 }"""
 
 
-Renderings = tuple[tuple[int, str, list[str]], ...]
-
-
 @dataclass
 class Inspection:
-    """Findings of a walk over several pages; a test ends with `assert not inspection.findings`."""
+    """Findings of a walk over several pages; each is checked in a large light and in a narrow dark window."""
 
     language: str = "fr"
-    renderings: Renderings = RENDERINGS
+    light: Rules | None = field(default_factory=lambda: ALL_RULES)
+    dark: Rules | None = field(default_factory=lambda: APPEARANCE)
     findings: list[str] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
 
     def look(self, visitor: Visitor, name: str) -> None:
-        """Look at the page as it is now; `name` is the state in which it is."""
         page = visitor.page
         page.locator("h1").first.wait_for()
         found = [*self._facts(visitor, name), *errors_of(visitor), *page.evaluate(PASSWORDS)]
         page.evaluate(OPEN_DETAILS)
-        found += [*accessibility_of(page, self.renderings), *narrow(page)]
-        page.emulate_media(color_scheme="light")
+        found += [*violations(page, self.light), *page.evaluate(TOO_WIDE, ENLARGED)]
+        page.set_viewport_size({"width": NARROWEST, "height": 800})
+        found += [*page.evaluate(TOO_WIDE, ""), *page.evaluate(TOO_WIDE, SPACED)]
+        if self.dark:
+            page.emulate_media(color_scheme="dark")
+            found += [f"{violation} (dark)" for violation in violations(page, self.dark)]
+            page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": LARGE, "height": 800})
         self.findings += [f"{name}: {finding}" for finding in found]
 
     def report(self) -> str:
-        """One finding a line."""
         return "\n".join(self.findings)
 
     def _facts(self, visitor: Visitor, name: str) -> list[str]:
@@ -121,29 +118,10 @@ class Inspection:
         return [*found, *(f"cookie {cookie}" for cookie in strangers)]
 
 
-def accessibility_of(page: Page, renderings: Renderings) -> list[str]:
-    """What axe finds, in each rendering."""
-    if renderings and not page.evaluate("'axe' in window"):
+def violations(page: Page, rules: Rules | None) -> list[str]:
+    if rules and not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    found = []
-    for width, scheme, rules in renderings:
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)
-        found += [f"{violation} ({width} px, {scheme})" for violation in page.evaluate(RUN_AXE, rules)]
-    return found
-
-
-def narrow(page: Page) -> list[str]:
-    """What does not fit into the narrowest window, also with the widest spacing, or with large text (A11Y-08)."""
-    page.set_viewport_size({"width": NARROWEST, "height": 800})
-    plain = page.evaluate(STICKING_OUT)
-    page.evaluate(SPACE_OUT)
-    spaced = page.evaluate(STICKING_OUT)
-    page.set_viewport_size({"width": LARGE, "height": 800})
-    page.evaluate(ENLARGE)
-    enlarged = page.evaluate(STICKING_OUT)
-    page.evaluate(AS_IT_WAS)
-    return [f"too wide: {element}" for element in [*plain, *spaced, *enlarged]]
+    return page.evaluate(RUN_AXE, rules) if rules else []
 
 
 def errors_of(visitor: Visitor) -> list[str]:

@@ -1,6 +1,6 @@
 """A browser that shows responses of the test client at their address, with their headers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
 from pathlib import Path
@@ -11,13 +11,11 @@ from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from playwright.sync_api import Browser
 
-from tests.browser.inspection import AXE, NARROWEST, RENDERINGS, Inspection, Renderings
+from tests.browser.inspection import ALL_RULES, APPEARANCE, AXE, STRUCTURE, Inspection
 from tests.browser.visitor import Visitor
+from tests.pages.rendering import LoadedPage
 
 STATIC = "/static/"
-# Colours and sizes on a phone in dark mode; the rest is the same as on a large screen.
-LIGHT, *_others = RENDERINGS
-DARK_PHONE = (NARROWEST, "dark", ["color-contrast", "target-size", "scrollable-region-focusable"])
 
 
 class ResponseServer(ThreadingHTTPServer):
@@ -80,11 +78,35 @@ def open_screen(browser: Browser, *, has_scripts: bool, kind: type[Screen] = Scr
         server.shutdown()
 
 
+def once_a_template(names: Iterable[str], load: Callable[[str], LoadedPage]) -> dict[str, bool]:
+    """The first state of each set of templates, and whether one of them is in no earlier state."""
+    sets: set[frozenset[str]] = set()
+    seen: set[str] = set()
+    chosen = {}
+    for name in names:
+        templates = load(name).templates
+        if templates not in sets:
+            chosen[name] = not templates <= seen
+            sets.add(templates)
+            seen |= templates
+    return chosen
+
+
 def findings(
-    screen: Screen, name: str, path: str, response: HttpResponse, language: str, renderings: Renderings
+    screen: Screen, names: Iterable[str], load: Callable[[str], LoadedPage], language: str = "fr"
 ) -> list[str]:
-    """What `Inspection` and the browser's console report about one response."""
-    inspection = Inspection(language, renderings=renderings)
+    """What `Inspection` and the console report; colours are measured in the first page of each template."""
+    found = []
+    for name, is_first in once_a_template(names, load).items():
+        page = load(name)
+        rules = (ALL_RULES, APPEARANCE) if is_first else (STRUCTURE, None)
+        found += findings_of(screen, name, page.path, page.response, Inspection(language, *rules))
+    return found
+
+
+def findings_of(screen: Screen, name: str, path: str, response: HttpResponse, inspection: Inspection) -> list[str]:
+    if not screen.has_scripts:
+        inspection.light = inspection.dark = None
     screen.show(path, response)
     inspection.look(screen, name)
     troubles, screen.troubles = screen.troubles, []
