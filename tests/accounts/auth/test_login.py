@@ -212,9 +212,9 @@ class TestUpgradeOfAnOlderHash:
             assert upgraded.startswith(f"argon2$argon2id$v=19$m={settings.ARGON2_MEMORY_KIB},"), algorithm
             assert mail_delivery.deliver() == []
             assert not person.journal.filter(event=Event.PASSWORD_CHANGED).exists()
+            assert len(here.get(reverse("account-sessions")).context["sessions"]) == 1
             assert not is_signed_in(elsewhere)
             assert is_signed_in(here)
-            assert len(here.get(reverse("account-sessions")).context["sessions"]) == 1
             submit_login(Client(), person)
             person.refresh_from_db()
             assert person.password == upgraded

@@ -64,6 +64,7 @@ class TestTheNewOne:
         others, stranger = [browser_of(person) for _ in range(3)], browser_of(active_account())
 
         answer = change(browser)
+        assert Session.objects.filter(account=person).count() == 1
         pages = [browser.get(answer["Location"]).content.decode() for _ in range(2)]
         again = change(browser)
 
@@ -71,7 +72,6 @@ class TestTheNewOne:
         assert "Mot de passe changé. Vos autres sessions ont été fermées." in pages[0]
         assert WRONG_PRESENT in again.content.decode()
         assert [is_signed_in(one) for one in (browser, stranger, *others)] == [True, True, False, False, False]
-        assert Session.objects.filter(account=person).count() == 1
         assert signs_in(person, NEW_PASSWORD)
         assert not signs_in(person, A_GOOD_PASSWORD)
         assert changes_of(person) == 1

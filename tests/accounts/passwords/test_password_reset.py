@@ -273,9 +273,9 @@ class TestANewPassword:
         devices, other_account = [browser_of(person), browser_of(person)], browser_of(active_account())
         choose(opened(link_for(person), other_account))
 
+        assert not Session.objects.filter(account=person).exists()
         assert not any(map(is_signed_in, devices))
         assert is_signed_in(other_account)
-        assert not Session.objects.filter(account=person).exists()
         assert other_account.get(reverse(DONE)).status_code == 200
         mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.login}
