@@ -1,6 +1,8 @@
 """What visitors type into the form of assistance, and what the service gets of it."""
 
+import re
 from datetime import date
+from html import unescape
 from typing import Any
 
 from assistance.models import AssistanceRequest
@@ -65,6 +67,19 @@ def request_data(**changed: Any) -> dict[str, Any]:
 
 def assistance_request(**changed: Any) -> AssistanceRequest:
     return create_request(**request_data(**changed))
+
+
+def words_of(html: str) -> str:
+    return unescape(html).replace("\u00a0", " ")
+
+
+def values_in(html: str) -> dict[str, str]:
+    """What the fields of the page hold, by name; a radio button only when it is checked."""
+    tags = re.findall(r"<input[^>]*>", html)
+    tags = [tag for tag in tags if 'type="radio"' not in tag or " checked" in tag]
+    values = {name: value for tag in tags for name, value in re.findall(r'name="([^"]+)".*?value="([^"]*)"', tag)}
+    areas = re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>\n?(.*?)</textarea>', html, re.DOTALL)
+    return {name: unescape(value) for name, value in (values | dict(areas)).items()}
 
 
 def exhaust_request_limit() -> None:
