@@ -16,7 +16,7 @@ from django.urls import resolve
 from django.utils import translation
 
 from core.email_addresses import InvalidAddress, canonical_address
-from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
+from tests.agents.pages import AGENT_PAGES
 from tests.fuzz.fuzzed_page import JOURNAL, Effects, FuzzedPage
 from tests.fuzz.parameters import record_parameters
 from tests.fuzz.rendered_forms import CHOICES, CSRF, InlineCodeParser, RenderedField, RenderedForm, forms_of
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 
 #: A refusal has the form of its page, which is among them.
 PUBLIC = {**PAGES, **ACTIONS}
-AGENTS = {**AGENT_PAGES, **AGENT_REFUSALS}
+AGENTS = AGENT_PAGES
 AGENTS_AREA = "/admin/"
 NOTHING = Payload("as asked", (), b"")
 #: Addresses with the fields and parameters that were fuzzed in this process.
