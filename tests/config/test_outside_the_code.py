@@ -22,7 +22,7 @@ def test_the_proxy_takes_short_forms_only():
     assert "max_header_size 16KB" in proxy
 
 
-def test_no_page_is_kept_for_the_next_visitor():
+def test_no_page_is_cached_for_the_next_visitor():
     """HDR-04: Django's caches of pages have given one person's page to another, more than once. Fragments are kept by what
     they are made of, none of which is about a person; one more has to be looked at."""
     python = [path for name in APPS for path in (PROJECT / name).rglob("*.py")]

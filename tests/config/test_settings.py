@@ -63,14 +63,12 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
 
 
 class TestRefusals:
-    def test_a_bad_value_is_refused_by_the_name_of_its_variable(self, settings_from):
-        """SUP-02, HDR-01, HDR-05, TOK-08, FWD-02, FWD-06"""
+    def test_bad_values_are_refused_by_the_names_of_their_variables(self, settings_from):
+        """SUP-02, HDR-01, HDR-05, TOK-08, FWD-02, FWD-06: all that are missing in one line."""
         for name, values in REFUSED.items():
             for value in {*values, *([None, "", "   "] if name in PRODUCTION else [])}:
                 with pytest.raises(ImproperlyConfigured, match=name):
                     settings_from(**{name: value})
-
-    def test_all_that_is_missing_is_named_at_once(self, settings_from):
         with pytest.raises(ImproperlyConfigured) as refused:
             settings_from(**dict.fromkeys(PRODUCTION))
         assert all(name in str(refused.value) for name in PRODUCTION)
@@ -88,8 +86,8 @@ class TestRefusals:
         assert "SECRET_KEY must have at least 50 random characters" in done.stderr.splitlines()[-1]
         assert "too-short" not in done.stderr
 
-    def test_what_is_accepted_has_one_spelling(self, settings_from):
-        """FWD-02; and plain http needs DEBUG."""
+    def test_accepted_values_have_one_spelling(self, settings_from):
+        """FWD-02; plain http needs DEBUG."""
         for name in ("UNIVERSITY_DOMAINS", "FORWARDING_ALLOWED_DOMAINS", "FORWARDING_DENIED_DOMAINS"):
             accepted = settings_from(**{name: "Université.FR, mail.exemple.org"})[name]
             assert accepted == ["xn--universit-j4a.fr", "mail.exemple.org"]
@@ -97,13 +95,13 @@ class TestRefusals:
 
 
 class TestProduction:
-    def test_the_checks_of_django_find_nothing(self):
+    def test_the_deployment_checks_of_django_find_nothing(self):
         """HDR-01"""
         done = run(["-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"])
         assert done.returncode == 0, done.stderr
         assert "no issues" in done.stdout + done.stderr
 
-    def test_what_those_checks_do_not_look_at(self, settings_from):
+    def test_settings_beyond_the_deployment_checks_are_safe(self, settings_from):
         """HDR-01, AVL-08, ADM-01, EML-02, SUP-03"""
         production = settings_from()
         assert production["DEBUG"] is False
@@ -135,37 +133,31 @@ class TestProduction:
     def test_cookies_are_bound_to_this_host_and_to_https(self, settings_from):
         """SES-06"""
         production = settings_from()
+        wanted = {"SECURE": True, "HTTPONLY": True, "SAMESITE": "Lax", "DOMAIN": None, "PATH": "/"}
         for cookie in ("SESSION", "CSRF"):
             assert production[f"{cookie}_COOKIE_NAME"].startswith("__Host-")
-            assert production[f"{cookie}_COOKIE_SECURE"] is True
-            assert production[f"{cookie}_COOKIE_HTTPONLY"] is True
-            assert production[f"{cookie}_COOKIE_SAMESITE"] == "Lax"
-            assert production.get(f"{cookie}_COOKIE_DOMAIN") is None
-            assert production.get(f"{cookie}_COOKIE_PATH", "/") == "/"
+            found = {name: production.get(f"{cookie}_COOKIE_{name}", {"PATH": "/"}.get(name)) for name in wanted}
+            assert found == wanted
 
     def test_the_log_is_json_except_in_development(self, settings_from):
         """LOG-02"""
-        for variables, wanted in (
-            ({}, "json"),
-            ({"DEBUG": "true"}, "text"),
-            ({"DEBUG": "true", "LOG_FORMAT": "json"}, "json"),
-        ):
+        debug = {"DEBUG": "true"}
+        for variables, wanted in (({}, "json"), (debug, "text"), (debug | {"LOG_FORMAT": "json"}, "json")):
             assert settings_from(**variables)["LOGGING"]["handlers"]["console"]["formatter"] == wanted
 
 
-class TestMailServer:
-    def test_what_an_address_means(self, settings_from):
-        """EML-05: `+tls` requires STARTTLS, it does not merely try it."""
-        for url, wanted in (
-            ("smtp://mail.fr", {"EMAIL_HOST": "mail.fr", "EMAIL_PORT": 25}),
-            ("smtp://mail.fr:2525", {"EMAIL_PORT": 2525}),
-            ("smtp+tls://mail.fr", {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True}),
-            ("smtp+ssl://mail.fr", {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True}),
-            ("smtp+tls://a%40b:p%3A%2F%40@mail.fr", {"EMAIL_HOST_USER": "a@b", "EMAIL_HOST_PASSWORD": "p:/@"}),
-        ):
-            assert wanted.items() <= mail_settings(url).items()
-        provider = settings_from(EMAIL_URL="anymail+postmark:?server_token=T-1")
-        assert provider["EMAIL_BACKEND"] == "anymail.backends.postmark.EmailBackend"
-        assert provider["ANYMAIL"]["POSTMARK_SERVER_TOKEN"] == "T-1"
-        assert provider["ANYMAIL"]["SEND_DEFAULTS"]["track_clicks"] is False
-        assert provider["ANYMAIL"]["REQUESTS_TIMEOUT"] == (3, 10)
+def test_a_mail_servers_address_sets_host_port_encryption_and_login(settings_from):
+    """EML-05: `+tls` requires STARTTLS, it does not merely try it."""
+    for url, wanted in (
+        ("smtp://mail.fr", {"EMAIL_HOST": "mail.fr", "EMAIL_PORT": 25}),
+        ("smtp://mail.fr:2525", {"EMAIL_PORT": 2525}),
+        ("smtp+tls://mail.fr", {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True}),
+        ("smtp+ssl://mail.fr", {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True}),
+        ("smtp+tls://a%40b:p%3A%2F%40@mail.fr", {"EMAIL_HOST_USER": "a@b", "EMAIL_HOST_PASSWORD": "p:/@"}),
+    ):
+        assert wanted.items() <= mail_settings(url).items()
+    provider = settings_from(EMAIL_URL="anymail+postmark:?server_token=T-1")
+    assert provider["EMAIL_BACKEND"] == "anymail.backends.postmark.EmailBackend"
+    assert provider["ANYMAIL"]["POSTMARK_SERVER_TOKEN"] == "T-1"
+    assert provider["ANYMAIL"]["SEND_DEFAULTS"]["track_clicks"] is False
+    assert provider["ANYMAIL"]["REQUESTS_TIMEOUT"] == (3, 10)

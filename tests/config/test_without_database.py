@@ -1,4 +1,4 @@
-"""The portal while PostgreSQL is away (HDR-05, AVL-06). No test here asks for the database."""
+"""The portal while PostgreSQL is unreachable (HDR-05, AVL-06)."""
 
 from collections.abc import Iterator
 
@@ -17,19 +17,11 @@ from tests.headers import assert_headers
 
 @pytest.fixture
 def browser() -> Client:
-    """Sees an error page where a test would see the exception."""
     return Client(raise_request_exception=False)
 
 
 @pytest.fixture(autouse=True)
-def activate_french() -> Iterator[None]:
-    with translation.override("fr"):
-        yield
-
-
-@pytest.fixture(autouse=True)
 def without_database(django_db_blocker) -> Iterator[None]:
-    """Nobody listens where PostgreSQL was."""
     connection.close()
     facts = connection.settings_dict
     port, facts["PORT"] = facts["PORT"], str(free_port())
@@ -39,73 +31,51 @@ def without_database(django_db_blocker) -> Iterator[None]:
     facts["PORT"] = port
 
 
-def test_pages_that_need_none_are_there(browser):
+def test_pages_that_need_no_database_are_shown_and_the_others_say_when_to_come_back(browser):
+    """503 with Retry-After, in the language of the page, without internals."""
     for name in ("home", "help", "login", "first-connection", "locked-help"):
         assert browser.get(reverse(name)).status_code == 200
-
-
-def test_the_others_say_when_to_come_back(browser):
-    """503 with Retry-After, in the language of the page, and nothing of the inside."""
+    assert browser.post(reverse("first-connection"), {"login": "x.y"}).status_code == 503
+    account = Account(pk=1, recovery_address="x@exemple.net")
+    account.lock_count = 0
+    token = activation_link.token(account, activation_link.deadline(timezone.now()))
     for language in ["fr", "en"]:
-        account = Account(pk=1, recovery_address="x@exemple.net")
-        account.lock_count = 0
-        token = activation_link.token(account, activation_link.deadline(timezone.now()))
         with translation.override(language):
-            address = reverse("activation-link", args=[token])
-        answer = browser.get(address)
-        assert answer.status_code == 503
-        assert int(answer["Retry-After"]) > 0
-        assert_headers(answer)
-        page = answer.content.decode()
+            response = browser.get(reverse("activation-link", args=[token]))
+        assert response.status_code == 503
+        assert int(response["Retry-After"]) > 0
+        assert_headers(response)
+        page = response.content.decode()
         assert f'<html lang="{language}"' in page
-        assert answer["X-Request-Id"] in page
+        assert response["X-Request-Id"] in page
         assert not any(inside in page for inside in ("psycopg", "connection", "127.0.0.1", "Traceback", "SELECT"))
 
 
-def test_other_errors_are_told_as_ever(browser, settings):
-    """HDR-05: none of their pages asks the database for anything."""
-    for address, headers, status in [
-        ("/nulle-part/", {}, 404),
-        ("/en/nulle-part/", {}, 404),
-        ("/", {"host": "evil.example"}, 400),
-        ("/interdit/", {}, 403),
-        ("/panne/", {}, 500),
-    ]:
-        settings.ROOT_URLCONF = "tests.config.test_answers"
-        answer = browser.get(address, headers=headers)
-        assert answer.status_code == status
-        assert_headers(answer)
-        assert answer["X-Request-Id"] in answer.content.decode()
+def test_other_errors_have_their_pages(browser, settings):
+    """HDR-05, SES-07: none of them needs the database."""
+    settings.ROOT_URLCONF = "tests.config.test_answers"
+    responses = {
+        address: browser.get(address) for address in ("/nulle-part/", "/en/nulle-part/", "/interdit/", "/panne/")
+    }
+    responses["host"] = browser.get("/", headers={"host": "evil.example"})
+    responses["csrf"] = Client(enforce_csrf_checks=True).post(reverse("first-connection"), {"login": "x.y"})
+    assert [response.status_code for response in responses.values()] == [404, 404, 403, 500, 400, 403]
+    for response in responses.values():
+        assert_headers(response)
+        assert response["X-Request-Id"] in response.content.decode()
 
 
-def test_a_form_of_another_site_is_refused_as_ever():
-    """HDR-05, SES-07"""
-    answer = Client(enforce_csrf_checks=True).post(reverse("first-connection"), {"login": "x.y"})
-    assert answer.status_code == 403
-    assert_headers(answer)
-    assert answer["X-Request-Id"] in answer.content.decode()
-
-
-def test_a_form_says_so_too(browser):
-    assert browser.post(reverse("first-connection"), {"login": "x.y"}).status_code == 503
-
-
-def test_health_tells_the_load_balancer(browser):
-    """AVL-08: alive, not ready; neither tells a version."""
+def test_health_and_metrics_are_there(browser, settings):
+    """AVL-08, LOG-04: alive, not ready; the metrics say that the database is down."""
     assert browser.get("/sante/vivant").status_code == 200
     ready = browser.get("/sante/pret")
-    assert ready.status_code == 503
-    assert ready.content.decode() == "base de données injoignable\n"
-
-
-def test_those_who_watch_are_told(browser, settings):
-    """LOG-04: the page of figures is there, and says that the database is not."""
+    assert (ready.status_code, ready.content.decode()) == (503, "base de données injoignable\n")
     settings.METRICS_KEY = "a-key-for-tests-0123456789abcdef"
     cached_metrics.clear()
-    answer = browser.get(reverse("metrics"), headers={"authorization": f"Bearer {settings.METRICS_KEY}"})
+    response = browser.get(reverse("metrics"), headers={"authorization": f"Bearer {settings.METRICS_KEY}"})
     cached_metrics.clear()
-    assert answer.status_code == 200
-    text = answer.content.decode()
+    text = response.content.decode()
+    assert response.status_code == 200
     assert "portal_database_up 0.0" in text
     assert "portal_redis_up 1.0" in text
     assert "portal_accounts" not in text

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +15,6 @@ from activation.services import complete_activation
 from core.client_ip import device_name
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
-from journal.models import JournalEntry
 from journal.services import record_event
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, answer, answered_until, begin
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
@@ -29,72 +29,59 @@ SAFARI = (
 )
 
 
-def sign_in(browser: Client, person: Account) -> JournalEntry:
-    browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    return person.journal.get(event=Event.SIGNED_IN)
+def sign_in(browser: Client, person: Account) -> HttpResponse:
+    return browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
 
 
-def test_an_entry_says_who_what_when_and_from_where():
-    """LOG-01, LOG-02: with the reference that the response shows."""
-    person, before = active_account(), timezone.now()
-    browser = Client(REMOTE_ADDR="198.51.100.42", headers={"User-Agent": FIREFOX})
-    response = browser.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    entry = person.journal.get(event=Event.SIGNED_IN)
-    assert entry.account == entry.actor == person
-    assert before <= entry.at <= timezone.now()
-    assert (entry.source, entry.client_address, entry.device) == ("web", "198.51.100.42", "Firefox (Linux)")
-    assert len(entry.request_id) == 32
-    assert entry.request_id == response["X-Request-Id"]
+def test_an_entry_says_who_what_when_and_from_where(settings):
+    """LOG-01, LOG-02, ENU-06: with the response's reference; forwarded addresses count from a trusted proxy only."""
+    forwarded = {"User-Agent": FIREFOX, "X-Forwarded-For": "1.2.3.4, 203.0.113.9"}
+    for proxies, peer, recorded in [
+        ([], "10.0.0.1", "10.0.0.1"),
+        (["10.0.0.0/8"], "10.0.0.1", "203.0.113.9"),
+        (["10.0.0.0/8"], "2001:db8::17", "2001:db8::17"),
+    ]:
+        settings.TRUSTED_PROXIES = proxies
+        person, before = active_account(), timezone.now()
+        response = sign_in(Client(REMOTE_ADDR=peer, headers=forwarded), person)
+        entry = person.journal.get(event=Event.SIGNED_IN)
+        assert entry.account == entry.actor == person
+        assert before <= entry.at <= timezone.now()
+        assert (entry.source, entry.client_address, entry.device) == ("web", recorded, "Firefox (Linux)")
+        assert len(entry.request_id) == 32
+        assert entry.request_id == response["X-Request-Id"]
 
 
 def test_a_device_is_recorded_by_browser_and_system_only():
-    """LOG-02: enough to recognise a device, too little to track a person."""
+    """LOG-02: enough to recognise a device, too little to track its owner."""
     devices = {FIREFOX: "Firefox (Linux)", CHROME: "Chrome (Windows)", EDGE: "Edge (Windows)", SAFARI: "Safari (macOS)"}
     for user_agent, device in {**devices, "x" * 5000: "", "": "", "\x00<b>": ""}.items():
         request = RequestFactory().get("/", headers={"User-Agent": user_agent})
         assert device_name(request) == device
 
 
-def test_the_client_behind_a_trusted_proxy_is_recorded(settings):
-    """ENU-06, LOG-02: the header counts only when it comes from a trusted proxy."""
-    forwarded = {"X-Forwarded-For": "1.2.3.4, 203.0.113.9"}
-    for proxies, recorded in (([], "10.0.0.1"), (["10.0.0.0/8"], "203.0.113.9")):
-        settings.TRUSTED_PROXIES = proxies
-        browser = Client(REMOTE_ADDR="10.0.0.1", headers=forwarded)
-        assert sign_in(browser, active_account()).client_address == recorded
-    assert sign_in(Client(REMOTE_ADDR="2001:db8::17"), active_account()).client_address == "2001:db8::17"
-
-
-def test_what_the_worker_and_the_command_line_do_is_noted_as_such():
-    person = pending_account()
-
+def test_an_entry_names_the_worker_the_command_line_and_the_agent():
+    agent, person = active_account(is_staff=True), pending_account()
     record_event(account=person, event=Event.USER_UPDATED)
     with use_request_context(RequestContext(source="worker")):
         record_event(account=person, event=Event.LINK_REQUESTED)
-
-    assert list(person.journal.order_by("pk").values_list("source", "client_address")) == [
-        ("command", None),
-        ("worker", None),
+    lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
+    entries = person.journal.order_by("pk").values_list("event", "source", "client_address", "actor")
+    assert list(entries) == [
+        (Event.USER_UPDATED, "command", None, None),
+        (Event.LINK_REQUESTED, "worker", None, None),
+        (Event.LOCKED, "command", None, agent.pk),
     ]
 
 
-def test_an_agents_act_names_the_agent():
-    agent, person = active_account(is_staff=True), active_account()
-
-    lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
-
-    assert person.journal.get(event=Event.LOCKED).actor == agent
-
-
-def test_an_activation_is_told_step_by_step(client):
-    """LOG-01: what happened, in the order in which it happened, all of it by the person."""
+def test_an_activation_is_recorded_step_by_step(client):
+    """LOG-01: in order, each step once, by the account owner."""
     person = pending_account()
     begin(client, person)
+    begin(Client(), person)
     for step in (CHARTER, DIRECTORY, MAILBOX, PASSWORD):
         answer(client, step)
-
     entries = person.journal.order_by("pk")
-
     assert [entry.event for entry in entries] == [
         Event.ACTIVATION_STARTED,
         Event.CHARTER_ACCEPTED,
@@ -108,16 +95,8 @@ def test_an_activation_is_told_step_by_step(client):
     assert A_GOOD_PASSWORD not in str(list(entries.values()))
 
 
-def test_opening_the_first_page_twice_is_told_once(client):
-    person = pending_account()
-    begin(client, person)
-    begin(Client(), person)
-
-    assert person.journal.filter(event=Event.ACTIVATION_STARTED).count() == 1
-
-
-def test_neither_entry_nor_change_when_something_fails_afterwards():
-    """LOG-03, AVL-02."""
+def test_entry_and_change_are_committed_together_or_not_at_all(monkeypatch):
+    """LOG-03, AVL-02: when a later statement fails, and when the entry cannot be written."""
     person = pending_account()
     answered_until(person, PASSWORD)
     before = person.journal.count()
@@ -129,30 +108,21 @@ def test_neither_entry_nor_change_when_something_fails_afterwards():
 
     with pytest.raises(RuntimeError, match="afterwards"), transaction.atomic():
         activate_and_fail()
-
     assert person.journal.count() == before
-    assert Account.objects.get(pk=person.pk).activated_at is None
 
-
-def test_no_entry_without_its_change(monkeypatch):
-    """LOG-03: when the entry cannot be written, nothing happens."""
-    person = active_account()
-
-    def full(**kwargs: object) -> None:
+    def fail(**kwargs: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("accounts.services.record_event", full)
+    monkeypatch.setattr("accounts.services.record_event", fail)
     with pytest.raises(OSError, match="disk full"), transaction.atomic():
         set_language(account=person, language="en")
+    person = Account.objects.get(pk=person.pk)
+    assert (person.activated_at, person.language) == (None, "fr")
 
-    assert Account.objects.get(pk=person.pk).language == "fr"
 
-
-def test_the_person_reads_the_last_events_on_their_page(client):
+def test_the_account_page_shows_the_last_events(client):
     person = active_account()
     sign_in(client, person)
-
     page = client.get(reverse("account")).content.decode()
-
     assert "Connexion" in page
     assert page.count('<th scope="row">') == min(5, person.journal.count())
