@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone, translation
 
 from accounts.enums import LockReason, State
@@ -17,7 +16,8 @@ from journal.models import JournalEntry
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.factories import active_account
-from tests.hr_feed.hr_files import another, imported, imported_account, problems_in, row, stream_of, text_of
+from tests.hr_feed.hr_files import another, imported, imported_account, problems_in, row, stream_of
+from tests.mail_delivery import link_in
 
 pytestmark = pytest.mark.django_db
 
@@ -43,72 +43,62 @@ def token_in(link: str) -> str:
 # New people
 
 
-def test_a_new_person_gets_an_account_with_an_unusable_password():
-    report = imported(row(), another(2))
+def test_a_new_person_gets_an_account_with_an_unusable_password_and_an_activation_mail(mail_delivery):
+    agent = active_account()
+    report = imported(row(language="en"))
+    second = import_feed(stream_of(another(2, language="")), actor=agent)
 
-    camille = imported_account()
-    assert (report.read, report.created, report.refused) == (2, 2, 0)
+    camille, other = imported_account(), imported_account("HR2")
+    assert (report.read, report.created, report.refused, second.created) == (1, 1, 0, 1)
     assert (camille.login, camille.uid) == ("camille.durand@univ-exemple.fr", "cdurand")
     assert (camille.birth_date, camille.start_date, camille.end_date) == (date(1984, 2, 29), date(2024, 9, 1), None)
     assert (camille.category, camille.employer, camille.phone) == ("staff", "Université", "+33612345678")
-    assert camille.state == State.PENDING
+    assert (camille.state, camille.language, other.language) == (State.PENDING, "en", "fr")
     assert not camille.has_usable_password()
-    assert camille.password != imported_account("HR2").password
-
-
-def test_the_activation_mail_has_low_priority_and_its_link_works(mail_delivery):
-    imported(row(language="en"))
-
-    message = Message.objects.get()
+    assert camille.password != other.password
+    entries = JournalEntry.objects.filter(event=Event.USER_CREATED).order_by("pk")
+    assert list(entries.values_list("account", "actor")) == [(camille.pk, None), (other.pk, agent.pk)]
+    assert entries[0].source == "command"
+    message = Message.objects.get(person=camille)
     assert (message.kind, message.priority, message.status) == (Kind.ACTIVATION, Priority.BULK, Status.QUEUED)
-    assert (message.person, message.language) == (imported_account(), "en")
-    [mail] = mail_delivery.deliver()
+    assert message.language == "en"
+    mail, _other = mail_delivery.deliver()
     assert mail["To"] == ADDRESS
-    assert activation_link.open(token_in(mail_delivery.last_link())).account == imported_account()
+    assert activation_link.open(token_in(link_in(mail))).account == camille
 
 
-def test_the_journal_records_the_source_and_the_agent():
-    agent = active_account()
-    imported(row())
-    import_feed(stream_of(another(2)), actor=agent)
-
-    first, second = JournalEntry.objects.filter(event=Event.USER_CREATED).order_by("pk")
-    assert (first.account, first.actor, first.source) == (imported_account(), None, "command")
-    assert second.actor == agent
-
-
-def test_people_who_left_get_no_mail_and_the_last_day_still_counts():
-    imported(row(end_date=YESTERDAY))
+def test_people_who_left_get_no_mail_until_they_come_back_and_the_last_day_still_counts():
+    imported(row(end_date=YESTERDAY, recovery_address=TYPO))
     assert imported_account().state == State.CLOSED
-    assert mails() == []
-
-    imported(another(2, end_date=timezone.localdate().isoformat()))
-    assert mails() == ["p2@exemple.net"]
-
-
-def test_the_default_language_is_french():
-    imported(row(language=""))
-
-    assert imported_account().language == "fr"
+    assert imported(row(end_date=YESTERDAY)).corrected == 1
+    assert (imported_account().recovery_address, mails()) == (ADDRESS, [])
+    imported(another(2, end_date=timezone.localdate().isoformat()), row(end_date=TOMORROW))
+    assert set(mails()) == {"p2@exemple.net", ADDRESS}
 
 
 # Logins
 
 
 def test_an_institutional_address_given_by_hr_is_kept_unless_it_is_in_use():
+    """A name without Latin letters needs one; that of a known person does not change."""
     imported(row(institutional_address="C.Durand@Univ-Exemple.fr"))
     assert imported_account().login == "c.durand@univ-exemple.fr"
-
     report = imported(another(2, institutional_address="c.durand@univ-exemple.fr"))
     assert problems_in(report) == [(2, "HR2", "institutional_address", "error")]
     assert (report.created, report.refused, report.unchanged) == (0, 1, 0)
 
+    report = imported(row(institutional_address="autre@univ-exemple.fr"))
+    assert problems_in(report) == [(2, "HR1", "institutional_address", "warning")]
+    assert (report.unchanged, report.warnings, imported_account().login) == (1, 1, "c.durand@univ-exemple.fr")
 
-def test_an_address_given_further_down_is_not_given_to_a_homonym():
-    imported(row(), another(2, institutional_address="camille.durand@univ-exemple.fr"))
+    ming = another(3, given_name="明", family_name="李")
+    assert problems_in(imported(ming)) == [(2, "HR3", "institutional_address", "error")]
+    imported({**ming, "institutional_address": "ming.li@univ-exemple.fr"})
+    assert (imported_account("HR3").login, imported_account("HR3").uid) == ("ming.li@univ-exemple.fr", "mingli")
 
-    assert imported_account("HR2").login == "camille.durand@univ-exemple.fr"
-    assert imported_account("HR1").login == "camille.durand2@univ-exemple.fr"
+    imported(another(4, family_name="Homonyme"), another(5, institutional_address="camille.homonyme@univ-exemple.fr"))
+    logins = [imported_account(hr_id).login for hr_id in ("HR4", "HR5")]
+    assert logins == ["camille.homonyme2@univ-exemple.fr", "camille.homonyme@univ-exemple.fr"]
 
 
 def test_homonyms_are_numbered_across_files_domains_and_departures(settings):
@@ -124,14 +114,6 @@ def test_homonyms_are_numbered_across_files_domains_and_departures(settings):
         *("camille.durand", "camille.durand2", "camille.durand3", "camille.durand4")
     ]
     assert [one.uid for one in accounts] == ["cdurand", "cdurand2", "cdurand3", "cdurand4"]
-
-
-def test_a_name_without_latin_letters_needs_an_address():
-    report = imported(row(given_name="明", family_name="李"))
-    assert problems_in(report) == [(2, "HR1", "institutional_address", "error")]
-
-    imported(row(given_name="明", family_name="李", institutional_address="ming.li@univ-exemple.fr"))
-    assert (imported_account().login, imported_account().uid) == ("ming.li@univ-exemple.fr", "mingli")
 
 
 # The same file again
@@ -165,26 +147,18 @@ def test_a_dry_run_reports_the_same_and_changes_nothing():
 
 def test_changed_facts_are_updated_and_named_in_the_journal_without_their_values():
     imported(row())
-
-    report = imported(row(family_name="Durand-Martin", end_date=TOMORROW, phone="", category="hosted", employer="CNRS"))
+    changes = {"family_name": "Durand-Martin", "end_date": TOMORROW, "phone": "", "category": "hosted"}
+    report = imported(row(**changes, employer="CNRS", recovery_address="rh@exemple.net"))
 
     camille = imported_account()
     assert (camille.family_name, camille.phone, camille.category) == ("Durand-Martin", "", "hosted")
-    assert camille.end_date.isoformat() == TOMORROW
-    assert camille.login == "camille.durand@univ-exemple.fr"
-    assert report.updated == len(mails()) == 1
+    assert (camille.end_date.isoformat(), camille.login) == (TOMORROW, "camille.durand@univ-exemple.fr")
+    assert (report.updated, report.corrected, report.unchanged) == (1, 1, 0)
+    assert list(camille.journal.order_by("pk").values_list("event", flat=True)) == [
+        *(Event.USER_CREATED, Event.USER_UPDATED, Event.RECOVERY_ADDRESS_CORRECTED)
+    ]
     entry = JournalEntry.objects.get(event=Event.USER_UPDATED)
     assert entry.details == {"fields": ["family_name", "category", "employer", "end_date", "phone"]}
-
-
-def test_another_institutional_address_for_a_known_person_is_only_reported():
-    imported(row())
-
-    report = imported(row(institutional_address="autre@univ-exemple.fr"))
-
-    assert imported_account().login == "camille.durand@univ-exemple.fr"
-    assert problems_in(report) == [(2, "HR1", "institutional_address", "warning")]
-    assert (report.unchanged, report.warnings) == (1, 1)
 
 
 def test_a_missing_column_changes_nothing():
@@ -198,121 +172,67 @@ def test_a_missing_column_changes_nothing():
     assert (camille.ine, camille.phone, camille.language) == ("0123456789A", "+33612345678", "en")
 
 
-def test_the_language_of_an_active_account_is_its_owners():
-    imported(row(language="fr"))
-    Account.objects.update(activated_at=timezone.now(), charter_accepted_at=timezone.now(), language="en")
-
-    assert imported(row(language="fr")).unchanged == 1
-    assert imported_account().language == "en"
-
-
-def test_a_person_who_comes_back_before_activating_gets_the_activation_mail():
-    imported(row(end_date=YESTERDAY))
-
-    imported(row(end_date=TOMORROW))
-
-    assert mails() == [ADDRESS]
-
-
 # Recovery addresses
 
 
 def test_a_corrected_recovery_address_kills_the_old_link_and_gets_a_new_mail(mail_delivery):
-    """TOK-07"""
+    """TOK-07: mails to the old address are cancelled, its dispute ends."""
     imported(row(recovery_address=TYPO))
     mail_delivery.deliver()
     old_token = token_in(mail_delivery.last_link())
+    imported_account().messages.create(kind=Kind.NEW_LINK, address=TYPO)
+    Account.objects.update(recovery_address_disputed_at=timezone.now())
+    assert imported(row(recovery_address=TYPO)).unchanged == 1
+    assert not imported_account().can_be_mailed
 
     report = imported(row())
-
     assert (report.corrected, report.updated) == (1, 0)
-    assert mails() == [ADDRESS]
+    assert (mails(Status.CANCELLED), mails()) == ([TYPO], [ADDRESS])
+    assert imported_account().can_be_mailed
     with pytest.raises(InvalidLink):
         activation_link.open(old_token)
     entry = JournalEntry.objects.get(event=Event.RECOVERY_ADDRESS_CORRECTED)
     assert entry.details == {"old": TYPO, "new": ADDRESS}
 
 
-def test_a_correction_cancels_mails_to_the_old_address_and_ends_its_dispute():
-    imported(row(recovery_address=TYPO))
-    Account.objects.update(recovery_address_disputed_at=timezone.now())
-    assert imported(row(recovery_address=TYPO)).unchanged == 1
-    assert not imported_account().can_be_mailed
-
-    imported(row())
-
-    assert (mails(Status.CANCELLED), mails()) == ([TYPO], [ADDRESS])
-    assert imported_account().can_be_mailed
-
-
-def test_correcting_the_address_of_a_closed_account_sends_no_mail():
-    imported(row(end_date=YESTERDAY, recovery_address=TYPO))
-
-    report = imported(row(end_date=YESTERDAY))
-
-    assert (report.corrected, imported_account().recovery_address) == (1, ADDRESS)
-    assert mails() == []
-
-
-def test_the_address_of_an_active_account_is_only_proposed_once_a_value():
-    """ADM-08"""
-    imported(row())
-    Account.objects.update(activated_at=timezone.now(), charter_accepted_at=timezone.now())
+def test_an_address_in_use_chosen_or_locked_is_only_proposed_once_a_value():
+    """ADM-08: nor does the language of an active account change."""
+    imported(row(), another(2), another(3))
+    active, chosen, locked = (Account.objects.filter(hr_id=f"HR{n}") for n in (1, 2, 3))
+    active.update(activated_at=timezone.now(), charter_accepted_at=timezone.now(), language="en")
+    chosen.update(recovery_address_owner_set_at=timezone.now())
+    Lock.objects.create(account=locked.get(), reason=LockReason.PHISHING)
 
     for address in ("rh@exemple.net", "rh@exemple.net", "rh2@exemple.net"):
-        report = imported(row(recovery_address=address))
-        assert (report.proposed, report.corrected, report.unchanged) == (1, 0, 0)
+        report = imported(row(recovery_address=address, language="fr"))
+        assert (report.proposed, report.corrected, report.updated, report.unchanged) == (1, 0, 0, 0)
         assert problems_in(report) == [(2, "HR1", "recovery_address", Severity.PROPOSAL)]
+    report = imported(another(2, recovery_address="rh3@exemple.net"), another(3, recovery_address="rh4@exemple.net"))
 
-    assert imported_account().recovery_address == ADDRESS
-    proposals = JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_PROPOSED).order_by("pk")
+    assert (report.proposed, report.corrected, active.get().language) == (2, 0, "en")
+    on_file = Account.objects.order_by("hr_id").values_list("recovery_address", flat=True)
+    assert list(on_file) == [ADDRESS, "p2@exemple.net", "p3@exemple.net"]
+    proposals = active.get().journal.filter(event=Event.RECOVERY_ADDRESS_PROPOSED).order_by("pk")
     assert [entry.details["proposed"] for entry in proposals] == ["rh@exemple.net", "rh2@exemple.net"]
-    assert len(mails()) == 1
-
-
-def test_an_address_chosen_by_its_owner_or_of_a_locked_account_is_not_overwritten():
-    imported(row(), another(2))
-    chosen, locked = imported_account(), imported_account("HR2")
-    Account.objects.filter(pk=chosen.pk).update(recovery_address_owner_set_at=timezone.now())
-    Lock.objects.create(account=locked, reason=LockReason.PHISHING)
-
-    report = imported(row(recovery_address="rh@exemple.net"), another(2, recovery_address="rh2@exemple.net"))
-
-    assert (report.proposed, report.corrected) == (2, 0)
-    assert set(Account.objects.values_list("recovery_address", flat=True)) == {ADDRESS, "p2@exemple.net"}
-
-
-def test_facts_and_address_can_change_in_one_row():
-    imported(row())
-
-    report = imported(row(employer="CNRS", recovery_address="rh@exemple.net"))
-
-    assert (report.updated, report.corrected, report.unchanged) == (1, 1, 0)
-    assert list(imported_account().journal.order_by("pk").values_list("event", flat=True)) == [
-        *(Event.USER_CREATED, Event.USER_UPDATED, Event.RECOVERY_ADDRESS_CORRECTED)
-    ]
+    assert len(mails()) == 3
 
 
 # Warnings
 
 
-def test_a_shared_recovery_address_is_a_warning():
+def test_a_shared_address_or_a_probable_typo_is_a_warning():
     """ADM-08: within a file, and with a known account."""
     report = imported(row(), another(2, recovery_address=ADDRESS))
-    assert report.created == 2
-    assert problems_in(report) == [(3, "HR2", "recovery_address", "warning")]
+    assert (report.created, problems_in(report)) == (2, [(3, "HR2", "recovery_address", "warning")])
     assert "2" in report.problems[0].reason
-
-    report = imported(another(3, recovery_address=ADDRESS))
-    assert (report.created, problems_in(report)) == (1, [(2, "HR3", "recovery_address", "warning")])
-
-
-def test_a_probable_typo_is_a_warning_and_the_address_is_kept():
-    report = imported(row(recovery_address="camille@gmial.com"))
-
-    assert problems_in(report) == [(2, "HR1", "recovery_address", "warning")]
-    assert "gmail.com" in report.problems[0].reason
-    assert imported_account().recovery_address == "camille@gmial.com"
+    for cells, hint in (
+        (another(3, recovery_address=ADDRESS), ""),
+        (another(4, recovery_address="c@gmial.com"), "gmail.com"),
+    ):
+        report = imported(cells)
+        assert (report.created, problems_in(report)) == (1, [(2, cells["hr_id"], "recovery_address", "warning")])
+        assert hint in report.problems[0].reason
+        assert imported_account(cells["hr_id"]).recovery_address == cells["recovery_address"]
 
 
 def test_reasons_are_in_the_language_of_the_user():
@@ -320,9 +240,3 @@ def test_reasons_are_in_the_language_of_the_user():
     with translation.override("en"):
         expected = translation.gettext("Valeur obligatoire")
         assert imported(row(hr_id=""), dry_run=True).problems[0].reason == expected != "Valeur obligatoire"
-
-
-def test_an_uploaded_file_is_read_like_any_other():
-    upload = SimpleUploadedFile("people.csv", text_of(row()).encode(), content_type="text/csv")
-
-    assert import_feed(upload).created == 1
