@@ -268,7 +268,7 @@ class TestRevocation:
 
 
 class TestANewPassword:
-    def test_signs_nobody_in_and_everybody_out(self, person, mail_delivery):
+    def test_ends_every_session_of_the_account_and_opens_none(self, person, mail_delivery):
         """PWD-06, SES-05: the account's sessions end, in this browser too; another account's goes on."""
         devices, other_account = [browser_of(person), browser_of(person)], browser_of(active_account())
         choose(opened(link_for(person), other_account))
