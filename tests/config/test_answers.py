@@ -2,7 +2,6 @@
 and sends every form, and looks at the headers of each answer too."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as portal
@@ -10,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import include, path, reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 import config.urls
 from activation.links import activation_link
@@ -45,11 +44,11 @@ PUBLIC = {
 
 
 def fails(request: HttpRequest) -> HttpResponse:
-    raise RuntimeError("details that nobody may read: SELECT * FROM accounts")
+    raise RuntimeError("internals: SELECT * FROM accounts")
 
 
 def forbids(request: HttpRequest) -> HttpResponse:
-    raise PermissionDenied("details that nobody may read")
+    raise PermissionDenied("internals")
 
 
 for view in (fails, forbids):
@@ -60,21 +59,14 @@ handler400, handler403 = config.urls.handler400, config.urls.handler403
 handler404, handler500 = config.urls.handler404, config.urls.handler500
 
 
-@pytest.fixture(autouse=True)
-def activate_french() -> Iterator[None]:
-    with translation.override("fr"):
-        yield
-
-
 @pytest.fixture
 def browser() -> Client:
-    """Sees an error page where a test would see the exception."""
     return Client(raise_request_exception=False)
 
 
 @pytest.fixture
 def production(settings) -> None:
-    """What DEBUG decides, as it is without DEBUG."""
+    """The settings that depend on DEBUG."""
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
@@ -95,7 +87,7 @@ class TestHeaders:
                 assert_headers(answer)
                 assert f'<html lang="{language}"' in page
                 assert answer["X-Request-Id"] in page
-                assert "nobody may read" not in page
+                assert "internals" not in page
                 assert "Traceback" not in page
                 assert InlineCodeParser(page).found == []
 
@@ -113,8 +105,8 @@ class TestHeaders:
         assert not answer.cookies
         answer.close()
 
-    def test_https_is_kept_for_a_year(self, production, browser, settings):
-        """HDR-03: by whatever response a browser meets first."""
+    def test_https_is_required_for_a_year(self, production, browser, settings):
+        """HDR-03: by the first response, of any kind."""
         settings.ROOT_URLCONF = __name__
         requests = [
             (address, {}) for address in ("/", "/compte/", "/nulle-part/", "/panne/", "/interdit/", "/sante/vivant")
@@ -153,28 +145,22 @@ class TestCookies:
             assert browser.cookies[portal.SESSION_COOKIE_NAME].value != key
 
 
-class TestForms:
-    def test_our_own_form_is_accepted_and_one_view_alone_is_exempt(self):
-        """SES-07"""
-        browser = Client(enforce_csrf_checks=True)
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(reverse("login")).content.decode())[
-            1
-        ]
-        answer = browser.post(reverse("first-connection"), {"login": "x.y", "csrfmiddlewaretoken": token})
-        assert answer.status_code == 302
-        exempt = [route.name for route in routes() if getattr(route.pattern.callback, "csrf_exempt", False)]
-        assert exempt == ["locks-api"]
+def test_our_own_form_is_accepted_and_one_view_alone_is_exempt():
+    """SES-07"""
+    browser = Client(enforce_csrf_checks=True)
+    page = browser.get(reverse("login")).content.decode()
+    [token, *_] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    response = browser.post(reverse("first-connection"), {"login": "x.y", "csrfmiddlewaretoken": token})
+    assert response.status_code == 302
+    exempt = [route.name for route in routes() if getattr(route.pattern.callback, "csrf_exempt", False)]
+    assert exempt == ["locks-api"]
 
 
-class TestAccess:
-    def test_the_public_pages_are_these_and_no_others(self):
-        """ADM-01: a new page is closed until it is added here on purpose."""
-        assert {route.name for route in routes() if not route.is_closed} == PUBLIC
-
-    def test_no_file_of_the_project_is_served(self, browser):
-        """HDR-05"""
-        for address in ("/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"):
-            assert browser.get(address).status_code == 404
+def test_public_pages_are_listed_and_no_file_of_the_project_is_served(browser):
+    """ADM-01, HDR-05: a new page is closed until it is added to the list."""
+    assert {route.name for route in routes() if not route.is_closed} == PUBLIC
+    for address in ("/.git/config", "/.env", "/static/", "/static/../manage.py", "/manage.py", "/media/x"):
+        assert browser.get(address).status_code == 404
 
 
 class TestHosts:
@@ -203,7 +189,7 @@ class TestHosts:
             assert "4444" not in whole
             assert portal.PORTAL_URL in whole
 
-    def test_only_a_trusted_proxy_says_that_a_request_came_by_https(self, production, browser, settings):
+    def test_only_a_trusted_proxy_forwards_the_scheme_of_a_request(self, production, browser, settings):
         """HDR-05; AVL-08: health checks come over plain http."""
         settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
         forwarded = {"x-forwarded-proto": "https"}
@@ -215,8 +201,9 @@ class TestHosts:
 
 
 class TestClientAddress:
-    def test_the_client_is_the_last_one_a_proxy_of_ours_saw(self, settings):
-        """ENU-06, HDR-05: what clients write into X-Forwarded-For themselves is never believed."""
+    def test_the_client_is_the_last_address_that_a_trusted_proxy_saw(self, settings):
+        """ENU-06, HDR-05: X-Forwarded-For counts from a trusted proxy only, IPv6 by /64."""
+        settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48"]
         for peer, forwarded, client in [
             ("203.0.113.7", "", "203.0.113.7"),
             ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
@@ -236,23 +223,18 @@ class TestClientAddress:
             ("", "198.51.100.1", None),
             ("not an address", "198.51.100.1", None),
         ]:
-            settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48"]
             request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"x-forwarded-for": forwarded})
             assert client_address(request) == client
 
-    def test_nobody_is_trusted_unless_named(self, settings):
         settings.TRUSTED_PROXIES = []
         assert not any(is_trusted_proxy(address) for address in ("127.0.0.1", "10.0.0.1", "::1", "", None, "x"))
-
-    def test_a_household_counts_as_one(self):
-        """ENU-06: IPv6 by /64."""
         for address, key in [
             ("198.51.100.1", "198.51.100.1"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
             ("2001:db8:1:2::", "2001:db8:1:2::/64"),
             (None, "unknown"),
         ]:
-            assert client_key(address) == key
+            assert client_key(address) == key, "a household counts as one"
 
     def test_clients_behind_a_trusted_proxy_count_apart_and_forged_headers_do_not(self, settings):
         """ENU-06"""
@@ -273,22 +255,19 @@ class TestClientAddress:
             assert browser.post(reverse("first-connection"), {"login": "x.y"}, REMOTE_ADDR=peer).status_code == 302
 
 
-class TestHealth:
-    def test_it_is_alive_and_ready(self, browser, django_assert_num_queries):
-        """AVL-08: public, unlimited, and liveness runs no query."""
-        with django_assert_num_queries(0):
-            for _ in range(40):
-                assert browser.get("/sante/vivant").content.decode() == f"vivant\nversion {portal.VERSION}\n"
-        assert browser.get("/sante/pret").content.decode() == "prêt\n"
-
-    def test_redis_away_is_said_and_stops_nothing(self, browser, settings):
-        settings.REDIS_URL = "redis://127.0.0.1:1/0"
-        answer = browser.get("/sante/pret")
-        assert (answer.status_code, answer.content.decode()) == (200, "prêt (sans Redis)\n")
+def test_the_portal_is_alive_and_ready_also_without_redis(browser, settings, django_assert_num_queries):
+    """AVL-08: public, unlimited, and liveness runs no query."""
+    with django_assert_num_queries(0):
+        for _ in range(40):
+            assert browser.get("/sante/vivant").content.decode() == f"vivant\nversion {portal.VERSION}\n"
+    assert browser.get("/sante/pret").content.decode() == "prêt\n"
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    response = browser.get("/sante/pret")
+    assert (response.status_code, response.content.decode()) == (200, "prêt (sans Redis)\n")
 
 
-def test_a_signed_in_person_sees_no_page_of_the_cache(browser):
+def test_pages_of_a_signed_in_account_are_not_stored(browser):
     """HDR-04"""
     browser.force_login(active_account())
-    answer = browser.get(reverse("account"))
-    assert {"no-store", "private"} <= set(re.split(r",\s*", answer["Cache-Control"]))
+    cache_control = browser.get(reverse("account"))["Cache-Control"]
+    assert {"no-store", "private"} <= set(re.split(r",\s*", cache_control))
