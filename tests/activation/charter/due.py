@@ -7,38 +7,38 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
-from tests.factories import A_GOOD_PASSWORD
 from tests.pages import publish_another_charter
+from tests.signing_in import submit_login
 
 FIRST, SECOND = "2026-09", "2026-11"
-PAGE, ACCOUNT = "account-charter", "account"
+PAGE, ACCOUNT, REFUSED = "account-charter", "account", "account-charter-refused"
 
 
-def signs_in(browser: Client, person: Account, *, then: str = "") -> HttpResponse:
-    address = f"{reverse('login')}?{urlencode({'next': then})}" if then else reverse("login")
-    return browser.post(address, {"login": person.login, "password": A_GOOD_PASSWORD})
+def charter_before(address: str) -> str:
+    return f"{reverse(PAGE)}?{urlencode({'next': address})}"
 
 
-def signed_in(person: Account) -> Client:
+def logged_in(person: Account) -> Client:
+    """By the login page, which looks for a charter to accept."""
     browser = Client()
-    assert signs_in(browser, person).status_code == 302
+    assert submit_login(browser, person).status_code == 302
     return browser
 
 
 def stopped(person: Account) -> Client:
-    """A browser in which the person has signed in after another charter was published."""
+    """Logged in after another charter was published."""
     publish_another_charter()
-    return signed_in(person)
+    return logged_in(person)
 
 
-def accepts(browser: Client, *, version: str = SECOND, after: str = "") -> HttpResponse:
-    address = f"{reverse(PAGE)}?{urlencode({'next': after})}" if after else reverse(PAGE)
+def accept(browser: Client, *, version: str = SECOND, after: str = "") -> HttpResponse:
+    address = charter_before(after) if after else reverse(PAGE)
     return browser.post(address, {"version": version, "accepted": "on"})
-
-
-def before(address: str) -> str:
-    return f"{reverse(PAGE)}?{urlencode({'next': address})}"
 
 
 def accepted_by(person: Account) -> list[str]:
     return list(person.charter_acceptances.order_by("accepted_at").values_list("charter__version", flat=True))
+
+
+def read(browser: Client, name: str = PAGE, *args: str) -> str:
+    return browser.get(reverse(name, args=args)).content.decode()
