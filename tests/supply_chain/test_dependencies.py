@@ -1,4 +1,4 @@
-"""What the portal is made of: pinned, hashed, current, listed, and looked up where known holes are told (SUP-01)."""
+"""Dependencies are pinned, hashed, current, listed and audited (SUP-01)."""
 
 import json
 import os
@@ -19,12 +19,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
 FIRST_WITHOUT_KNOWN_HOLES = Version("5.2.19")
 SHA256 = re.compile(r"--hash=sha256:[0-9a-f]{64}")
-# A program of a virtual environment, or of Make's $(BIN).
 INSTALLS = re.compile(r"pip install\b")
 
 
 def locked(name: str) -> list[Requirement]:
-    """The requirements of a lock file; whatever is not pinned and hashed fails here."""
+    """The requirements of a lock file; each must be pinned and hashed."""
     text = re.sub(r"\\\n\s*", " ", (PROJECT / name).read_text())
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     found = []
@@ -37,7 +36,7 @@ def locked(name: str) -> list[Requirement]:
 
 
 def pins(name: str) -> dict[str, set[str]]:
-    """Package: the versions that the lock file has of it, one for each range of Python versions."""
+    """The versions of each package, one for each range of Python versions."""
     found: dict[str, set[str]] = {}
     for requirement in locked(name):
         found.setdefault(canonical(requirement.name), set()).add(str(requirement.specifier)[2:])
@@ -49,7 +48,7 @@ def canonical(name: str) -> str:
 
 
 def declared() -> dict[str, list[Requirement]]:
-    """What pyproject.toml asks for, by the lock file that has to hold it."""
+    """The requirements of pyproject.toml by lock file."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     production = project["project"]["dependencies"]
     build = project["dependency-groups"]["build"]
@@ -59,7 +58,7 @@ def declared() -> dict[str, list[Requirement]]:
 
 
 def test_every_package_is_pinned_with_its_hashes_and_is_what_the_project_asks_for():
-    """SUP-01: pip refuses anything else. A line of pyproject.toml that was changed without its lock fails here."""
+    """SUP-01: also after a change of pyproject.toml without its lock files."""
     for name in LOCKS:
         versions = pins(name)
         for requirement in declared()[name]:
@@ -79,14 +78,10 @@ def test_what_is_tested_is_what_is_deployed():
     assert [str(each) for each in here if version(each.name) not in each.specifier] == []
 
 
-def test_django_is_supported_and_has_the_last_security_fixes():
-    """SUP-01"""
+def test_django_is_supported_and_the_policy_sets_a_time_for_each_severity():
+    """SUP-01: in working days or days, for production."""
     [django] = pins("requirements.txt")["django"]
     assert FIRST_WITHOUT_KNOWN_HOLES <= Version(django) < Version("5.3")
-
-
-def test_how_soon_a_known_hole_is_closed_is_written_for_each_severity():
-    """SUP-01: in working days or days, for what production is made of."""
     policy = (PROJECT / "SECURITY.md").read_text().partition("## Dependencies")[2]
     for severity in ("critical", "high", "other"):
         assert re.search(rf"^\| {severity}[^|]*\| \d+ (?:working )?days \|", policy, re.MULTILINE), severity
@@ -100,7 +95,7 @@ def test_nothing_is_installed_without_its_hash():
             assert not INSTALLS.search(line.replace("-m pip", "pip")) or "--require-hashes" in line, f"{name}: {line}"
 
 
-def test_the_list_of_ingredients_names_every_package_of_production(tmp_path):
+def test_the_sbom_lists_every_package_of_production(tmp_path):
     """SUP-01: CycloneDX, as `make sbom` and the image make it, with versions and digests."""
     file = tmp_path / "sbom.json"
     options = ("--no-validate", "--output-reproducible", "--output-file", str(file))
@@ -120,34 +115,31 @@ def test_the_list_of_ingredients_names_every_package_of_production(tmp_path):
 class TestAudit:
     """SUP-01: `make audit`, a part of `.ci/run`."""
 
-    def test_without_its_database_says_so_loudly_and_stops_nobody(self):
-        nowhere = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    def test_without_its_database_it_says_so_and_fails_no_build(self):
+        assert "make audit\n" in (PROJECT / ".ci/run").read_text()
+        offline = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
         line = [sys.executable, "-m", "devtools.audit"]
-        done = subprocess.run(line, cwd=PROJECT, env=nowhere, capture_output=True, text=True, timeout=audit.SECONDS)
+        done = subprocess.run(line, cwd=PROJECT, env=offline, capture_output=True, text=True, timeout=audit.SECONDS)
         assert "NOT AUDITED" in done.stdout, done.stderr
         assert done.returncode == 0
-
-    def test_is_a_part_of_ci(self):
-        assert "make audit\n" in (PROJECT / ".ci/run").read_text()
-
-    def test_that_finds_no_package_at_all_is_none(self):
-        """Some mirrors of a registry answer « not found » for each; that must not read like good news."""
+        # Some mirrors of a registry answer "not found" for each package.
         for answer in ["", "Traceback", '{"dependencies": [{"name": "a", "skip_reason": "unknown"}]}']:
             with pytest.raises(audit.OutOfReachError):
                 audit.audited_packages(answer)
 
-    def test_names_each_hole_and_the_version_without_it(self, monkeypatch, capsys):
+    def test_it_names_each_vulnerability_and_the_version_without_it(self, monkeypatch, capsys):
         known = {"id": "PYSEC-2026-1", "fix_versions": ["5.2.20"]}
-        answer = {
-            "dependencies": [
-                {"name": "django", "version": "5.2.19", "vulns": [known]},
-                {"name": "celery", "version": "5.7.0", "vulns": []},
-                {"name": "vine", "skip_reason": "unknown"},
-            ]
-        }
-        monkeypatch.setattr(audit, "pip_audit_report", lambda _lock: json.dumps(answer))
+        answer = [
+            {"name": "django", "version": "5.2.19", "vulns": [known]},
+            {"name": "celery", "version": "5.7.0", "vulns": []},
+            {"name": "vine", "skip_reason": "unknown"},
+        ]
+        monkeypatch.setattr(audit, "pip_audit_report", lambda _lock: json.dumps({"dependencies": answer}))
         assert audit.main() == 1
         said = capsys.readouterr().out
-        assert "django 5.2.19: PYSEC-2026-1, gone in 5.2.20" in said
-        assert "vine: not looked up" in said
-        assert "2 dependencies looked up, 1 known" in said
+        for words in (
+            "django 5.2.19: PYSEC-2026-1, gone in 5.2.20",
+            "vine: not looked up",
+            "2 dependencies looked up, 1 known",
+        ):
+            assert words in said

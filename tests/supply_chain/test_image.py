@@ -16,7 +16,7 @@ OF_DEVELOPERS = {"debug_toolbar", "django_extensions", "django.contrib.admindocs
 
 
 def instructions() -> list[str]:
-    """The lines of the Dockerfile, each whole, without comments."""
+    """The instructions of the Dockerfile, one a line."""
     text = re.sub(r"\\\n\s*", " ", (PROJECT / "Dockerfile").read_text())
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -28,25 +28,24 @@ def last_stage() -> list[str]:
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory) -> Path:
-    """What `COPY . .` finds, by the rules of .dockerignore: nothing, but what a line with `!` names."""
+    """The files that `COPY . .` finds: .dockerignore excludes all but the lines with `!`."""
     everything, *rules = (PROJECT / ".dockerignore").read_text().splitlines()
     assert everything == "*"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=PROJECT, capture_output=True
-    )
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True)
     if listed.returncode:
-        pytest.skip("NO GIT HERE, THE CONTENT OF THE IMAGE IS NOT LOOKED AT")
+        pytest.skip("WITHOUT GIT THE CONTENT OF THE IMAGE IS NOT CHECKED")
     kept = tuple(rule[1:] for rule in rules if rule.startswith("!"))
-    there = tmp_path_factory.mktemp("image")
+    folder = tmp_path_factory.mktemp("image")
     for name in listed.stdout.decode().split("\0"):
         if name and name.startswith(kept) and (PROJECT / name).is_file():
-            (there / name).parent.mkdir(parents=True, exist_ok=True)
-            (there / name).write_bytes((PROJECT / name).read_bytes())
-    return there
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((PROJECT / name).read_bytes())
+    return folder
 
 
 def manage(context: Path, command: str) -> None:
-    """Run a command of manage.py with the settings of the Dockerfile, and nothing but what the image has."""
+    """Run a command of manage.py with the settings of the Dockerfile and the files of the image."""
     [line] = [line for line in instructions() if "manage.py collectstatic" in line]
     line = (
         line.removeprefix("RUN ").replace("$(python", f"$({sys.executable}").replace("/venv/bin/python", sys.executable)
@@ -57,25 +56,13 @@ def manage(context: Path, command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_there_are_no_tests_no_history_no_settings_and_no_tools(context):
-    """SUP-02, SUP-04"""
+def test_the_image_holds_the_portal_and_no_tests_history_or_tools(context):
+    """SUP-02, SUP-04: `check` reads settings, apps, URLs and template tags; static files get hashed names."""
+    left_out = ("tests/", "devtools/", "benchmarks/", "docs/", ".git", ".env", ".ci/")
     inside = {str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()}
-    of_developers = [
-        name
-        for name in inside
-        if name.startswith(("tests/", "devtools/", "benchmarks/", "docs/", ".git", ".env", ".ci/"))
-    ]
-    assert of_developers == []
+    assert [name for name in inside if name.startswith(left_out)] == []
     assert "manage.py" in inside
-
-
-def test_the_portal_needs_nothing_that_is_left_out(context):
-    """SUP-04: settings, apps, addresses and template tags are read by `check`."""
     manage(context, "check")
-
-
-def test_a_file_for_browsers_has_a_name_that_changes_with_its_content(context):
-    """SUP-04"""
     manage(context, "collectstatic --no-input")
     collected = context / "collected"
     names = json.loads((collected / "staticfiles.json").read_text())["paths"]
@@ -83,37 +70,28 @@ def test_a_file_for_browsers_has_a_name_that_changes_with_its_content(context):
     for name in OWN_STATIC_FILES:
         assert re.search(r"\.[0-9a-f]{12}\.\w+$", names[name]), names[name]
         assert (collected / names[name]).is_file()
-
-
-def test_static_files_are_all_our_own():
-    """SUP-04"""
     found = {str(path.relative_to(PROJECT / "static")) for path in (PROJECT / "static").rglob("*") if path.is_file()}
     assert found == OWN_STATIC_FILES
 
 
-def test_the_list_of_ingredients_is_in_the_image():
-    """SUP-01"""
-    assert any("cyclonedx-py environment" in line and "sbom.json /venv/bin/python" in line for line in instructions())
-
-
-def test_nothing_of_developers_is_installed_or_switched_on(settings):
-    """SUP-04: neither in the settings nor in the lock file of production; what builds the image stays in its first stage."""
+def test_no_development_package_is_installed_or_switched_on(settings):
+    """SUP-01, SUP-04: build tools stay in the first stage; the list of components is in the image."""
     assert OF_DEVELOPERS.isdisjoint(settings.INSTALLED_APPS)
     [installed] = [line for line in instructions() if line.startswith("RUN /venv/bin/pip install")]
     assert installed.endswith("-r /requirements.txt")
     copied = [line for line in last_stage() if line.startswith(("COPY", "ADD"))]
     assert copied == ["COPY --from=build /venv /venv", "COPY --from=build /portail /portail"]
     assert not any("apt" in line for line in last_stage())
+    assert any("cyclonedx-py environment" in line and "sbom.json /venv/bin/python" in line for line in instructions())
 
 
 def test_no_secret_is_given_to_the_build():
-    """SUP-02: what is set for one command is in no layer; ENV and ARG would be."""
+    """SUP-02: variables of one command are in no layer; ENV and ARG would be."""
     kept = " ".join(line for line in instructions() if line.startswith(("ENV", "ARG", "LABEL", "COPY", "ADD")))
     assert not re.search(r"SECRET|PASSWORD|TOKEN|_URL|\.env", kept)
 
 
 def test_the_version_is_that_of_pyproject(settings):
-    """Shown by the health check, in the metrics, and on the label of the image; written in one place."""
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     assert version == settings.VERSION
     assert f"## {version} " in (PROJECT / "CHANGELOG.md").read_text()
@@ -130,28 +108,21 @@ def test_the_container_does_not_run_as_root():
     assert not any(line.startswith("RUN") for line in after)
 
 
-class TestStaticAnalysis:
-    """SUP-04: Bandit's rules, by ruff; `make lint` runs them."""
-
-    def test_looks_at_everything_that_runs_in_production(self):
-        ruff = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
-        assert "S" in ruff["select"]
-        assert {rule for rule in ruff["ignore"] if rule.startswith("S")} <= {"S101"}, (
-            "S101: assert for the type checker"
-        )
-        left_out = {pattern for pattern, rules in ruff["per-file-ignores"].items() if "S" in rules}
-        assert left_out == {"tests/**", "devtools/**", "benchmarks/**"}
-
-    def test_is_overruled_only_with_a_reason(self):
-        """On the line, or in the comment before it."""
-        without = []
-        packages = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
-        for app in (*packages, "deploy"):
-            for path in (PROJECT / app).rglob("*.py"):
-                lines = path.read_text().splitlines()
-                for number, line in enumerate(lines):
-                    if re.search(r"# noqa: S\d+\s*$", line) and not any(
-                        "#" in each for each in lines[number - 3 : number]
-                    ):
-                        without.append(f"{path.relative_to(PROJECT)}:{number + 1}")
-        assert without == []
+def test_static_analysis_covers_all_code_of_production_and_exceptions_have_a_reason():
+    """SUP-04: Bandit's rules, by ruff; the reason stands in a comment before the line."""
+    tools = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]
+    ruff = tools["ruff"]["lint"]
+    assert "S" in ruff["select"]
+    assert {rule for rule in ruff["ignore"] if rule.startswith("S")} <= {"S101"}, "S101: assert for the type checker"
+    left_out = {pattern for pattern, rules in ruff["per-file-ignores"].items() if "S" in rules}
+    assert left_out == {"tests/**", "devtools/**", "benchmarks/**"}
+    without = []
+    for path in (
+        path for app in (*tools["importlinter"]["root_packages"], "deploy") for path in (PROJECT / app).rglob("*.py")
+    ):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            explained = any("#" in each for each in lines[number - 3 : number])
+            if re.search(r"# noqa: S\d+\s*$", line) and not explained:
+                without.append(f"{path.relative_to(PROJECT)}:{number + 1}")
+    assert without == []
