@@ -1,11 +1,12 @@
-"""The public directory: a choice that is free, recorded with its words, and changed as easily as it was given (PRV-02)."""
+"""The choice to be in the public directory in the wizard, recorded with its wording (PRV-02)."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from accounts.models import Account
+from directory.forms import DirectoryForm
 from directory.models import DirectoryConsent
 from directory.services import record_directory_consent
 from journal.events import Event
@@ -16,12 +17,6 @@ from tests.fuzz import N
 pytestmark = pytest.mark.django_db
 
 QUESTION = "Voulez-vous apparaître dans l’annuaire public\N{NO-BREAK SPACE}?"
-
-
-@pytest.fixture(autouse=True)
-def activate_french():
-    with translation.override("fr"):
-        yield
 
 
 @pytest.fixture
@@ -37,132 +32,61 @@ def browser(client, person) -> Client:
     return client
 
 
-def test_nobody_is_listed_before_saying_yes(person):
-    """PRV-02: no decision is not a yes, nor a no."""
+def test_the_question_comes_without_an_answer_and_with_a_preview(browser, person):
+    """PRV-02, PRV-04: no choice is made beforehand, refusing costs nothing, and the card shows no more than this."""
     assert DirectoryConsent.objects.current(person) is None
-
-
-def test_the_question_comes_without_an_answer(browser):
-    """PRV-02: neither yes nor no is chosen beforehand, and the page says that refusing costs nothing."""
     page = browser.get(reverse(DIRECTORY))
-
     html = page.content.decode()
-    assert page.context["form"].initial == {}
-    assert " checked" not in html
-    assert "n’a aucun effet sur vos accès" in html
-    assert reverse("privacy") in html
+    assert (page.context["form"].initial, " checked" in html) == ({}, False)
+    assert all(text in html for text in ("n’a aucun effet sur vos accès", reverse("privacy")))
+    preview = html.split('class="preview"')[1].split("</section>")[0]
+    shown = [fact in preview for fact in (person.full_name, person.institutional_address)]
+    assert (shown, person.recovery_address in preview, "1984" in preview) == ([True, True], False, False)
 
 
-def test_the_page_shows_what_would_be_visible_and_no_more(browser, person):
-    """PRV-04."""
-    preview = browser.get(reverse(DIRECTORY)).content.decode().split('class="preview"')[1].split("</section>")[0]
-
-    assert person.full_name in preview
-    assert person.institutional_address in preview
-    assert person.recovery_address not in preview
-    assert "1984" not in preview
-
-
-@pytest.mark.parametrize(
-    ("listed", "words", "event"),
-    [
-        ("yes", "Oui, afficher ma fiche", Event.DIRECTORY_CONSENT_GIVEN),
-        ("no", "Non, ne pas afficher ma fiche", Event.DIRECTORY_CONSENT_REFUSED),
-    ],
-)
-def test_the_decision_is_kept_with_the_words_that_were_read(browser, person, listed, words, event):
-    """PRV-02: value, wording, language, time; and the event."""
-    before = timezone.now()
-
-    response = answer(browser, DIRECTORY, {"listed": listed, "understood": "on"})
-
-    decision = DirectoryConsent.objects.get(account=person)
-    assert response["Location"] == reverse(MAILBOX)
-    assert decision.listed == (listed == "yes")
-    assert decision.wording == f"{QUESTION} {words}"
-    assert decision.language == "fr"
-    assert before <= decision.decided_at <= timezone.now()
-    assert person.journal.filter(event=event).count() == 1
+def test_the_decision_is_stored_with_the_wording_that_was_read(browser, person):
+    """PRV-02, INP-06: value, wording, language, time, event; of two values the last one counts."""
+    for typed, listed, words, event in (
+        ("yes", True, "Oui, afficher ma fiche", Event.DIRECTORY_CONSENT_GIVEN),
+        (["yes", "no"], False, "Non, ne pas afficher ma fiche", Event.DIRECTORY_CONSENT_REFUSED),
+    ):
+        before = timezone.now()
+        assert answer(browser, DIRECTORY, {"listed": typed, "understood": "on"})["Location"] == reverse(MAILBOX)
+        decision = DirectoryConsent.objects.current(person)
+        assert (decision.listed, decision.wording, decision.language) == (listed, f"{QUESTION} {words}", "fr")
+        assert before <= decision.decided_at <= timezone.now()
+        assert person.journal.filter(event=event).count() == 1
+    browser.get(f"/en{link_to(person)}")
+    browser.post("/en/activation/annuaire/", {"listed": "yes", "understood": "on"})
+    decision = DirectoryConsent.objects.current(person)
+    assert (decision.language, QUESTION in decision.wording, bool(decision.wording)) == ("en", False, True)
 
 
-def test_who_reads_english_is_recorded_with_the_english_words(client, person):
-    client.get(f"/en{link_to(person)}")
-    client.post("/en/activation/")
-    client.post("/en/activation/annuaire/", {"listed": "yes", "understood": "on"})
-
-    decision = DirectoryConsent.objects.get(account=person)
-    assert decision.language == "en"
-    assert decision.wording
-    assert QUESTION not in decision.wording
-
-
-def test_only_a_ticked_box_confirms(browser):
-    """F8."""
-    for value in ["", "true", "1", "0", "false", "On"]:
-        response = answer(browser, DIRECTORY, {"listed": "yes", "understood": value})
-
-        assert response.status_code == 200
-        assert "Cochez la case pour confirmer votre choix" in response.content.decode()
-        assert not DirectoryConsent.objects.exists()
-
-
-def test_only_yes_or_no_is_an_answer(browser):
-    """F8, INP-01; what was typed is not echoed unescaped."""
-    for value in ["", "oui", "YES", "true", "on", "1", N["N10"]]:
-        response = answer(browser, DIRECTORY, {"listed": value, "understood": "on"})
-
-        assert response.status_code == 200
-        assert "Choisissez Oui ou Non" in response.content.decode()
-        assert not DirectoryConsent.objects.exists()
-        if "<" in value:
-            assert value not in response.content.decode()
-
-
-def test_a_refused_answer_keeps_what_was_chosen(browser):
-    html = answer(browser, DIRECTORY, {"listed": "no"}).content.decode()
-
-    chosen = [tag for tag in html.split("<input")[1:] if " checked" in tag.split(">")[0]]
-    assert len(chosen) == 1
-    assert 'value="no"' in chosen[0]
-
-
-def test_of_two_values_the_last_one_is_stored(browser, person):
-    """INP-06."""
-    answer(browser, DIRECTORY, {"listed": ["yes", "no"], "understood": "on"})
-
-    assert DirectoryConsent.objects.get(account=person).listed is False
+def test_only_yes_or_no_with_the_box_ticked_is_an_answer(browser, person):
+    """PRV-02, INP-01: neither choice is easier; a refused form keeps what was chosen and escapes what was typed."""
+    for listed in ("", "oui", "YES", "true", "on", "1", N["N10"]):
+        form = DirectoryForm({"listed": listed, "understood": "on"})
+        assert form.errors == {"listed": ["Choisissez Oui ou Non"]}
+        assert listed not in str(form) or "<" not in listed
+    for listed in ("yes", "no"):
+        html = answer(browser, DIRECTORY, {"listed": listed}).content.decode()
+        assert "Cochez la case pour confirmer votre choix" in html
+        [chosen] = [tag for tag in html.split("<input")[1:] if " checked" in tag.split(">")[0]]
+        assert f'value="{listed}"' in chosen
+    assert not DirectoryConsent.objects.exists()
 
 
 def test_every_decision_stays_and_the_last_one_counts(person):
-    """PRV-02: withdrawn as easily as given."""
+    """PRV-02: also of two at the same instant; the same again records nothing; each account has its own."""
     for listed in (True, False, True):
-        record_directory_consent(account=person, listed=listed, wording="?")
-
-    assert list(DirectoryConsent.objects.filter(account=person).order_by("pk").values_list("listed", flat=True)) == [
-        True,
-        False,
-        True,
-    ]
+        first = record_directory_consent(account=person, listed=listed, wording="?")
+        assert record_directory_consent(account=person, listed=listed, wording="other words") == first
+    decisions = DirectoryConsent.objects.filter(account=person).order_by("pk")
+    assert [decision.listed for decision in decisions] == [True, False, True]
     assert DirectoryConsent.objects.current(person).listed
-
-
-def test_saying_the_same_again_records_nothing(person):
-    first = record_directory_consent(account=person, listed=True, wording="?")
-    second = record_directory_consent(account=person, listed=True, wording="other words")
-
-    assert first == second
-    assert person.journal.filter(event=Event.DIRECTORY_CONSENT_GIVEN).count() == 1
-
-
-def test_two_decisions_of_one_instant_have_an_order(person):
+    assert person.journal.filter(event=Event.DIRECTORY_CONSENT_GIVEN).count() == 2
     now = timezone.now()
     for listed in (True, False):
         DirectoryConsent.objects.create(account=person, listed=listed, wording="?", language="fr", decided_at=now)
-
     assert DirectoryConsent.objects.current(person).listed is False
-
-
-def test_the_choice_of_one_person_is_not_anothers(person):
-    record_directory_consent(account=person, listed=True, wording="?")
-
     assert DirectoryConsent.objects.current(pending_account()) is None
