@@ -8,7 +8,6 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account
-from core.csv import escape_formula
 from hr_feed.report import ImportReport, Problem, Severity
 from tests.hr_feed.hr_files import another, row, text_of
 
@@ -33,51 +32,37 @@ def run(*arguments: object, **options: object) -> str:
     return output.getvalue()
 
 
-def test_a_dry_run_then_an_import_print_a_summary_in_french(file):
+def test_a_dry_run_then_an_import_print_a_summary_in_french_and_write_a_report(file, tmp_path):
     preview = run(file, "--dry-run")
     assert preview.startswith("Essai\u00a0: rien n’a été changé.")
     assert "Comptes créés\u00a0: 2" in preview
     assert not Account.objects.exists()
 
-    summary = run(file).splitlines()
+    terminal, log, report = Terminal(), StringIO(), tmp_path / "report.csv"
+    summary = run(file, "--report", report, stderr=terminal).splitlines()
     assert Account.objects.count() == 2
     assert {"Lignes lues\u00a0: 3", "Comptes créés\u00a0: 2", "Lignes refusées\u00a0: 1"} <= set(summary)
     assert any("ligne 3 · HR2 · ine · erreur" in line for line in summary)
-    assert run(file, verbosity=0) == ""
-
-
-def test_the_report_is_a_csv_of_the_problems(file, tmp_path):
-    report = tmp_path / "report.csv"
-
-    run(file, "--report", report)
-
-    with report.open(encoding="utf-8-sig", newline="") as lines:
-        rows = list(csv.reader(lines, delimiter=";"))
-    assert rows[0] == ["ligne", "hr_id", "colonne", "gravité", "raison"]
-    assert rows[1][:4] == ["3", "HR2", "ine", "erreur"]
     assert report.read_bytes().startswith(b"\xef\xbb\xbf")
+    heading, problem = csv.reader(StringIO(report.read_text(encoding="utf-8-sig")), delimiter=";")
+    assert heading == ["ligne", "hr_id", "colonne", "gravité", "raison"]
+    assert problem[:4] == ["3", "HR2", "ine", "erreur"]
+    assert f"[{'#' * 40}]" in terminal.getvalue()
+
+    file.write_text(text_of(*(another(n, ine="?") for n in range(1, 31))))
+    assert run(file, verbosity=0, stderr=log) == log.getvalue() == ""
+    summary = run(file)
+    assert summary.count(" · ine · ") == 20
+    assert "Et 10 autres" in summary
 
 
 def test_no_cell_of_the_report_is_a_formula():
     """ADM-07"""
-    for cell in ("=1+1", "+33", "-2", "@SUM(1)", "\t=1", "\r=1", "\0=1"):
-        report, output = ImportReport(), StringIO(newline="")
-        report.add(Problem(2, cell, cell, Severity.ERROR, f'{cell};"\n'))
-        report.write_csv(output)
-
-        [_heading, read] = csv.reader(StringIO(output.getvalue(), newline=""), delimiter=";")
-        assert read == ["2", f"'{cell}", f"'{cell}", "erreur", f"'{cell};\"\n"]
-    assert escape_formula("ordinaire") == "ordinaire"
-
-
-def test_only_the_first_problems_are_printed(tmp_path):
-    file = tmp_path / "people.csv"
-    file.write_text(text_of(*(another(n, ine="?") for n in range(1, 31))))
-
-    summary = run(file)
-
-    assert summary.count(" · ine · ") == 20
-    assert "Et 10 autres" in summary
+    report, output = ImportReport(), StringIO(newline="")
+    report.add(Problem(2, "=1", "@SUM(1)", Severity.ERROR, '-2;"\n'))
+    report.write_csv(output)
+    [_heading, read] = csv.reader(StringIO(output.getvalue(), newline=""), delimiter=";")
+    assert read == ["2", "'=1", "'@SUM(1)", "erreur", "'-2;\"\n"]
 
 
 def test_an_unreadable_file_or_report_is_one_sentence_before_any_change(file, tmp_path):
@@ -93,13 +78,3 @@ def test_an_unreadable_file_or_report_is_one_sentence_before_any_change(file, tm
         assert refusal.value.returncode == 1
         assert len(str(refusal.value).splitlines()) == 1
     assert not Account.objects.exists()
-
-
-def test_a_terminal_shows_progress_and_a_log_does_not(file):
-    terminal, log = Terminal(), StringIO()
-
-    run(file, stderr=terminal)
-    run(file, stderr=log)
-
-    assert f"[{'#' * 40}]" in terminal.getvalue()
-    assert log.getvalue() == ""
