@@ -95,9 +95,11 @@ def once_a_template(names: Iterable[str], load: Callable[[str], LoadedPage]) -> 
 def findings(
     screen: Screen, names: Iterable[str], load: Callable[[str], LoadedPage], language: str = "fr"
 ) -> list[str]:
-    """What `Inspection` and the console report; colours are measured in the first page of each template."""
+    """What `Inspection` and the console report; colours, and pages without scripts, once a template."""
     found = []
     for name, is_first in once_a_template(names, load).items():
+        if not is_first and not screen.has_scripts:
+            continue
         page = load(name)
         rules = (ALL_RULES, APPEARANCE) if is_first else (STRUCTURE, None)
         found += findings_of(screen, name, page.path, page.response, Inspection(language, *rules))

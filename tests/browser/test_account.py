@@ -1,4 +1,4 @@
-"""« Compte informatique » as people live it: on several devices, by mail, by phone, in another language (issue 3)."""
+"""The account's pages on several devices, with the mails they send."""
 
 import json
 from collections.abc import Callable
@@ -37,14 +37,12 @@ def person() -> Account:
 
 
 def enter(visitor: Visitor, person: Account, address: str = "/compte/", *, password: str = A_GOOD_PASSWORD) -> None:
-    """Ask for a page of the account, and sign in on the way to it."""
     visitor.open(address)
     sign_in(visitor, person, password=password)
     visitor.page.wait_for_url(f"**{address}")
 
 
 def is_signed_out(visitor: Visitor) -> None:
-    """The next click leads to the sign-in page, and nothing of the account is on it."""
     visitor.follow("Historique")
     visitor.sees("Se connecter")
     expect(visitor.page.get_by_text("Lefebvre")).to_have_count(0)
@@ -52,7 +50,6 @@ def is_signed_out(visitor: Visitor) -> None:
 
 
 def choose(visitor: Visitor, label: str, password: str) -> None:
-    """Type a new password, twice where no script can show it."""
     visitor.type(label, password)
     if not visitor.has_scripts:
         visitor.type("Ressaisissez le mot de passe", password)
@@ -122,7 +119,7 @@ def test_a_forgotten_password_is_chosen_anew_on_another_device(person: Account, 
     assert len(stack.catcher.wait_for(3)) == 3
 
 
-def test_a_new_recovery_address_is_confirmed_elsewhere_and_can_be_disowned_by_the_old_one(
+def test_a_new_recovery_address_is_confirmed_and_the_old_one_can_lock_the_account(
     person: Account, stack: Stack, new_visitor: NewVisitor
 ):
     """HLP-07."""
@@ -196,8 +193,8 @@ def test_forwarding_is_asked_for_confirmed_elsewhere_and_stopped(
     reader.sees("Ce lien ne fonctionne pas")
 
 
-def test_somebody_is_found_in_the_directory_only_while_they_want_it(person: Account, new_visitor: NewVisitor):
-    """PRV-02: a stranger mistypes the name, before, during and after."""
+def test_the_directory_lists_a_person_only_with_consent(person: Account, new_visitor: NewVisitor):
+    """PRV-02: a visitor who mistypes the name."""
     phone, stranger = new_visitor(**WITHOUT_SCRIPTS), new_visitor(**WITHOUT_SCRIPTS)
     enter(phone, person)
     for answer, lines in [("Oui, afficher ma fiche", 1), ("Non, ne pas afficher ma fiche", 0)]:
@@ -214,7 +211,7 @@ def test_somebody_is_found_in_the_directory_only_while_they_want_it(person: Acco
         expect(stranger.page.get_by_text(person.recovery_address)).to_have_count(0)
 
 
-def test_a_session_ended_from_another_device_goes_on_where_it_was_going(person: Account, new_visitor: NewVisitor):
+def test_sessions_are_closed_from_another_device(person: Account, new_visitor: NewVisitor):
     """SES-05."""
     desk, phone = new_visitor(), new_visitor(**PHONE)
     enter(phone, person)
@@ -237,9 +234,7 @@ def test_a_session_ended_from_another_device_goes_on_where_it_was_going(person: 
     assert not Session.objects.filter(account=person).exists()
 
 
-def test_whoever_prefers_english_gets_pages_and_mails_in_english(
-    person: Account, stack: Stack, new_visitor: NewVisitor
-):
+def test_pages_and_mails_follow_the_chosen_language(person: Account, stack: Stack, new_visitor: NewVisitor):
     visitor = new_visitor()
     enter(visitor, person)
     visitor.follow("Modifier la langue")
@@ -264,9 +259,7 @@ def test_whoever_prefers_english_gets_pages_and_mails_in_english(
         visitor.page.wait_for_url("**/en/compte/")
 
 
-def test_a_copy_of_ones_data_arrives_and_nothing_of_it_stays_in_the_browser(
-    person: Account, new_visitor: NewVisitor, tmp_path: Path
-):
+def test_exported_data_does_not_stay_in_the_browser(person: Account, new_visitor: NewVisitor, tmp_path: Path):
     """PRV-07, HDR-04."""
     visitor = new_visitor()
     enter(visitor, person, "/compte/donnees/")
@@ -288,29 +281,24 @@ def test_a_copy_of_ones_data_arrives_and_nothing_of_it_stays_in_the_browser(
     expect(visitor.page.get_by_text("29 février 1984")).to_have_count(0)
 
 
-@pytest.mark.parametrize("stays", [True, False], ids=["who presses goes on", "who does not is signed out"])
-def test_whoever_reads_their_account_for_long_is_asked_two_minutes_before_the_end(
-    stays: bool, person: Account, new_visitor: NewVisitor
-):
-    """A11Y-06, SES-04."""
+def test_the_session_can_be_extended_two_minutes_before_its_end(person: Account, new_visitor: NewVisitor):
+    """A11Y-06, SES-04: once; then the session has ended on the server."""
     visitor = new_visitor()
     visitor.page.clock.install()
     enter(visitor, person)
     visitor.sees("Votre compte informatique")
     question, clock = visitor.page.get_by_text("Êtes-vous toujours là ?"), visitor.page.clock
-    clock.fast_forward((settings.SESSION_IDLE_SECONDS - 200) * 1000)
-    expect(question).to_be_hidden()
-    clock.fast_forward(85_000)
-    expect(question).to_be_visible()
-    if not stays:
-        Session.objects.filter(account=person).delete()
-    with visitor.page.expect_response("**/compte/continuer/") as answer:
-        visitor.press("Continuer")
-    if stays:
-        assert answer.value.status == 204
+    for is_open in (True, False):
+        clock.fast_forward((settings.SESSION_IDLE_SECONDS - 200) * 1000)
         expect(question).to_be_hidden()
-        visitor.follow("Historique")
-        visitor.sees("Historique")
-    else:
-        visitor.reads("La session est terminée.")
-        expect(visitor.button("Continuer")).to_be_hidden()
+        clock.fast_forward(85_000)
+        expect(question).to_be_visible()
+        if not is_open:
+            Session.objects.filter(account=person).delete()
+        with visitor.page.expect_response("**/compte/continuer/") as answer:
+            visitor.press("Continuer")
+        assert (answer.value.status == 204) == is_open
+        if is_open:
+            expect(question).to_be_hidden()
+    visitor.reads("La session est terminée.")
+    expect(visitor.button("Continuer")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""What people do with browsers besides going on: back, twice, two tabs, another language, cookies that vanish."""
+"""Back button, double clicks, two tabs, another language, lost cookies."""
 
 import re
 from collections.abc import Callable
@@ -17,26 +17,32 @@ from tests.browser.visitor import (
     begin_until_the_mailbox,
     choose_a_password,
     link_in,
-    sign_in,
+    say_no_to_the_directory,
 )
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
+from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.stack import Stack
 
 pytestmark = NEEDS_BROWSER
 
 WEBMAIL = "http://webmail.example/"
 NAMES_OF_ENTRIES = "performance.getEntries().map(entry => entry.name)"
-DONE_OR_BEATEN = re.compile("^Votre compte est (activé|déjà actif)$")
+ACTIVE = re.compile("^Votre compte est (activé|déjà actif)$")
 
 
 def events_of(person: Account) -> list[str]:
     return list(person.journal.order_by("pk").values_list("event", flat=True))
 
 
-def test_going_back_shows_the_answers_given_and_losing_none_leads_on(new_visitor: Callable[..., Visitor]):
-    """SES-02."""
-    visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_account())
+def test_going_back_keeps_the_answers_until_the_account_is_active(new_visitor: Callable[..., Visitor]):
+    """SES-02, TOK-09: the address of the link is nowhere in the browser."""
+    visitor, link = new_visitor(), link_to(pending_account())
+    visitor.open(link)
+    visitor.press("Commencer l’activation")
+    accept_the_charter(visitor)
+    addresses = [visitor.page.url, *visitor.page.evaluate(NAMES_OF_ENTRIES), visitor.page.evaluate("document.referrer")]
+    assert [address for address in addresses if link.strip("/").split("/")[-1] in address] == []
+    say_no_to_the_directory(visitor)
+    visitor.sees("Votre messagerie universitaire")
     visitor.page.go_back()
     visitor.sees("L’annuaire public")
     expect(visitor.page.get_by_label("Non, ne pas afficher ma fiche")).to_be_checked()
@@ -45,13 +51,12 @@ def test_going_back_shows_the_answers_given_and_losing_none_leads_on(new_visitor
     accept_the_charter(visitor)
     visitor.sees("Votre messagerie universitaire")
     visitor.follow("Retour : Annuaire public")
-    visitor.sees("L’annuaire public")
-
-
-def test_going_back_after_the_end_says_that_the_account_is_active(new_visitor: Callable[..., Visitor]):
-    visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_account())
-    visitor.press("Suivant")
+    say_no_to_the_directory(visitor)
+    visitor.follow("English")
+    visitor.sees("Your university mailbox")
+    visitor.press("Next")
+    visitor.sees("Your password")
+    visitor.follow("Français")
     choose_a_password(visitor)
     visitor.sees("Votre compte est activé")
     visitor.page.go_back()
@@ -84,7 +89,7 @@ def test_pressing_every_button_twice_does_everything_once(
     if not has_scripts:
         visitor.type("Ressaisissez le mot de passe", A_GOOD_PASSWORD)
     visitor.button("Activer mon compte").dblclick()
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(DONE_OR_BEATEN)
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(ACTIVE)
     assert len(stack.catcher.wait_for(2)) == 2
     assert events_of(person) == [
         Event.ACTIVATION_STARTED,
@@ -99,7 +104,6 @@ def test_pressing_every_button_twice_does_everything_once(
 
 
 def test_pressing_twice_asks_for_one_link(stack: Stack, new_visitor: Callable[..., Visitor]):
-    """From the home page to the journey, through the mail."""
     person, visitor = pending_account(), new_visitor()
     visitor.open("/")
     visitor.page.get_by_role("main").get_by_role("link", name="Première connexion").click()
@@ -140,7 +144,7 @@ def test_two_tabs_take_turns(new_visitor: Callable[..., Visitor]):
     ids=["session", "all cookies"],
 )
 def test_a_lost_session_loses_no_answer(cookies: list[str], explanation: str, new_visitor: Callable[..., Visitor]):
-    """SES-04, A11Y-06: a page that helps, then the same link goes on where one was."""
+    """SES-04, A11Y-06: the page explains; the same link returns to the step."""
     person, visitor = pending_account(), new_visitor()
     begin_until_the_mailbox(visitor, person)
     for cookie in cookies:
@@ -164,35 +168,3 @@ def test_a_link_followed_from_a_webmail_keeps_its_session(new_visitor: Callable[
     visitor.press("Commencer l’activation")
     visitor.sees("La charte informatique")
     assert "/activation/charte/" in visitor.page.url
-
-
-def test_the_address_of_the_link_is_gone_from_the_browser(new_visitor: Callable[..., Visitor]):
-    """TOK-09."""
-    visitor, link = new_visitor(), link_to(pending_account())
-    visitor.open(link)
-    visitor.press("Commencer l’activation")
-    visitor.sees("La charte informatique")
-    addresses = [visitor.page.url, *visitor.page.evaluate(NAMES_OF_ENTRIES), visitor.page.evaluate("document.referrer")]
-    assert [address for address in addresses if link.strip("/").split("/")[-1] in address] == []
-
-
-def test_the_other_language_keeps_the_step(new_visitor: Callable[..., Visitor]):
-    visitor = new_visitor()
-    begin_until_the_mailbox(visitor, pending_account())
-    visitor.follow("English")
-    visitor.sees("Your university mailbox")
-    visitor.press("Next")
-    visitor.sees("Your password")
-
-
-def test_after_signing_out_the_back_button_shows_nothing(new_visitor: Callable[..., Visitor]):
-    """HDR-04."""
-    person, visitor = active_account(), new_visitor()
-    visitor.open("/connexion/")
-    sign_in(visitor, person)
-    visitor.sees("Votre compte informatique")
-    visitor.press("Se déconnecter")
-    visitor.page.wait_for_url(f"{visitor.portal}/")
-    visitor.page.go_back()
-    visitor.sees("Se connecter")
-    expect(visitor.page.get_by_text(person.login)).to_have_count(0)

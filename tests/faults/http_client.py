@@ -1,50 +1,61 @@
-"""Somebody at the portal as it runs."""
+"""An HTTP client that keeps cookies and sends forms, for the portal as it runs."""
 
-import http.cookiejar
 import re
 import time
-import urllib.parse
-import urllib.request
 
 import pytest
+import requests
 
+from activation.models import Charter
+from tests.factories import A_GOOD_PASSWORD
 from tests.stack import Stack
 
 FIRST_CONNECTION = "/premiere-connexion/"
 
 
-class Visitor:
-    """A browser without its window."""
-
+class PortalClient(requests.Session):
     def __init__(self, stack: Stack) -> None:
+        super().__init__()
         self.stack = stack
-        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self.opener = urllib.request.build_opener(jar)
+        self.headers.update({"Origin": stack.url, "Connection": "close"})
 
-    def get(self, path: str) -> str:
-        with self.opener.open(self.stack.url + path, timeout=20) as response:
-            return response.read().decode()
+    def read(self, path: str) -> str:
+        return self.get(f"{self.stack.url}{path}", timeout=20).text
 
-    def post(self, path: str, **answers: str) -> str:
-        """Fill in the form of the page and send it; the page one lands on."""
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path))
-        assert token
-        form = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **answers}).encode()
-        request = urllib.request.Request(self.stack.url + path, form, {"Referer": self.stack.url + path})
-        with self.opener.open(request, timeout=20) as response:
-            return response.read().decode()
+    def fill_in(self, path: str, **answers: str) -> str:
+        """Send the form of the page; the page after it."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.read(path))
+        assert token, path
+        form = {"csrfmiddlewaretoken": token[1], **answers}
+        return self.post(f"{self.stack.url}{path}", form, timeout=20).text
 
-    def asks_for_a_link(self, login: str) -> tuple[str, float]:
-        """The page without what was typed and what changes each time, and the seconds its form took to be answered."""
-        self.get(FIRST_CONNECTION)
+    def request_link(self, login: str) -> tuple[str, float]:
+        """The page without the login and the tokens, and the seconds that the form took."""
+        self.read(FIRST_CONNECTION)
         began = time.monotonic()
-        page = self.post(FIRST_CONNECTION, login=login)
+        page = self.fill_in(FIRST_CONNECTION, login=login)
         seconds = time.monotonic() - began
         for changing in (re.escape(login), r'value="\w{64}"', r"[0-9a-f]{32}"):
             page = re.sub(changing, "…", page)
         return page, seconds
 
+    def activate(self, link: str) -> float:
+        """Open the link and answer every step; the seconds of the slowest, its form and the page after it."""
+        self.read(link)
+        seconds = []
+        for path, answers in (
+            ("/activation/", {}),
+            ("/activation/charte/", {"version": Charter.objects.in_force().version, "accepted": "on"}),
+            ("/activation/annuaire/", {"listed": "yes", "understood": "on"}),
+            ("/activation/messagerie/", {}),
+            ("/activation/mot-de-passe/", {"password": A_GOOD_PASSWORD}),
+        ):
+            began = time.monotonic()
+            self.fill_in(path, **answers)
+            seconds.append(time.monotonic() - began)
+        return max(seconds)
+
 
 @pytest.fixture
-def visitor(stack: Stack) -> Visitor:
-    return Visitor(stack)
+def client(stack: Stack) -> PortalClient:
+    return PortalClient(stack)

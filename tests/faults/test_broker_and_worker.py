@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from activation.models import Charter, LinkRequest
+from activation.models import LinkRequest
 from activation.tasks import answer_waiting_link_requests
 from devtools.mailcatcher import accept
 from outbox.enums import Kind, Status
@@ -16,8 +16,7 @@ from outbox.models import Message
 from outbox.services import queue_email
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.faults.http_client import Visitor
+from tests.factories import active_account, pending_account
 from tests.faults.spare_worker import PausedServer
 from tests.faults.tally import Tally
 from tests.mail_delivery import text_of
@@ -30,12 +29,11 @@ PATIENCE = 2.0
 
 @pytest.fixture
 def without_broker(stack: Stack) -> None:
-    """Redis is down; it comes back with `stack.redis.start()`."""
     stack.redis.kill()
 
 
 def beat_ticks(stack: Stack) -> None:
-    """What beat does, without its wait; requests are left to the worker that was woken for them for five seconds."""
+    """Run beat's sweeps; they leave a request of the last five seconds to the worker that was notified."""
     LinkRequest.objects.waiting().update(requested_at=timezone.now() - timedelta(minutes=1))
     stack.send(answer_waiting_link_requests)
     wait_until(lambda: not LinkRequest.objects.waiting().exists(), stack.log("worker"), seconds=30)
@@ -47,21 +45,20 @@ def all_sent(stack: Stack, count: int) -> None:
 
 
 class TestBroker:
-    def test_a_person_gets_a_link_without_waiting_for_a_sweep(self, stack, visitor):
-        """The way it is when all is well: the web process wakes the worker."""
+    def test_a_link_is_mailed_without_waiting_for_a_sweep(self, stack, client):
         person = pending_account()
-        visitor.asks_for_a_link(person.login)
+        client.request_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=15)
         assert mail["To"] == person.recovery_address
         assert stack.url in text_of(mail)
 
-    def test_without_the_broker_pages_answer_and_mails_leave_later(self, stack, visitor, without_broker, tally):
+    def test_without_the_broker_pages_answer_and_mails_leave_later(self, stack, client, without_broker, tally):
         """AVL-01: a link asked for and an activation finished, within two seconds a page; one row and one mail each."""
         person, newcomer = pending_account(), pending_account()
-        page, seconds = visitor.asks_for_a_link(person.login)
+        page, seconds = client.request_link(person.login)
         assert "e-mail" in page
         assert seconds < PATIENCE
-        activate(visitor, link_to(newcomer))
+        assert client.activate(link_to(newcomer)) < 2 * PATIENCE
         newcomer.refresh_from_db()
         assert newcomer.activated_at
         assert LinkRequest.objects.waiting().count() == 1
@@ -75,18 +72,18 @@ class TestBroker:
         assert {mail["To"] for mail in mails} == {person.recovery_address, newcomer.recovery_address}
         assert tally(stack.catcher.messages) == Tally(sent=2, lost=0, doubled=0)
 
-    def test_after_the_broker_has_come_back_empty_people_are_served_at_once(self, stack, visitor, without_broker):
-        """AVL-06: the queues that Redis forgot are declared again, no sweep is needed."""
-        visitor.asks_for_a_link("nobody@univ-exemple.fr")
+    def test_an_empty_broker_gets_its_queues_back_without_a_sweep(self, stack, client, without_broker):
+        """AVL-06: the worker declares the lost queues again, without a sweep."""
+        client.request_link("nobody@univ-exemple.fr")
         stack.redis.start()
         wait_until(lambda: stack.redis.answers() and stack.worker_listens(), stack.log("worker"), seconds=60)
         person = pending_account()
-        visitor.asks_for_a_link(person.login)
+        client.request_link(person.login)
         [mail] = stack.catcher.wait_for(1, timeout=30)
         assert mail["To"] == person.recovery_address
 
     def test_a_worker_survives_a_broker_that_dies_while_it_sends(self, stack, tally):
-        """AVL-06: the process goes on, the mail in its hands arrives once, the next one too."""
+        """AVL-06: the process goes on; the mail being sent arrives once, the next one too."""
         stack.catcher.answer = halt = PausedServer("data")
         first, second = pending_account(), pending_account()
         worker = stack.processes["worker"]
@@ -107,10 +104,10 @@ class TestBroker:
         assert tally(stack.catcher.messages) == Tally(sent=2, lost=0, doubled=0)
 
     @pytest.mark.parametrize("trouble", ["broker down", "mail refused", "mail server hangs"])
-    def test_trouble_behind_the_page_is_not_seen_on_it(self, stack, visitor, trouble):
-        """ENU-04: the same page within two seconds, for people the portal knows and people it does not."""
+    def test_trouble_behind_the_page_is_not_seen_on_it(self, stack, client, trouble):
+        """ENU-04: the same page within two seconds for known and unknown logins."""
         known, active = pending_account(), active_account()
-        pages_without_trouble = {visitor.asks_for_a_link("nobody@univ-exemple.fr")[0]}
+        pages_without_trouble = {client.request_link("nobody@univ-exemple.fr")[0]}
         released = Event()
         if trouble == "broker down":
             stack.redis.kill()
@@ -118,7 +115,7 @@ class TestBroker:
             stack.catcher.answer = lambda stage, envelope: "550 5.1.1 No"
         if trouble == "mail server hangs":
             stack.catcher.answer = lambda stage, envelope: str(released.wait(30)) and accept(stage, envelope)
-        answers = [visitor.asks_for_a_link(login) for login in (known.login, active.login, "nobody2@univ-exemple.fr")]
+        answers = [client.request_link(login) for login in (known.login, active.login, "nobody2@univ-exemple.fr")]
         released.set()
         if trouble == "broker down":
             stack.redis.start()
@@ -127,36 +124,20 @@ class TestBroker:
 
 
 class TestDatabase:
-    def test_connections_that_break_are_made_anew(self, stack, visitor):
-        """AVL-06: web and worker hold pools of connections; after a restart of PostgreSQL nobody has to help them."""
+    def test_connections_that_break_are_made_anew(self, stack, client):
+        """AVL-06: web and worker replace the connections of their pools after a restart of PostgreSQL."""
         first, second = pending_account(), pending_account()
-        visitor.asks_for_a_link(first.login)
+        client.request_link(first.login)
         stack.catcher.wait_for(1, timeout=30)
         stack.wait_until_quiet()
         end_every_other_connection()
-        visitor.asks_for_a_link(second.login)
+        client.request_link(second.login)
         mails = stack.catcher.wait_for(2, timeout=30)
         assert [mail["To"] for mail in mails] == [first.recovery_address, second.recovery_address]
         all_sent(stack, 2)
 
 
-def activate(visitor: Visitor, link: str) -> None:
-    """Open the link and answer every step, each within two seconds."""
-    visitor.get(link)
-    for path, answers in [
-        ("/activation/", {}),
-        ("/activation/charte/", {"version": Charter.objects.in_force().version, "accepted": "on"}),
-        ("/activation/annuaire/", {"listed": "yes", "understood": "on"}),
-        ("/activation/messagerie/", {}),
-        ("/activation/mot-de-passe/", {"password": A_GOOD_PASSWORD}),
-    ]:
-        began = time.monotonic()
-        visitor.post(path, **answers)
-        assert time.monotonic() - began < 2 * PATIENCE, "the page with the form, and the one after it"
-
-
 def end_every_other_connection() -> None:
-    """As a restart does."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
