@@ -4,6 +4,7 @@ import re
 import sys
 import time
 import unicodedata
+from contextlib import suppress
 from email.message import EmailMessage
 
 import pytest
@@ -49,7 +50,6 @@ DRAWN_AS_NOTHING = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-TEXT_PACK = [value if isinstance(value, str) else value.decode() for value in N.values()]
 
 address_like = st.builds(
     "{}{}@{}{}".format, st.text(max_size=8), st.from_regex(r"[A-Za-z.'+-]{0,9}", fullmatch=True), st.text(max_size=8),
@@ -70,9 +70,6 @@ def refusal(function, value):
     return refused.value
 
 
-# Canonical spelling
-
-
 def test_each_value_of_the_pack_is_accepted_in_one_spelling_or_refused_with_a_message():
     """INP-03, the whole EMAIL pack."""
     for value, wanted in EMAIL:
@@ -81,14 +78,6 @@ def test_each_value_of_the_pack_is_accepted_in_one_spelling_or_refused_with_a_me
             assert canonical_address(value) == ACCEPTED[value]
         else:
             assert str(refusal(canonical_address, value))
-
-
-def test_the_universal_pack_is_refused_at_once():
-    """INP-01, INP-07: 100,000 characters cost no more than a few."""
-    for value in TEXT_PACK:
-        start = time.process_time()
-        assert str(refusal(canonical_address, value))
-        assert time.process_time() - start < 0.05
 
 
 @given(st.one_of(st.text(), address_like, st.emails()))
@@ -125,8 +114,8 @@ def test_a_refusal_says_what_to_do():
         assert (refused.code, words in str(refused), str(refused.message)) == (code, True, str(refused))
 
 
-def test_technical_targets_and_imitations_are_refused():
-    """FWD-02, INP-03: full-width letters and the Kelvin sign match nobody else."""
+def test_technical_targets_imitations_and_long_addresses_are_refused():
+    """FWD-02, INP-03: full-width letters and the Kelvin sign imitate no other address; 254 characters in punycode."""
     for raw in [
         *("jean@printer.local", "jean@intranet.lan", "jean@1.0.0.127.in-addr.arpa"),
         *("jean@localhost.localdomain", "jean@-exemple.fr", "jean@exem_ple.fr", "jean@\uff45xemple.fr"),
@@ -135,17 +124,11 @@ def test_technical_targets_and_imitations_are_refused():
         *("jean@exemple.fr\x0b", "jean@exemple.fr\x85", "jean@2130706433", "jean@0x7f.1", "jean@xn--a.fr"),
     ]:
         assert str(refusal(canonical_address, raw))
-
-
-def test_an_address_has_254_characters_at_most_also_in_punycode():
     longest = "a@" + ".".join(["b" * 62] * 3) + "." + "c" * 60 + ".fr"
-    assert len(longest) == 254
     assert canonical_address(longest) == longest
+    assert len(longest) == 254
     for raw in ("a" + longest, "a@" + ".".join(["\u00e9" * 28] * 8) + ".fr"):
         assert refusal(canonical_address, raw).code == "too_long"
-
-
-# Comparing
 
 
 def test_addresses_are_the_same_when_only_their_domains_are_spelt_differently():
@@ -177,9 +160,6 @@ def test_an_outside_address_is_never_below_a_domain_of_the_university():
     assert "adresse extérieure à l’université" in str(refusal(external_address, "camille@univ-x.fr"))
 
 
-# Login
-
-
 def test_a_login_may_be_typed_in_any_case_and_without_the_domain():
     for typed in ["camille.durand", " Camille.Durand ", "CAMILLE.DURAND@UNIV-X.FR", "camille.durand@univ-x\u3002fr\n"]:
         assert institutional_address_from_login(typed) == "camille.durand@univ-x.fr"
@@ -188,16 +168,11 @@ def test_a_login_may_be_typed_in_any_case_and_without_the_domain():
 
 
 @given(st.text())
-def test_any_login_is_refused_or_becomes_small_letters_that_stay_the_same(typed):
-    try:
+def test_any_login_is_refused_or_becomes_stable_ascii(typed):
+    with suppress(InvalidAddress):
         login = institutional_address_from_login(typed)
-    except InvalidAddress:
-        return
-    assert login.isascii()
-    assert institutional_address_from_login(login) == login
-
-
-# Slips
+        assert login.isascii()
+        assert institutional_address_from_login(login) == login
 
 
 def test_a_slip_in_a_well_known_domain_is_pointed_out():
@@ -230,20 +205,10 @@ def test_a_suggestion_is_always_a_canonical_address(typed):
     assert suggestion is None or canonical_address(suggestion) == suggestion
 
 
-def test_a_long_domain_is_not_compared_letter_by_letter():
-    """INP-07."""
-    start = time.process_time()
-    assert suggested_correction("a@" + "b" * 100_000) is None
-    assert time.process_time() - start < 0.05
-
-
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
 def test_slips_are_counted_the_same_both_ways(one, other):
     assert edit_distance(one, other) == edit_distance(other, one)
     assert (edit_distance(one, other) == 0) == (one == other)
-
-
-# Fields
 
 
 def errors(field, value):
@@ -276,19 +241,16 @@ def test_the_login_field_returns_the_whole_address():
 
 
 def test_the_universal_pack_never_breaks_a_field():
-    """INP-01, INP-07: 100,000 characters cost no field more than 50 milliseconds."""
-    for field in [AddressField(), ExternalAddressField(), LoginField(), LineField(), ParagraphField()]:
-        for name, value in zip(N, TEXT_PACK, strict=True):
+    """INP-01, INP-07: 100,000 characters take less than 50 milliseconds."""
+    fields = [AddressField(), ExternalAddressField(), LoginField(), LineField(), ParagraphField()]
+    for clean in (*(field.clean for field in fields), canonical_address, suggested_correction):
+        for name, value in {**N, "long domain": "a@" + "b" * 100_000}.items():
+            text = value if isinstance(value, str) else value.decode()
             start = time.process_time()
-            try:
-                cleaned = field.clean(value)
-            except forms.ValidationError as refused:
-                cleaned = " ".join(refused.messages)
-            assert cleaned, name
+            with suppress(forms.ValidationError, InvalidAddress):
+                cleaned = clean(text)
+                assert cleaned if clean not in (canonical_address, suggested_correction) else cleaned is None, name
             assert time.process_time() - start < 0.05, name
-
-
-# Lines and paragraphs
 
 
 def test_the_policy_covers_every_control_format_and_separator_character_of_unicode():
@@ -330,15 +292,10 @@ def test_a_line_too_long_to_be_honest_is_refused_before_any_work():
 
 
 def test_a_paragraph_keeps_its_line_breaks_and_tabs_and_loses_other_controls():
-    """INP-02."""
+    """INP-02; INP-04: browsers count a line break once and send two characters."""
     typed = "\ufeffBonjour,\r\n\r\n\tmon compte\x07 est bloqu\u00ade\u0301\u202e.\rMerci\x00\u2028\n"
     assert clean_paragraph(typed) == "Bonjour,\n\n\tmon compte est bloqué.\nMerci"
-
-
-def test_a_paragraph_of_2000_characters_may_hold_a_hundred_line_breaks():
-    """INP-04: browsers count a line break once and send two characters."""
-    field = ParagraphField(max_length=2_000)
-    lines = ["x" * 19] * 99 + ["x" * 20]
+    field, lines = ParagraphField(max_length=2_000), ["x" * 19] * 99 + ["x" * 20]
     assert len(field.clean("\r\n".join(lines))) == 2_000
     assert errors(field, "\r\n".join([*lines, "x"]))
 
@@ -346,8 +303,6 @@ def test_a_paragraph_of_2000_characters_may_hold_a_hundred_line_breaks():
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text):
     assert clean_paragraph(clean_paragraph(text)) == clean_paragraph(text)
-    try:
+    with suppress(InvalidText):
         line = clean_line(text)
-    except InvalidText:
-        return
-    assert clean_line(line) == line
+        assert clean_line(line) == line

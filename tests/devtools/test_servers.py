@@ -1,4 +1,4 @@
-"""The servers that `make test` and `make run` start, and that nothing of them stays behind."""
+"""The servers that `make test` and `make run` start leave no process and no directory behind."""
 
 import os
 import signal
@@ -59,29 +59,28 @@ def is_listening(url: str) -> bool:
         return client.connect_ex((str(parts.hostname), parts.port or 0)) == 0
 
 
-def test_a_killed_postgresql_comes_back_with_what_was_committed(database):
+def test_postgresql_keeps_what_was_committed_requires_its_password_and_is_not_root(database):
     address = database.url
     query(database, "CREATE TABLE kept AS SELECT 42 AS answer")
     database.kill()
     assert not database.answers()
     database.start()
-    assert database.url == address
-    assert query(database, "SELECT answer FROM kept") == [(42,)]
-
-
-def test_servers_require_their_passwords_and_postgresql_is_not_root(database):
+    assert (database.url, query(database, "SELECT answer FROM kept")) == (address, [(42,)])
     assert database.process
     assert Path(f"/proc/{database.process.pid}").stat().st_uid != 0
     parts = urlsplit(database.url)
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(host=parts.hostname, port=parts.port, user=parts.username, password="x", dbname="postgres")
+
+
+def test_redis_requires_its_password_and_loses_its_data_at_a_restart():
     with Redis() as server:
         with redis.Redis(port=server.port, retry=ONCE) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         with redis.Redis.from_url(server.url) as client:
             client.set("name", "value")
             server.restart()
-            assert client.get("name") is None, "a restart keeps the address and loses the data"
+            assert client.get("name") is None
 
 
 def test_a_server_that_cannot_start_shows_its_log(monkeypatch):
@@ -102,7 +101,7 @@ def test_servers_of_the_environment_are_used_and_the_exit_code_is_passed_on():
 @pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=str
 )
-def test_nothing_runs_on_after_a_signal(number, exit_code, inherited, open_directory):
+def test_no_server_runs_on_after_a_signal(number, exit_code, inherited, open_directory):
     """Also in a background job, where a shell has SIGINT ignored."""
     process = with_servers(
         *(sys.executable, "-c", PRINT_URLS_AND_WAIT),
