@@ -1,4 +1,4 @@
-"""What the university's own directory is fed with: `manage.py export_directory` (PRV-02)."""
+"""The file for the university's own directory: `manage.py export_directory` (PRV-02)."""
 
 import csv
 import io
@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
-from accounts.models import Account
 from directory import export
-from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
+from tests.directory.listed import active_unlisted_person, decide, listed_person
 from tests.factories import pending_account
 from tests.fuzz import N
 
@@ -32,14 +31,9 @@ def exported() -> dict[str, dict[str, str]]:
     return {line["uid"]: line for line in csv.DictReader(io.StringIO(written()), delimiter=";")}
 
 
-def red_list_of(person: Account) -> str:
-    return exported()[person.uid]["supannListeRouge"]
-
-
 def test_a_line_is_what_the_ldap_needs_and_no_more():
     """PRV-04"""
     listed_person("Zoé", "Lefèvre", uid="zlefevre", institutional_address="zoe.lefevre@univ-exemple.fr")
-
     assert written() == (
         "uid;mail;givenName;sn;eduPersonPrimaryAffiliation;supannListeRouge\n"
         "zlefevre;zoe.lefevre@univ-exemple.fr;Zoé;Lefèvre;employee;FALSE\n"
@@ -49,77 +43,48 @@ def test_a_line_is_what_the_ldap_needs_and_no_more():
 def test_the_red_list_follows_the_last_decision():
     """PRV-02: TRUE before any answer, FALSE after a yes, TRUE in the next export after a withdrawal."""
     person = active_unlisted_person()
-    assert red_list_of(person) == "TRUE"
-    decide(person, listed=True)
-    assert red_list_of(person) == "FALSE"
-    decide(person, listed=False)
-    assert red_list_of(person) == "TRUE"
+    red_list = [exported()[person.uid]["supannListeRouge"]]
+    for listed in (True, False):
+        decide(person, listed=listed)
+        red_list.append(exported()[person.uid]["supannListeRouge"])
+    assert red_list == ["TRUE", "FALSE", "TRUE"]
 
 
-def test_only_active_accounts_are_exported():
-    """PRV-02: nobody before activation; nobody who is locked or left."""
-    locked, active = listed_person(), listed_person()
-    lock_account(account=locked, reason=LockReason.PHISHING)
+def test_only_active_accounts_are_exported_in_one_order_by_batches(monkeypatch, django_assert_max_num_queries):
+    """PRV-02: no pending, locked or departed account."""
+    monkeypatch.setattr(export, "BATCH", 2)
+    lock_account(account=listed_person(), reason=LockReason.PHISHING)
     listed_person(end_date=timezone.localdate() - timedelta(days=1))
     pending_account()
-
-    assert list(exported()) == [active.uid]
-
-
-def test_the_category_is_said_in_the_words_of_the_ldap():
-    for category, word in [(Category.STAFF, "employee"), (Category.HOSTED, "affiliate"), (Category.STUDENT, "student")]:
-        person = listed_person(category=category)
-        assert exported()[person.uid]["eduPersonPrimaryAffiliation"] == word
+    for uid in ("c", "a", "d", "b", "e"):
+        listed_person(uid=uid)
+    with django_assert_max_num_queries(1):
+        assert list(exported()) == ["a", "b", "c", "d", "e"]
 
 
-def test_every_category_has_its_word():
+def test_each_category_has_the_word_of_the_ldap():
     assert set(export.AFFILIATIONS) == set(Category)
-
-
-def test_no_cell_is_a_formula():
-    """INP-08, ADM-07"""
-    for name in ['=HYPERLINK("x")', "+1", "-2+3", "@SUM(1)"]:
-        person = listed_person("Camille", name)
-        assert exported()[person.uid]["sn"] == f"'{name}"
+    words = {Category.STAFF: "employee", Category.HOSTED: "affiliate", Category.STUDENT: "student"}
+    expected = {listed_person(category=category).uid: word for category, word in words.items()}
+    assert {uid: line["eduPersonPrimaryAffiliation"] for uid, line in exported().items()} == expected
 
 
 def test_a_name_with_signs_stays_one_cell():
-    """INP-08"""
-    for name in [
-        "Du;rand",
-        'Du"rand',
-        "d’Ornano",
-        "O'Brien",
-        "Nguyễn",
-        *(N[f"N{number}"] for number in (*range(14, 21), 25, 26)),
-    ]:
-        person = listed_person("Camille", name)
-        assert exported()[person.uid]["sn"] == name
+    """INP-08, ADM-07: and is no formula."""
+    names = ["Du;rand", 'Du"rand', "d’Ornano", "O'Brien", "Nguyễn"]
+    names += [N[f"N{number}"] for number in (*range(14, 21), 25, 26)]
+    expected = {listed_person("Camille", name).uid: name for name in names}
+    for formula in ['=HYPERLINK("x")', "+1", "-2+3", "@SUM(1)"]:
+        expected[listed_person("Camille", formula).uid] = f"'{formula}"
+    assert {uid: line["sn"] for uid, line in exported().items()} == expected
 
 
-def test_the_order_is_the_same_each_time():
-    for uid in ("c", "a", "b"):
-        listed_person(uid=uid)
-    assert list(exported()) == ["a", "b", "c"]
-    assert written() == written()
-
-
-def test_people_are_read_by_batches(monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(export, "BATCH", 2)
-    listed_people_called("Durand", 7)
-
-    with django_assert_max_num_queries(1):
-        assert len(exported()) == 7
-
-
-def test_the_file_takes_the_place_of_the_last_one(tmp_path: Path, capsys):
+def test_the_file_replaces_the_last_one(tmp_path: Path):
     path = tmp_path / "people.csv"
     path.write_text("former", encoding="utf-8")
     person = listed_person("Zoé", "Lefèvre")
-
     output = io.StringIO()
     call_command("export_directory", output=path, stdout=output)
-
     assert f"{person.uid};{person.institutional_address};Zoé;Lefèvre;employee;FALSE\n" in path.read_text(
         encoding="utf-8"
     )
@@ -128,19 +93,14 @@ def test_the_file_takes_the_place_of_the_last_one(tmp_path: Path, capsys):
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_failure_leaves_the_last_file_as_it_was(tmp_path: Path, monkeypatch):
+def test_a_failure_leaves_the_last_file_as_it_was_and_a_bad_path_is_named(tmp_path: Path, monkeypatch):
     path = tmp_path / "people.csv"
     path.write_text("former", encoding="utf-8")
     listed_person()
     monkeypatch.setattr(export, "AFFILIATIONS", {})
-
     with pytest.raises(KeyError):
         call_command("export_directory", output=path)
-
     assert path.read_text(encoding="utf-8") == "former"
     assert os.listdir(tmp_path) == ["people.csv"]
-
-
-def test_a_place_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path):
     with pytest.raises(CommandError, match="ne peut pas être écrit"):
         call_command("export_directory", output=tmp_path / "nowhere" / "people.csv")
