@@ -83,7 +83,6 @@ def test_only_active_accounts_are_notified_where_they_can_be_mailed():
     pending_account(end_date=TODAY + timedelta(days=20))
     lock_account(account=leaves_in(20), reason=LockReason.OTHER)
     assert send_closing_notices() == 0
-
     disputed = leaves_in(20, recovery_address_disputed_at=NOW)
     unreachable = leaves_in(20, category=Category.STUDENT, recovery_address="")
     other = leaves_in(20)
@@ -98,7 +97,6 @@ def test_two_workers_notify_everyone_once():
     """AVL-05"""
     for _ in range(6):
         leaves_in(20)
-
     assert sum(at_once(send_closing_notices, send_closing_notices)) == 6
     assert Message.objects.filter(kind=Kind.ACCOUNT_CLOSING).count() == 12
 
@@ -113,7 +111,6 @@ def test_closings_of_the_last_month_are_recorded_once(monkeypatch, time_machine)
     erase_person(account=leaves_in(-3))
     assert (record_closings(), record_closings()) == (4, 0)
     assert [days for days, account in accounts.items() if closings_of(account)] == [-1, -2, -3, -31]
-
     for last_second, state in (("22:59:59", State.ACTIVE), ("23:00:00", State.CLOSED)):  # Midnight in Paris.
         time_machine.move_to(f"2026-11-22T{last_second}Z", tick=False)
         assert accounts[0].state == state

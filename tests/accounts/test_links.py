@@ -247,9 +247,7 @@ class TestOutcomes:
         deleted.delete()
         tokens = ["x", "A" * 97, redirection_token(person, redirection), token_for(departed), token_of_deleted]
         paths = [path_of(activation_link, token) for token in tokens]
-
         [page] = {normalised_answer(Client().get(path), path) for path in paths}
-
         assert page.status == 404
 
     def test_a_change_of_the_state_revokes_the_link(self, django_assert_num_queries):
@@ -287,7 +285,6 @@ class TestGuessing:
         for number, link in enumerate(SignedLink.__subclasses__()):
             bad, address = reverse(link.url_name, args=["A" * 97]), f"203.0.113.{number}"
             answers = [Client().get(bad, REMOTE_ADDR=address) for _ in range(31)]
-
             assert [answer.status_code for answer in answers] == [404] * 30 + [429], link
             assert 1 <= int(answers[30]["Retry-After"]) <= 61
             assert answers[30]["Referrer-Policy"] == "no-referrer"

@@ -78,7 +78,6 @@ def test_the_eleven_public_holidays_are_known():
 def test_a_call_is_promised_in_working_hours_and_never_earlier_for_a_later_request(asked, seconds):
     asked = asked.replace(tzinfo=UTC)
     expected = call_expected_by(asked).astimezone(PARIS)
-
     assert expected - asked >= PROMISED
     assert is_working_day(expected.date())
     assert OPENS < expected.time() <= CLOSES

@@ -115,7 +115,6 @@ def test_what_cannot_be_seen_is_never_kept(mail_delivery):
             assert answer.status_code in (200, 302), (field, value)
             assert not ("<" in value and value in html), (field, value)
             assert COMPUTED not in html, (field, value)
-
     requests = AssistanceRequest.objects.all()
     mailed = [mail["To"] for mail in mail_delivery.deliver()]
     assert sorted(mailed) == sorted(request.contact_address for request in requests)

@@ -101,7 +101,6 @@ def test_a_reference_is_drawn_at_random(monkeypatch):
         counted = Counter(reference[place] for reference in drawn)
         assert set(counted) == set(ALPHABET)
         assert max(counted.values()) < 100
-
     coming = iter(["A-22222", "A-22222", "A-22222", "A-33333"])
     monkeypatch.setattr("assistance.services.random_reference", lambda: next(coming))
     for _ in range(2):
@@ -145,7 +144,6 @@ def test_one_mailbox_gets_two_acknowledgements_a_day_however_it_is_spelt(mail_de
     time_machine.move_to(start + timedelta(days=1, seconds=1), tick=False)
     services.create_request(**request_data())
     assert len(mail_delivery.deliver()) == 4
-
     closed = services.create_request(**request_data())
     AssistanceRequest.objects.filter(pk=closed.pk).update(state=RequestState.REFUSED, closed_at=timezone.now())
     assert len(mail_delivery.deliver()) == 4

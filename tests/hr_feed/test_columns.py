@@ -46,11 +46,9 @@ def test_a_column_is_added_in_one_place(office_column):
     without = [column for column in COLUMNS if column != "office"]
     imported(row(office="B12"))
     assert Account.objects.get().office == "B12"
-
     preview = imported(row(office="C3"), another(2, office="é"), dry_run=True)
     assert preview.changed[0].changes == (FieldChange("office", "B12", "C3"),)
     assert problems_in(preview) == [(3, "HR2", "office", "error")]
-
     assert imported(row(), columns=without).unchanged == 1
     assert imported(row(office="C3")).updated == 1
     assert Account.objects.get().office == "C3"

@@ -55,7 +55,6 @@ def test_any_bytes_are_refused_as_a_whole_and_behind_a_good_header_row_by_row(co
 @given(facts=st.fixed_dictionaries({}, optional={column: CELLS for column in COLUMNS if column != "hr_id"}))
 def test_any_cells_are_imported_or_reported(facts):
     report = import_feed(BytesIO(text_of(row(**facts)).encode(errors="surrogatepass")))
-
     assert_adds_up(report)
     if not report.refused:
         camille = imported_account()
@@ -101,8 +100,6 @@ def test_an_account_that_hr_does_not_know_is_never_touched():
     agent = Account.objects.create(
         uid="cdurand", institutional_address="camille.durand@univ-exemple.fr", is_staff=True, category="staff"
     )
-
     imported(row())
-
     assert Account.objects.get(pk=agent.pk).hr_id is None
     assert (imported_account().uid, imported_account().login) == ("cdurand2", "camille.durand2@univ-exemple.fr")

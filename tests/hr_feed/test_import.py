@@ -108,7 +108,6 @@ def test_homonyms_are_numbered_across_files_domains_and_departures(settings):
     homonyms[1]["end_date"] = YESTERDAY
     imported(*homonyms[:2])
     imported(*homonyms)
-
     accounts = [imported_account(f"HR{n}") for n in range(1, 5)]
     assert [one.login.partition("@")[0] for one in accounts] == [
         *("camille.durand", "camille.durand2", "camille.durand3", "camille.durand4")
@@ -123,9 +122,7 @@ def test_importing_again_changes_nothing_and_sends_no_mail():
     """ADM-08: nor is an account removed for being absent."""
     imported(row(), another(2), another(3))
     before = database()
-
     report = imported(row(), another(2))
-
     assert (report.read, report.unchanged, report.created, report.updated, report.corrected) == (2, 2, 0, 0, 0)
     assert database() == before
 
@@ -134,9 +131,7 @@ def test_a_dry_run_reports_the_same_and_changes_nothing():
     imported(row(), another(2))
     rows = [row(phone=""), another(2, recovery_address="nouvelle@exemple.net"), another(3), another(4, ine="?")]
     before = database()
-
     preview = imported(*rows, dry_run=True)
-
     assert database() == before
     assert preview == imported(*rows)
     assert (preview.created, preview.updated, preview.corrected, preview.refused) == (1, 1, 1, 1)
@@ -149,7 +144,6 @@ def test_changed_facts_are_updated_and_named_in_the_journal_without_their_values
     imported(row())
     changes = {"family_name": "Durand-Martin", "end_date": TOMORROW, "phone": "", "category": "hosted"}
     report = imported(row(**changes, employer="CNRS", recovery_address="rh@exemple.net"))
-
     camille = imported_account()
     assert (camille.family_name, camille.phone, camille.category) == ("Durand-Martin", "", "hosted")
     assert (camille.end_date.isoformat(), camille.login) == (TOMORROW, "camille.durand@univ-exemple.fr")
@@ -164,9 +158,7 @@ def test_changed_facts_are_updated_and_named_in_the_journal_without_their_values
 def test_a_missing_column_changes_nothing():
     imported(row(end_date=TOMORROW, ine="0123456789A", language="en"))
     columns = [column for column in row() if column not in ("end_date", "ine", "language", "phone")]
-
     report = import_feed(stream_of(row(), columns=columns))
-
     assert report.unchanged == 1
     camille = imported_account()
     assert (camille.ine, camille.phone, camille.language) == ("0123456789A", "+33612345678", "en")
@@ -184,7 +176,6 @@ def test_a_corrected_recovery_address_kills_the_old_link_and_gets_a_new_mail(mai
     Account.objects.update(recovery_address_disputed_at=timezone.now())
     assert imported(row(recovery_address=TYPO)).unchanged == 1
     assert not imported_account().can_be_mailed
-
     report = imported(row())
     assert (report.corrected, report.updated) == (1, 0)
     assert (mails(Status.CANCELLED), mails()) == ([TYPO], [ADDRESS])

@@ -51,7 +51,6 @@ def test_login_and_uid_fit_and_leave_room_for_a_number(given, family):
 def test_homonyms_get_the_next_free_number_and_reserved_names_are_never_given():
     taken = NameRegistry({"cdurand", "cdurand3"})
     assert [taken.give("cdurand") for _ in range(3)] == ["cdurand2", "cdurand4", "cdurand5"]
-
     assert uid_base("Robert", "Oot", "robert.oot") == "root"
     for name in ("root", "postmaster", "daemon"):
         assert name in RESERVED_NAMES

@@ -50,9 +50,7 @@ def test_the_usual_spellings_of_csv_are_read():
 def test_a_damaged_line_does_not_change_the_encoding_of_the_others():
     good = text_of(ZOE, another(2, given_name="Éric")).encode()
     damaged = line_of(another(3, given_name="?")).encode().replace(b"?", "Hélène".encode("cp1252"))
-
     report = imported(good + damaged + b"\n")
-
     assert imported_account().full_name == "Zoé Lefèvre"
     assert problems_in(report) == [(4, "HR3", "given_name", "error")]
 
@@ -61,7 +59,6 @@ def test_unknown_columns_are_accepted_and_never_stored():
     """PRV-04"""
     secret = "184052A07512345"
     report = import_feed(stream_of(row(nir=secret, adresse="1 rue\nde la Loi"), columns=(*COLUMNS, "nir", "adresse")))
-
     assert report.created == 1
     assert secret not in str(list(Account.objects.values()))
 
@@ -98,9 +95,7 @@ def test_a_file_with_too_many_lines_or_bytes_is_refused_before_any_change(monkey
 def test_blank_lines_are_skipped_and_empty_cells_at_the_end_are_optional():
     short, long = (line_of(another(n, phone="")) for n in (1, 2))
     text = f"{HEADER}\n{short.rstrip(';')}\n{long};;;\n\n\n" + ";" * 12 + "\n"
-
     report = imported(text)
-
     assert (report.read, report.created, report.problems) == (2, 2, [])
 
 
@@ -125,6 +120,5 @@ def test_lines_are_numbered_as_in_the_file():
     """INP-02: blank lines and the line breaks of a quoted cell count."""
     report = import_feed(stream_of(row(family_name="Dur\nand"), another(2, ine="?")))
     assert problems_in(report) == [(2, "HR1", "family_name", "error"), (4, "HR2", "ine", "error")]
-
     text = text_of(row(ine="?")).replace("\n", "\n\n", 1) + "\n" + line_of(another(2, ine="?"))
     assert [problem[0] for problem in problems_in(imported(text))] == [3, 5]

@@ -41,7 +41,6 @@ def test_the_import_proposes_the_latest_address_of_each_account(person):
     imported(row(recovery_address="deux@exemple.net"))
     [entry] = waiting_proposals()
     assert (entry.account, entry.proposed) == (imported_account(), "deux@exemple.net")
-
     yesterday = timezone.now() - timedelta(days=1)
     proposed_by_hr(person, "quatre@exemple.org")
     proposed_by_hr(active_account(), "trois@exemple.org", at=yesterday)
@@ -78,7 +77,6 @@ def test_a_replacement_by_agents_settles_the_proposal_of_its_address_only(person
     assert addresses() == []
     cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
     assert addresses() == []
-
     other = active_account()
     proposed_by_hr(other, "rh@exemple.org")
     in_force(other)

@@ -54,7 +54,6 @@ def test_required_cells_are_not_blank():
 def test_every_problem_of_a_row_is_reported_and_none_quotes_the_cell():
     """PRV-04"""
     assert refused_columns(birth_date="hier", category="autre", ine="?") == ["birth_date", "category", "ine"]
-
     problems = checked(
         recovery_address="secret secret@exemple.net", phone="0612 secret", family_name="secret1"
     ).problems
@@ -157,9 +156,7 @@ def test_nasty_values_are_refused_or_stored_printable():
     values = [value for value in N.values() if isinstance(value, str)]
     columns = ("family_name", "employer", "hr_id", "recovery_address", "phone", "ine", "language")
     rows = [{column: value} for column in columns for value in values]
-
     report = imported(*(another(number, **facts) for number, facts in enumerate(rows, start=1)), another(0))
-
     assert Account.objects.filter(hr_id="HR0").exists()
     assert report.refused > len(values)
     for stored in Account.objects.values_list("hr_id", "family_name", "employer", "phone", "ine"):
@@ -171,7 +168,6 @@ def test_an_identifier_is_given_to_one_row_of_the_file():
     report = imported(row(), row(given_name="Autre"), another(3))
     assert (report.created, problems_in(report)) == (2, [(3, "HR1", "hr_id", "error")])
     assert imported_account().given_name == "Camille"
-
     same = {"institutional_address": "c.durand@univ-exemple.fr"}
     report = imported(another(4, **same), another(5, **same))
     assert problems_in(report) == [(3, "HR5", "institutional_address", "error")]

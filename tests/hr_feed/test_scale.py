@@ -53,17 +53,13 @@ def statements_for(rows: list[dict[str, str]]) -> int:
 @pytest.mark.django_db
 def test_the_number_of_statements_does_not_depend_on_the_number_of_rows():
     few, many = people(20), [{**cells, "hr_id": f"M{cells['hr_id']}"} for cells in people(2_000)]
-
     assert statements_for(few) == statements_for(many) <= 20
     assert Account.objects.count() == 2_020
-
     imported(*people(2_000))
     changed = people(2_000, employer="CNRS", phone="07 12 34 56 78")
     for cells in changed:
         cells["recovery_address"] = f"nouvelle.{cells['recovery_address']}"
-
     few = statements_for(changed[:20])
-
     assert statements_for(changed[20:]) == few <= 20
     assert Message.objects.filter(status=Status.QUEUED, address__startswith="nouvelle.").count() == 2_000
 
@@ -76,10 +72,8 @@ def test_several_chunks_are_one_file(monkeypatch):
     rows[40] = {**rows[40], "hr_id": rows[0]["hr_id"]}
     rows[45] = {**rows[45], "recovery_address": rows[1]["recovery_address"]}
     seen: list[tuple[int, int]] = []
-
     preview = imported(*rows, dry_run=True)
     report = imported(*rows, progress=lambda done, total: seen.append((done, total)))
-
     assert preview == report
     assert [(problem.line, problem.severity.value) for problem in report.problems] == [(42, "error"), (47, "warning")]
     assert (report.read, report.created, report.refused) == (50, 49, 1)
@@ -141,8 +135,6 @@ def test_two_imports_at_once_give_no_login_twice():
     """AVL-05"""
     for first in (100, 300, 500):
         files = [[another(n, family_name="Durand") for n in range(start, start + 40)] for start in (first, first + 100)]
-
         reports = at_once(*(lambda rows=rows: imported(*rows) for rows in files))
-
         assert [getattr(report, "created", report) for report in reports] == [40, 40]
     assert Account.objects.values("uid").distinct().count() == 240

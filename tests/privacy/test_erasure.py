@@ -158,7 +158,6 @@ def test_it_is_idempotent_and_atomic(person, monkeypatch):
             erase_person(account=person)
     assert reloaded(person).given_name == "Zéphyrine"
     assert person.messages.exists()
-
     assert erase_person(account=person) is True
     erased_at, entries = reloaded(person).erased_at, JournalEntry.objects.count()
     assert erase_person(account=person) is False
@@ -182,7 +181,6 @@ def test_the_command_says_what_is_kept_and_refuses_unknown_logins_and_people_sti
         assert words in output
     assert "Zéphyrine" not in output
     assert "étaient déjà effacées" in run()
-
     employed = pending_account()
     with pytest.raises(CommandError, match="RH"):
         run(employed.login)
@@ -200,9 +198,7 @@ def test_the_next_hr_file_restores_nothing_and_gives_the_names_to_no_one_else():
     imported(left)
     camille = imported_account()
     erase_person(account=camille)
-
     report = imported(left, row(hr_id="HR2", recovery_address="p2@exemple.net"))
-
     assert (report.created, report.updated, report.corrected, report.unchanged) == (1, 0, 0, 1)
     assert reloaded(camille).given_name == ""
     namesake = imported_account("HR2")
@@ -213,9 +209,7 @@ def test_a_person_employed_again_gets_their_names_back_and_activates_anew(mail_d
     """ADM-08"""
     imported(row(end_date=YESTERDAY.isoformat()))
     erase_person(account=imported_account())
-
     imported(row())
-
     back = imported_account()
     assert (back.state, back.erased_at, back.full_name) == (State.PENDING, None, "Camille Durand")
     assert back.login == "camille.durand@univ-exemple.fr"

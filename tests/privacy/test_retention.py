@@ -160,9 +160,7 @@ def test_rows_older_than_their_limit_are_deleted_and_younger_ones_stay():
     old = {name: seed(days_ago(days) - second) for name, (days, seed) in SEEDS.items()}
     young = {name: seed(days_ago(days) + second) for name, (days, seed) in SEEDS.items()}
     preview = preview_purge()
-
     first, second_run = purge(), purge()
-
     for name in SEEDS:
         assert (preview[name], first[name], second_run[name]) == (1, 1, 0), name
         assert not type(old[name])._base_manager.filter(pk=old[name].pk).exists(), name
@@ -196,9 +194,7 @@ def test_accounts_are_erased_after_the_departure_and_agents_never():
     erased = [left(366), left(31, activated=False)]
     kept = [left(365), left(30, activated=False), pending_account(created_at=days_ago(5000))]
     kept += [left(5000, **{right: True}) for right in ("is_staff", "is_superuser")]
-
     counts = purge()
-
     assert all(map(is_erased, erased))
     assert not any(map(is_erased, kept))
     assert (counts["departed-people"], counts["never-activated"]) == (1, 1)
@@ -212,12 +208,10 @@ def test_proofs_are_deleted_five_years_after_the_departure(time_machine):
     purge()
     assert is_erased(account)
     assert (account.charter_acceptances.count(), account.directory_consents.count()) == (1, 1)
-
     time_machine.move_to(NOW + timedelta(days=1826 - 366), tick=False)
     assert purge()["charter-acceptances"] == 0
     time_machine.move_to(NOW + timedelta(days=1826 - 366 + 1), tick=False)
     counts = purge()
-
     assert (counts["charter-acceptances"], counts["directory-choices"]) == (1, 1)
     assert CharterAcceptance.objects.get().account == DirectoryConsent.objects.get().account == employed
 
@@ -235,7 +229,6 @@ def test_an_unconfirmed_redirection_is_cancelled_after_a_week():
     resend_verification(account=resent)
     change_redirection(account=confirmed, target=confirmed.recovery_address, keep_copy=True)
     Redirection.objects.filter(account=confirmed).update(chosen_at=days_ago(5000))
-
     assert [purge()["waiting-redirections"] for _ in range(2)] == [1, 0]
     assert not Redirection.objects.get(account=old).is_wanted
     targets = dict(Redirection.objects.exclude(account=old).values_list("account", "target"))
@@ -320,13 +313,11 @@ def test_a_rule_that_fails_does_not_stop_the_others(monkeypatch):
 def test_the_command_prints_counts_and_its_dry_run_changes_nothing():
     a_link_request(days_ago(31))
     left(366)
-
     preview = run("--dry-run")
     assert "link-requests\N{NO-BREAK SPACE}: 1" in preview
     assert "departed-people\N{NO-BREAK SPACE}: 1" in preview
     assert LinkRequest.objects.exists()
     assert not JournalEntry.objects.filter(event=Event.DATA_PURGED).exists()
-
     assert "link-requests\N{NO-BREAK SPACE}: 1" in run()
     assert not LinkRequest.objects.exists()
 
@@ -341,9 +332,7 @@ def test_the_rights_of_the_portals_role_are_enough_and_the_journal_is_append_onl
     an_entry(days_ago(366))
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE role_of_a_test")
-
     counts = purge()
-
     assert (counts["journal"], counts["departed-people"]) == (1, 1)
     assert is_erased(account)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
@@ -393,7 +382,6 @@ def test_the_page_about_personal_data_states_every_limit_of_the_settings(client,
     used = {kind.setting for kind in retention.retention_rules() if kind.setting}
     assert used == {name for name in dir(django_settings) if name.startswith("RETENTION_")}
     assert all(f'"{name}"' in template for name in used)
-
     settings.RETENTION_WAITING_DAYS, settings.RETENTION_DEPARTED_DAYS = 11, 730
     page = client.get(reverse("privacy")).content.decode()
     for promise in ("11 jours", "2 ans", "12 mois", "30 jours", "5 ans"):

@@ -120,7 +120,6 @@ class TestKeys:
         assert [one.status_code for one in tried] == [401] * 10 + [429]
         assert int(tried[-1]["Retry-After"]) > 0
         assert tried[-1].json()["error"]
-
         assert [call(order("personne")).status_code for _ in range(121)] == [200] * 120 + [429]
         assert call(order("personne"), key=NEXT_KEY).status_code == 429
         assert call(order(person.uid), key=OF_ANOTHER).status_code == 200

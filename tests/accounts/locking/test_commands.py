@@ -36,11 +36,9 @@ def unlock(login: str, agent: str, **changed: Any) -> str:
 def test_it_locks_by_address_or_uid_and_prints_each_result():
     """HLP-01"""
     by_address, by_uid, before = active_account(), active_account(), locked_account()
-
     printed = lock(
         by_address.login.upper(), by_uid.uid, before.uid, "--comment", "Alerte CERT 12", reason="fraudulent-site"
     )
-
     assert printed == [f"{by_address.login.upper()}\tbloqué", f"{by_uid.uid}\tbloqué", f"{before.uid}\tdéjà bloqué"]
     locks = Lock.objects.filter(reason=LockReason.FRAUDULENT_SITE, comment="Alerte CERT 12")
     assert {lock.account for lock in locks} == {by_address, by_uid}
@@ -59,10 +57,8 @@ def test_it_reads_a_file_with_any_line_ends(tmp_path):
 
 def test_an_unknown_name_makes_it_fail_after_locking_the_others():
     person, out = active_account(), StringIO()
-
     with pytest.raises(CommandError, match="inconnus\N{NO-BREAK SPACE}: 1"):
         call_command("lock_account", "personne", person.uid, "--reason=phishing", stdout=out)
-
     assert out.getvalue().splitlines() == ["personne\tinconnu", f"{person.uid}\tbloqué"]
     assert person.is_locked
 
@@ -88,7 +84,6 @@ def test_an_agent_unlocks_after_reviewing_each_change():
     change_password(account=person, password="un-autre-mot-de-passe-long")
     lock_account(account=person, reason=LockReason.PHISHING)
     [entry] = changes_to_review(person)
-
     with pytest.raises(CommandError, match=rf"{entry.pk}  .*Mot de passe changé"):
         unlock(person.login, agent.login)
     assert reloaded(person).state == State.LOCKED
@@ -101,7 +96,6 @@ def test_a_refused_unlock_says_why():
     """ADM-05, HLP-03, HLP-04"""
     person: Account = locked_account()
     agent = an_agent().login
-
     for by, changed, words in (
         (active_account().login, {}, "Seul un agent"),
         (person.login, {}, "Seul un agent"),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.locking.lock import LockOutcome, accounts_by_name, lock_account, lock_accounts, lock_accounts_by_name
+from accounts.locking.lock import LockOutcome, lock_account, lock_accounts, lock_accounts_by_name
 from accounts.models import Account, Lock, Session
 from accounts.recovery.changes import report_unauthorized_change
 from journal.events import Event
@@ -23,7 +23,6 @@ from outbox.models import Message
 from tests.accounts.recovery.recovering import at_once, browser_of, change_to, lock
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.fuzz import N
 from tests.locking import an_agent, locked_account, password_reset_path, unlock
 from tests.mail_delivery import text_of
 
@@ -61,11 +60,9 @@ class TestALockIsImmediateAndTotal:
     def test_reason_author_and_time_are_those_of_the_first_lock(self, person):
         """HLP-01"""
         agent, now = an_agent(), timezone.now()
-
         first = lock_account(
             account=person, reason=LockReason.PHISHING, actor=agent, comment="Formulaire piégé du 3 octobre"
         )
-
         assert lock_account(account=person, reason=LockReason.OTHER) == first
         kept = Lock.objects.get(account=person)
         assert (kept.reason, kept.locked_by, kept.comment) == ("phishing", agent, "Formulaire piégé du 3 octobre")
@@ -153,8 +150,3 @@ class TestList:
         assert time.monotonic() - began < 10
         assert Lock.objects.open().count() == 502
         assert Message.objects.filter(kind=Kind.ACCOUNT_LOCKED, priority=Priority.URGENT).count() == 502
-
-    def test_a_hostile_name_is_unknown(self, person):
-        """INP-01"""
-        for value in [*N.values(), "", " ", "@", "a@", "%", "*"]:
-            assert accounts_by_name([value if isinstance(value, str) else value.decode()]) == {}

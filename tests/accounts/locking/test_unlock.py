@@ -108,7 +108,6 @@ class TestIntruder:
             for fields in (["phone", "employer"], ["employer"]):
                 record_event(account=person, event=Event.USER_UPDATED, fields=fields)
             lock(person)
-
         assert [entry.details.get("address") or entry.details["fields"] for entry in changes_to_review(person)] == [
             ["phone", "employer"],
             "pendant@exemple.org",
@@ -123,9 +122,7 @@ class TestProof:
         change_password(account=reloaded(person), password="une-phrase-du-bureau-bleu")
         lock(person)
         agent, reviewed = an_agent(), [entry.pk for entry in changes_to_review(person)]
-
         unlock(person, agent=agent, report="  Carte vue en visio.  ", proof=Proof.VIDEO)
-
         kept = Lock.objects.get()
         assert (kept.released_by, kept.released_reason, kept.proof) == (agent, "phishing-over", "video")
         assert (kept.report, kept.number_called, kept.reviewed) == ("Carte vue en visio.", "", reviewed)
@@ -233,7 +230,6 @@ def test_of_two_agents_one_unlocks_and_a_lock_meanwhile_is_not_lost(mail_deliver
         assert sorted(type(one).__name__ for one in results) == ["Lock", "NotLocked"]
         assert person.journal.filter(event=Event.RELEASED).count() == 1
         assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
-
         person = locked_account()
         at_once(lambda: unlock(person, agent=agents[0]), lambda: lock(person))
         locks = person.locks.count()

@@ -9,10 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import RecoveryAddressChange
-from accounts.recovery.changes import (
-    SameAddress,
-    request_recovery_change,
-)
+from accounts.recovery.changes import SameAddress, request_recovery_change
 from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailQuotaExceeded
 from journal.events import Event
 from mailrouting.services import change_redirection
@@ -99,7 +96,6 @@ class TestReauthentication:
     def test_a_stolen_cookie_changes_nothing_and_the_typed_address_stays(self, person):
         """SES-08: wrong passwords are recorded and limited as on the login page."""
         thief = stolen_cookie_of(person)
-
         html = ask(thief).content.decode()
         assert PASSWORD_FIELD in html
         assert f'value="{NEW}"' in html
@@ -155,7 +151,6 @@ class TestWhichAddresses:
         assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == "camille@gmail.com"
         assert ask(browser, "camille@gmial.com", spelling="kept").status_code == 302
         assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == "camille@gmial.com"
-
         answer = ask(browser, "camille@gmail,com").content.decode()
         assert "Utiliser camille@gmail.com" in answer
         assert "Garder l’adresse saisie" not in answer
@@ -248,7 +243,6 @@ class TestMailQuota:
         spellings = ["nouvelle@université.fr", "NOUVELLE@UNIVERSITÉ.FR", "Nouvelle@xn--universit-j4a.fr"]
         spellings += ["nouvellE@université.fr", "nouvelle@université.fr"]
         answers = [ask(browser_of(active_account()), spelling) for spelling in spellings]
-
         assert [one.status_code for one in answers] == [302, 302, 302, 200, 200]
         assert "Vous pourrez en demander un autre" in answers[-1].content.decode()
         assert f'value="{spellings[-1]}"' in answers[-1].content.decode()
@@ -262,7 +256,6 @@ class TestMailQuota:
         assert ask(browser, OTHER).status_code == 200
         assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == NEW
         assert Event.RECOVERY_CHANGE_CANCELLED not in events_of(person)
-
         for number in range(20):
             ask(browser, f"inconnu{number}@exemple.org")
         assert len(recipients(kind=Kind.RECOVERY_VERIFICATION, person=person)) == MAILS_OF_A_PERSON_PER_HOUR

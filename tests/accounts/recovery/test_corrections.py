@@ -116,10 +116,8 @@ class TestCorrectionAtOnce:
         imported(row(hr_id="HR-1", recovery_address="slip@exemple.net"))
         newcomer = Account.objects.get(hr_id="HR-1")
         correct(newcomer, agent)
-
         for _ in range(2):
             imported(row(hr_id="HR-1", recovery_address="slip@exemple.net"))
-
         assert fresh(newcomer).recovery_address == GIVEN
         assert newcomer.messages.filter(kind=Kind.ACTIVATION, address="slip@exemple.net").count() == 1
         assert not waiting_proposals().exists()
