@@ -323,9 +323,10 @@ class TestLease:
         for answer in (Refused("550 No"), Postponed("451 Later", server_is_down=False)):
             status.record_answer(message, answer)
             assert statuses(message) == [Status.SENDING]
-        Message.objects.update(status=Status.QUEUED)
-        status.record_answer(message, Accepted())
-        assert statuses(message) == [Status.SENT]
+        for before, after in ((Status.QUEUED, Status.SENT), (Status.BOUNCED, Status.BOUNCED)):
+            Message.objects.update(status=before)
+            status.record_answer(message, Accepted())
+            assert statuses(message) == [after]
 
     def test_a_lease_is_longer_than_all_that_one_mail_may_take(self):
         """AVL-05, AVL-08: connect, greeting, MAIL, RCPT, DATA and QUIT each wait `EMAIL_TIMEOUT` at most."""

@@ -29,47 +29,32 @@ SECRET = "hook:a-long-random-secret"
 WEBHOOK = "/anymail/postmark/tracking/"
 
 
-class Provider:
-    """What stands at the other end of Postmark's API."""
+class Postmark(BaseHTTPRequestHandler):
+    """The other end of Postmark's API; the test sets its status and answer on the server."""
 
-    def __init__(self) -> None:
-        self.status, self.answer = 200, {"ErrorCode": 0, "Message": "OK"}
-        self.received: list[dict[str, object]] = []
-        provider = self
+    def do_POST(self) -> None:
+        mail = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.received.append(mail)
+        answer = {"To": mail["To"], "MessageID": f"provider-{len(self.server.received)}", **self.server.answer}
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                mail = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                provider.received.append(mail)
-                said = {"To": mail["To"], "MessageID": f"provider-{len(provider.received)}", **provider.answer}
-                body = json.dumps(said).encode()
-                self.send_response(provider.status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    def log_message(self, *_: object) -> None:
+        return
 
 
 @pytest.fixture
-def provider(settings) -> Iterator[Provider]:
-    provider = Provider()
+def provider(settings) -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Postmark)
+    server.received, server.status, server.answer = [], 200, {"ErrorCode": 0, "Message": "OK"}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     settings.EMAIL_BACKEND = "anymail.backends.postmark.EmailBackend"
-    settings.ANYMAIL = {**settings.ANYMAIL, "POSTMARK_API_URL": provider.url, "POSTMARK_SERVER_TOKEN": "token"}
-    yield provider
-    provider.close()
+    api = {"POSTMARK_API_URL": f"http://127.0.0.1:{server.server_port}/", "POSTMARK_SERVER_TOKEN": "token"}
+    settings.ANYMAIL = {**settings.ANYMAIL, **api}
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 class TestSending:
