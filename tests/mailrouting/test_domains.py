@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,22 +11,17 @@ from config.env import checked_domains
 from core.email_addresses import InvalidAddress
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
 from mailrouting.forms import answer_of
-from mailrouting.links import redirection_link
 from mailrouting.models import Redirection
-from mailrouting.services import (
-    ForwardingNotAllowed,
-    change_redirection,
-    choose_redirection,
-    resend_verification,
-    stop_redirection,
-)
-from outbox.enums import Kind
+from mailrouting.services import ForwardingNotAllowed, resend_verification
 from outbox.models import Message
 from tests.activation.wizard.client import MAILBOX, answer, answered_until, begin, forward_to
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
+from tests.factories import active_account, pending_account
+from tests.mailrouting.forwarding import change, link_of, redirection_of
+from tests.signing_in import log_in
 
 pytestmark = pytest.mark.django_db
 
+PAGE, TYPO = "account-redirection", "camille@gmial.com"
 IN_A_LIST = ("x@exemple.org", "X@EXEMPLE.ORG", "x@mail.exemple.org", "x@a.b.exemple.org", "x@exemple。org")
 NOT_IN_IT = ("x@exemple.net", "x@monexemple.org", "x@exemple.org.net", "exemple.org@exemple.net", "x@org.net")
 
@@ -38,14 +33,11 @@ def person() -> Account:
 
 @pytest.fixture
 def browser(person: Account) -> Client:
-    client = Client()
-    client.post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-    return client
+    return log_in(Client(), person)
 
 
 def in_force(person: Account, target: str) -> None:
-    """What was allowed when it was chosen."""
-    change_redirection(account=person, target=target, keep_copy=True)
+    change(person, target)
     Redirection.objects.filter(account=person).update(verified_at=timezone.now())
 
 
@@ -66,14 +58,12 @@ class TestLists:
             with pytest.raises(InvalidAddress, match=r"exemple.org, exemple.fr"):
                 forwarding_address(address)
 
-    def test_the_deny_list_wins(self, settings):
+    def test_the_deny_list_wins_and_spellings_of_a_domain_are_one(self, settings):
+        """FWD-02, INP-03"""
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.org"]
         settings.FORWARDING_DENIED_DOMAINS = ["mail.exemple.org"]
-        assert may_receive("x@exemple.org")
-        assert not may_receive("x@mail.exemple.org")
-
-    def test_every_spelling_of_an_international_domain_is_one(self, settings):
-        """FWD-02, INP-03"""
+        assert (may_receive("x@exemple.org"), may_receive("x@mail.exemple.org")) == (True, False)
+        settings.FORWARDING_ALLOWED_DOMAINS = []
         settings.FORWARDING_DENIED_DOMAINS = checked_domains("X", ["Université.FR"])
         for address in ("x@université.fr", "x@UNIVERSITÉ.fr", "x@mail.xn--universit-j4a.fr"):
             assert not may_receive(address), address
@@ -83,12 +73,9 @@ class TestLists:
         settings.FORWARDING_ALLOWED_DOMAINS = ["univ-exemple.fr"]
         assert not may_receive("x@univ-exemple.fr")
 
-    def test_a_correction_that_would_be_refused_is_not_suggested(self, settings):
-        settings.FORWARDING_DENIED_DOMAINS = ["gmail.com"]
-        assert suggested_target("camille@gmial.com") is None
-
-    def test_a_refused_recovery_address_is_not_offered(self, settings, person):
-        settings.FORWARDING_DENIED_DOMAINS = ["exemple.net"]
+    def test_a_refused_address_is_neither_suggested_nor_offered(self, settings, person):
+        settings.FORWARDING_DENIED_DOMAINS = ["gmail.com", "exemple.net"]
+        assert suggested_target(TYPO) is None
         assert answer_of(person, None)["target"] == ""
 
 
@@ -107,14 +94,24 @@ class TestSettings:
 
 
 class TestForms:
-    def test_the_reason_stands_beside_the_field(self, settings, browser, person):
-        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        page = browser.post(reverse("account-redirection"), {"target": "x@mail.exemple.org"})
-        assert page.context["form"].errors["target"] == [
-            "L’université ne permet pas de rediriger vers mail.exemple.org. Choisissez une autre adresse"
-        ]
-        assert not Redirection.objects.get(account=person).is_wanted
+    def test_a_refused_domain_is_named_beside_the_field_and_a_spelling_is_no_way_around(
+        self, settings, browser, person
+    ):
+        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org", "gmail.com", "gmial.com"]
+        for target, spelling in (("x@mail.exemple.org", ""), (TYPO, "corrected"), (TYPO, "kept")):
+            form = browser.post(reverse(PAGE), {"target": target, "spelling": spelling}).context["form"]
+            refused = (
+                f"L’université ne permet pas de rediriger vers {target.partition('@')[2]}. Choisissez une autre adresse"
+            )
+            assert form.errors["target"] == [refused]
+        assert not redirection_of(person).is_wanted
         assert not Message.objects.exists()
+
+    def test_a_typo_of_an_allowed_domain_can_be_corrected_and_not_kept(self, settings, browser, person):
+        settings.FORWARDING_ALLOWED_DOMAINS = ["gmail.com"]
+        assert browser.post(reverse(PAGE), {"target": TYPO}).content.decode().count('name="spelling"') == 1
+        browser.post(reverse(PAGE), {"target": TYPO, "spelling": "corrected"})
+        assert redirection_of(person).target == "camille@gmail.com"
 
     def test_the_wizard_refuses_them_too(self, settings, client):
         settings.FORWARDING_ALLOWED_DOMAINS = ["exemple.fr"]
@@ -122,25 +119,8 @@ class TestForms:
         answered_until(person, MAILBOX)
         begin(client, person)
         assert client.get(reverse(MAILBOX)).context["form"].initial["target"] == ""
-        page = answer(client, MAILBOX, forward_to("x@exemple.org"))
-        assert "que vers ces domaines" in page.content.decode()
+        assert "que vers ces domaines" in answer(client, MAILBOX, forward_to("x@exemple.org")).content.decode()
         assert not Redirection.objects.filter(account=person).exists()
-
-    def test_the_question_about_the_spelling_is_no_way_around(self, settings, browser, person):
-        settings.FORWARDING_DENIED_DOMAINS = ["gmail.com", "gmial.com"]
-        for spelling in ("corrected", "kept"):
-            page = browser.post(reverse("account-redirection"), {"target": "camille@gmial.com", "spelling": spelling})
-            assert "ne permet pas de rediriger vers gmial.com" in page.content.decode()
-        assert not Redirection.objects.get(account=person).is_wanted
-
-    def test_a_slip_into_a_refused_domain_can_be_corrected_and_not_kept(self, settings, browser, person):
-        settings.FORWARDING_ALLOWED_DOMAINS = ["gmail.com"]
-        page = browser.post(reverse("account-redirection"), {"target": "camille@gmial.com"}).content.decode()
-        assert page.count('name="spelling"') == 1
-        assert browser.post(reverse("account-redirection"), {"target": "camille@gmial.com", "spelling": "corrected"})[
-            "Location"
-        ] == reverse("account")
-        assert Redirection.objects.get(account=person).target == "camille@gmail.com"
 
 
 class TestWhatWasChosenBefore:
@@ -149,12 +129,15 @@ class TestWhatWasChosenBefore:
         in_force(person, "x_y@mail.exemple.org")
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
         assert list(Redirection.objects.in_force()) == []
-        for name in ("account", "account-redirection"):
+        for name in ("account", PAGE):
             page = browser.get(reverse(name)).content.decode()
-            assert "Suspendue" in page
             assert "L’université ne permet plus de rediriger vers ce domaine." in page
         settings.FORWARDING_DENIED_DOMAINS = []
         assert Redirection.objects.in_force().get().target == "x_y@mail.exemple.org"
+        # After a merger of universities, no loop (FWD-02).
+        settings.UNIVERSITY_DOMAINS = [*settings.UNIVERSITY_DOMAINS, "exemple.org"]
+        assert list(Redirection.objects.in_force()) == []
+        assert redirection_of(person).suspension
 
     def test_queries_and_forms_draw_the_same_line(self, settings, person):
         in_force(person, "x@exemple.net")
@@ -164,55 +147,30 @@ class TestWhatWasChosenBefore:
                 settings.FORWARDING_ALLOWED_DOMAINS, settings.FORWARDING_DENIED_DOMAINS = allowed, denied
                 assert Redirection.objects.in_force().exists() == may_receive(address), (address, allowed, denied)
 
-    def test_a_domain_that_has_become_the_universitys_own_is_left_out(self, settings, person):
-        """FWD-02: no loop after a merger."""
-        in_force(person, "x@exemple.org")
-        settings.UNIVERSITY_DOMAINS = [*settings.UNIVERSITY_DOMAINS, "exemple.org"]
-        assert list(Redirection.objects.in_force()) == []
-        assert Redirection.objects.get(account=person).suspension
-
-    def test_nobody_is_asked_to_confirm_what_is_refused_now(self, settings, person, mail_delivery):
-        choose_redirection(account=person, target="x@exemple.org", keep_copy=True)
-        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        with pytest.raises(ForwardingNotAllowed):
-            resend_verification(account=person)
-        assert mail_delivery.deliver() == []
-
-    def test_a_link_opens_nothing_while_it_is_refused(self, settings, person):
-        """FWD-06: and works again, in time, once it is allowed."""
-        redirection = change_redirection(account=person, target="x@exemple.org", keep_copy=True)
-        token = redirection_link.token(person, redirection_link.deadline(timezone.now()), redirection.pk)
-        address = reverse("redirection-link", args=[token])
-        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org"]
-        assert Client().get(address).status_code == 404
-        settings.FORWARDING_DENIED_DOMAINS, settings.FORWARDING_ALLOWED = [], False
-        assert Client().get(address).status_code == 404
-        settings.FORWARDING_ALLOWED = True
-        assert Client().get(address).status_code == 302
+    def test_a_refused_address_gets_no_mail_and_its_link_opens_nothing(self, settings, person):
+        """FWD-06: the link opens again, in time, once the address is allowed."""
+        link = link_of(change(person, "x@exemple.org"))
+        mails = Message.objects.count()
+        for refusal in ({"FORWARDING_DENIED_DOMAINS": ["exemple.org"]}, {"FORWARDING_ALLOWED": False}):
+            with override_settings(**refusal):
+                assert Client().get(link).status_code == 404
+                with pytest.raises(ForwardingNotAllowed):
+                    resend_verification(account=person)
+        assert Client().get(link).status_code == 302
+        assert Message.objects.count() == mails
 
 
-class TestSwitchedOff:
-    def test_the_page_is_not_there_and_nothing_is_in_force(self, settings, browser, person):
-        """FWD-06"""
-        in_force(person, "x@exemple.org")
-        settings.FORWARDING_ALLOWED = False
-        assert browser.get(reverse("account-redirection")).status_code == 404
-        assert browser.post(reverse("account-redirection"), {"target": "y@exemple.org"}).status_code == 404
-        assert list(Redirection.objects.in_force()) == []
-        account = browser.get(reverse("account")).content.decode()
-        assert "L’université ne permet plus de rediriger les messages." in account
-        assert reverse("account-redirection") + '"' not in account
-
-    def test_what_is_there_can_still_be_removed(self, settings, browser, person):
-        in_force(person, "x@exemple.org")
-        settings.FORWARDING_ALLOWED = False
-        assert browser.post(reverse("account-redirection-stop"))["Location"] == reverse("account")
-        assert not Redirection.objects.get(account=person).is_wanted
-        stop_redirection(account=person)
-
-    def test_the_verification_is_not_mailed(self, settings, browser, person):
-        choose_redirection(account=person, target="x@exemple.org", keep_copy=True)
-        settings.FORWARDING_ALLOWED = False
-        answer = browser.post(reverse("redirection-verification-resend"), follow=True)
-        assert "Aucune adresse n’attend de vérification." in answer.content.decode()
-        assert Message.objects.filter(kind=Kind.REDIRECTION_VERIFICATION).count() == 1
+def test_switched_off_nothing_is_in_force_and_what_is_there_can_be_removed(settings, browser, person):
+    """FWD-06"""
+    in_force(person, "x@exemple.org")
+    settings.FORWARDING_ALLOWED = False
+    for method in (browser.get, browser.post):
+        assert method(reverse(PAGE), {"target": "y@exemple.org"}).status_code == 404
+    assert list(Redirection.objects.in_force()) == []
+    account = browser.get(reverse("account")).content.decode()
+    assert "L’université ne permet plus de rediriger les messages." in account
+    assert reverse(PAGE) + '"' not in account
+    resent = browser.post(reverse("redirection-verification-resend"), follow=True)
+    assert "Aucune adresse n’attend de vérification." in resent.content.decode()
+    assert browser.post(reverse("account-redirection-stop"))["Location"] == reverse("account")
+    assert not redirection_of(person).is_wanted
