@@ -53,53 +53,38 @@ class Page(HTMLParser):
 
 
 def test_hostile_markdown_becomes_harmless():
-    """INP-02: whatever an agent pastes, only a few plain tags and web or mail links come through."""
+    """INP-02: only a few plain tags and web or mail links remain."""
     for text in HOSTILE:
         page = Page(rendered_charter(text))
-
         assert set(page.tags) <= ALLOWED_TAGS
         assert {name for name, _ in page.attributes} <= {"href", "rel", "title", "start"}
         for name, value in page.attributes:
             assert name != "href" or str(value).startswith(("https://", "http://", "mailto:"))
 
 
-def test_raw_html_is_shown_as_typed() -> None:
+def test_markdown_becomes_headings_below_the_title_of_the_page() -> None:
+    """Raw HTML is shown as typed; an outside link gives no referrer; articles and reading time are counted."""
     assert rendered_charter("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>\n"
-
-
-def test_the_page_keeps_its_only_h1() -> None:
     html = rendered_charter("# Charter\n\n## Article 1\n\n### Detail\n\n###### Small print\n\nOld style\n===\n")
-
     assert re.findall(r"<(h\d)>", html) == ["h2", "h3", "h4", "h6", "h2"]
-
-
-def test_a_link_gives_nothing_away_to_the_page_it_opens() -> None:
     assert 'rel="noopener noreferrer"' in rendered_charter("[CNIL](https://www.cnil.fr/)")
-
-
-def test_articles_are_counted_and_their_subtitles_are_not() -> None:
     assert article_count("# Charter\n\n## One\n\n### Detail\n\n## Two\n\nText with ## inside\n") == 2
-
-
-def test_reading_time_is_in_whole_minutes():
-    for words, minutes in [(0, 1), (1, 1), (220, 1), (221, 2), (1300, 6)]:
-        assert reading_minutes("mot " * words) == minutes
+    minutes = [reading_minutes("mot " * words) for words in (0, 1, 220, 221, 1300)]
+    assert minutes == [1, 1, 1, 2, 6]
 
 
 @pytest.mark.django_db
 def test_a_new_portal_has_a_charter_in_both_languages() -> None:
     """PRV-01: the text is there, complete, readable as HTML, and says which version it is."""
     charter = Charter.objects.in_force()
-
     assert charter.version == "2026-09"
     assert article_count(charter.text_fr) == article_count(charter.text_en) == 12
     for text in (charter.text_fr, charter.text_en):
         assert 900 <= len(text.split()) <= 1400
         assert rendered_charter(text).count("<h3>") == 12
-    with translation.override("fr"):
-        assert len(charter.key_points) == 5
-    with translation.override("en"):
-        assert len(charter.key_points) == 5
+    for language in ("fr", "en"):
+        with translation.override(language):
+            assert len(charter.key_points) == 5
 
 
 @pytest.mark.django_db
@@ -107,5 +92,4 @@ def test_the_first_charter_cannot_be_rewritten() -> None:
     """PRV-01: what people accepted stays what it was."""
     with pytest.raises(DatabaseError), transaction.atomic():
         Charter.objects.filter(version="2026-09").update(text_fr="Autre texte")
-
     assert Charter.objects.get(version="2026-09").text_fr.startswith("Cette charte")
