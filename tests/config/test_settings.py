@@ -4,15 +4,14 @@ import os
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.celery import app
 from config.env import mail_settings
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "SECRET_KEY": "a-key-for-tests-" + "0123456789abcdef" * 4,
     "PORTAL_URL": "https://compte.univ-exemple.fr",

@@ -17,8 +17,8 @@ import redis
 from devtools import postgresql_files
 from devtools.processes import ScratchDirectory, leashed
 from devtools.servers import ONCE, PostgreSQL, Redis, ServerStartError
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 PRINT_URLS_AND_WAIT = (
     "import os, time; print(os.environ['DATABASE_URL'], os.environ['REDIS_URL'], flush=True); time.sleep(60)"
 )

@@ -30,7 +30,8 @@ from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, answered_until, link_to
 from tests.factories import active_account, pending_account
-from tests.test_documentation import PROJECT, anchors
+from tests.project import PROJECT
+from tests.test_documentation import anchors
 
 pytestmark = pytest.mark.django_db
 

@@ -7,15 +7,14 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from devtools import audit
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
 FIRST_WITHOUT_KNOWN_HOLES = Version("5.2.19")
 SHA256 = re.compile(r"--hash=sha256:[0-9a-f]{64}")

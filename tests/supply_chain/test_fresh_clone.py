@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from devtools.postgresql_files import scratch_directory
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 30.0
 

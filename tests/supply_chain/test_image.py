@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.project import PROJECT
+
 #: Written for the portal. A third-party file would be listed here with version, licence and SHA-256.
 OWN_STATIC_FILES = {"css/portail.css", "favicon.svg", "js/charter_autosave.js", "js/portail.js"}
 OF_DEVELOPERS = {"debug_toolbar", "django_extensions", "django.contrib.admindocs", "silk", "formtools"}

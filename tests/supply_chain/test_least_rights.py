@@ -7,15 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psycopg
 import pytest
 import yaml
 
 from devtools.environment import local_environment
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 ROLES = PROJECT / "deploy/roles.sh"
 #: What an attacker with the portal's database password would try.
 FORBIDDEN = (

@@ -6,12 +6,12 @@ import re
 import subprocess
 from collections import Counter
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from django.test import Client
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.project import PROJECT
+
 #: As their issuers document them.
 SHAPES = {
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16,}",
