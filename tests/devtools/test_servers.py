@@ -97,11 +97,17 @@ def test_servers_of_the_environment_are_used_and_the_exit_code_is_passed_on():
     assert process.returncode == 7
 
 
-@pytest.mark.parametrize("inherited", [signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=str
+    ("number", "inherited", "exit_code"),
+    [
+        (signal.SIGTERM, signal.SIG_DFL, 143),
+        (signal.SIGINT, signal.SIG_DFL, 130),
+        (signal.SIGINT, signal.SIG_IGN, 130),
+        (signal.SIGKILL, signal.SIG_DFL, -9),
+    ],
+    ids=str,
 )
-def test_no_server_runs_on_after_a_signal(number, exit_code, inherited, open_directory):
+def test_no_server_runs_on_after_a_signal(number, inherited, exit_code, open_directory):
     """Also in a background job, where a shell has SIGINT ignored."""
     process = with_servers(
         *(sys.executable, "-c", PRINT_URLS_AND_WAIT),
@@ -131,9 +137,7 @@ def test_the_directory_of_a_killed_process_is_removed_by_the_next_one(tmp_path, 
 
 
 @needs_root
-def test_what_the_unprivileged_user_needs_goes_to_a_directory_that_only_root_writes_to(
-    tmp_path, open_directory, monkeypatch
-):
+def test_only_root_writes_to_the_files_of_the_unprivileged_user(tmp_path, open_directory, monkeypatch):
     tmp_path.chmod(0o700)
     monkeypatch.setattr(postgresql_files, "SHARED", open_directory / "shared")
     directory = postgresql_files.lasting_directory(tmp_path / "postgresql")

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devtools import audit
@@ -38,12 +39,8 @@ def pins(name: str) -> dict[str, set[str]]:
     """The versions of each package, one for each range of Python versions."""
     found: dict[str, set[str]] = {}
     for requirement in locked(name):
-        found.setdefault(canonical(requirement.name), set()).add(str(requirement.specifier)[2:])
+        found.setdefault(canonicalize_name(requirement.name), set()).add(str(requirement.specifier)[2:])
     return found
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def declared() -> dict[str, list[Requirement]]:
@@ -61,7 +58,7 @@ def test_every_package_is_pinned_with_its_hashes_and_is_what_the_project_asks_fo
     for name in LOCKS:
         versions = pins(name)
         for requirement in declared()[name]:
-            held = versions.get(canonical(requirement.name))
+            held = versions.get(canonicalize_name(requirement.name))
             assert held, f"{name} lacks {requirement}"
             assert all(requirement.specifier.contains(each, prereleases=True) for each in held), (
                 f"{requirement}: {held}"
@@ -102,7 +99,7 @@ def test_the_sbom_lists_every_package_of_production(tmp_path):
     subprocess.run(line, cwd=PROJECT, check=True, capture_output=True, timeout=60)
     sbom = json.loads(file.read_text())
     assert sbom["bomFormat"] == "CycloneDX"
-    components = {(canonical(each["name"]), each["version"]): each for each in sbom["components"]}
+    components = {(canonicalize_name(each["name"]), each["version"]): each for each in sbom["components"]}
     assert set(components) == {(name, each) for name, held in pins("requirements.txt").items() for each in held}
     for (name, held), component in components.items():
         assert component["purl"].startswith(f"pkg:pypi/{name}@{held}")
