@@ -227,8 +227,7 @@ class TestPurposeAndPerson:
 
     def test_a_redirection_link_verifies_its_own_address_only(self):
         """TOK-02, FWD-01: neither the next address of its account nor the address of another account."""
-        person, redirection = person_with_redirection()
-        _, of_another = person_with_redirection()
+        (person, redirection), (_, of_another) = person_with_redirection(), person_with_redirection()
         forged = redirection_link.token(person, redirection_link.deadline(timezone.now()), of_another.pk)
         assert Client().get(path_of(redirection_link, forged), follow=True).status_code == 404
         token = redirection_token(person, redirection)
@@ -338,11 +337,10 @@ class TestKeys:
 def hostile_tokens(valid: str) -> Iterator[str]:
     """The TOKEN pack, with VALID replaced by a real token."""
     middle = len(valid) // 2
+    other = "A" if valid[middle] != "A" else "B"
     made = {
         "VALID[:-1]": valid[:-1],
-        "VALID with one character changed": valid[:middle]
-        + ("A" if valid[middle] != "A" else "B")
-        + valid[middle + 1 :],
+        "VALID with one character changed": valid[:middle] + other + valid[middle + 1 :],
         "VALID.swapcase()": valid.swapcase(),
         "token signed with a retired key": "retired" * 14,
     }

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 LOGIN = "x17@univ-exemple.fr"
 YESTERDAY = timezone.localdate() - timedelta(days=1)
 #: None of it is in the names that are kept.
-PERSONAL = (
+PERSONAL = [
     "Zéphyrine",
     "Quintefeuille",
     "1984-02-29",
@@ -49,7 +49,7 @@ PERSONAL = (
     "quatrieme@exemple.org",
     "ailleurs@exemple.org",
     CLIENT_ADDRESS,
-)
+]
 
 
 @pytest.fixture

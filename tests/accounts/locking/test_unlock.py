@@ -108,10 +108,8 @@ class TestIntruder:
             for fields in (["phone", "employer"], ["employer"]):
                 record_event(account=person, event=Event.USER_UPDATED, fields=fields)
             lock(person)
-        assert [entry.details.get("address") or entry.details["fields"] for entry in changes_to_review(person)] == [
-            ["phone", "employer"],
-            "pendant@exemple.org",
-        ]
+        changes = [entry.details.get("address") or entry.details["fields"] for entry in changes_to_review(person)]
+        assert changes == [["phone", "employer"], "pendant@exemple.org"]
 
 
 class TestProof:
@@ -127,13 +125,8 @@ class TestProof:
         assert (kept.released_by, kept.released_reason, kept.proof) == (agent, "phishing-over", "video")
         assert (kept.report, kept.number_called, kept.reviewed) == ("Carte vue en visio.", "", reviewed)
         entry = person.journal.get(event=Event.RELEASED)
-        assert entry.actor == agent
-        assert entry.details == {
-            "reason": "phishing-over",
-            "proof": "video",
-            "number_called": "",
-            "reviewed": reviewed,
-        }
+        details = {"reason": "phishing-over", "proof": "video", "number_called": "", "reviewed": reviewed}
+        assert (entry.actor, entry.details) == (agent, details)
 
     def test_a_call_back_goes_to_the_number_that_hr_knows(self, person):
         """HLP-04"""

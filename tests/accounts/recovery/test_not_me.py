@@ -168,13 +168,15 @@ class TestReportingAgain:
     def test_the_address_is_restored_under_an_agents_lock_and_no_more_after_it(self, person):
         """HLP-06, HLP-02: the mail of the unlock must not go to the intruder."""
         link, other = notice_of(change_to(person, B)), active_account()
-        dead = notice_of(change_to(other, C))
+        entry = change_to(other, C)
+        dead = notice_of(entry)
         for account in (person, other):
             lock(account)
         end_lock(other)
         assert (report(link).status_code, report(dead).status_code) == (302, 404)
+        report_unauthorized_change(entry=entry)
         assert (fresh(person).recovery_address, fresh(other).recovery_address) == (person.recovery_address, C)
-        assert person.locks.get().reason == LockReason.PHISHING
+        assert (person.locks.get().reason, fresh(other).is_locked) == (LockReason.PHISHING, False)
 
 
 class TestLink:
