@@ -1,4 +1,4 @@
-"""Agents in front of a browser: how they come to be, their telephone, and their way in."""
+"""Enrolment and login of agents in a browser."""
 
 import base64
 import re
@@ -19,20 +19,18 @@ STEP = 30
 
 
 class Application:
-    """The verification application on a telephone: it knows what was typed into it, and what the clock says."""
+    """An authenticator application (RFC 6238)."""
 
     def __init__(self, key: str) -> None:
         self.key = base64.b32decode(key.replace(" ", "").upper())
 
     def code(self, *, later: int = 0) -> str:
-        """What it shows now, or so many codes later."""
         clock = TOTP(self.key, step=STEP)
         clock.time = time.time() + later * STEP
         return f"{clock.token():06}"
 
 
-def enrolment_code_from_the_command_line(stack: Stack, person: Account, role: Role) -> str:
-    """What `manage.py create_agent` prints for somebody."""
+def created_agent_code(stack: Stack, person: Account, role: Role) -> str:
     command = (sys.executable, "manage.py", "create_agent", person.login, "--role", role.value)
     done = subprocess.run(command, cwd=PROJECT, env=stack.env, check=True, capture_output=True, text=True)
     found = re.search(r"inscription\s*: (\S+)", done.stdout)
@@ -41,7 +39,6 @@ def enrolment_code_from_the_command_line(stack: Stack, person: Account, role: Ro
 
 
 def enrol(visitor: Visitor, code: str) -> tuple[Application, list[str]]:
-    """Install the application with the key on the screen; it, and the backup codes that are shown once."""
     visitor.sees("Inscrire votre application de vérification")
     visitor.type("Code d’inscription", code)
     visitor.press("Suivant")
@@ -52,12 +49,11 @@ def enrol(visitor: Visitor, code: str) -> tuple[Application, list[str]]:
     visitor.type("Code de vérification", application.code())
     visitor.press("Vérifier et terminer")
     visitor.sees("Vos codes de secours")
-    return application, visitor.page.locator("ol.mono li").all_inner_texts()
+    return application, visitor.page.locator("ol.numeric li").all_inner_texts()
 
 
 def arrive(visitor: Visitor, stack: Stack, person: Account, role: Role = Role.ASSISTANCE) -> Application:
-    """Become an agent, sign in, enrol, and stand on the first page of the agents' area."""
-    code = enrolment_code_from_the_command_line(stack, person, role)
+    code = created_agent_code(stack, person, role)
     visitor.open("/admin/")
     sign_in(visitor, person)
     application, _codes = enrol(visitor, code)
@@ -67,7 +63,6 @@ def arrive(visitor: Visitor, stack: Stack, person: Account, role: Role = Role.AS
 
 
 def give_code(visitor: Visitor, code: str) -> None:
-    """Type the code that opens the agents' area in this session."""
     visitor.sees("Code de vérification")
     visitor.type("Code de vérification", code)
     visitor.press("Entrer")

@@ -1,4 +1,4 @@
-"""Browsers that people use in the tests, one context each. Chromium is the machine's own."""
+"""One Chromium a process, one context a visitor."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,14 +28,13 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def chromium(django_db_setup) -> Iterator[Browser]:
-    """One browser for all the tests of this process."""
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         # Playwright runs an event loop in this thread; Django would take every query for one made in a coroutine.
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
         yield browser
         browser.close()
-        # Those of its loop; whoever empties the database afterwards sees only those from outside.
+        # Connections of its event loop, which would block the deletion of the database.
         connections.close_all()
 
 

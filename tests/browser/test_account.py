@@ -195,7 +195,7 @@ def test_forwarding_is_asked_for_confirmed_elsewhere_and_stopped(
 
 def test_the_directory_lists_a_person_only_with_consent(person: Account, new_visitor: NewVisitor):
     """PRV-02: a visitor who mistypes the name."""
-    phone, stranger = new_visitor(**WITHOUT_SCRIPTS), new_visitor(**WITHOUT_SCRIPTS)
+    phone, searcher = new_visitor(**WITHOUT_SCRIPTS), new_visitor(**WITHOUT_SCRIPTS)
     enter(phone, person)
     for answer, lines in [("Oui, afficher ma fiche", 1), ("Non, ne pas afficher ma fiche", 0)]:
         phone.follow("Modifier le choix pour l’annuaire public")
@@ -203,12 +203,12 @@ def test_the_directory_lists_a_person_only_with_consent(person: Account, new_vis
         phone.tick("Je confirme mon choix")
         phone.press("Enregistrer")
         phone.sees("Votre compte informatique")
-        stranger.open("/annuaire/")
-        stranger.type("Nom ou prénom", "lefevbre")
-        stranger.press("Rechercher")
-        stranger.reads("résultat")
-        expect(stranger.page.get_by_role("link", name=person.institutional_address)).to_have_count(lines)
-        expect(stranger.page.get_by_text(person.recovery_address)).to_have_count(0)
+        searcher.open("/annuaire/")
+        searcher.type("Nom ou prénom", "lefevbre")
+        searcher.press("Rechercher")
+        searcher.reads("résultat")
+        expect(searcher.page.get_by_role("link", name=person.institutional_address)).to_have_count(lines)
+        expect(searcher.page.get_by_text(person.recovery_address)).to_have_count(0)
 
 
 def test_sessions_are_closed_from_another_device(person: Account, new_visitor: NewVisitor):

@@ -1,4 +1,4 @@
-"""From the line in the file of HR to the page of an active account, as one person lives it."""
+"""From a row of the HR file to the page of an active account."""
 
 import subprocess
 import sys
@@ -91,7 +91,7 @@ def assert_everything_is_recorded(person: Account, language: str) -> None:
 
 
 @pytest.mark.parametrize(("options", "language"), WAYS.values(), ids=WAYS)
-def test_somebody_in_the_file_of_hr_ends_up_signed_in(
+def test_an_imported_person_activates_the_account_and_signs_in(
     options: dict[str, Any], language: str, stack: Stack, new_visitor, tmp_path: Path
 ):
     person = import_one_person(stack, tmp_path, language)

@@ -1,5 +1,4 @@
-"""An agent's work by somebody who has no mouse (A11Y-07): from the sign-in to the released account and the closed
-request."""
+"""An agent works with the keyboard only (A11Y-07)."""
 
 from collections.abc import Callable
 
@@ -19,16 +18,15 @@ from tests.factories import A_GOOD_PASSWORD, active_account
 pytestmark = NEEDS_BROWSER
 
 
-def somebody_locked_out() -> AssistanceRequest:
-    """Whose redirection was changed shortly before, and who has asked for help."""
+def locked_out_request() -> AssistanceRequest:
     person = active_account(given_name="Zoé", family_name="Lefebvre", phone="+33467123456")
     change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
     lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY)
     return create_request(**request_data(login=person.login))
 
 
-def test_an_agent_without_a_mouse_takes_a_request_and_releases_the_account(new_visitor: Callable[..., Visitor]):
-    request, agent = somebody_locked_out(), an_agent()
+def test_a_request_is_solved_with_the_keyboard(new_visitor: Callable[..., Visitor]):
+    request, agent = locked_out_request(), an_agent()
     application = enrol_device(agent)
     visitor = new_visitor()
     keyboard, page = Keyboard(visitor), visitor.page

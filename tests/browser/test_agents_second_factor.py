@@ -1,4 +1,4 @@
-"""The way into the agents' area with a real browser and real codes (ADM-02 to ADM-04)."""
+"""The second factor of agents with real codes (ADM-02 to ADM-04)."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from accounts.models import Account
 from agents.roles import Role
 from journal.events import Event
-from tests.browser.agent_steps import enrol, enrolment_code_from_the_command_line, give_code
+from tests.browser.agent_steps import created_agent_code, enrol, give_code
 from tests.browser.visitor import NEEDS_BROWSER, Visitor, sign_in
 from tests.factories import active_account
 from tests.stack import Stack
@@ -22,12 +22,12 @@ pytestmark = NEEDS_BROWSER
     [{}, {"width": 390, "is_mobile": True, "has_touch": True, "java_script_enabled": False}],
     ids=["on a large screen", "on a phone without JavaScript"],
 )
-def test_somebody_becomes_an_agent_and_comes_back_with_a_code_of_each_kind(
+def test_an_agent_enrols_then_signs_in_with_each_kind_of_code(
     options: dict[str, object], stack: Stack, new_visitor: Callable[..., Visitor]
 ):
     """ADM-03, ADM-04: the codes are those that an application computes from what the screen shows."""
     person = active_account(given_name="Nadia", family_name="Cherif")
-    code = enrolment_code_from_the_command_line(stack, person, Role.ASSISTANCE)
+    code = created_agent_code(stack, person, Role.ASSISTANCE)
     visitor = new_visitor(**options)
     visitor.open("/admin/comptes/")
     sign_in(visitor, person)
@@ -36,32 +36,31 @@ def test_somebody_becomes_an_agent_and_comes_back_with_a_code_of_each_kind(
     visitor.follow("C’est fait")
     visitor.sees("Espace agents")
 
-    # The key is shown to nobody any more.
+    # The key is shown once.
     visitor.open("/admin/inscription/application/")
     visitor.sees("Mon application de vérification")
     expect(visitor.page.get_by_role("img", name="QR code")).to_have_count(0)
 
-    comes_back(visitor, person, "/admin/comptes/")
+    sign_in_again(visitor, person, "/admin/comptes/")
     give_code(visitor, "000000" if application.code() != "000000" else "111111")
     visitor.reads("Le code ne correspond pas ou a déjà servi")
     TOTPDevice.objects.filter(user=person).update(throttling_failure_count=0)
     give_code(visitor, application.code(later=1))
     visitor.sees("Comptes")
 
-    comes_back(visitor, person, "/admin/comptes/")
+    sign_in_again(visitor, person, "/admin/comptes/")
     visitor.follow("Utiliser un code de secours")
     visitor.type("Code de secours", codes[0].upper().replace("-", " "))
     visitor.press("Entrer")
     visitor.reads("Codes de secours encore bons : 9 sur 10.")
     visitor.sees("Comptes")
 
-    told = set(Account.objects.get(pk=person.pk).journal.values_list("event", flat=True))
+    recorded = set(Account.objects.get(pk=person.pk).journal.values_list("event", flat=True))
     expected = {Event.SECOND_FACTOR_ENROLLED, Event.SECOND_FACTOR_GIVEN, Event.SECOND_FACTOR_REFUSED}
-    assert told >= {*expected, Event.BACKUP_CODE_USED}
+    assert recorded >= {*expected, Event.BACKUP_CODE_USED}
 
 
-def comes_back(visitor: Visitor, person: Account, address: str) -> None:
-    """Another day: signed out, then in, and before the code again."""
+def sign_in_again(visitor: Visitor, person: Account, address: str) -> None:
     visitor.press("Se déconnecter")
     visitor.open(address)
     sign_in(visitor, person)

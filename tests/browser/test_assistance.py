@@ -15,7 +15,7 @@ PHONE = 320
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_somebody_locked_out_asks_from_a_phone(has_scripts: bool, new_visitor: Callable[..., Visitor]):
+def test_assistance_is_requested_from_a_phone(has_scripts: bool, new_visitor: Callable[..., Visitor]):
     """HLP-08, PRV-04: the INE of students, the birth date of others; a mistake costs one correction."""
     person = pending_account(
         given_name="Zoé", family_name="Lambert", institutional_address="zoe.lambert@univ-exemple.fr"

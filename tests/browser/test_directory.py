@@ -11,7 +11,7 @@ pytestmark = NEEDS_BROWSER
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_somebody_is_found_page_after_page(has_scripts: bool, new_visitor: Callable[..., Visitor]):
+def test_results_span_several_pages(has_scripts: bool, new_visitor: Callable[..., Visitor]):
     visitor = new_visitor(java_script_enabled=has_scripts)
     listed_people_called("Durand", 21)
     listed_person("Jean-Baptiste", "Durand-Lefèvre de la Tour d’Auvergne", institutional_address=f"{'a' * 60}@univ.fr")

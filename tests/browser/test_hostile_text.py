@@ -1,9 +1,7 @@
-"""Whatever visitors, HR and agents have typed, nothing of it runs in an agent's browser (INP-05), and whatever is read
-from the right stays where it was written (INP-02).
+"""No text of visitors, HR or agents runs in an agent's browser (INP-05); right-to-left text is isolated (INP-02).
 
-Pages are made here and shown in a browser at their address, with their headers. First each state of each page, with
-rows full of hostile text, past every check of the forms, or with hostile text typed into its own form. Then an agent
-walks over every address, after everybody has typed such things into every form that they have.
+First each state of each page with hostile text in every row, past the forms' checks, or in its own form. Then every
+address of the agents' area, after hostile text was sent through every form.
 """
 
 import json
@@ -44,20 +42,20 @@ pytestmark = [*IN_BROWSER, pytest.mark.django_db]
 ALL = {**AGENT_PAGES, **AGENT_REFUSALS}
 SCRIPTS = [N[name] for name in ("N09", "N10", "N11", "N12", "N13", "N14", "N15")]
 EVERYTHING = " ".join(SCRIPTS)
-#: What only tags would bring into a page of ours: pictures from elsewhere, handlers, scripts and links that run.
-BROUGHT_IN = """() => [...document.querySelectorAll("*")].filter(element =>
+#: Elements and attributes that no template has: foreign images, handlers, scripts, links that run.
+INJECTED = """() => [...document.querySelectorAll("*")].filter(element =>
     [...element.attributes].some(({name, value}) =>
         name.startsWith("on") || /^\\s*(javascript:|vbscript:|data:(?!text.plain))/i.test(value)) ||
     element.matches("script:not([src]), iframe, object, embed, base, style, img:not([src^='/static/'])")
 ).map(element => element.outerHTML.slice(0, 200))"""
-#: Hebrew outside of an element that keeps it to itself: the words, figures and arrows beside it would change places.
-NOT_KEPT_APART = """() => {
+#: Hebrew outside an element that isolates it (HTML: bdi).
+NOT_ISOLATED = """() => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
     while (texts.nextNode()) {
         const {data, parentElement} = texts.currentNode;
         if (/[\\u0590-\\u05ff]/.test(data) && !parentElement.closest("bdi, [dir=auto], option, textarea")) found.push(data);
     }
-    return found.map(text => `not kept apart: ${text.trim().slice(0, 200)}`);
+    return found.map(text => `not isolated: ${text.trim().slice(0, 200)}`);
 }"""
 #: What Chromium writes when a calendar is given something else to show.
 NO_DATE = "The specified value "
@@ -73,7 +71,7 @@ DETAILS = {"reason": ALEF + EVERYTHING, "system": SCRIPTS[0], "comment": ALEF + 
 
 
 class Guarded(Screen):
-    """A screen that notes each dialog, each breach of the policy, and what a page would hold of somebody else's tags."""
+    """Notes dialogs, policy violations and injected elements."""
 
     def opens(self, address: str, answer: HttpResponse) -> list[str]:
         """What there is to complain about the page; nothing for a file or a redirect, which no browser shows."""
@@ -86,10 +84,10 @@ class Guarded(Screen):
         self.show(address, answer)
         self.page.locator("h1").first.wait_for()
         self.page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-        brought_in: list[str] = self.page.evaluate(BROUGHT_IN)
+        injected: list[str] = self.page.evaluate(INJECTED)
         computed = [COMPUTED] if COMPUTED in self.page.inner_text("body") else []
         troubles, self.troubles = [one for one in self.troubles if not one.startswith(NO_DATE)], []
-        return [*troubles, *brought_in, *computed, *self.page.evaluate(NOT_KEPT_APART)]
+        return [*troubles, *injected, *computed, *self.page.evaluate(NOT_ISOLATED)]
 
     def note_dialog(self, dialog: Dialog) -> None:
         self.troubles.append(f"dialog: {dialog.message}")
@@ -103,19 +101,16 @@ def screen(chromium: Browser) -> Iterator[Guarded]:
         yield shown
 
 
-# Every state of every page
-
-
-def spoil() -> None:
+def fill_rows() -> None:
     """Fill whatever rows there are with hostile text, past every check but those of the database itself."""
     values = cycle(SCRIPTS)
     with connection.cursor() as cursor:
-        # What may never change would refuse to.
+        # Without the triggers of append-only tables.
         cursor.execute("SET LOCAL session_replication_role = replica")
         for model in apps.get_models():
             if model._meta.app_label in APPS and model is not Session and model._base_manager.exists():
                 for field in filter(is_free_text, model._meta.concrete_fields):
-                    spoil_column(model, field, values)
+                    fill_column(model, field, values)
         cursor.execute("UPDATE journal_journalentry SET details = details || %s", [json.dumps(DETAILS)])
         cursor.execute("SET LOCAL session_replication_role = origin")
 
@@ -125,7 +120,7 @@ def is_free_text(field: Any) -> bool:
     return is_text and not field.choices and not field.unique and field.name not in MEANINGFUL
 
 
-def spoil_column(model: type[models.Model], field: Any, values: Iterator[str]) -> None:
+def fill_column(model: type[models.Model], field: Any, values: Iterator[str]) -> None:
     longest = field.max_length or 10_000
     value = EVERYTHING if len(EVERYTHING) < longest else next(values)
     value = ALEF + value if field.name in IN_ANY_ALPHABET else value
@@ -133,7 +128,7 @@ def spoil_column(model: type[models.Model], field: Any, values: Iterator[str]) -
         with transaction.atomic():
             model._base_manager.update(**{field.name: value[:longest]})
     except IntegrityError:
-        # The database knows better than to hold it.
+        # A constraint refuses the value.
         return
 
 
@@ -155,7 +150,7 @@ def test_each_page_shows_hostile_text_as_text(screen: Guarded):
 
 def complaints_about(name: str, screen: Guarded) -> list[str]:
     browser, ask = prepared(ALL[name])
-    spoil()
+    fill_rows()
     if ask.data:
         typed = {field: EVERYTHING if isinstance(value, str) else value for field, value in ask.data.items()}
         answer = browser.post(ask.path, typed)
@@ -165,14 +160,11 @@ def complaints_about(name: str, screen: Guarded) -> list[str]:
 
 
 @pytest.mark.parametrize("value", SCRIPTS[:3])
-def test_what_would_not_be_escaped_would_be_noticed(value: str, screen: Guarded):
+def test_unescaped_text_is_reported(value: str, screen: Guarded):
     browser, ask = prepared(AGENT_PAGES["accounts"])
     answer = ask.send(browser)
     answer.content = answer.content.replace(b"<h1", value.encode() + b"<h1")
     assert screen.opens(ask.path, answer) != []
-
-
-# What comes in by the doors
 
 
 class Forms(HTMLParser):
@@ -218,7 +210,7 @@ class Forms(HTMLParser):
 #: Whose addresses they are, by the first word of their names. A new one has to be added here.
 Subjects = dict[str, int | str]
 #: Forms that would end the walk: signing out, another charter that everybody has to accept first.
-LEFT_ALONE = {"/deconnexion/", "charter-publish"}
+SKIPPED = {"/deconnexion/", "charter-publish"}
 
 
 def hostile_file() -> SimpleUploadedFile:
@@ -227,16 +219,15 @@ def hostile_file() -> SimpleUploadedFile:
     return SimpleUploadedFile(f"{SCRIPTS[1]}.csv", text_of(*rows, *good).encode(), content_type="text/csv")
 
 
-def everybody_has_typed(agent: Account) -> Subjects:
-    """HR's file, the public form, and what agents write before the walk; what each address is about."""
+def send_hostile_text(agent: Account) -> Subjects:
     imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)), agent=agent)
     person = active_account(employer=Account.objects.get(hr_id="HR1").employer, phone="+33467123456")
     for value in SCRIPTS:
         clear_redis()
-        stranger = Client(headers={"User-Agent": value})
-        stranger.post(reverse("login"), {"login": person.login, "password": value})
+        anonymous = Client(headers={"User-Agent": value})
+        anonymous.post(reverse("login"), {"login": person.login, "password": value})
         answers = form_data(login=person.login, description=value, availability=value)
-        assert stranger.post(reverse("assistance"), answers).status_code == 302
+        assert anonymous.post(reverse("assistance"), answers).status_code == 302
     assert AssistanceRequest.objects.filter(account=person).count() == len(SCRIPTS)
     refused = [another(n, hr_id=f"Z{n}", given_name=value) for n, value in enumerate(SCRIPTS, 800)]
     return {
@@ -250,7 +241,6 @@ def everybody_has_typed(agent: Account) -> Subjects:
 
 
 def addresses(subjects: Subjects) -> dict[str, str]:
-    """Every address of the agents' area, by its name."""
     found = {}
     for pattern in urls.urlpatterns:
         about = [subjects[pattern.name.partition("-")[0]]] if pattern.pattern.converters else []
@@ -258,9 +248,9 @@ def addresses(subjects: Subjects) -> dict[str, str]:
     return found
 
 
-def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
+def test_hostile_text_sent_through_forms_runs_nowhere(screen: Guarded):
     agent, browser = verified_agent(Role.RESPONSABLES)
-    subjects = everybody_has_typed(agent)
+    subjects = send_hostile_text(agent)
     complaints: dict[str, list[str]] = {}
     seen: set[str] = set()
 
@@ -270,7 +260,7 @@ def test_what_everybody_has_typed_runs_nowhere(screen: Guarded):
             seen.add(name)
 
     for name, address in addresses(subjects).items():
-        if name not in LEFT_ALONE:
+        if name not in SKIPPED:
             for target, sent in forms_of(browser, address):
                 clear_redis()
                 show(name, target, browser.post(target, sent))
@@ -299,7 +289,7 @@ def forms_of(browser: Client, address: str) -> Iterator[tuple[str, dict[str, Any
         waiting = [
             (target, {name: value for name, value in sent.items() if name not in ("method", "csrfmiddlewaretoken")})
             for target, sent in Forms(answer.content.decode(), address).forms
-            if sent["method"] == "post" and target not in done | LEFT_ALONE
+            if sent["method"] == "post" and target not in done | SKIPPED
         ]
         if not waiting:
             return

@@ -15,7 +15,7 @@ PATIENCE = 10_000
 
 
 def test_the_progress_moves_by_itself_and_the_page_does_not(screen: Screen):
-    """RGAA 13.1: whoever reads is told that there is something new, and goes on when they like."""
+    """RGAA 13.1: the page announces the end and does not reload."""
     page = load_agent_page("import_running")
     facts = {"over": True, "done": 42_000, "total": 42_000}
     screen.page.route("**/avancement/", lambda route: route.fulfill(json=facts))

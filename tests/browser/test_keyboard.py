@@ -1,4 +1,4 @@
-"""The activation by somebody who has no mouse (A11Y-07)."""
+"""Activation and login with the keyboard only (A11Y-07)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,13 +66,12 @@ class Keyboard:
         self.page.keyboard.press(key)
 
     def type(self, target: Locator, text: str) -> None:
-        """Over what is there: Tab selects the content of a field."""
         self.reach(target)
         self.page.keyboard.type(text)
 
 
 def test_tab_offers_to_skip_to_the_content_then_goes_down_the_page_and_back_up(new_visitor: Callable[..., Visitor]):
-    """By the same way with Shift; one below the other in a narrow window, as people see them."""
+    """Shift+Tab visits the same stops in reverse; stops follow the visual order."""
     visitor = new_visitor(width=320)
     keyboard, page = Keyboard(visitor), visitor.page
     visitor.open("/connexion/")
@@ -89,8 +88,8 @@ def test_tab_offers_to_skip_to_the_content_then_goes_down_the_page_and_back_up(n
     assert tops == sorted(tops)
 
 
-def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor: Callable[..., Visitor]):
-    """On a narrow window, or a large one enlarged to four times its size, where a part of the page could cover the focus."""
+def test_the_account_is_activated_with_the_keyboard(new_visitor: Callable[..., Visitor]):
+    """In a narrow window, where a part of the page could cover the focus."""
     person = pending_account()
     visitor = new_visitor(width=320)
     keyboard, page = Keyboard(visitor), visitor.page
@@ -125,7 +124,7 @@ def test_somebody_without_a_mouse_activates_the_account_and_signs_in(new_visitor
     assert person.redirection.target == "zoe@ailleurs.example"
 
 
-def test_somebody_without_a_mouse_signs_in_and_chooses_another_language(new_visitor: Callable[..., Visitor]):
+def test_login_and_language_work_with_the_keyboard(new_visitor: Callable[..., Visitor]):
     person, visitor = active_account(), new_visitor()
     keyboard, page = Keyboard(visitor), visitor.page
     visitor.open("/connexion/")

@@ -1,5 +1,4 @@
-"""A stolen password, from the thief's first click to the owner's new one: two people, two agents and a security system
-on the portal as it runs (issue 4; HLP-01 to HLP-06, ADM-02, ADM-04)."""
+"""A stolen password, from the attacker's login to the owner's new password (HLP-01 to HLP-06, ADM-02, ADM-04)."""
 
 import json
 import urllib.request
@@ -24,7 +23,7 @@ from tests.stack import SECURITY_KEY, Stack, wait_until
 pytestmark = NEEDS_BROWSER
 
 STOLEN, NEW_PASSWORD = A_GOOD_PASSWORD, "tuile-oignon-harpe-velours"
-OF_THE_THIEF, ANOTHER_OF_THE_THIEF = "voleur@ailleurs.example", "voleur.encore@ailleurs.example"
+ATTACKER_ADDRESS, ATTACKER_RECOVERY = "voleur@ailleurs.example", "voleur.encore@ailleurs.example"
 PERSONAL = "zoe.lefebvre@exemple.org"
 KNOWN_TO_HR, TYPED = "+33467123456", "06 12 34 56 78"
 
@@ -41,7 +40,6 @@ def owner_account() -> Account:
 
 
 def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
-    """The mail to that address with that subject, once it is there."""
 
     def found() -> list[CaughtMessage]:
         return [one for one in stack.catcher.messages if one["To"] == address and one["Subject"].startswith(subject)]
@@ -51,26 +49,25 @@ def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
     return only
 
 
-def steals(thief: Visitor, account: Account, stack: Stack) -> str:
-    """Sign in, forward the owner's mail, and ask for another recovery address; the link to confirm that one."""
-    thief.open("/compte/redirection/")
-    sign_in(thief, account, password=STOLEN)
-    thief.type("Adresse de redirection", OF_THE_THIEF)
-    thief.press("Enregistrer")
-    thief.sees("Votre compte informatique")
-    question = link_in(mail(stack, OF_THE_THIEF, "Confirmez la redirection"))
-    thief.open(question)
-    thief.press("Confirmer cette adresse")
-    thief.sees("Adresse vérifiée")
-    thief.open("/compte/adresse-de-secours/")
-    thief.type("Nouvelle adresse de secours", ANOTHER_OF_THE_THIEF)
-    thief.press("Envoyer le lien de confirmation")
-    thief.reads(f"{ANOTHER_OF_THE_THIEF} attend votre clic")
+def take_over(attacker: Visitor, account: Account, stack: Stack) -> str:
+    attacker.open("/compte/redirection/")
+    sign_in(attacker, account, password=STOLEN)
+    attacker.type("Adresse de redirection", ATTACKER_ADDRESS)
+    attacker.press("Enregistrer")
+    attacker.sees("Votre compte informatique")
+    question = link_in(mail(stack, ATTACKER_ADDRESS, "Confirmez la redirection"))
+    attacker.open(question)
+    attacker.press("Confirmer cette adresse")
+    attacker.sees("Adresse vérifiée")
+    attacker.open("/compte/adresse-de-secours/")
+    attacker.type("Nouvelle adresse de secours", ATTACKER_RECOVERY)
+    attacker.press("Envoyer le lien de confirmation")
+    attacker.reads(f"{ATTACKER_RECOVERY} attend votre clic")
     assert Redirection.objects.get(account=account).verified_at
-    return link_in(mail(stack, ANOTHER_OF_THE_THIEF, "Confirmez votre nouvelle adresse"))
+    return link_in(mail(stack, ATTACKER_RECOVERY, "Confirmez votre nouvelle adresse"))
 
 
-def security_system_locks(stack: Stack, account: Account) -> None:
+def lock_through_api(stack: Stack, account: Account) -> None:
     body = {"accounts": [account.login], "reason": "suspicious-activity", "comment": "Connexion depuis deux pays."}
     headers = {"Authorization": f"Bearer {SECURITY_KEY}", "Content-Type": "application/json"}
     call = urllib.request.Request(f"{stack.url}/api/blocages/", json.dumps(body).encode(), headers)
@@ -78,15 +75,13 @@ def security_system_locks(stack: Stack, account: Account) -> None:
         assert json.load(answer) == {"accounts": [{"account": account.login, "answer": "locked"}]}
 
 
-def is_out(thief: Visitor) -> None:
-    """The next click of an open session is anybody's."""
-    thief.open("/compte/")
-    thief.sees("Se connecter")
-    expect(thief.page.get_by_text("Lefebvre")).to_have_count(0)
+def assert_signed_out(attacker: Visitor) -> None:
+    attacker.open("/compte/")
+    attacker.sees("Se connecter")
+    expect(attacker.page.get_by_text("Lefebvre")).to_have_count(0)
 
 
-def asks_for_help(owner: Visitor, account: Account, stack: Stack) -> str:
-    """Read the mail about the lock, follow it to the form, and send that; the reference of the request."""
+def request_assistance(owner: Visitor, account: Account, stack: Stack) -> str:
     warning = mail(stack, account.recovery_address, "Votre compte informatique est bloqué")
     assert "/assistance/" in warning.text()
     owner.open("/assistance/")
@@ -105,8 +100,7 @@ def asks_for_help(owner: Visitor, account: Account, stack: Stack) -> str:
     return reference
 
 
-def finds_the_request(agent: Visitor, reference: str) -> None:
-    """From the first page to the request, through the queue."""
+def open_request(agent: Visitor, reference: str) -> None:
     agent.follow("Voir les demandes")
     agent.sees("Demandes d’assistance")
     agent.follow(reference)
@@ -114,20 +108,18 @@ def finds_the_request(agent: Visitor, reference: str) -> None:
     agent.reads("Ce n’est pas moi qui ai changé la redirection.")
 
 
-def compares(agent: Visitor, answer: str) -> None:
-    """What the person on the telephone says their birth date is."""
+def compare(agent: Visitor, answer: str) -> None:
     agent.page.get_by_text("Comparer une réponse au téléphone").click()
     agent.type("Date de naissance ou numéro INE", answer)
     agent.press("Comparer")
 
 
-def gets_the_birth_date_wrong(agent: Visitor, second_tab: Visitor) -> None:
-    """Three misses, and not even the right one counts any more; the form of a tab opened before knows it too."""
+def answer_wrong_birth_dates(agent: Visitor, second_tab: Visitor) -> None:
     second_tab.page.get_by_text("Comparer une réponse au téléphone").click()
     second_tab.type("Date de naissance ou numéro INE", "29/02/1984")
     for answer in ("28/02/1984", "1/3/1984", "29/02/1948"):
         expect(agent.page.get_by_text("Trois réponses fausses")).to_have_count(0)
-        compares(agent, answer)
+        compare(agent, answer)
         agent.reads("Date de naissance : la réponse ne concorde pas.")
     agent.reads("Trois réponses fausses")
     expect(agent.button("Comparer")).to_have_count(0)
@@ -136,7 +128,7 @@ def gets_the_birth_date_wrong(agent: Visitor, second_tab: Visitor) -> None:
     expect(second_tab.page.get_by_text("la réponse concorde")).to_have_count(0)
 
 
-def notes_the_call(agent: Visitor) -> None:
+def record_call(agent: Visitor) -> None:
     agent.page.get_by_text("Noter un appel").click()
     agent.tick("Joint")
     agent.page.get_by_role("group").filter(has_text="Noter un appel").get_by_label("Note").fill(
@@ -146,12 +138,11 @@ def notes_the_call(agent: Visitor) -> None:
     agent.reads("Appel noté.")
 
 
-def releases(agent: Visitor, account: Account) -> None:
-    """Refused without a proof, refused while a change is not ticked, done then."""
+def unlock(agent: Visitor, account: Account) -> None:
     agent.follow("Débloquer le compte")
     agent.sees(f"Débloquer le compte de {account.full_name}")
-    for nothing_to_the_matter in ("Date de naissance", "INE"):
-        expect(agent.page.get_by_role("radio", name=nothing_to_the_matter)).to_have_count(0)
+    for unaccepted_proof in ("Date de naissance", "INE"):
+        expect(agent.page.get_by_role("radio", name=unaccepted_proof)).to_have_count(0)
     agent.field("Motif du déblocage").select_option(label="Fin d’activité suspecte")
     agent.type("Compte rendu", "Rappelée au numéro des RH : elle décrit son bureau et son dernier contrat.")
     agent.press("Débloquer et prévenir la personne")
@@ -171,8 +162,7 @@ def releases(agent: Visitor, account: Account) -> None:
     agent.reads("Compte débloqué. E-mail envoyé à l’adresse de secours.")
 
 
-def reactivates(owner: Visitor, account: Account, stack: Stack) -> None:
-    """Open the link, see that nothing of the thief is left, choose another password, sign in."""
+def reactivate(owner: Visitor, account: Account, stack: Stack) -> None:
     owner.open(link_in(mail(stack, account.recovery_address, "Votre compte informatique est débloqué")))
     owner.sees("Réactiver votre compte")
     owner.reads(account.recovery_address)
@@ -187,13 +177,13 @@ def reactivates(owner: Visitor, account: Account, stack: Stack) -> None:
     expect(owner.page.get_by_text("ailleurs.example")).to_have_count(0)
 
 
-def nothing_of_the_thief_is_left(thief: Visitor, account: Account, link: str) -> None:
+def assert_attacker_lost_access(attacker: Visitor, account: Account, link: str) -> None:
     """HLP-06: neither password nor session, neither redirection nor recovery address, nor a link of before."""
-    is_out(thief)
-    sign_in(thief, account, password=STOLEN)
-    thief.reads("L’identifiant ou le mot de passe ne correspond pas")
-    thief.open(link)
-    thief.sees("Ce lien ne fonctionne pas")
+    assert_signed_out(attacker)
+    sign_in(attacker, account, password=STOLEN)
+    attacker.reads("L’identifiant ou le mot de passe ne correspond pas")
+    attacker.open(link)
+    attacker.sees("Ce lien ne fonctionne pas")
     now = Account.objects.get(pk=account.pk)
     assert now.state == State.ACTIVE
     assert now.recovery_address == account.recovery_address
@@ -205,15 +195,14 @@ def nothing_of_the_thief_is_left(thief: Visitor, account: Account, link: str) ->
     assert Session.objects.filter(account=now).count() == 1
 
 
-def closes(agent: Visitor) -> None:
+def close_request(agent: Visitor) -> None:
     agent.page.get_by_text("Clore la demande").click()
     agent.tick("Résolue")
     agent.press("Clore")
     agent.reads("Demande close.")
 
 
-def reads_the_journal(agent: Visitor, account: Account) -> list[tuple[str, str]]:
-    """What happened to the account and by whom, the first first, as the page tells it."""
+def journal_lines(agent: Visitor, account: Account) -> list[tuple[str, str]]:
     agent.follow("Journal")
     agent.sees("Journal")
     agent.type("Identifiant", account.login)
@@ -230,7 +219,7 @@ def reads_the_journal(agent: Visitor, account: Account) -> list[tuple[str, str]]
         agent.page.wait_for_url("**avant=**")
 
 
-def in_this_order(lines: list[tuple[str, str]], expected: list[tuple[Event, str]]) -> list[tuple[Event, str]]:
+def missing_from(lines: list[tuple[str, str]], expected: list[tuple[Event, str]]) -> list[tuple[Event, str]]:
     """Those of `expected` that do not come one after the other among the lines."""
     rest = iter(lines)
     return [(event, who) for event, who in expected if not any(line == (str(event.label), who) for line in rest)]
@@ -241,18 +230,18 @@ def test_a_stolen_account_comes_back_to_its_owner(
 ):
     nadia = active_account(given_name="Nadia", family_name="Cherif")
     paul = active_account(given_name="Paul", family_name="Girard")
-    thief, owner, agent, colleague = new_visitor(), new_visitor(width=390), new_visitor(), new_visitor()
+    attacker, owner, agent, colleague = new_visitor(), new_visitor(width=390), new_visitor(), new_visitor()
     arrive(agent, stack, nadia)
     arrive(colleague, stack, paul)
 
-    link = steals(thief, owner_account, stack)
-    security_system_locks(stack, owner_account)
-    is_out(thief)
-    mails_to_the_thief = len([one for one in stack.catcher.messages if "ailleurs.example" in one["To"]])
+    link = take_over(attacker, owner_account, stack)
+    lock_through_api(stack, owner_account)
+    assert_signed_out(attacker)
+    mails_to_the_attacker = len([one for one in stack.catcher.messages if "ailleurs.example" in one["To"]])
 
-    reference = asks_for_help(owner, owner_account, stack)
-    finds_the_request(agent, reference)
-    finds_the_request(colleague, reference)
+    reference = request_assistance(owner, owner_account, stack)
+    open_request(agent, reference)
+    open_request(colleague, reference)
     agent.press("Prendre en charge")
     agent.reads("Vous avez pris cette demande en charge.")
     colleague.press("Prendre en charge")
@@ -260,15 +249,15 @@ def test_a_stolen_account_comes_back_to_its_owner(
     expect(colleague.button("Prendre en charge")).to_have_count(0)
     assert AssistanceRequest.objects.get().taken_by == nadia
 
-    second_tab = another_tab_of(agent)
-    gets_the_birth_date_wrong(agent, second_tab)
-    notes_the_call(agent)
-    releases(agent, owner_account)
-    reactivates(owner, owner_account, stack)
-    nothing_of_the_thief_is_left(thief, owner_account, link)
-    closes(agent)
+    second_tab = second_tab_of(agent)
+    answer_wrong_birth_dates(agent, second_tab)
+    record_call(agent)
+    unlock(agent, owner_account)
+    reactivate(owner, owner_account, stack)
+    assert_attacker_lost_access(attacker, owner_account, link)
+    close_request(agent)
 
-    assert mails_to_the_thief == len([one for one in stack.catcher.messages if "ailleurs.example" in one["To"]])
+    assert mails_to_the_attacker == len([one for one in stack.catcher.messages if "ailleurs.example" in one["To"]])
     lock = owner_account.locks.get()
     assert (lock.proof, lock.number_called, lock.released_by) == (Proof.CALL_BACK, KNOWN_TO_HR, nadia)
     assert lock.locked_by_system == "siem"
@@ -281,8 +270,8 @@ def test_a_stolen_account_comes_back_to_its_owner(
         StepKind.SOLVED,
     ]
     person, she, system, unknown = "La personne", "Agent Nadia Cherif", "Automatique", "Lien reçu par e-mail ou inconnu"
-    lines = reads_the_journal(agent, owner_account)
-    assert not in_this_order(
+    lines = journal_lines(agent, owner_account)
+    assert not missing_from(
         lines,
         [
             (Event.SIGNED_IN, person),
@@ -310,8 +299,7 @@ def test_a_stolen_account_comes_back_to_its_owner(
     ), lines
 
 
-def another_tab_of(agent: Visitor) -> Visitor:
-    """The same page once more, in the same browser."""
+def second_tab_of(agent: Visitor) -> Visitor:
     tab = copy(agent)
     tab.page = agent.context.new_page()
     tab.open(agent.page.url)

@@ -18,7 +18,6 @@ pytestmark = NEEDS_BROWSER
 
 @pytest.fixture
 def portal(live_server, settings) -> Iterator[str]:
-    """The portal with CAS in front; its address."""
     for cas in run_provider("tests.accounts.auth.sso.providers.cas", "/cas/login", portal=live_server.url):
         settings.PORTAL_URL, settings.SIGN_IN, settings.CAS_URL = live_server.url, "cas", f"{cas.url}/cas"
         yield live_server.url

@@ -37,15 +37,12 @@ class Visitor:
         self.page: Page = context.new_page()
 
     def open(self, address: str) -> Response | None:
-        """Type an address, or follow a link from elsewhere."""
         return self.page.goto(address)
 
     def sees(self, heading: str) -> None:
-        """Be on the page with this heading; waits for it."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
 
     def reads(self, text: str) -> None:
-        """See this text somewhere on the page; waits for it."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def reads_aloud(self, text: str) -> None:
@@ -62,14 +59,12 @@ class Visitor:
         self.page.get_by_role("link", name=name, exact=True).click()
 
     def tick(self, name: str) -> None:
-        """Tick a box, or choose one of several answers."""
         self.page.get_by_label(name).check()
 
     def type(self, label: str, text: str) -> None:
         self.field(label).fill(text)
 
     def field(self, label: str) -> Locator:
-        """The input with this label; "(obligatoire)" may follow it."""
         return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}"))
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
@@ -84,7 +79,6 @@ class Visitor:
 
 
 def link_in(mail: CaughtMessage) -> str:
-    """The whole address of the link in a mail, copied from its text."""
     found = re.search(r"^(http://\S+/[A-Za-z0-9_-]{60,}/)\s*$", mail.text(), re.MULTILINE)
     assert found, mail.text()
     return found[1]
@@ -104,7 +98,6 @@ def say_no_to_the_directory(visitor: Visitor) -> None:
 
 
 def begin_until_the_mailbox(visitor: Visitor, person: Account) -> None:
-    """Open the person's link and answer what comes before the mailbox."""
     visitor.open(link_to(person))
     visitor.press(_("Commencer l’activation"))
     accept_the_charter(visitor)
