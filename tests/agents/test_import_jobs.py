@@ -1,6 +1,7 @@
 """Running a confirmed HR file: leases, retries, abandoned files (AVL-09)."""
 
 import inspect
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -20,9 +21,11 @@ from outbox.enums import Kind
 from outbox.models import Message
 from privacy.purge import purge
 from tests.agents.hr_imports import act, entries_of, now, page_of, people, people_of_the_file, previewed, received
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent
 
 pytestmark = pytest.mark.django_db
+
+ROLE = Role.RESPONSABLES
 
 
 @pytest.fixture
@@ -30,21 +33,34 @@ def small_chunks(monkeypatch) -> None:
     monkeypatch.setattr(importer, "ROWS_IN_A_CHUNK", 10)
 
 
-def killed_after(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """The worker dies, without a word, once so many rows are in the database."""
+def at_each_renewal(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    before: Callable[[HrImport, int], object] = lambda hr_import, done: None,
+    after: Callable[[HrImport, int], object] = lambda hr_import, done: None,
+) -> None:
+    """Call both around each renewal of the lease, with the number of rows done."""
     renewing = jobs._lease_renewal
 
-    def dying(hr_import):
+    def watched(hr_import: HrImport) -> Callable[[int, int], None]:
         renew = renewing(hr_import)
 
-        def look(done, total):
+        def renew_and_call(done: int, total: int) -> None:
+            before(hr_import, done)
             renew(done, total)
-            if done > rows:
-                raise KeyboardInterrupt
+            after(hr_import, done)
 
-        return look
+        return renew_and_call
 
-    monkeypatch.setattr(jobs, "_lease_renewal", dying)
+    monkeypatch.setattr(jobs, "_lease_renewal", watched)
+
+
+def kill_worker_after(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    def kill(_hr_import: HrImport, done: int) -> None:
+        if done > rows:
+            raise KeyboardInterrupt
+
+    at_each_renewal(monkeypatch, after=kill)
 
 
 class TestWorker:
@@ -69,34 +85,21 @@ class TestWorker:
         run_next()
         assert (now(waiting).state, now(other).state) == (ImportState.DONE, ImportState.TO_PREVIEW)
 
-    def test_progress_is_told_while_it_runs(self, small_chunks, monkeypatch):
-        _agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_progress_is_shown_while_it_runs(self, browser, small_chunks, monkeypatch):
         hr_import = received(*people(25))
+        address = reverse("admin:import-progress", args=[hr_import.pk])
         seen = []
-        renewing = jobs._lease_renewal
-
-        def watched(one):
-            renew = renewing(one)
-
-            def look(done, total):
-                renew(done, total)
-                seen.append(browser.get(reverse("admin:import-progress", args=[one.pk])).json())
-
-            return look
-
-        monkeypatch.setattr(jobs, "_lease_renewal", watched)
+        at_each_renewal(monkeypatch, after=lambda _hr_import, _done: seen.append(browser.get(address).json()))
         run_next()
-        assert [facts["done"] for facts in seen] == [11, 21, 26]
-        assert {facts["total"] for facts in seen} == {26}
-        assert {facts["over"] for facts in seen} == {False}
-        assert browser.get(reverse("admin:import-progress", args=[hr_import.pk])).json()["over"]
+        facts = [(one["done"], one["total"], one["over"]) for one in seen]
+        assert facts == [(11, 26, False), (21, 26, False), (26, 26, False)]
+        assert browser.get(address).json()["over"]
 
-    def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, small_chunks, monkeypatch):
+    def test_a_run_that_was_killed_is_taken_up_when_its_lease_is_over(self, browser, small_chunks, monkeypatch):
         """AVL-09: the same end, one mail each, and the counts of both runs are added."""
-        _agent, browser = verified_agent(Role.RESPONSABLES)
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
-        killed_after(monkeypatch, 30)
+        kill_worker_after(monkeypatch, 30)
         with pytest.raises(KeyboardInterrupt):
             run_next()
         monkeypatch.undo()
@@ -112,8 +115,7 @@ class TestWorker:
         assert "unchanged" not in done.done
         assert len(people_of_the_file()) == Message.objects.filter(kind=Kind.ACTIVATION).count() == 50
 
-    def test_a_run_that_fails_again_and_again_waits_for_an_agent(self, monkeypatch):
-        agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_a_run_that_fails_again_and_again_waits_for_an_agent(self, agent, browser, monkeypatch):
         hr_import = received(*people(3))
 
         def fail(*_arguments, **_options):
@@ -136,50 +138,30 @@ class TestWorker:
         assert act(browser, "resumption", hr_import).status_code == 302
         assert len(entries_of(Event.HR_IMPORT_RESUMED)) == 1
 
-    def test_a_run_that_was_taken_for_dead_stops_and_writes_nothing_any_more(self, small_chunks, monkeypatch):
+    def test_a_run_that_lost_its_lease_stops_and_writes_nothing_more(self, small_chunks, monkeypatch):
         hr_import = previewed(*people(50))
         services.approve(pk=hr_import.pk, agent=hr_import.uploaded_by)
-        renewing = jobs._lease_renewal
 
-        def overtaken(one):
-            renew = renewing(one)
+        def take_over(one: HrImport, done: int) -> None:
+            if done > 20:
+                HrImport.objects.filter(pk=one.pk).update(leased_until=timezone.now() + 2 * LEASE)
 
-            def look(done, total):
-                if done > 20:
-                    HrImport.objects.filter(pk=one.pk).update(leased_until=timezone.now() + 2 * LEASE)
-                renew(done, total)
-
-            return look
-
-        monkeypatch.setattr(jobs, "_lease_renewal", overtaken)
+        at_each_renewal(monkeypatch, before=take_over)
         assert run_next()
         assert now(hr_import).state == ImportState.TO_IMPORT
         assert len(people_of_the_file()) == 20
         assert not entries_of(Event.HR_IMPORT_FINISHED)
 
-    def test_a_file_abandoned_during_its_preview_is_gone(self, small_chunks, monkeypatch):
-        _agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_a_file_abandoned_during_its_preview_is_gone(self, browser, small_chunks, monkeypatch):
         hr_import = received(*people(30))
-        renewing = jobs._lease_renewal
-
-        def abandoned(one):
-            renew = renewing(one)
-
-            def look(done, total):
-                act(browser, "abandonment", hr_import)
-                renew(done, total)
-
-            return look
-
-        monkeypatch.setattr(jobs, "_lease_renewal", abandoned)
+        at_each_renewal(monkeypatch, before=lambda one, _done: act(browser, "abandonment", one))
         run_next()
         assert now(hr_import).state == ImportState.ABANDONED
         assert not HrFilePart.objects.exists()
 
 
 class TestAbandoning:
-    def test_an_abandoned_file_is_deleted_and_is_in_the_journal(self):
-        agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_an_abandoned_file_is_deleted_and_is_in_the_journal(self, agent, browser):
         hr_import = previewed(*people(3))
         assert act(browser, "abandonment", hr_import).url == reverse("admin:imports")
         gone = now(hr_import)
@@ -189,8 +171,7 @@ class TestAbandoning:
         assert act(browser, "approval", hr_import).status_code == 302
         assert not people_of_the_file()
 
-    def test_a_file_cannot_be_abandoned_while_it_is_being_imported(self):
-        _agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_a_file_cannot_be_abandoned_while_it_is_being_imported(self, browser):
         hr_import = previewed(*people(3))
         act(browser, "approval", hr_import)
         HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() + LEASE)
@@ -198,11 +179,10 @@ class TestAbandoning:
         act(browser, "abandonment", hr_import)
         assert now(hr_import).state == ImportState.TO_IMPORT
 
-    def test_shows_what_was_imported_before_it_was_abandoned(self, small_chunks, monkeypatch):
-        _agent, browser = verified_agent(Role.RESPONSABLES)
+    def test_shows_what_was_imported_before_it_was_abandoned(self, browser, small_chunks, monkeypatch):
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
-        killed_after(monkeypatch, 30)
+        kill_worker_after(monkeypatch, 30)
         with pytest.raises(KeyboardInterrupt):
             run_next()
         HrImport.objects.filter(pk=hr_import.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
