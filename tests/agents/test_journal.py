@@ -151,7 +151,21 @@ class TestFilters:
         assert shown(html) == []
         assert "La fin est avant le début" in page_of(browser, du="2026-03-11", au="2026-03-10")
         assert "Vérifiez l’année" in page_of(browser, du="9999-12-31")
-        for query in ["du=99999999999999999999-01-01", "password__startswith=argon2", "par=99999999999999999999999999", "par=-1", "avant=9999999999999999-999999999999999999", "avant=99999999999999999999-1", "avant=0-0", "apres=0-0", "avant=-1--1", "avant=٣-٣", "apres=9999999999999999-1", "evenement=authn_login_lock&evenement=x", "compte=a&compte=b&du=&du=x"]:
+        for query in [
+            "du=99999999999999999999-01-01",
+            "password__startswith=argon2",
+            "par=99999999999999999999999999",
+            "par=-1",
+            "avant=9999999999999999-999999999999999999",
+            "avant=99999999999999999999-1",
+            "avant=0-0",
+            "apres=0-0",
+            "avant=-1--1",
+            "avant=٣-٣",
+            "apres=9999999999999999-1",
+            "evenement=authn_login_lock&evenement=x",
+            "compte=a&compte=b&du=&du=x",
+        ]:
             page_of(browser, f"?{query}")
 
 

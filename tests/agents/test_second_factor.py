@@ -104,7 +104,18 @@ class TestWithoutVerification:
     def test_no_page_of_the_standard_admin_is_reachable(self):
         """PWD-07, SUP-04: none asks for a password, none adds an account."""
         _agent, browser = verified_agent(Role.RESPONSABLES)
-        for path in ["login/", "password_change/", "accounts/account/1/password/", "accounts/account/add/", "accounts/account/", "otp_totp/totpdevice/", "auth/group/", "jsi18n/", "autocomplete/", "comptes/1/password/"]:
+        for path in [
+            "login/",
+            "password_change/",
+            "accounts/account/1/password/",
+            "accounts/account/add/",
+            "accounts/account/",
+            "otp_totp/totpdevice/",
+            "auth/group/",
+            "jsi18n/",
+            "autocomplete/",
+            "comptes/1/password/",
+        ]:
             assert browser.get(f"{HOME}{path}").status_code == 404, path
 
 
