@@ -158,7 +158,7 @@ def test_what_revokes_the_links_and_the_sessions_they_opened(client, event):
 
 
 def test_asking_for_more_links_revokes_none(client, mail_delivery):
-    """TOK-07: strangers ask for five links while the user is at step 4, with the link of the day before; once the user
+    """TOK-07: other clients ask for five links while the user is at step 4, with the link of the day before; once the user
     has finished, all are revoked."""
     person = pending_account()
     yesterday = link_to(person, built_at=days_ago(1))

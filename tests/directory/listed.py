@@ -1,4 +1,4 @@
-"""People of the public directory, without the journey that leads there."""
+"""Accounts of the public directory, written without the wizard."""
 
 from datetime import datetime
 from itertools import count
@@ -13,17 +13,14 @@ numbers = count(1_000)
 
 
 def listed_person(given_name: str = "Camille", family_name: str = "Durand", **facts: object) -> Account:
-    """Somebody who is active and said yes."""
     return _listed([_active(given_name, family_name, **facts)])[0]
 
 
 def active_unlisted_person(given_name: str = "Camille", family_name: str = "Durand", **facts: object) -> Account:
-    """Somebody who is active and was not asked yet."""
     return Account.objects.bulk_create([_active(given_name, family_name, **facts)])[0]
 
 
 def listed_people_called(family_name: str, how_many: int) -> list[Account]:
-    """As many homonyms, who all said yes."""
     return _listed([_active("Camille", family_name) for _ in range(how_many)])
 
 

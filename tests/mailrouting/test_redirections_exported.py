@@ -40,7 +40,6 @@ def exported() -> dict[str, tuple[str, str]]:
 
 
 def forwarding(target: str = ELSEWHERE, *, keep_copy: bool = True, **facts: str) -> Account:
-    """Somebody whose forwarding is in force."""
     person = active_account(**facts)
     redirection = change_redirection(account=person, target=target, keep_copy=keep_copy)
     verify_redirection(redirection_id=redirection.pk, target=target)

@@ -1,4 +1,4 @@
-"""Walking through the activation as a person does, without waiting for a mail."""
+"""Answers to the steps of the wizard, without waiting for a mail."""
 
 from datetime import datetime
 from typing import Any
@@ -75,7 +75,6 @@ def answered_until(person: Account, step: str) -> None:
 
 
 def forward_to(target: str, *, keep_copy: bool = True) -> Answers:
-    """The answer of somebody who wants their mail elsewhere."""
     return {"forward": "on", "target": target, **({"keep_copy": "on"} if keep_copy else {})}
 
 

@@ -156,7 +156,7 @@ def test_the_user_may_continue_without_waiting(browser, person, mail_delivery):
 
 
 def test_many_accounts_aiming_at_one_address_send_it_three_mails(mail_delivery):
-    """ENU-05: a user whose mail was not sent is told so, and not asked to click."""
+    """ENU-05: a user whose mail was not sent learns it, and is not asked to click."""
     pages = []
     for _ in range(5):
         answered_until(person := pending_account(), MAILBOX)
