@@ -91,12 +91,10 @@ class Stack:
         wait_until(self.worker_listens, self.log("worker"))
 
     def start_web(self) -> None:
-        """Start gunicorn unless it runs."""
         bind = f"fd://{self._listener.fileno()}"
         self._start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[self._listener.fileno()])
 
     def start_worker(self) -> None:
-        """Start the Celery worker unless it runs: both queues, two processes."""
         self._start("worker", "celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
 
     def start_spare_worker(self, *, processes: int, **environment: str) -> None:
@@ -130,7 +128,6 @@ class Stack:
         process.wait()
 
     def restart_worker(self) -> None:
-        """Start a worker again after `kill` or `stop`, and wait for it."""
         self.start_worker()
         wait_until(self.worker_is_ready, self.log("worker"))
 
@@ -140,17 +137,14 @@ class Stack:
             task.apply_async(arguments, connection=broker, queue=queue)
 
     def web_is_ready(self) -> bool:
-        """Whether /sante/pret answers 200."""
         with suppress(OSError), urllib.request.urlopen(f"{self.url}/sante/pret", timeout=5) as response:
             return bool(response.status == 200)
         return False
 
     def worker_is_ready(self, name: str = "worker") -> bool:
-        """Whether the worker of now waits for tasks."""
         return " ready." in self.log(name).read_text(errors="replace")
 
     def worker_listens(self) -> bool:
-        """Whether a worker waits at the broker for tasks."""
         import redis
 
         with redis.Redis.from_url(self.redis.url) as client:
@@ -188,7 +182,6 @@ class Stack:
         return self.directory / f"{name}.log"
 
     def close(self) -> None:
-        """End everything."""
         for name in list(self.processes):
             self.stop(name)
         self.redis.close()
@@ -237,7 +230,6 @@ def busy_connections() -> int:
 
 @pytest.fixture(scope="session")
 def running_stack(django_db_setup, django_db_blocker, mail_server: MailCatcher) -> Iterator[Stack]:
-    """One stack for all the tests of this process."""
     with tempfile.TemporaryDirectory(prefix="portal-stack-") as directory:
         running = Stack(mail_server, Path(directory))
         try:
@@ -250,7 +242,6 @@ def running_stack(django_db_setup, django_db_blocker, mail_server: MailCatcher) 
 
 @pytest.fixture
 def stack(running_stack: Stack, transactional_db: None) -> Iterator[Stack]:
-    """The stack, whole and with an empty memory, whatever the last test did to it."""
     running_stack.start_all()
     running_stack.forget()
     yield running_stack

@@ -12,7 +12,6 @@ PROCESSES = 8
 
 
 def work(rows: list[int], together: Barrier) -> None:
-    """Send each row, at the same instant as the seven others."""
     from outbox.tasks import send_message
 
     for row in rows:
@@ -21,7 +20,6 @@ def work(rows: list[int], together: Barrier) -> None:
 
 
 def main(*rows: str) -> int:
-    """Run all eight; 1 when one of them failed."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     reverse("alive")  # all addresses are read once, before there are eight

@@ -14,7 +14,6 @@ over, output = Event(), Lock()
 
 
 def ask(host: str, path: str) -> dict[str, object]:
-    """One answer, as `tests.faults.machine.Answer` has it."""
     began = time.monotonic()
     connection = HTTPConnection(host, timeout=30)
     try:
@@ -30,7 +29,6 @@ def ask(host: str, path: str) -> dict[str, object]:
 
 
 def keep_asking(host: str, path: str) -> None:
-    """Until it is over."""
     while not over.is_set():
         answer = ask(host, path)
         with output:

@@ -23,7 +23,6 @@ class PortalClient(requests.Session):
         return self.get(f"{self.stack.url}{path}", timeout=20).text
 
     def fill_in(self, path: str, **answers: str) -> str:
-        """Send the form of the page; the page after it."""
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.read(path))
         assert token, path
         form = {"csrfmiddlewaretoken": token[1], **answers}

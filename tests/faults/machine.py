@@ -35,8 +35,7 @@ from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
 
 NEEDS_MACHINE = NEEDS_STACK
 CSRF_TOKEN = "c" * 32
-#: Seconds on a machine that has nothing else to do. Nobody waits longer for any answer, whatever is broken behind it; nor
-#: does a load balancer most of the time, nor once as long as it has patience for (AVL-08).
+#: Seconds on an idle machine: the longest wait of a client, the usual and the longest wait of a load balancer (AVL-08).
 LONGEST_WAIT, ALIVE_WITHIN, PATIENCE_OF_A_BALANCER = 10.0, 1.0, 5.0
 visitors = count(1)
 
@@ -56,7 +55,7 @@ class Answer:
 
 @dataclass
 class Browser:
-    """Somebody's browser behind the proxy, at an address of its own. Whatever it is answered is added to `answers`."""
+    """An HTTP client behind the proxy with its own address; adds each answer to `answers`."""
 
     url: str
     answers: list[Answer] = field(default_factory=list)
@@ -64,7 +63,6 @@ class Browser:
     address: str = field(default_factory=lambda: "10.{}.{}.{}".format(*next(visitors).to_bytes(3, "big")))
 
     def ask(self, path: str, form: dict[str, str] | None = None) -> Answer:
-        """One request, no redirect followed; a form brings its CSRF token."""
         began = time.monotonic()
         try:
             response = requests.request(
@@ -91,7 +89,7 @@ class Browser:
         )
 
     def insist(self, path: str, form: dict[str, str] | None = None) -> Answer:
-        """Ask until it is there, as people do before a page that says to come back."""
+        """Retry while the portal is unavailable."""
         patience = time.monotonic() + 3 * LONGEST_WAIT
         while (answer := self.ask(path, form)).status in (0, 503) and time.monotonic() < patience:
             time.sleep(0.3)
@@ -131,7 +129,6 @@ class Relay:
             self._loop.call_soon_threadsafe(self._speaks.set)
 
     def close(self) -> None:
-        """Break every connection."""
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
@@ -164,10 +161,10 @@ class Machine(Stack):
     def __init__(self, catcher: MailCatcher, directory: Path) -> None:
         super().__init__(catcher, directory)
         self.database = PostgreSQL()
-        #: What stands between the processes and their servers.
+        #: TCP relays in front of the servers.
         self.relays: dict[str, Relay] = {}
-        #: What a test wants otherwise, from the next start of a process on.
-        self.wishes: dict[str, str] = {}
+        #: Environment variables of processes started from now on.
+        self.overrides: dict[str, str] = {}
 
     @property
     def env(self) -> dict[str, str]:
@@ -183,16 +180,14 @@ class Machine(Stack):
             "ALLOWED_HOSTS": LOOPBACK,
             "TRUSTED_PROXIES": LOOPBACK,
             "STATIC_ROOT": str(self.directory / "static"),
-            **self.wishes,
+            **self.overrides,
         }
 
     @property
     def web_processes(self) -> list[int]:
-        """Those that answer; the one that keeps them is left out."""
         return children(self.processes["web"].pid)
 
     def begin(self) -> None:
-        """Start everything for the first time; the tables are those of the test database."""
         command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
         self.database.start()
         self.redis.start()
@@ -202,30 +197,25 @@ class Machine(Stack):
         assert collecting.wait() == 0
         self.start_all()
 
-    def forget_wishes(self) -> None:
-        """Let the processes be started again as they are shipped."""
-        self.wishes = {}
+    def reset_overrides(self) -> None:
+        self.overrides = {}
         for name in list(self.processes):
             self.stop(name)
 
     def browser(self, answers: list[Answer] | None = None) -> Browser:
-        """A new one; several may share a list of answers."""
         return Browser(self.url, [] if answers is None else answers)
 
     def close(self) -> None:
-        """End everything."""
         super().close()
         self.database.close()
         for relay in self.relays.values():
             relay.close()
 
     def _through(self, relay: str, server: Server) -> str:
-        """The address of the server, with the port of the relay before it."""
         return server.url.replace(f":{server.port}/", f":{self.relays[relay].port}/")
 
 
 def place_of(url: str) -> dict[str, str]:
-    """The parts of a database's address, as Django's settings call them."""
     parts = conninfo_to_dict(url)
     names = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}
     return {name: str(parts[part]) for name, part in names.items()}
@@ -258,7 +248,7 @@ def concurrently(acts: list[Callable[[], Any]]) -> list[Any]:
 
 @contextmanager
 def health_probe(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
-    """What a load balancer hears during the block, by path. It is another process, which no crowd of ours slows down."""
+    """What a load balancer hears during the block, by path. A process of its own, so that our threads do not slow it down."""
     heard: dict[str, list[Answer]] = {path: [] for path in paths}
     asking = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.health_probe", machine.url, *paths], cwd=PROJECT, stdin=PIPE, stdout=PIPE
@@ -291,7 +281,6 @@ def share_of_a_core() -> float:
 
 
 def describe(what: str, answers: Sequence[Answer], **more: object) -> str:
-    """The line of a test: how many requests, how many of them failed, how long the longest waited."""
     failed = sum(answer.status in (0, 429) or answer.status >= 500 for answer in answers)
     longest = max(answer.seconds for answer in answers)
     facts = [f"{len(answers)} requests", f"{failed} failed", f"longest wait {longest:.1f} s"]
@@ -300,7 +289,6 @@ def describe(what: str, answers: Sequence[Answer], **more: object) -> str:
 
 @pytest.fixture(scope="session")
 def the_machine(django_db_setup: None, mail_server: MailCatcher, django_db_blocker) -> Iterator[Machine]:
-    """One for all the tests of this process."""
     with tempfile.TemporaryDirectory(prefix="portal-machine-") as directory:
         running = Machine(mail_server, Path(directory))
         try:
@@ -318,8 +306,8 @@ def machine(the_machine: Machine, django_db_blocker) -> Iterator[Machine]:
     connection.close()
     facts = connection.settings_dict
     before = dict(facts)
-    if the_machine.wishes:
-        the_machine.forget_wishes()
+    if the_machine.overrides:
+        the_machine.reset_overrides()
     if not the_machine.database.answers():
         the_machine.database.start()
     the_machine.start_all()

@@ -37,7 +37,6 @@ class PausedServer:
         self.reached, self.go_on = Event(), Event()
 
     def __call__(self, stage: Stage, envelope: Envelope) -> str:
-        """Answer, however long that takes."""
         if stage == self.stage:
             self.still_to_pass -= 1
             if self.still_to_pass == 0:
@@ -56,7 +55,6 @@ class SpareWorker:
         authority.cert_pem.write_to_path(self.trusted)
 
     def start(self) -> None:
-        """Start it unless it runs, and give the server its good manners back."""
         self.server.messages.clear()
         self.server.answer, self.server.tls = accept, presenting(self.authority.issue_cert(self.server.host))
         self.stack.start_spare_worker(
@@ -66,11 +64,9 @@ class SpareWorker:
         )
 
     def give(self, task: Task, *arguments: object) -> None:
-        """Have it run a task."""
         self.stack.send(task, *arguments, queue="spare")
 
     def halts(self, halt: PausedServer, task: Task, *arguments: object) -> PausedServer:
-        """Have it run a task until the server halts; the halt, to let it go on."""
         self.server.answer = halt
         self.give(task, *arguments)
         assert halt.reached.wait(30), halt.stage
@@ -78,14 +74,12 @@ class SpareWorker:
 
 
 def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """What a server needs to show that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
 
 
 def queued_mail(priority: Priority = Priority.URGENT) -> Message:
-    """A row of the outbox that no worker was woken for."""
     person = pending_account()
     return queue_email(
         kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority
@@ -93,7 +87,6 @@ def queued_mail(priority: Priority = Priority.URGENT) -> Message:
 
 
 def queued_mails(count: int) -> list[Message]:
-    """As an HR file does."""
     return [queued_mail(Priority.BULK) for _ in range(count)]
 
 
@@ -120,7 +113,6 @@ def all_sent(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def running_spare(running_stack: Stack) -> Iterator[SpareWorker]:
-    """One spare worker for all the tests of this process; it is started by the first that wants it."""
     with tempfile.TemporaryDirectory(prefix="portal-spare-") as directory, MailCatcher() as server:
         yield SpareWorker(running_stack, server, trustme.CA(), Path(directory))
         running_stack.stop("spare")
@@ -128,6 +120,5 @@ def running_spare(running_stack: Stack) -> Iterator[SpareWorker]:
 
 @pytest.fixture
 def spare(stack: Stack, running_spare: SpareWorker) -> SpareWorker:
-    """The spare worker, whatever the last test did to it."""
     running_spare.start()
     return running_spare

@@ -39,14 +39,13 @@ def count_mails(mails: Iterable[EmailMessage]) -> Tally:
     """Compare the mails with all the rows. Raises AssertionError for a mail that belongs to no row."""
     copies = Counter(mail["Message-ID"].lstrip("<").partition(".")[0] for mail in mails)
     statuses = {message.reference.hex: message.status for message in Message.objects.all()}
-    assert set(copies) <= set(statuses), "a mail that nobody asked for"
+    assert set(copies) <= set(statuses), "a mail without a row"
     lost = [row for row, status in statuses.items() if row not in copies and status not in ENDED_WITHOUT_MAIL]
     return Tally(sent=len(copies), lost=len(lost), doubled=copies.total() - len(copies))
 
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Callable[[Iterable[EmailMessage]], Tally]:
-    """Count, print, and keep the line for the summary."""
 
     def count(mails: Iterable[EmailMessage]) -> Tally:
         counted = count_mails(mails)
@@ -58,7 +57,6 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[Iterable[
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line for each fault that was caused."""
     reports = [
         report
         for outcome in ("passed", "failed")

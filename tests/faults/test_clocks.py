@@ -21,12 +21,10 @@ APART = timedelta(seconds=180)
 
 
 def clock(offset: timedelta) -> dict[str, str]:
-    """The environment of a process whose clock is wrong by so much."""
     return {"PYTHONPATH": str(ANOTHER_TIME), "CLOCK_OFFSET": str(offset.total_seconds())}
 
 
 def next_midnight() -> datetime:
-    """The end of the day in Paris."""
     tomorrow = timezone.localdate(timezone=PARIS) + timedelta(days=1)
     return datetime.combine(tomorrow, time(), tzinfo=PARIS)
 
@@ -38,12 +36,12 @@ class TestApart:
         """AVL-07: the worker's clock is 180 s behind that of the web, then as far ahead, where the next day has begun."""
         shortly_before_midnight = next_midnight() - timezone.now() - APART / 2
         machine.stop("web")
-        machine.wishes = clock(shortly_before_midnight)
+        machine.overrides = clock(shortly_before_midnight)
         machine.start_web()
         wait_until(machine.web_is_ready, machine.log("web"))
         for worker_ahead in (-APART, APART):
             machine.stop("worker")
-            machine.wishes = clock(shortly_before_midnight + worker_ahead)
+            machine.overrides = clock(shortly_before_midnight + worker_ahead)
             machine.restart_worker()
             browser, link = machine.browser(), mailed_link(machine)
             opened = browser.ask(link)
@@ -52,7 +50,6 @@ class TestApart:
 
 
 def mailed_link(machine: Machine) -> str:
-    """What somebody gets who asks for a link."""
     person, before = pending_account(), len(machine.catcher.messages)
     assert machine.browser().ask("/premiere-connexion/", {"login": person.login}).status == 302
     mail = machine.catcher.wait_for(before + 1, timeout=30)[-1]

@@ -1,4 +1,4 @@
-"""`import_staff` killed again and again: in the end the accounts are those of an import that nobody disturbed (AVL-09)."""
+"""`import_staff` killed repeatedly ends like an undisturbed import (AVL-09)."""
 
 import os
 import subprocess
@@ -29,7 +29,6 @@ KILLED_AFTER = (-1, 0, 5_000)
 
 
 def some_file() -> str:
-    """Nobody is like anybody, but for two hundred homonyms from the first to the last row."""
     people = [another(number) for number in range(ROWS)]
     namesakes = {"family_name": "Durand", "given_name": "Camille"}
     people[:: ROWS // 200] = [
@@ -40,7 +39,6 @@ def some_file() -> str:
 
 
 def outcome() -> dict[str, Any]:
-    """Whatever the file was to bring about."""
     return {
         "accounts": list(
             Account.objects.order_by("hr_id").values_list("hr_id", "uid", "institutional_address", "recovery_address")
@@ -51,7 +49,6 @@ def outcome() -> dict[str, Any]:
 
 
 def command(file: Path) -> subprocess.Popen[bytes]:
-    """The import as an operator starts it."""
     return subprocess.Popen(
         [sys.executable, "manage.py", "import_staff", str(file), "-v0"],
         cwd=PROJECT,

@@ -65,7 +65,7 @@ def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(
     assert state_of_people() == people
 
 
-def test_a_worker_that_is_told_to_stop_finishes_its_mail(stack, spare, tally):
+def test_a_terminated_worker_finishes_its_mail(stack, spare, tally):
     """A deployment: nothing is sent twice."""
     message = queued_mail()
     halt = spare.halts(PausedServer("data"), send_message, message.pk)
@@ -78,7 +78,6 @@ def test_a_worker_that_is_told_to_stop_finishes_its_mail(stack, spare, tally):
 
 
 def state_of_people() -> tuple[list[dict[str, object]], int]:
-    """All that a lost or doubled mail may not change."""
     return list(Account.objects.order_by("pk").values()), JournalEntry.objects.count()
 
 

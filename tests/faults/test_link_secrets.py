@@ -41,13 +41,12 @@ def test_no_log_and_no_key_holds_the_secret_of_a_link(stack: Stack):
         lines = log.read_text().splitlines()
         assert not any(secret[:54] in line or secret[54:] in line for line in lines)
     with redis.Redis.from_url(stack.redis.url, decode_responses=True) as server:
-        kept = {key: told_by(server, key) for key in server.scan_iter()}
+        kept = {key: value_of(server, key) for key in server.scan_iter()}
     assert kept
     assert {key for key, text in kept.items() if secret in f"{key} {text}"} == set()
 
 
-def told_by(server: redis.Redis, key: str) -> str:
-    """Whatever the key holds: counters, queues of tasks, bindings."""
+def value_of(server: redis.Redis, key: str) -> str:
     ways = {"string": server.get, "hash": server.hgetall, "set": server.smembers}
     ranges = {"list": server.lrange, "zset": server.zrange}
     kind = server.type(key)

@@ -32,7 +32,6 @@ HOSTILE_PATHS = ("a%0d%0aBcc:x", "a%0a%7b%22event%22:%22forged%22%7d", "%1b[31mR
 
 
 def link_of_mail(stack: Stack, number: int, mailed_to: str) -> str:
-    """The path of the link in the last mail to that address, once so many have arrived."""
     mails = [mail for mail in stack.catcher.wait_for(number, timeout=30) if mailed_to in mail["To"]]
     found = re.search(rf"^{re.escape(stack.url)}(/\S+/[\w-]{{60,}}/)\s*$", text_of(mails[-1]), re.MULTILINE)
     assert found
@@ -48,7 +47,6 @@ def activate(browser: PortalClient) -> str:
 
 
 def change_recovery_address(browser: PortalClient) -> str:
-    """Sign in, after one wrong password, ask for another address and confirm it; the link's path."""
     login = CANARY["institutional_address"]
     browser.fill_in("/connexion/", login=login, password=WRONG_PASSWORD)
     browser.fill_in("/connexion/", login=login, password=A_GOOD_PASSWORD)

@@ -48,7 +48,7 @@ class GreylistingServer:
 
 
 def test_after_33_hours_away_each_mail_leaves_with_a_living_link(mail_server: MailCatcher, settings, tally):
-    """AVL-03, D8: each is retried ever more slowly; a row that cannot be made delays nobody; 550 is the end."""
+    """AVL-03: retries back off; a row that cannot be rendered delays no other; 550 is final."""
     waits: dict[int, list[float]] = defaultdict(list)
     with time_machine.travel(BEGAN, tick=False) as clock:
         killed_after_250 = queued_mail()
@@ -90,23 +90,20 @@ def test_after_33_hours_away_each_mail_leaves_with_a_living_link(mail_server: Ma
 
 
 def try_once(clock: time_machine.Traveller, waits: dict[int, list[float]]) -> None:
-    """Sleep until something is due, sweep, and note how long each that was tried now waits."""
     clock.move_to(next_try())
     tries = dict(Message.objects.unfinished().values_list("pk", "attempts"))
     send_due()
     for row in Message.objects.filter(status=Status.QUEUED):
         if row.attempts > tries[row.pk]:
             waits[row.pk].append((row.due_at - timezone.now()).total_seconds())
-            assert len(waits[row.pk]) < 80, "nobody asks a server that is down as often"
+            assert len(waits[row.pk]) < 80, "too many retries"
 
 
 def next_try() -> datetime:
-    """When something is due, or a lease has run out."""
     return min(row.leased_until or row.due_at for row in Message.objects.unfinished())
 
 
 def ends_at(path: str, deadline: datetime) -> bool:
-    """Whether that is the last second at which the link is good."""
     return is_good(path, deadline) and not is_good(path, deadline + timedelta(seconds=1))
 
 

@@ -32,13 +32,11 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def answering(said: str, *, at_stage: Stage):
-    """A server that answers `said` at that stage."""
     return lambda stage, envelope: said if stage == at_stage else accept(stage, envelope)
 
 
 @contextmanager
 def unreachable(spare: SpareWorker) -> Iterator[None]:
-    """Nobody listens."""
     spare.server.stop()
     try:
         yield
@@ -48,31 +46,27 @@ def unreachable(spare: SpareWorker) -> Iterator[None]:
 
 @contextmanager
 def without_starttls(spare: SpareWorker) -> Iterator[None]:
-    """It would take every mail in the clear."""
     spare.server.tls = None
     yield
 
 
 @contextmanager
 def certified(spare: SpareWorker, certificate: trustme.LeafCert) -> Iterator[None]:
-    """It shows another certificate."""
     spare.server.tls = presenting(certificate)
     yield
 
 
 @contextmanager
 def answering_with(spare: SpareWorker, stage: Stage, said: str) -> Iterator[None]:
-    """It answers something else."""
     spare.server.answer = answering(said, at_stage=stage)
     yield
 
 
 def troubles(spare: SpareWorker):
-    """Each trouble that the worker meets at once, by its name."""
     host, authority = spare.server.host, spare.authority
     yield "offers no STARTTLS", without_starttls(spare)
-    yield "certificate of nobody we know", certified(spare, trustme.CA().issue_cert(host))
-    yield "certificate for somebody else", certified(spare, authority.issue_cert("smtp.evil.example"))
+    yield "certificate of an unknown authority", certified(spare, trustme.CA().issue_cert(host))
+    yield "certificate for another host", certified(spare, authority.issue_cert("smtp.evil.example"))
     yield "certificate that has expired", certified(spare, authority.issue_cert(host, not_after=LONG_AGO))
     for name, (stage, said) in ANSWERS.items():
         yield name, answering_with(spare, stage, said)
@@ -125,7 +119,6 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
 
 
 def tried(spare: SpareWorker, row: Message) -> None:
-    """Wait until the row has been tried and is in nobody's hands."""
 
     def given_back() -> bool:
         row.refresh_from_db()
@@ -135,7 +128,6 @@ def tried(spare: SpareWorker, row: Message) -> None:
 
 
 def waits(row: Message) -> bool:
-    """Whether the row will be tried again in half a minute, give or take a fifth, and says why."""
     return (
         row.status == Status.QUEUED
         and row.answer != ""
@@ -144,6 +136,5 @@ def waits(row: Message) -> bool:
 
 
 def warned_of(spare: SpareWorker, row: Message) -> bool:
-    """Whether somebody who reads the log learns of it."""
     lines = [json.loads(line) for line in spare.stack.log("spare").read_text().splitlines()]
     return any(line["level"] == "WARNING" and f"Mail {row.pk} " in line.get("message", "") for line in lines)

@@ -34,7 +34,7 @@ pytestmark = NEEDS_MACHINE
 ACTIVATIONS = 18
 #: Seconds without a server. After the second one, a pool that waits twice as long after each try would be late.
 A_MOMENT, A_WHILE = 2.0, 8.5
-#: Seconds after which nobody may notice any more that the server was away.
+#: Seconds after which no answer fails any more.
 BACK_WITHIN = 5.0
 PAGES = ("/", "/connexion/", "/aide/", "/annuaire/?q=durand", "/premiere-connexion/", "/compte/", "/assistance/")
 
@@ -58,7 +58,6 @@ def activate(browser: Browser, link: str, version: str, pause: float) -> None:
 
 
 def browse(browser: Browser, over: threading.Event) -> None:
-    """Somebody who opens pages, asks for links and fails to sign in."""
     for number, page in enumerate(cycle(PAGES)):
         if over.wait(0.3):
             return
@@ -69,7 +68,6 @@ def browse(browser: Browser, over: threading.Event) -> None:
 
 @contextmanager
 def in_threads(*acts: Callable[[], object]):
-    """They run beside the block, and have ended after it."""
     threads = [threading.Thread(target=act, daemon=True) for act in acts]
     for thread in threads:
         thread.start()
@@ -96,7 +94,7 @@ def mails_to(machine: Machine, people: list[Account]) -> list[str]:
     return arrived()
 
 
-def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Machine, record_property):
+def test_activations_continue_after_two_restarts_under_load(machine: Machine, record_property):
     """AVL-06, LOG-03: some twenty requests a second, half of them of people who activate; stopped once, killed once."""
     people = [pending_account() for _ in range(ACTIVATIONS)]
     links, version = [link_to(person) for person in people], Charter.objects.in_force().version
@@ -104,13 +102,13 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
     over, worker = threading.Event(), machine.processes["worker"]
     processes = (worker.pid, *children(worker.pid), *machine.web_processes)
 
-    def walking(share: int) -> Callable[[], None]:
+    def activating(share: int) -> Callable[[], None]:
         return lambda: [activate(machine.browser(answers), link, version, 0.15) for link in links[share::6]]
 
-    strolling = [lambda: browse(machine.browser(answers), over) for _ in range(4)]
+    browsing = [lambda: browse(machine.browser(answers), over) for _ in range(4)]
     gone: list[float] = []
     back: list[float] = []
-    with in_threads(*map(walking, range(6)), *strolling):
+    with in_threads(*map(activating, range(6)), *browsing):
         try:
             for stop, away in ((machine.database.stop, A_MOMENT), (machine.database.kill, A_WHILE)):
                 time.sleep(1)
@@ -125,13 +123,13 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
         finally:
             over.set()
 
-    told_of_it = mails_to(machine, people)
+    notified = mails_to(machine, people)
     refused = [answer for answer in answers if answer.status == 503]
     share = share_of_a_core()
     expected = [(left, came + BACK_WITHIN / share) for left, came in zip(gone, back, strict=True)]
     late = [answer for answer in refused if not any(left < answer.at < until for left, until in expected)]
     record_property("fault", describe("PostgreSQL stopped, then killed", answers))
-    record_property("fault", f"sent {len(set(told_of_it))}, lost 0, doubled {len(told_of_it) - len(set(told_of_it))}")
+    record_property("fault", f"sent {len(set(notified))}, lost 0, doubled {len(notified) - len(set(notified))}")
     # The last one: somebody whose activation was committed, and whose answer was lost, has pressed the button again.
     assert {answer.status for answer in answers} <= {200, 302, 404, 503, 410}
     assert {answer.path for answer in answers if answer.status == 410} <= {"/activation/mot-de-passe/"}
@@ -140,5 +138,5 @@ def test_people_go_on_where_they_were_after_two_restarts_under_load(machine: Mac
     assert all(answer.retry_after and "indisponible" in answer.text for answer in refused)
     assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share
     assert processes == (worker.pid, *children(worker.pid), *machine.web_processes)
-    assert len(told_of_it) <= ACTIVATIONS + 2, "one copy more for each time that the server went away"
+    assert len(notified) <= ACTIVATIONS + 2, "one copy more for each time that the server went away"
     assert all(person.is_active for person in Account.objects.filter(pk__in=[person.pk for person in people]))

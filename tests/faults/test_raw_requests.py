@@ -8,7 +8,7 @@ from tests.stack import NEEDS_STACK, Stack
 pytestmark = NEEDS_STACK
 
 FORM = b"POST /connexion/ HTTP/1.1\r\nHost: {host}\r\n"
-#: Each would be one thing to a proxy and another to the portal, or be cut short by whoever writes it down.
+#: Requests that a proxy and the portal may read differently, or that a log cuts.
 REFUSED = {
     "two hosts": b"GET / HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n",
     "NUL in a cookie": b"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: sessionid=a\0b\r\n\r\n",
@@ -21,18 +21,17 @@ REFUSED = {
     "two lengths": FORM + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nx=12",
     "a length below zero": FORM + b"Content-Length: -1\r\n\r\n",
     "a length and pieces": FORM + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "an encoding that nobody knows": FORM + b"Transfer-Encoding: xchunked\r\n\r\nx=12",
+    "an unknown encoding": FORM + b"Transfer-Encoding: xchunked\r\n\r\nx=12",
     "200 headers": b"GET / HTTP/1.1\r\nHost: {host}\r\n" + b"X-A: a\r\n" * 200 + b"\r\n",
     "a line of 20,000 characters": b"GET /?q=" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: {host}\r\n\r\n",
 }
 
 
-#: Bad request, too long a line, too many headers, an encoding that nobody speaks.
-BLAMING = {400, 414, 431, 501}
+#: Bad request, too long a line, too many headers, an unknown encoding.
+CLIENT_ERRORS = {400, 414, 431, 501}
 
 
 def status_of(stack: Stack, request: bytes) -> int:
-    """What the portal answers to these octets."""
     address = urlsplit(stack.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
         line.sendall(request.replace(b"{host}", address.netloc.encode()))
@@ -40,8 +39,8 @@ def status_of(stack: Stack, request: bytes) -> int:
         return int(line.recv(64).split()[1])
 
 
-def test_a_request_that_is_two_things_at_once_is_refused(stack: Stack):
-    """INP-02, HDR-05, TOK-08: with a status that blames whoever sent it, and the next one is served."""
+def test_an_ambiguous_request_is_refused(stack: Stack):
+    """INP-02, HDR-05, TOK-08: with a status of a client error; the next request is served."""
     statuses = {name: status_of(stack, request) for name, request in REFUSED.items()}
-    assert {name: status for name, status in statuses.items() if status not in BLAMING} == {}
+    assert {name: status for name, status in statuses.items() if status not in CLIENT_ERRORS} == {}
     assert status_of(stack, b"GET /sante/vivant HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n") == 200
