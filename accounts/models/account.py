@@ -147,6 +147,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
             return State.PENDING
         return State.ACTIVE if self.has_usable_password() else State.TO_REACTIVATE
 
+    # Django has a column of that name; here it follows from the facts (override).
     @property
     def is_active(self) -> bool:  # type: ignore[override]
         """Django's name for "may log in"."""

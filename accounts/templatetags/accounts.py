@@ -52,6 +52,7 @@ def author(entry: JournalEntry) -> str:
 
 
 def _column(name: str) -> str:
+    # A reverse relation has no verbose name, and the journal names none (union-attr).
     try:
         return str(Account._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
     except FieldDoesNotExist:

@@ -52,6 +52,7 @@ class OidcProvider:
             return str(created["url"])
 
 
+# Authlib has no types, so mypy sees a base class of type Any (misc).
 class DiscoveredApp(DjangoOAuth2App):  # type: ignore[misc]
     server_metadata: dict[str, Any]
 
