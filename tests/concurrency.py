@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -21,6 +22,18 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(acts)) as threads:
         return list(threads.map(act_when_all_are_ready, acts))
+
+
+def attempted_together(*acts: Callable[[], Any]) -> list[Any]:
+    """Run all acts in parallel; returns what each returned or raised."""
+    return together(*(partial(attempt, act) for act in acts))
+
+
+def attempt(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except Exception as raised:
+        return raised
 
 
 def wait_until_blocked() -> None:

@@ -83,3 +83,12 @@ def pending_account(**facts: Any) -> Account:
 
 def active_account(*, password: str = A_GOOD_PASSWORD, **facts: Any) -> Account:
     return ActiveAccountFactory(clear_password=password, **facts)
+
+
+def reloaded(person: Account) -> Account:
+    account: Account = Account.objects.get(pk=person.pk)
+    return account
+
+
+def events_of(person: Account) -> list[str]:
+    return list(person.journal.order_by("pk").values_list("event", flat=True))

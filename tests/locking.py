@@ -12,16 +12,11 @@ from accounts.locking.lock import lock_account
 from accounts.locking.unlock import changes_to_review, unlock_account
 from accounts.models import Account, Lock
 from activation.links import reactivation_link
-from tests.factories import active_account
+from tests.factories import active_account, reloaded
 
 REPORT = "Carte d’identité vue au guichet."
 #: What the database requires of an unlock.
 UNLOCK_REASONS = {"released_reason": ReleaseReason.PHISHING_OVER, "proof": Proof.IN_PERSON, "report": REPORT}
-
-
-def reloaded(person: Account) -> Account:
-    account: Account = Account.objects.get(pk=person.pk)
-    return account
 
 
 def an_agent(**facts: Any) -> Account:

@@ -54,6 +54,18 @@ def log_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
     return browser
 
 
+def browser_of(person: Account) -> Client:
+    """Logged in with the password just now."""
+    return log_in(Client(), person)
+
+
+def stolen_cookie_of(person: Account) -> Client:
+    """A session without a recent password."""
+    browser = Client()
+    browser.force_login(person)
+    return browser
+
+
 def application_whose_code_was_given(account: Account) -> TOTPDevice:
     """A TOTP device whose current code has been used."""
     now = timezone.now().timestamp()

@@ -2,8 +2,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account
-from tests.accounts.recovery.recovering import browser_of
 from tests.factories import active_account
+from tests.signing_in import browser_of
 
 
 @pytest.fixture

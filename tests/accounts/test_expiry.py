@@ -14,7 +14,7 @@ from journal.events import Event
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
-from tests.accounts.recovery.recovering import at_once
+from tests.concurrency import attempted_together
 from tests.factories import active_account, pending_account
 from tests.mail_delivery import text_of
 
@@ -97,7 +97,7 @@ def test_two_workers_notify_everyone_once():
     """AVL-05"""
     for _ in range(6):
         leaves_in(20)
-    assert sum(at_once(send_closing_notices, send_closing_notices)) == 6
+    assert sum(attempted_together(send_closing_notices, send_closing_notices)) == 6
     assert Message.objects.filter(kind=Kind.ACCOUNT_CLOSING).count() == 12
 
 

@@ -31,8 +31,8 @@ from mailrouting.models import Redirection
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from outbox.services import queue_email
-from tests.accounts.recovery.recovering import change_to, end_lock, fresh, lock, wish
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
+from tests.accounts.recovery.recovering import change_to, end_lock, lock, wish
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.fuzz import TOKEN
 from tests.locking import unlocked_account
 from tests.memory import clear_redis
@@ -111,8 +111,8 @@ def good_links() -> dict[SignedLink, tuple[Account, datetime, int]]:
         reactivation_link: (released, 0),
         redirection_link: (forwarding, redirection.pk),
         password_reset_link: (person, password_reset_link.subject(person)),
-        recovery_address_link: (fresh(wished.account), wished.pk),
-        not_me_link: (fresh(entry.account), entry.pk),
+        recovery_address_link: (reloaded(wished.account), wished.pk),
+        not_me_link: (reloaded(entry.account), entry.pk),
     }
     return {link: (owner, link.deadline(timezone.now()), subject) for link, (owner, subject) in about.items()}
 

@@ -19,11 +19,11 @@ from journal.events import Event
 from mailrouting.models import Redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once
 from tests.activation.wizard.client import everything_about
-from tests.factories import A_GOOD_PASSWORD, active_account
+from tests.concurrency import attempted_together
+from tests.factories import A_GOOD_PASSWORD, active_account, reloaded
 from tests.fuzz import PASSWORD as PASSWORD_PACK
-from tests.locking import locked_account, reactivation_path, reloaded, unlock, unlocked_account
+from tests.locking import locked_account, reactivation_path, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 from tests.mailrouting.forwarding import change
 from tests.signing_in import submit_login
@@ -228,7 +228,7 @@ def test_two_answers_or_a_lock_at_the_same_instant():
             reactivation_link.read(reactivation_path(each).strip("/").rpartition("/")[2]) for each in (person, other)
         )
         passwords = ("une phrase du bureau bleu", "une phrase du bureau vert")
-        answered = at_once(
+        answered = attempted_together(
             lambda payload=payload: reactivate(payload=payload, password=passwords[0]),
             lambda payload=payload: reactivate(payload=payload, password=passwords[1]),
         )
@@ -236,7 +236,7 @@ def test_two_answers_or_a_lock_at_the_same_instant():
         assert reloaded(person).check_password(passwords[[type(one) for one in answered].index(Account)])
         assert person.journal.filter(event=Event.USER_REACTIVATED).count() == 1
         assert Message.objects.filter(person=person, kind=Kind.PASSWORD_CHANGED).count() == 2
-        answer, _locked = at_once(
+        answer, _locked = attempted_together(
             lambda another=another: reactivate(payload=another, password=NEW_PASSWORD),
             lambda other=other: lock(other),
         )

@@ -21,8 +21,7 @@ from mailrouting.services import change_redirection
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to
 from tests.assistance.asking import request_data
-from tests.factories import active_account
-from tests.locking import reloaded
+from tests.factories import active_account, reloaded
 
 OWN, INTRUDERS = "ines.morel@exemple.net", "intrus@exemple.org"
 REPORT = "Rappelée, elle a reconnu le faux formulaire."

@@ -21,7 +21,6 @@ from journal.events import Event
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
-from tests.accounts.recovery.recovering import at_once, browser_of
 from tests.agents.account_actions import (
     ELSEWHERE,
     a_request_about,
@@ -33,9 +32,11 @@ from tests.agents.account_actions import (
 )
 from tests.agents.screens import follow, visible_text
 from tests.agents.signed_in import an_agent, verified_agent
-from tests.factories import active_account, pending_account
-from tests.locking import locked_account, reloaded, unlocked_account
+from tests.concurrency import attempted_together
+from tests.factories import active_account, pending_account, reloaded
+from tests.locking import locked_account, unlocked_account
 from tests.mail_delivery import html_of, link_in, text_of
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -231,7 +232,7 @@ class TestResending:
         """ENU-05"""
         person, agents = pending_account(), [an_agent(), an_agent()]
         acts = [lambda agent=agent: resend_link(account=person, agent=agent, reason="lost") for agent in agents]
-        assert sorted(type(one).__name__ for one in at_once(*acts)) == ["MailQuotaExceeded", "Message"]
+        assert sorted(type(one).__name__ for one in attempted_together(*acts)) == ["MailQuotaExceeded", "Message"]
         assert Message.objects.filter(person=person).count() == 1
 
 

@@ -28,8 +28,8 @@ from tests.agents.account_actions import INTRUDERS, OWN, robbed_person
 from tests.agents.screens import visible_text
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import request_data
-from tests.factories import active_account, pending_account
-from tests.locking import locked_account, reloaded, unlock, unlocked_account
+from tests.factories import active_account, pending_account, reloaded
+from tests.locking import locked_account, unlock, unlocked_account
 from tests.signing_in import log_in
 
 pytestmark = pytest.mark.django_db

@@ -24,8 +24,7 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.correcting import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request
-from tests.factories import active_account, pending_account
-from tests.locking import reloaded
+from tests.factories import active_account, pending_account, reloaded
 
 pytestmark = pytest.mark.django_db
 

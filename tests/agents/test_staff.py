@@ -41,8 +41,8 @@ from tests.agents.signed_in import (
     verified_agent,
 )
 from tests.concurrency import together
-from tests.factories import active_account, pending_account
-from tests.locking import locked_account, reloaded, unlocked_account
+from tests.factories import active_account, pending_account, reloaded
+from tests.locking import locked_account, unlocked_account
 
 pytestmark = pytest.mark.django_db
 

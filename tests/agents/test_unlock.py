@@ -28,7 +28,7 @@ from mailrouting.models import Redirection
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovery.correcting import in_force, proposed
-from tests.accounts.recovery.recovering import at_once, change_to
+from tests.accounts.recovery.recovering import change_to
 from tests.agents.account_actions import (
     ELSEWHERE,
     INTRUDERS,
@@ -48,9 +48,9 @@ from tests.agents.account_actions import (
 )
 from tests.agents.screens import follow, visible_text
 from tests.agents.signed_in import an_agent, verified_agent
-from tests.concurrency import wait_until_blocked
-from tests.factories import active_account
-from tests.locking import locked_account, reloaded, unlock, unlocked_account
+from tests.concurrency import attempted_together, wait_until_blocked
+from tests.factories import active_account, reloaded
+from tests.locking import locked_account, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -309,6 +309,6 @@ class TestRestoringTheAddress:
     def test_of_two_agents_at_once_one_restores_the_address(self):
         person, agents = robbed_person(), [an_agent(), an_agent()]
         facts = {"account": person, "change": to_put_back(person)[0], "reason": "Pas elle"}
-        answered = at_once(*[lambda agent=agent: restore_address(agent=agent, **facts) for agent in agents])
+        answered = attempted_together(*[lambda agent=agent: restore_address(agent=agent, **facts) for agent in agents])
         assert {type(one) for one in answered} == {Account, AddressNotRestorable}
         assert events_of(person).count(Event.RECOVERY_ADDRESS_RESTORED) == 1

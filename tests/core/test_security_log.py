@@ -30,7 +30,7 @@ from journal.services import ALSO
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from privacy.purge import purge
-from tests.accounts.recovery.recovering import ask, browser_of, change_to, wish
+from tests.accounts.recovery.recovering import ask, change_to, wish
 from tests.activation.wizard.client import begun_until, link_to
 from tests.agents.hr_imports import imported as imported_by_an_agent
 from tests.agents.signed_in import an_agent, enrol_device, submit_code, verified_agent, wrong_code
@@ -41,6 +41,7 @@ from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import unlock
 from tests.memory import clear_redis
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 

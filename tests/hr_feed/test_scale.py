@@ -18,7 +18,7 @@ from hr_feed.importer import import_feed
 from journal.models import JournalEntry
 from outbox.enums import Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once
+from tests.concurrency import attempted_together
 from tests.hr_feed.hr_files import another, imported, stream_of, text_of
 
 pytestmark = pytest.mark.slow
@@ -135,6 +135,6 @@ def test_two_imports_at_once_give_no_login_twice():
     """AVL-05"""
     for first in (100, 300, 500):
         files = [[another(n, family_name="Durand") for n in range(start, start + 40)] for start in (first, first + 100)]
-        reports = at_once(*(lambda rows=rows: imported(*rows) for rows in files))
+        reports = attempted_together(*(lambda rows=rows: imported(*rows) for rows in files))
         assert [getattr(report, "created", report) for report in reports] == [40, 40]
     assert Account.objects.values("uid").distinct().count() == 240

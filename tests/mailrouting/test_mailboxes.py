@@ -10,9 +10,9 @@ from accounts.enums import Category
 from accounts.models import Account
 from journal.events import Event
 from mailrouting.models import Mailbox, Redirection
-from tests.accounts.recovery.recovering import browser_of
 from tests.factories import active_account, pending_account
 from tests.hr_feed.hr_files import imported, row
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 

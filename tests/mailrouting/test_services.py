@@ -29,7 +29,7 @@ from mailrouting.services import (
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovery.correcting import in_force
-from tests.accounts.recovery.recovering import at_once
+from tests.concurrency import attempted_together
 from tests.factories import active_account, pending_account
 from tests.mail_delivery import html_of, link_in, text_of
 from tests.mailrouting.forwarding import (
@@ -319,12 +319,12 @@ class TestConcurrently:
         """ENU-05: a double click is one change, and two requests for the mail send one."""
         for number in range(5):
             person, target = active_account(), f"x{number}@exemple.org"
-            at_once(*[lambda person=person, target=target: change(person, target)] * 2)
+            attempted_together(*[lambda person=person, target=target: change(person, target)] * 2)
             assert (verification_mails(person), notified_changes(person)) == (1, [ASKED])
             Message.objects.filter(person=person, kind=Kind.REDIRECTION_VERIFICATION).delete()
-            at_once(*[lambda person=person: resend_verification(account=person)] * 2)
+            attempted_together(*[lambda person=person: resend_verification(account=person)] * 2)
             assert verification_mails(person) == 1
-            at_once(lambda person=person: change(person), lambda person=person: change(person, FURTHER))
+            attempted_together(lambda person=person: change(person), lambda person=person: change(person, FURTHER))
             last = person.journal.filter(event=Event.REDIRECTION_CHOSEN).latest("pk")
             assert redirection_of(person).target == last.details["target"] != last.details["previous"]
             assert notified_changes(person) == [ASKED] * 3
@@ -341,7 +341,7 @@ class TestConcurrently:
                 change(person, target)
                 before, pk = notified_changes(person).count(IN_FORCE), redirection_of(person).pk
                 click = lambda pk=pk, target=target: verify_redirection(redirection_id=pk, target=target)  # noqa: E731
-                clicked, other = at_once(click, act or click)
+                clicked, other = attempted_together(click, act or click)
                 done = clicked is True or (act is None and other is True)
                 assert notified_changes(person).count(IN_FORCE) - before == done
                 if act is None:
@@ -355,7 +355,7 @@ class TestConcurrently:
         """HLP-01"""
         for _ in range(5):
             person = active_account()
-            at_once(
+            attempted_together(
                 lambda person=person: change(person, person.recovery_address),
                 lambda person=person: lock_account(account=person, reason=LockReason.PHISHING),
             )

@@ -13,8 +13,8 @@ from activation.models import Reminders
 from directory.services import record_directory_consent
 from mailrouting.services import change_redirection
 from tests.accounts.recovery.recovering import change_to, wish
-from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.locking import UNLOCK_REASONS, reloaded
+from tests.factories import A_GOOD_PASSWORD, active_account, reloaded
+from tests.locking import UNLOCK_REASONS
 
 CLIENT_ADDRESS = "198.51.100.42"
 

@@ -25,11 +25,11 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy.erasure import EMPTY, AccountIsAgent, erase_person, kept_relations
 from privacy.export import relations
-from tests.accounts.recovery.recovering import browser_of, close
-from tests.factories import active_account, pending_account
+from tests.accounts.recovery.recovering import close
+from tests.factories import active_account, pending_account, reloaded
 from tests.hr_feed.hr_files import imported, imported_account, row
-from tests.locking import reloaded
 from tests.privacy.known_account import CLIENT_ADDRESS, known_account
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 

@@ -24,11 +24,12 @@ from journal.events import Event
 from journal.services import record_event
 from outbox.models import Message
 from privacy import export
-from tests.accounts.recovery.recovering import browser_of, change_to
+from tests.accounts.recovery.recovering import change_to
 from tests.agents.signed_in import enrol_device
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.fuzz import N
 from tests.privacy.known_account import known_account
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 

@@ -27,7 +27,7 @@ from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, UNKNOWN_CLIENT_SIGN_INS_
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.accounts.recovery.recovering import at_once
+from tests.concurrency import attempted_together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import NEXT
 from tests.locking import locked_account
@@ -252,7 +252,9 @@ class TestUpgradeOfAnOlderHash:
             person = person_with_an_older_hash()
             browsers = [Client(), Client()]
 
-            answers = at_once(*(lambda browser=browser: submit_login(browser, person) for browser in browsers))
+            answers = attempted_together(
+                *(lambda browser=browser: submit_login(browser, person) for browser in browsers)
+            )
 
             assert [answer.status_code for answer in answers] == [302, 302]
             assert any(map(is_signed_in, browsers))

@@ -26,11 +26,10 @@ from accounts.views.account import AccountView
 from accounts.views.password import ChangePasswordView
 from core import rate_limits
 from journal.events import Event
-from tests.accounts.recovery.recovering import browser_of, fresh
 from tests.agents.signed_in import verified_agent
 from tests.concurrency import wait_until_blocked
-from tests.factories import A_GOOD_PASSWORD, active_account
-from tests.signing_in import is_signed_in, submit_login
+from tests.factories import A_GOOD_PASSWORD, active_account, reloaded
+from tests.signing_in import browser_of, is_signed_in, submit_login
 
 pytestmark = pytest.mark.django_db
 
@@ -366,7 +365,7 @@ class TestEndingDuringARequest:
         monkeypatch.setattr(ChangePasswordView, "form_valid", end_then_change)
 
         assert browser.post(reverse("account-password"), CHANGE).status_code == 302
-        assert fresh(person).check_password(NEW_PASSWORD)
+        assert reloaded(person).check_password(NEW_PASSWORD)
         assert not is_signed_in(browser)
 
 

@@ -16,10 +16,10 @@ from config.env import checked_security_keys
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_account, pending_account
+from tests.factories import active_account, pending_account, reloaded
 from tests.fuzz import N
 from tests.headers import assert_headers
-from tests.locking import locked_account, reloaded
+from tests.locking import locked_account
 
 pytestmark = pytest.mark.django_db
 

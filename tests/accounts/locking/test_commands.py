@@ -14,8 +14,8 @@ from accounts.passwords.services import change_password
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.factories import active_account
-from tests.locking import REPORT, an_agent, locked_account, reloaded
+from tests.factories import active_account, reloaded
+from tests.locking import REPORT, an_agent, locked_account
 
 pytestmark = pytest.mark.django_db
 

@@ -20,11 +20,13 @@ from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once, browser_of, change_to, lock
+from tests.accounts.recovery.recovering import change_to, lock
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
+from tests.concurrency import attempted_together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import an_agent, locked_account, password_reset_path, unlock
 from tests.mail_delivery import text_of
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +78,7 @@ class TestALockIsImmediateAndTotal:
         """HLP-01, TOK-07: rows are locked in one order, whatever the order of the list."""
         people = [active_account() for _ in range(6)]
         for _ in range(3):
-            answered = at_once(
+            answered = attempted_together(
                 lambda: lock_accounts(accounts=people, reason=LockReason.PHISHING),
                 lambda: lock_accounts(accounts=people[::-1], reason=LockReason.OTHER),
                 lambda: lock(people[0]),

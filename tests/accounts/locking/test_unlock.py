@@ -28,10 +28,12 @@ from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once, browser_of, change_to, close, link_of, lock, wish
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.locking import REPORT, UNLOCK_REASONS, an_agent, locked_account, password_reset_path, reloaded, unlock
+from tests.accounts.recovery.recovering import change_to, close, link_of, lock, wish
+from tests.concurrency import attempted_together
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
+from tests.locking import REPORT, UNLOCK_REASONS, an_agent, locked_account, password_reset_path, unlock
 from tests.mail_delivery import link_in, text_of
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -219,12 +221,12 @@ def test_of_two_agents_one_unlocks_and_a_lock_meanwhile_is_not_lost(mail_deliver
     """HLP-01, HLP-03: one unlock, one entry, one mail; no link to a locked account is sent."""
     for _ in range(4):
         person, agents = locked_account(), [an_agent(), an_agent()]
-        results = at_once(*[lambda agent=agent: unlock(person, agent=agent) for agent in agents])
+        results = attempted_together(*[lambda agent=agent: unlock(person, agent=agent) for agent in agents])
         assert sorted(type(one).__name__ for one in results) == ["Lock", "NotLocked"]
         assert person.journal.filter(event=Event.RELEASED).count() == 1
         assert Message.objects.filter(person=person, kind=Kind.REACTIVATION).count() == 1
         person = locked_account()
-        at_once(lambda: unlock(person, agent=agents[0]), lambda: lock(person))
+        attempted_together(lambda: unlock(person, agent=agents[0]), lambda: lock(person))
         locks = person.locks.count()
         assert reloaded(person).is_locked == (locks == 2)
         assert person.journal.filter(event=Event.LOCKED).count() == locks

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.links.account_links import password_reset_link
 from accounts.models import Account
-from tests.accounts.recovery.recovering import fresh
+from tests.factories import reloaded
 
 PAGE, ANSWER = "forgotten-password", "forgotten-password-answer"
 LINK, RESET, DONE, NEW_LINK = "password-reset-link", "password-reset", "password-reset-done", "password-reset-new-link"
@@ -16,7 +16,7 @@ NEW_PASSWORD = "une-phrase-du-bureau-bleu"
 
 
 def link_for(person: Account, built_at: datetime | None = None) -> str:
-    account = fresh(person)
+    account = reloaded(person)
     deadline = password_reset_link.deadline(built_at or timezone.now())
     token = password_reset_link.token(account, deadline, password_reset_link.subject(account))
     return reverse(LINK, args=[token])

@@ -26,14 +26,13 @@ from journal.events import Event
 from mailrouting.services import change_redirection
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.accounts.recovery.recovering import at_once, browser_of, fresh, stolen_cookie_of
 from tests.activation.wizard.client import begun_until, everything_stored
-from tests.concurrency import wait_until_blocked
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
+from tests.concurrency import attempted_together, wait_until_blocked
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.fuzz.routes import routes
 from tests.locking import password_reset_path, reactivation_path, unlocked_account
 from tests.mail_delivery import link_in
-from tests.signing_in import is_signed_in, submit_login
+from tests.signing_in import browser_of, is_signed_in, stolen_cookie_of, submit_login
 
 pytestmark = pytest.mark.django_db
 
@@ -95,7 +94,7 @@ class TestTheNewOne:
             assert answer.context["form"].errors["password"], refused
             assert refused not in answer.content.decode()
         assert change(browser, "x" * 1_000_000).status_code == 400
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
         assert change(browser, words[:15]).status_code == 302
         assert change(browser, words[:256], words[:15]).status_code == 302
         assert not signs_in(person, words[:255])
@@ -113,7 +112,7 @@ class TestThePresentOne:
         answer = browser.post(reverse(PAGE), {"password": NEW_PASSWORD})
 
         assert "Saisissez votre mot de passe actuel" in answer.content.decode()
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
 
     def test_if_wrong_is_counted_with_failed_logins(self, person, browser):
         """SES-08, ENU-07: a stolen cookie gives no more guesses; the answer says when to try again."""
@@ -126,7 +125,7 @@ class TestThePresentOne:
         assert 60 < int(throttled["Retry-After"]) <= 121
         assert "Trop d’essais" in throttled.content.decode()
         assert submit_login(Client(), person).status_code == 429
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
         assert person.journal.filter(event=Event.SIGN_IN_FAILED).count() == 5
         assert is_signed_in(browser)
 
@@ -145,7 +144,7 @@ class TestTheNotice:
         owner = Client()
         owner.get(link_in(mails[0]))
         owner.post(reverse("not-me"))
-        assert fresh(person).is_locked
+        assert reloaded(person).is_locked
         assert not is_signed_in(browser)
 
     def test_goes_to_the_recovery_address_alone_without_a_mailbox(self, mail_delivery):
@@ -162,7 +161,7 @@ class TestTheNotice:
         browser.raise_request_exception = False
 
         assert change(browser).status_code == 500
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
         assert is_signed_in(browser)
         assert changes_of(person) == 0
 
@@ -179,7 +178,7 @@ class TestWhatStaysSecret:
         pages += [change(browser, CANARY), change(browser, NEW_PASSWORD, CANARY + "x")]
         mails = mail_delivery.deliver()
 
-        assert fresh(person).check_password(CANARY)
+        assert reloaded(person).check_password(CANARY)
         texts = [page.content.decode() for page in pages] + [str(mail) for mail in mails]
         texts += [caplog.text, everything_stored(), str(dict(browser.session))]
         assert not any(secret in text for text in texts for secret in (CANARY[:12], A_GOOD_PASSWORD))
@@ -261,7 +260,7 @@ def test_the_page_needs_a_session_and_a_csrf_token(person, client):
 
     assert change(client)["Location"].startswith(reverse("login"))
     assert change(without_token).status_code == 403
-    assert fresh(person).check_password(A_GOOD_PASSWORD)
+    assert reloaded(person).check_password(A_GOOD_PASSWORD)
 
 
 def test_a_lock_during_the_request_leads_to_the_help_page(person, browser, monkeypatch):
@@ -275,7 +274,7 @@ def test_a_lock_during_the_request_leads_to_the_help_page(person, browser, monke
     monkeypatch.setattr(services, "change_password", lock_first)
 
     assert change(browser)["Location"] == reverse("locked-help")
-    assert fresh(person).check_password(A_GOOD_PASSWORD)
+    assert reloaded(person).check_password(A_GOOD_PASSWORD)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -289,11 +288,11 @@ class TestConcurrency:
             other_tab.cookies = tab.cookies.copy()
             passwords = (NEW_PASSWORD, OTHER_PASSWORD)
 
-            answers = at_once(lambda: change(tab, NEW_PASSWORD), lambda: change(other_tab, OTHER_PASSWORD))
+            answers = attempted_together(lambda: change(tab, NEW_PASSWORD), lambda: change(other_tab, OTHER_PASSWORD))
 
             statuses = [answer.status_code for answer in answers]
             assert sorted(statuses) in ([200, 302], [302, 302]), answers
-            [chosen] = [password for password in passwords if fresh(person).check_password(password)]
+            [chosen] = [password for password in passwords if reloaded(person).check_password(password)]
             assert changes_of(person) == 1
             assert Message.objects.filter(person=person, kind=Kind.PASSWORD_CHANGED).count() == 2
             assert is_signed_in((tab, other_tab)[passwords.index(chosen)])
@@ -310,7 +309,7 @@ class TestConcurrency:
             answer = sent.result(timeout=10)
 
         assert WRONG_PRESENT in answer.content.decode()
-        assert fresh(person).check_password(NEW_PASSWORD)
+        assert reloaded(person).check_password(NEW_PASSWORD)
         assert not is_signed_in(browser)
 
     def test_a_login_with_the_old_password_meanwhile_opens_no_session(self, monkeypatch):
@@ -318,7 +317,7 @@ class TestConcurrency:
         person, browser, start_session = active_account(), Client(), login_views.start_session
 
         def change_first(request, account, **how):
-            services.change_password(account=fresh(account), password=NEW_PASSWORD)
+            services.change_password(account=reloaded(account), password=NEW_PASSWORD)
             start_session(request, account, **how)
 
         monkeypatch.setattr(login_views, "start_session", change_first)

@@ -34,13 +34,13 @@ from tests.accounts.passwords.reset_link import (
     link_for,
     opened,
 )
-from tests.accounts.recovery.recovering import at_once, browser_of, change_to, fresh
+from tests.accounts.recovery.recovering import change_to
 from tests.activation.wizard.client import csrf_of, everything_stored
-from tests.concurrency import wait_until_blocked
-from tests.factories import A_GOOD_PASSWORD, active_account
+from tests.concurrency import attempted_together, wait_until_blocked
+from tests.factories import A_GOOD_PASSWORD, active_account, reloaded
 from tests.locking import UNLOCK_REASONS
 from tests.mail_delivery import link_in, text_of
-from tests.signing_in import is_signed_in, submit_login
+from tests.signing_in import browser_of, is_signed_in, submit_login
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,7 @@ class TestTheLink:
             assert too_late.get(reverse(RESET)).status_code == 410, built_at
             # The form was open in time and posted too late.
             assert choose(in_time).status_code == 410, built_at
-            assert fresh(person).check_password(A_GOOD_PASSWORD)
+            assert reloaded(person).check_password(A_GOOD_PASSWORD)
 
     def test_is_mailed_with_its_deadline(self, client, mail_delivery, time_machine):
         """TOK-05: the hour in the mail is the one that is enforced, on the night that has two of them."""
@@ -170,7 +170,7 @@ class TestTheLink:
         for page in (expired, used):
             main = page.content.decode()
             assert not any(fact in main for fact in (person.login, person.given_name, person.recovery_address))
-        assert fresh(person).check_password(NEW_PASSWORD)
+        assert reloaded(person).check_password(NEW_PASSWORD)
         assert resets_of(person) == 1
 
     def test_is_not_asked_again_without_an_expired_one(self, client, mail_delivery):
@@ -185,8 +185,8 @@ class TestTheLink:
 
         assert Client().get(reverse(LINK, args=[one[:54] + two[54:]])).status_code == 404
         choose(opened(link_for(other)), is_staff="1", account=str(person.pk), recovery_address="a@evil.example")
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
-        changed = fresh(other)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
+        changed = reloaded(other)
         assert changed.check_password(NEW_PASSWORD)
         assert (changed.is_staff, changed.recovery_address) == (False, other.recovery_address)
 
@@ -219,7 +219,7 @@ def leave(person: Account) -> None:
 
 def lose_the_password(person: Account) -> None:
     Account.objects.filter(pk=person.pk).update(password="!")
-    assert fresh(person).state == State.TO_REACTIVATE
+    assert reloaded(person).state == State.TO_REACTIVATE
 
 
 class TestRevocation:
@@ -238,13 +238,13 @@ class TestRevocation:
             path, late = link_for(person), Client()
             in_use = opened(path)
             change(person)
-            password = fresh(person).password
+            password = reloaded(person).password
 
             late.get(path)
             answers = [choose(late), choose(in_use), in_use.get(reverse(RESET))]
 
             assert [answer.status_code for answer in answers] == [status] * 3, change
-            assert fresh(person).password == password, change
+            assert reloaded(person).password == password, change
 
     def test_of_a_mail_that_was_not_sent_before_the_lock(self, client, person, mail_delivery):
         """HLP-02: the mail is cancelled; only the notice of the lock arrives."""
@@ -297,7 +297,7 @@ class TestANewPassword:
             patch.setattr("accounts.passwords.services.notify_change", raise_disk_full)
             assert choose(opened(link_for(person), Client(raise_request_exception=False))).status_code == 500
         assert not FAILED_SIGN_INS_PER_LOGIN.count(person.login)
-        assert fresh(person).check_password(A_GOOD_PASSWORD)
+        assert reloaded(person).check_password(A_GOOD_PASSWORD)
 
         choose(opened(link_for(person), Client(**client)))
         for address in ("198.51.100.20", "203.0.113.20", "203.0.113.21"):
@@ -321,7 +321,7 @@ class TestANewPassword:
         pages = [choose(browser, CANARY[:14]), choose(browser, CANARY, password2="x"), choose(browser, CANARY)]
         mails = mail_delivery.deliver()
 
-        assert fresh(person).check_password(CANARY)
+        assert reloaded(person).check_password(CANARY)
         texts = [page.content.decode() for page in pages] + [str(mail) for mail in mails]
         texts += [caplog.text, everything_stored(), str(dict(browser.session))]
         assert not any(CANARY[:12] in text for text in texts)
@@ -342,9 +342,9 @@ class TestANewPassword:
         for_the_person = choose(browser, csrfmiddlewaretoken=token)
 
         assert for_the_other.status_code == 403
-        assert fresh(other).check_password(A_GOOD_PASSWORD)
+        assert reloaded(other).check_password(A_GOOD_PASSWORD)
         assert for_the_person.status_code == 302
-        assert fresh(person).check_password(NEW_PASSWORD)
+        assert reloaded(person).check_password(NEW_PASSWORD)
         assert not LinkRequest.objects.exists()
 
 
@@ -364,14 +364,14 @@ class TestConcurrency:
             if number % 2:
                 second.cookies = first.cookies.copy()
 
-            answers = at_once(
+            answers = attempted_together(
                 lambda browser=first: choose(browser, passwords[0]),
                 lambda browser=second: choose(browser, passwords[1]),
             )
 
             statuses = [answer.status_code for answer in answers]
             assert sorted(statuses) == [302, 410]
-            assert fresh(person).check_password(passwords[statuses.index(302)])
+            assert reloaded(person).check_password(passwords[statuses.index(302)])
             assert resets_of(person) == 1
             assert Message.objects.filter(person=person, kind=Kind.PASSWORD_CHANGED).count() == 2
 
@@ -390,4 +390,4 @@ class TestConcurrency:
                 answer = sent.result(timeout=10)
 
             assert answer.status_code in (404, 410), change
-            assert fresh(person).check_password(A_GOOD_PASSWORD), change
+            assert reloaded(person).check_password(A_GOOD_PASSWORD), change

@@ -1,12 +1,8 @@
-"""Changes of a recovery address, their links, and concurrent calls."""
+"""Changes of a recovery address and their links."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -20,28 +16,11 @@ from accounts.recovery.changes import confirm_recovery_change, request_recovery_
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.models import Message
+from tests.factories import reloaded
 from tests.locking import UNLOCK_REASONS
 from tests.mail_delivery import MailDelivery
-from tests.signing_in import log_in
 
 NEW = "nouvelle@exemple.org"
-
-
-def browser_of(person: Account) -> Client:
-    """Logged in with the password just now."""
-    return log_in(Client(), person)
-
-
-def stolen_cookie_of(person: Account) -> Client:
-    """A session without a recent password."""
-    browser = Client()
-    browser.force_login(person)
-    return browser
-
-
-def fresh(person: Account) -> Account:
-    account: Account = Account.objects.get(pk=person.pk)
-    return account
 
 
 def lock(person: Account, reason: LockReason = LockReason.PHISHING) -> None:
@@ -54,10 +33,6 @@ def end_lock(person: Account) -> None:
 
 def close(person: Account) -> None:
     Account.objects.filter(pk=person.pk).update(end_date=timezone.localdate() - timedelta(days=1))
-
-
-def events_of(person: Account) -> list[str]:
-    return list(person.journal.order_by("pk").values_list("event", flat=True))
 
 
 def recipients(**facts: Any) -> list[str]:
@@ -76,12 +51,12 @@ def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
 
 def wish(person: Account, address: str = NEW) -> RecoveryAddressChange:
     """A pending change."""
-    return request_recovery_change(account=fresh(person), address=address)
+    return request_recovery_change(account=reloaded(person), address=address)
 
 
 def fingerprint_of(change: RecoveryAddressChange) -> str:
     token = recovery_address_link.token(
-        fresh(change.account), recovery_address_link.deadline(timezone.now()), change.pk
+        reloaded(change.account), recovery_address_link.deadline(timezone.now()), change.pk
     )
     return recovery_address_link.read(token).fingerprint
 
@@ -89,7 +64,7 @@ def fingerprint_of(change: RecoveryAddressChange) -> str:
 def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
     deadline = recovery_address_link.deadline(timezone.now() - timedelta(days=days_ago))
     return reverse(
-        "recovery-address-link", args=[recovery_address_link.token(fresh(change.account), deadline, change.pk)]
+        "recovery-address-link", args=[recovery_address_link.token(reloaded(change.account), deadline, change.pk)]
     )
 
 
@@ -104,33 +79,16 @@ def change_to(person: Account, address: str = NEW) -> JournalEntry:
     """Request and confirm; returns the journal entry."""
     change = wish(person, address)
     confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint_of(change))
-    return fresh(person).journal.filter(event=Event.RECOVERY_ADDRESS_CHANGED).latest("pk")
+    return reloaded(person).journal.filter(event=Event.RECOVERY_ADDRESS_CHANGED).latest("pk")
 
 
 def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
     """The link « Ce n’était pas moi »."""
     deadline = not_me_link.deadline(entry.at - timedelta(days=days_ago))
-    return reverse("not-me-link", args=[not_me_link.token(fresh(entry.account), deadline, entry.pk)])
+    return reverse("not-me-link", args=[not_me_link.token(reloaded(entry.account), deadline, entry.pk)])
 
 
 def report(path: str, browser: Client | None = None) -> HttpResponse:
     browser = browser or Client()
     browser.get(path)
     return browser.post(reverse("not-me"))
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Run all in parallel, each with its own connection; returns results or exceptions."""
-    begin = Barrier(len(acts))
-
-    def work(act: Callable[[], Any]) -> Any:
-        begin.wait(20)
-        try:
-            return act()
-        except Exception as raised:
-            return raised
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(work, acts))

@@ -25,20 +25,18 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import (
     NEW,
-    at_once,
-    browser_of,
     close,
     confirm,
     end_lock,
-    events_of,
     fingerprint_of,
-    fresh,
     link_of,
     lock,
     recipients,
     wish,
 )
-from tests.factories import active_account
+from tests.concurrency import attempted_together
+from tests.factories import active_account, events_of, reloaded
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +68,7 @@ class TestLink:
                 look(link, follow=True)
         change.refresh_from_db()
         assert (change.confirmed_at, change.cancelled_at) == (None, None)
-        assert fresh(person).recovery_address == person.recovery_address
+        assert reloaded(person).recovery_address == person.recovery_address
         assert recovery_address_link.open(token).subject_id == change.pk
         with pytest.raises(LinkExpired):
             recovery_address_link.open(token, now=timezone.now() + timedelta(days=2))
@@ -98,7 +96,7 @@ class TestLink:
         browser = browser_of(other)
         assert confirm(link_of(wish(person, OTHER)), browser).status_code == 200
         assert other.login in browser.get(reverse("account")).content.decode()
-        assert fresh(other).recovery_address == other.recovery_address
+        assert reloaded(other).recovery_address == other.recovery_address
 
     def test_it_is_valid_until_the_end_of_the_next_day(self, person):
         """TOK-03, TOK-04, EML-04: also for a form that was opened in time."""
@@ -112,7 +110,7 @@ class TestLink:
             late = confirm(link)
             assert opened.post(reverse("recovery-address")).status_code == late.status_code == 410
             assert "Il a expiré le" in late.content.decode()
-            assert fresh(person).recovery_address == person.recovery_address
+            assert reloaded(person).recovery_address == person.recovery_address
             clock.move_to(last_second, tick=False)
             assert confirm(link).status_code == 200
 
@@ -130,12 +128,12 @@ class TestLink:
             change = wish(person, f"{person.uid}@exemple.org")
             link, fingerprint = link_of(change), fingerprint_of(change)
             kill(person)
-            before = fresh(person).recovery_address
+            before = reloaded(person).recovery_address
 
             assert confirm(link).status_code == answer, kill
             with pytest.raises((AccountNotActive, InvalidLink)):
                 confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)
-            assert fresh(person).recovery_address == before
+            assert reloaded(person).recovery_address == before
             mail_delivery.deliver()
             assert person.messages.get(kind=Kind.RECOVERY_VERIFICATION).status == status, kill
         assert not recipients(kind=Kind.RECOVERY_CHANGED)
@@ -147,7 +145,7 @@ class TestLink:
         change.refresh_from_db()
         assert change.cancelled_at is not None
         with pytest.raises(RecoveryAddressChange.DoesNotExist):
-            resend_recovery_verification(account=fresh(person))
+            resend_recovery_verification(account=reloaded(person))
         assert confirm(link_of(wish(person, OTHER))).status_code == 200
 
     def test_it_cannot_be_built_for_another_account_and_its_page_needs_it(self, person):
@@ -200,14 +198,16 @@ class TestConcurrency:
         for number in range(4):
             person = active_account()
             addresses = f"une{number}@exemple.org", f"autre{number}@exemple.org"
-            at_once(*(lambda address=address: wish(person, address) for address in addresses))
+            attempted_together(*(lambda address=address: wish(person, address) for address in addresses))
             change = RecoveryAddressChange.objects.waiting().get(account=person)
             fingerprint = fingerprint_of(change)
-            results = at_once(*[lambda: confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)] * 3)
+            results = attempted_together(
+                *[lambda: confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)] * 3
+            )
             assert sorted(type(one).__name__ for one in results) == ["LinkUsed", "LinkUsed", "RecoveryAddressChange"]
             assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
             assert len(recipients(kind=Kind.RECOVERY_CHANGED, person=person)) == 2
-            assert fresh(person).recovery_address == change.new_address
+            assert reloaded(person).recovery_address == change.new_address
 
     def test_a_click_and_what_kills_the_link(self):
         """TOK-07, HLP-01"""
@@ -223,7 +223,7 @@ class TestConcurrency:
             change = wish(person, f"nouvelle{number}@exemple.org")
             fingerprint = fingerprint_of(change)
 
-            confirmed, _killed = at_once(
+            confirmed, _killed = attempted_together(
                 lambda: confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint), lambda: kill(person)
             )
 
@@ -234,7 +234,7 @@ class TestConcurrency:
                 assert (change.confirmed_at is not None, change.cancelled_at) == (True, None)
             else:
                 assert isinstance(confirmed, InvalidLink | AccountNotActive)
-                assert fresh(person).recovery_address == person.recovery_address
+                assert reloaded(person).recovery_address == person.recovery_address
                 assert not Message.objects.filter(kind=Kind.RECOVERY_CHANGED, person=person).exists()
             if event == Event.RECOVERY_CHANGE_REQUESTED:
                 waiting = RecoveryAddressChange.objects.waiting().get(account=person)

@@ -15,21 +15,10 @@ from journal.events import Event
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import (
-    NEW,
-    ask,
-    browser_of,
-    change_to,
-    confirm,
-    events_of,
-    fresh,
-    recipients,
-    reset_mail_recipients,
-    stolen_cookie_of,
-    wish,
-)
-from tests.factories import A_GOOD_PASSWORD, active_account
+from tests.accounts.recovery.recovering import NEW, ask, change_to, confirm, recipients, reset_mail_recipients, wish
+from tests.factories import A_GOOD_PASSWORD, active_account, events_of, reloaded
 from tests.mail_delivery import link_in, text_of
+from tests.signing_in import browser_of, stolen_cookie_of
 
 pytestmark = pytest.mark.django_db
 
@@ -56,13 +45,13 @@ class TestConfirmation:
         assert f"Un e-mail vient de partir vers {new}" in answer.content.decode()
         verification = mail_delivery.last_mail()
         assert verification.envelope.recipients == [new]
-        assert fresh(person).recovery_address == old
+        assert reloaded(person).recovery_address == old
         assert reset_mail_recipients(person, mail_delivery) == [old]
 
         assert confirm(link_in(verification)).status_code == 200
 
-        assert fresh(person).recovery_address == new
-        assert fresh(person).recovery_address_owner_set_at is not None
+        assert reloaded(person).recovery_address == new
+        assert reloaded(person).recovery_address_owner_set_at is not None
         notices = {mail["To"]: mail for mail in mail_delivery.deliver()[2:]}
         assert set(notices) == {old, person.institutional_address}
         assert "Cette adresse-ci ne servira plus." in text_of(notices[old])
@@ -84,11 +73,11 @@ class TestConfirmation:
         ):
             change_to(person, f"{person.uid}@exemple.org")
             assert recipients(kind=Kind.RECOVERY_CHANGED, person=person) == [notified]
-            assert fresh(person).can_be_mailed
+            assert reloaded(person).can_be_mailed
         forwarding = active_account()
         change_redirection(account=forwarding, target=forwarding.recovery_address, keep_copy=True)
         change_to(forwarding)
-        redirection = fresh(forwarding).redirection
+        redirection = reloaded(forwarding).redirection
         assert (redirection.target, redirection.is_waiting) == (forwarding.recovery_address, False)
 
 
@@ -140,7 +129,7 @@ class TestWhichAddresses:
         assert not Message.objects.exists()
         ask(browser, account=str(active_account().pk), is_staff="1", confirmed_at="2026-01-01")
         change = RecoveryAddressChange.objects.get()
-        assert (change.account, change.confirmed_at, fresh(person).is_staff) == (person, None, False)
+        assert (change.account, change.confirmed_at, reloaded(person).is_staff) == (person, None, False)
 
     def test_a_probable_typo_is_asked_about_and_the_user_decides(self, person, browser):
         answer = ask(browser, "camille@gmial.com").content.decode()
@@ -189,9 +178,9 @@ class TestWhilePending:
         assert confirm(link_in(mail_delivery.last_mail())).status_code == 404
         ask(browser)
         assert confirm(first).status_code == 404
-        assert fresh(person).recovery_address == person.recovery_address
+        assert reloaded(person).recovery_address == person.recovery_address
         assert confirm(link_in(mail_delivery.last_mail())).status_code == 200
-        assert fresh(person).recovery_address == NEW
+        assert reloaded(person).recovery_address == NEW
 
     def test_the_buttons_act_for_the_account_of_the_session_only(self, browser):
         """ADM-01"""

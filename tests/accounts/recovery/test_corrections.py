@@ -36,9 +36,9 @@ from tests.accounts.recovery.correcting import (
     proposed,
     proposed_by_hr,
 )
-from tests.accounts.recovery.recovering import close, fresh, lock
+from tests.accounts.recovery.recovering import close, lock
 from tests.agents.signed_in import an_agent, enrol_device
-from tests.factories import active_account, pending_account
+from tests.factories import active_account, pending_account, reloaded
 from tests.hr_feed.hr_files import imported, row
 from tests.locking import locked_account, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
@@ -68,7 +68,7 @@ def mails(account: Account) -> set[tuple[str, str]]:
 
 def locked(account: Account) -> Account:
     lock(account)
-    return fresh(account)
+    return reloaded(account)
 
 
 class TestCorrectionAtOnce:
@@ -101,12 +101,12 @@ class TestCorrectionAtOnce:
         for facts in ({"recovery_address_disputed_at": timezone.now()}, {"recovery_address": ""}):
             account = pending_account(**facts)
             correct(account, agent)
-            assert fresh(account).can_be_mailed
+            assert reloaded(account).can_be_mailed
             assert mails(account) == {(Kind.ACTIVATION, GIVEN)}
         old = newcomer.recovery_address
         for address in (GIVEN, old):
             correct(newcomer, agent, address)
-        assert fresh(newcomer).recovery_address == old
+        assert reloaded(newcomer).recovery_address == old
         mail_delivery.deliver()
         sent = newcomer.messages.filter(status=Status.SENT)
         assert set(sent.values_list("kind", "address")) == {(Kind.ACTIVATION, old), (Kind.RECOVERY_CORRECTED, GIVEN)}
@@ -118,7 +118,7 @@ class TestCorrectionAtOnce:
         correct(newcomer, agent)
         for _ in range(2):
             imported(row(hr_id="HR-1", recovery_address="slip@exemple.net"))
-        assert fresh(newcomer).recovery_address == GIVEN
+        assert reloaded(newcomer).recovery_address == GIVEN
         assert newcomer.messages.filter(kind=Kind.ACTIVATION, address="slip@exemple.net").count() == 1
         assert not waiting_proposals().exists()
         imported(row(hr_id="HR-1", recovery_address="encore@exemple.net"))
@@ -130,7 +130,7 @@ class TestCorrectionAtOnce:
             before = mails(account)
             with pytest.raises(NeedsTwoAgents):
                 correct(account, agent)
-            assert (fresh(account).recovery_address, mails(account)) == (account.recovery_address, before)
+            assert (reloaded(account).recovery_address, mails(account)) == (account.recovery_address, before)
         with pytest.raises(SameAddress):
             correct(newcomer, agent, newcomer.recovery_address.replace("exemple", "EXEMPLE"))
         unlocked = locked(pending_account())
@@ -156,7 +156,7 @@ class TestPermissions:
         for role, refusal in ((Role.ASSISTANCE, CorrectionNotAllowed), (Role.RESPONSABLES, OwnProposal)):
             change_role(account=agent, role=role)
             with pytest.raises(refusal):
-                approve(correction, fresh(agent))
+                approve(correction, reloaded(agent))
         assert now_of(correction).approved_at is None
         assert mails(person) == set()
 
@@ -183,7 +183,7 @@ class TestPermissions:
         correction = proposed(person)
         grant_role(account=person, role=Role.RESPONSABLES)
         with pytest.raises(CorrectionNotAllowed):
-            approve(correction, fresh(person))
+            approve(correction, reloaded(person))
 
     def test_the_database_refuses_as_well(self, person):
         """HLP-05"""

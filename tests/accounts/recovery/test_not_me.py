@@ -21,14 +21,10 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import (
-    at_once,
-    browser_of,
     change_to,
     close,
     confirm,
     end_lock,
-    events_of,
-    fresh,
     link_of,
     lock,
     notice_of,
@@ -36,8 +32,10 @@ from tests.accounts.recovery.recovering import (
     reset_mail_recipients,
     wish,
 )
-from tests.factories import active_account
+from tests.concurrency import attempted_together
+from tests.factories import active_account, events_of, reloaded
 from tests.mail_delivery import link_in, text_of
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +44,7 @@ ANOTHER_PASSWORD = "une autre phrase de passe"
 
 
 def change_the_password(person: Account) -> JournalEntry:
-    change_password(account=fresh(person), password=ANOTHER_PASSWORD)
+    change_password(account=reloaded(person), password=ANOTHER_PASSWORD)
     return person.journal.filter(event=Event.PASSWORD_CHANGED).latest("pk")
 
 
@@ -66,11 +64,11 @@ class TestReport:
         reader = Client()
 
         assert reader.get(link_in(notice), follow=True).status_code == 200
-        assert (fresh(person).recovery_address, fresh(person).is_locked) == (B, False)
+        assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (B, False)
         answer = reader.post(reverse("not-me"), follow=True)
 
         assert "Le compte est bloqué" in answer.content.decode()
-        assert fresh(person).recovery_address == old
+        assert reloaded(person).recovery_address == old
         assert Lock.objects.get().reason == LockReason.SUSPICIOUS_ACTIVITY
         assert intruder.get(reverse("account")).status_code == 302
         assert not Session.objects.filter(account=person).exists()
@@ -95,8 +93,8 @@ class TestReport:
         change_to(person, C)
         change_to(person, "d@exemple.org")
         report(notice_of(entry))
-        assert fresh(person).recovery_address == B
-        assert fresh(person).is_locked
+        assert reloaded(person).recovery_address == B
+        assert reloaded(person).is_locked
         assert RecoveryAddressChange.objects.filter(undone_at__isnull=True).count() == 1
 
     def test_notices_of_a_password_reset_and_to_the_mailbox_lock_too(self, person, mail_delivery):
@@ -105,12 +103,12 @@ class TestReport:
         token = password_reset_link.token(person, deadline, password_reset_link.subject(person))
         reset_password(payload=password_reset_link.read(token), password=ANOTHER_PASSWORD)
         report(notice_of(person.journal.get(event=Event.PASSWORD_RESET)))
-        assert fresh(person).is_locked
+        assert reloaded(person).is_locked
         without = active_account(recovery_address="")
         change_to(without, B)
         [notice] = [mail for mail in mail_delivery.deliver() if mail["To"] == without.institutional_address]
         assert report(link_in(notice)).status_code == 302
-        assert (fresh(without).recovery_address, fresh(without).is_locked) == ("", True)
+        assert (reloaded(without).recovery_address, reloaded(without).is_locked) == ("", True)
 
 
 class TestSeveralChanges:
@@ -123,23 +121,23 @@ class TestSeveralChanges:
             first, last = change_to(person, B), change_to(person, second or person.recovery_address)
             first_link, last_link = notice_of(first), notice_of(last)
             report(last_link)
-            assert fresh(person).recovery_address == B
+            assert reloaded(person).recovery_address == B
             assert report(first_link).status_code == 302
-            assert fresh(person).recovery_address == person.recovery_address
+            assert reloaded(person).recovery_address == person.recovery_address
             assert (person.locks.count(), count(person, Event.CHANGE_DISOWNED)) == (1, 2)
             report(last_link)
-            assert fresh(person).recovery_address == person.recovery_address
+            assert reloaded(person).recovery_address == person.recovery_address
         person = active_account()
         links = [notice_of(change_to(person, address)) for address in (B, C)]
         for link in links:
             report(link)
-            assert fresh(person).recovery_address == person.recovery_address
+            assert reloaded(person).recovery_address == person.recovery_address
 
     def test_a_change_after_the_unlock_can_be_reported(self, person):
         report(notice_of(change_to(person, B)))
         end_lock(person)
         assert report(notice_of(change_to(person, C))).status_code == 302
-        assert (fresh(person).recovery_address, fresh(person).is_locked) == (person.recovery_address, True)
+        assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (person.recovery_address, True)
         assert count(person, Event.RECOVERY_ADDRESS_RESTORED) == 2
 
 
@@ -159,7 +157,7 @@ class TestReportingAgain:
         again = report(link)
         assert again.status_code == 404
         assert "la DSIN s’est occupée du compte depuis" in again.content.decode()
-        assert not fresh(person).is_locked
+        assert not reloaded(person).is_locked
         assert count(person, Event.CHANGE_DISOWNED) == 1
 
         lock(person, LockReason.OTHER)
@@ -175,8 +173,8 @@ class TestReportingAgain:
         end_lock(other)
         assert (report(link).status_code, report(dead).status_code) == (302, 404)
         report_unauthorized_change(entry=entry)
-        assert (fresh(person).recovery_address, fresh(other).recovery_address) == (person.recovery_address, C)
-        assert (person.locks.get().reason, fresh(other).is_locked) == (LockReason.PHISHING, False)
+        assert (reloaded(person).recovery_address, reloaded(other).recovery_address) == (person.recovery_address, C)
+        assert (person.locks.get().reason, reloaded(other).is_locked) == (LockReason.PHISHING, False)
 
 
 class TestLink:
@@ -185,7 +183,7 @@ class TestLink:
         link = notice_of(change_to(person, B))
         for look in (Client().get, Client().head, Client().options):
             look(link, follow=True)
-        assert (fresh(person).recovery_address, fresh(person).is_locked) == (B, False)
+        assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (B, False)
         assert report(link).status_code == 302
 
     def test_it_is_valid_for_seven_days(self, person):
@@ -196,11 +194,11 @@ class TestLink:
             link = notice_of(change_to(person, B))
             clock.move_to(start + timedelta(days=7, seconds=1), tick=False)
             late = report(link)
-            assert (late.status_code, fresh(person).is_locked) == (410, False)
+            assert (late.status_code, reloaded(person).is_locked) == (410, False)
             assert "Il servait pendant 7 jours" in late.content.decode()
             clock.move_to(start + timedelta(days=7), tick=False)
             assert report(link).status_code == 302
-            assert fresh(person).is_locked
+            assert reloaded(person).is_locked
 
     def test_its_pages_show_no_name_nor_address(self, person):
         """TOK-09, TOK-10"""
@@ -227,7 +225,7 @@ class TestLink:
         assert Client().get(reverse("not-me")).status_code == Client().post(reverse("not-me")).status_code == 404
         close(person)
         assert report(link).status_code == 404
-        assert (fresh(person).recovery_address, person.locks.exists()) == (B, False)
+        assert (reloaded(person).recovery_address, person.locks.exists()) == (B, False)
 
 
 class TestNotice:
@@ -270,10 +268,10 @@ def test_reports_a_lock_and_the_next_change_at_once():
         link = link_of(wish(person, f"c{number}@exemple.org"))
         reports = [lambda: report_unauthorized_change(entry=entry)] * 2
         also = [lambda: lock(person)], [lambda: confirm(link)], []
-        results = at_once(*reports, *also[number % 3])
+        results = attempted_together(*reports, *also[number % 3])
 
         assert not [one for one in results if isinstance(one, Exception)]
         for event in (Event.CHANGE_DISOWNED, Event.RECOVERY_ADDRESS_RESTORED, Event.LOCKED):
             assert count(person, event) == 1
-        assert (fresh(person).recovery_address, person.locks.count()) == (person.recovery_address, 1)
+        assert (reloaded(person).recovery_address, person.locks.count()) == (person.recovery_address, 1)
         assert not RecoveryAddressChange.objects.waiting().filter(account=person).exists()

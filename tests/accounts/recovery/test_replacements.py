@@ -44,17 +44,9 @@ from tests.accounts.recovery.correcting import (
     now_of,
     proposed,
 )
-from tests.accounts.recovery.recovering import (
-    at_once,
-    change_to,
-    close,
-    events_of,
-    fresh,
-    report,
-    reset_mail_recipients,
-    wish,
-)
-from tests.factories import active_account
+from tests.accounts.recovery.recovering import change_to, close, report, reset_mail_recipients, wish
+from tests.concurrency import attempted_together
+from tests.factories import active_account, events_of, reloaded
 from tests.locking import locked_account, unlock
 from tests.mail_delivery import link_in, text_of
 
@@ -113,7 +105,7 @@ class TestReplacement:
         assert apply_due_replacements() == 0
         assert reset_mail_recipients(person, mail_delivery) == [old]
         older = password_reset_link.token(
-            fresh(person), timezone.now() + timedelta(minutes=30), password_reset_link.subject(person)
+            reloaded(person), timezone.now() + timedelta(minutes=30), password_reset_link.subject(person)
         )
 
         at_noon.move_to(NOON + A_DAY, tick=False)
@@ -176,7 +168,7 @@ class TestBeforeItIsEffective:
         cancel(correction, agent)
         at_noon.shift(A_DAY)
         assert apply_due_replacements() == 0
-        assert fresh(person).recovery_address == person.recovery_address
+        assert reloaded(person).recovery_address == person.recovery_address
         entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
         assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": REASON})
         assert mail_delivery.deliver() == []
@@ -194,10 +186,10 @@ class TestBeforeItIsEffective:
         assert "Remplacement de l’adresse de secours approuvé" in shown
         assert now_of(correction).is_open
         assert reader.post(reverse("not-me")).status_code == 302
-        assert (now_of(correction).given_up_at, fresh(person).is_locked) == (NOON, True)
+        assert (now_of(correction).given_up_at, reloaded(person).is_locked) == (NOON, True)
         at_noon.shift(A_DAY)
         assert apply_due_replacements() == 0
-        assert fresh(person).recovery_address == old
+        assert reloaded(person).recovery_address == old
 
     def test_both_notices_take_it_back_for_seven_days(self, person, at_noon, mail_delivery):
         """HLP-07"""
@@ -214,8 +206,8 @@ class TestBeforeItIsEffective:
         at_noon.move_to(NOON + A_DAY + timedelta(days=7), tick=False)
         assert report(of_effect).status_code == 302
 
-        assert fresh(person).recovery_address == old
-        assert fresh(person).is_locked
+        assert reloaded(person).recovery_address == old
+        assert reloaded(person).is_locked
         assert now_of(correction).undone_at is not None
         events = events_of(person)
         assert events.index(Event.RECOVERY_ADDRESS_CHANGED) < events.index(Event.RECOVERY_ADDRESS_RESTORED)
@@ -223,16 +215,16 @@ class TestBeforeItIsEffective:
     def test_a_report_of_another_change_stops_it_and_restores_the_first_address(self, person, at_noon):
         """HLP-06, HLP-07"""
         entry = change_to(active_account())
-        pending = approved(fresh(entry.account))
+        pending = approved(reloaded(entry.account))
         report_unauthorized_change(entry=entry)
         assert not now_of(pending).is_open
         first = change_to(person)
         at_noon.shift(timedelta(minutes=1))
-        approved(fresh(person))
+        approved(reloaded(person))
         at_noon.shift(A_DAY)
         assert apply_due_replacements() == 1
         report_unauthorized_change(entry=first)
-        assert fresh(person).recovery_address == person.recovery_address
+        assert reloaded(person).recovery_address == person.recovery_address
         assert RecoveryAddressChange.objects.get(account=person).undone_at is not None
         assert RecoveryAddressCorrection.objects.get(account=person).undone_at is not None
 
@@ -246,7 +238,7 @@ class TestBeforeItIsEffective:
         at_noon.shift(A_DAY)
         change = wish(pending.account, "une.autre@exemple.org")
         assert apply_due_replacements() == 1
-        assert fresh(waiting.account).recovery_address == "a.moi@exemple.org"
+        assert reloaded(waiting.account).recovery_address == "a.moi@exemple.org"
         assert now_of(waiting).given_up_at is not None
         assert now_of(to_approve).is_open
         change.refresh_from_db()
@@ -276,7 +268,7 @@ class TestLockedAccount:
         at_noon.shift(A_DAY)
         assert apply_due_replacements() == 2
         assert list(links.values_list("address", flat=True)) == [second.recovery_address, GIVEN]
-        assert fresh(first).state == State.LOCKED
+        assert reloaded(first).state == State.LOCKED
         assert not first.messages.filter(kind=Kind.REACTIVATION).exists()
         assert Event.RECOVERY_ADDRESS_CHANGED in [entry.event for entry in changes_to_review(first)]
         unlock(first)
@@ -312,7 +304,7 @@ class TestTask:
             patch.setattr(corrections, "set_recovery_address", fail)
             assert apply_due_replacements() == 1
         assert (now_of(broken).is_open, now_of(fine).is_open) == (True, False)
-        assert fresh(broken.account).recovery_address == broken.previous_address
+        assert reloaded(broken.account).recovery_address == broken.previous_address
         assert GIVEN not in caplog.text
         assert apply_due_replacements() == 1
 
@@ -325,16 +317,16 @@ class TestConcurrency:
         """AVL-05"""
         for _ in range(3):
             person, agents = active_account(), [a_responsable(), a_responsable()]
-            got = at_once(*(lambda a=a: proposed(person, a, address=f"a{a.pk}@exemple.org") for a in agents))
+            got = attempted_together(*(lambda a=a: proposed(person, a, address=f"a{a.pk}@exemple.org") for a in agents))
             assert sorted(type(one).__name__ for one in got) == ["AlreadyProposed", "RecoveryAddressCorrection"]
             correction = RecoveryAddressCorrection.objects.get(account=person)
             agents = [a_responsable(), a_responsable()]
-            got = at_once(*(lambda a=a: approve(correction, a) for a in agents))
+            got = attempted_together(*(lambda a=a: approve(correction, a) for a in agents))
             assert sorted(type(one).__name__ for one in got) == ["NotWaiting", "RecoveryAddressCorrection"]
             assert person.messages.filter(kind=Kind.RECOVERY_ANNOUNCED).count() == 1
             assert events_of(person).count(Event.RECOVERY_REPLACEMENT_APPROVED) == 1
             make_due(correction)
-            assert sum(at_once(apply_due_replacements, apply_due_replacements)) == 1
+            assert sum(attempted_together(apply_due_replacements, apply_due_replacements)) == 1
             assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
             assert person.messages.filter(kind=Kind.RECOVERY_CHANGED).count() == 2
 
@@ -343,22 +335,24 @@ class TestConcurrency:
         for _ in range(3):
             person, agents = active_account(), [a_responsable(), a_responsable()]
             correction = proposed(person)
-            approval, cancelled = at_once(lambda: approve(correction, agents[0]), lambda: cancel(correction, agents[1]))
+            approval, cancelled = attempted_together(
+                lambda: approve(correction, agents[0]), lambda: cancel(correction, agents[1])
+            )
             assert isinstance(cancelled, RecoveryAddressCorrection)
             assert isinstance(approval, RecoveryAddressCorrection | NotWaiting)
             assert not now_of(correction).is_open
 
             correction = due(person)
-            was_applied, cancelled = at_once(
+            was_applied, cancelled = attempted_together(
                 lambda: apply_replacement(correction_id=correction.pk), lambda: cancel(correction, agents[1])
             )
             assert was_applied is isinstance(cancelled, NotWaiting)
-            assert fresh(person).recovery_address == (GIVEN if was_applied else person.recovery_address)
+            assert reloaded(person).recovery_address == (GIVEN if was_applied else person.recovery_address)
 
             person = active_account()
             correction = due(person)
             entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_APPROVED)
-            at_once(
+            attempted_together(
                 lambda: apply_replacement(correction_id=correction.pk), lambda: report_unauthorized_change(entry=entry)
             )
-            assert (fresh(person).recovery_address, fresh(person).is_locked) == (person.recovery_address, True)
+            assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (person.recovery_address, True)

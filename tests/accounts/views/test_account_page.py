@@ -20,11 +20,12 @@ from directory.services import record_directory_consent
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.models import Message
-from tests.accounts.recovery.recovering import browser_of, change_to, fresh, stolen_cookie_of, wish
-from tests.factories import active_account
+from tests.accounts.recovery.recovering import change_to, wish
+from tests.factories import active_account, reloaded
 from tests.fuzz import N
 from tests.fuzz.routes import routes
 from tests.pages import active_without_a_charter
+from tests.signing_in import browser_of, stolen_cookie_of
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +69,7 @@ class TestThePage:
     def test_shows_what_was_changed_on_another_device(self, person, browser):
         account_page(browser)
         change_to(person, "seconde@exemple.org")
-        change_redirection(account=fresh(person), target="seconde@exemple.org", keep_copy=False)
+        change_redirection(account=reloaded(person), target="seconde@exemple.org", keep_copy=False)
         record_directory_consent(account=person, listed=True, wording="?")
         Account.objects.filter(pk=person.pk).update(language="en")
 
@@ -161,7 +162,7 @@ def fill(account: Account) -> list[str]:
     """Give the account one row of everything; the values that only its owner may read."""
     change_to(account, f"seconde{account.pk}@exemple.org")
     wish(account, f"attente{account.pk}@exemple.org")
-    change_redirection(account=fresh(account), target=f"redirige{account.pk}@exemple.org", keep_copy=True)
+    change_redirection(account=reloaded(account), target=f"redirige{account.pk}@exemple.org", keep_copy=True)
     browser_of(account)
     addresses = [f"{name}{account.pk}@" for name in ("seconde", "attente", "redirige")]
     return [account.given_name, account.family_name, account.login, account.uid, account.phone, account.ine, *addresses]

@@ -24,10 +24,11 @@ from journal.models import JournalEntry
 from journal.services import record_event
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import browser_of, change_to, confirm, link_of, notice_of, report, wish
+from tests.accounts.recovery.recovering import change_to, confirm, link_of, notice_of, report, wish
 from tests.factories import active_account
 from tests.fuzz import COMPUTED, EMAIL, N
 from tests.locking import UNLOCK_REASONS
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 

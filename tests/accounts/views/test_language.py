@@ -7,7 +7,8 @@ from django.utils import translation
 
 from accounts.models import Account
 from journal.events import Event
-from tests.accounts.recovery.recovering import fresh, wish
+from tests.accounts.recovery.recovering import wish
+from tests.factories import reloaded
 from tests.signing_in import submit_login
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def test_pages_and_mails_follow_the_choice(person, browser, mail_delivery):
     wish(person)
     assert destination == "/en/compte/"
     assert '<html lang="en">' in page
-    assert fresh(person).language == "en"
+    assert reloaded(person).language == "en"
     assert mail_delivery.last_mail()["Content-Language"] == "en"
 
     with translation.override("en"):
@@ -37,7 +38,7 @@ def test_pages_and_mails_follow_the_choice(person, browser, mail_delivery):
     assert destination == "/compte/"
     assert '<html lang="fr">' in page
     assert "Nos pages et nos e-mails seront en français." in page
-    assert fresh(person).language == "fr"
+    assert reloaded(person).language == "fr"
 
 
 def test_the_next_login_goes_on_in_the_language_of_the_account(person):
@@ -60,7 +61,7 @@ def test_a_get_and_an_invalid_choice_change_nothing(person, browser):
     for value in ("", "de", "EN", "en ", "fr\x00"):
         assert browser.post(reverse("account-language"), {"language": value}).status_code in (200, 400), value
 
-    assert fresh(person).language == "fr"
+    assert reloaded(person).language == "fr"
     assert not person.journal.filter(event=Event.LANGUAGE_CHOSEN).exists()
     assert "checked" in browser.get(reverse("account-language")).content.decode().partition('value="fr"')[2][:80]
 
@@ -71,4 +72,4 @@ def test_the_form_needs_a_session_and_a_csrf_token(person, client):
     without_token.force_login(person)
     assert without_token.post(reverse("account-language"), {"language": "en"}).status_code == 403
     assert client.post(reverse("account-language"), {"language": "en"}).status_code == 302
-    assert fresh(person).language == "fr"
+    assert reloaded(person).language == "fr"

@@ -17,7 +17,7 @@ from activation.services import accept_charter
 from core.text import InvalidText
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.accounts.recovery.recovering import at_once
+from tests.concurrency import attempted_together
 from tests.factories import active_account, pending_account
 from tests.fuzz import N
 from tests.locking import locked_account
@@ -184,12 +184,12 @@ def test_two_agents_at_the_same_instant_leave_one_draft_or_one_publication():
     late = "Glissé au dernier moment."
     for round_ in range(6):
         version = f"2030-{round_:02}"
-        started = at_once(
+        started = attempted_together(
             *(lambda who=who, name=f"{version}{who.pk}": start(who, version=name) for who in (first, second))
         )
         assert sorted(type(outcome).__name__ for outcome in started) == ["Charter", "DraftExists"]
         draft = Charter.objects.get(published_at__isnull=True)
-        at_once(
+        attempted_together(
             lambda draft=draft: publish(draft, first),
             lambda draft=draft: save(draft, second, version=draft.version, text_fr=late),
         )
@@ -198,7 +198,7 @@ def test_two_agents_at_the_same_instant_leave_one_draft_or_one_publication():
         if draft.is_draft:
             delete(draft, first)
         draft = start(first, version=f"{version}c")
-        published = at_once(*(lambda who=who, draft=draft: publish(draft, who) for who in (first, second)))
+        published = attempted_together(*(lambda who=who, draft=draft: publish(draft, who) for who in (first, second)))
         assert sorted(type(outcome).__name__ for outcome in published) == ["Charter", "NoDraft"]
         assert [entry.details["charter"] for entry in entries(Event.CHARTER_PUBLISHED)].count(draft.pk) == 1
 
