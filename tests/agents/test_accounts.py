@@ -23,7 +23,7 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
-from tests.accounts.recovery.correcting import in_force, proposed_by_hr
+from tests.accounts.recovery.recovering import in_force, proposed_by_hr
 from tests.agents.account_actions import INTRUDERS, OWN, robbed_person
 from tests.agents.screens import visible_text
 from tests.agents.signed_in import an_agent, verified_agent

@@ -21,7 +21,7 @@ from agents.roles import Role
 from core.templatetags.dates import datetime_long
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.accounts.recovery.correcting import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
+from tests.accounts.recovery.recovering import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account, reloaded

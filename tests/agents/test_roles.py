@@ -22,7 +22,7 @@ from agents.roles import ROLE_PERMISSIONS, Role
 from agents.site import AgentSite
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.accounts.recovery.correcting import proposed, proposed_by_hr
+from tests.accounts.recovery.recovering import proposed, proposed_by_hr
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
 from tests.agents.signed_in import an_agent, enrol_device, signed_in_browser, verified_agent

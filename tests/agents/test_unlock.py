@@ -27,8 +27,7 @@ from journal.services import record_event
 from mailrouting.models import Redirection
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.accounts.recovery.correcting import in_force, proposed
-from tests.accounts.recovery.recovering import change_to
+from tests.accounts.recovery.recovering import change_to, in_force, proposed
 from tests.agents.account_actions import (
     ELSEWHERE,
     INTRUDERS,

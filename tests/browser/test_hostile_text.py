@@ -23,7 +23,7 @@ from accounts.models import Account, Session
 from agents import urls
 from agents.roles import Role
 from assistance.models import AssistanceRequest
-from tests.accounts.recovery.correcting import proposed
+from tests.accounts.recovery.recovering import proposed
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import imported, previewed
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS

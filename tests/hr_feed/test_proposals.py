@@ -11,8 +11,15 @@ from accounts.models import Account
 from accounts.recovery.corrections import cancel_replacement
 from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_proposals
 from journal.events import Event
-from tests.accounts.recovery.correcting import GIVEN, REASON, a_responsable, in_force, proposed, proposed_by_hr
-from tests.accounts.recovery.recovering import change_to
+from tests.accounts.recovery.recovering import (
+    GIVEN,
+    REASON,
+    a_responsable,
+    change_to,
+    in_force,
+    proposed,
+    proposed_by_hr,
+)
 from tests.agents.signed_in import an_agent
 from tests.factories import active_account
 from tests.hr_feed.hr_files import imported, imported_account, row

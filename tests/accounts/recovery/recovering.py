@@ -1,26 +1,31 @@
-"""Changes of a recovery address and their links."""
+"""Recovery addresses changed by their owners, given by agents or proposed by HR, and the links about them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import time_machine
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import LockReason
+from accounts.enums import LockReason, Proof
 from accounts.links.account_links import not_me_link, recovery_address_link
 from accounts.locking.lock import lock_account
-from accounts.models import Account, Lock, RecoveryAddressChange
+from accounts.models import Account, Lock, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.recovery import corrections
 from accounts.recovery.changes import confirm_recovery_change, request_recovery_change
+from agents.roles import Role
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.models import Message
+from tests.agents.signed_in import an_agent
 from tests.factories import reloaded
-from tests.locking import UNLOCK_REASONS
+from tests.locking import REPORT, UNLOCK_REASONS
 from tests.mail_delivery import MailDelivery
 
-NEW = "nouvelle@exemple.org"
+NEW, GIVEN = "nouvelle@exemple.org", "donnee@exemple.org"
+REASON = "Faute de frappe dans le fichier RH."
 
 
 def lock(person: Account, reason: LockReason = LockReason.PHISHING) -> None:
@@ -45,6 +50,9 @@ def reset_mail_recipients(person: Account, mail_delivery: MailDelivery) -> list[
     return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
+# By the owner
+
+
 def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
     return browser.post(reverse("account-recovery"), {"address": address, **more})
 
@@ -54,25 +62,21 @@ def wish(person: Account, address: str = NEW) -> RecoveryAddressChange:
     return request_recovery_change(account=reloaded(person), address=address)
 
 
-def fingerprint_of(change: RecoveryAddressChange) -> str:
-    token = recovery_address_link.token(
-        reloaded(change.account), recovery_address_link.deadline(timezone.now()), change.pk
-    )
-    return recovery_address_link.read(token).fingerprint
-
-
 def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
     deadline = recovery_address_link.deadline(timezone.now() - timedelta(days=days_ago))
-    return reverse(
-        "recovery-address-link", args=[recovery_address_link.token(reloaded(change.account), deadline, change.pk)]
-    )
+    token = recovery_address_link.token(reloaded(change.account), deadline, change.pk)
+    return reverse("recovery-address-link", args=[token])
 
 
-def confirm(path: str, browser: Client | None = None) -> HttpResponse:
+def fingerprint_of(change: RecoveryAddressChange) -> str:
+    return recovery_address_link.read(link_of(change).split("/")[-2]).fingerprint
+
+
+def confirm(path: str, browser: Client | None = None, page: str = "recovery-address") -> HttpResponse:
     """Open the link and press the button, by default in a new browser."""
     browser = browser or Client()
     browser.get(path)
-    return browser.post(reverse("recovery-address"))
+    return browser.post(reverse(page))
 
 
 def change_to(person: Account, address: str = NEW) -> JournalEntry:
@@ -89,6 +93,53 @@ def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
 
 
 def report(path: str, browser: Client | None = None) -> HttpResponse:
-    browser = browser or Client()
-    browser.get(path)
-    return browser.post(reverse("not-me"))
+    return confirm(path, browser, page="not-me")
+
+
+# By agents and HR
+
+
+def a_responsable(**facts: Any) -> Account:
+    return an_agent(Role.RESPONSABLES, **facts)
+
+
+def proposed(
+    person: Account, agent: Account | None = None, *, address: str = GIVEN, proof: Proof = Proof.IN_PERSON
+) -> RecoveryAddressCorrection:
+    return corrections.propose_replacement(
+        account=person, agent=agent or a_responsable(), address=address, proof=proof, note=REPORT
+    )
+
+
+def approve(correction: RecoveryAddressCorrection, agent: Account | None = None) -> RecoveryAddressCorrection:
+    return corrections.approve_replacement(correction_id=correction.pk, agent=agent or a_responsable())
+
+
+def cancel(correction: RecoveryAddressCorrection, agent: Account) -> RecoveryAddressCorrection:
+    return corrections.cancel_replacement(correction_id=correction.pk, agent=agent, reason=REASON)
+
+
+def now_of(correction: RecoveryAddressCorrection) -> RecoveryAddressCorrection:
+    return RecoveryAddressCorrection.objects.get(pk=correction.pk)
+
+
+def approved(person: Account, *, address: str = GIVEN, by: Account | None = None) -> RecoveryAddressCorrection:
+    return approve(proposed(person, address=address), by)
+
+
+def in_force(person: Account, *, address: str = GIVEN) -> RecoveryAddressCorrection:
+    """Approved a day ago, applied now."""
+    with time_machine.travel(timezone.now() - timedelta(days=1, seconds=1), tick=False):
+        correction = approved(person, address=address)
+    assert corrections.apply_replacement(correction_id=correction.pk)
+    return now_of(correction)
+
+
+def proposed_by_hr(person: Account, address: str, *, at: datetime | None = None) -> JournalEntry:
+    return JournalEntry.objects.create(
+        account=person,
+        event=Event.RECOVERY_ADDRESS_PROPOSED,
+        at=at or timezone.now(),
+        source="command",
+        details={"proposed": address},
+    )

@@ -25,18 +25,19 @@ from agents.staff.services import change_role, grant_role
 from hr_feed.proposals import dismiss_proposal, waiting_proposal_for, waiting_proposals
 from journal.events import Event
 from outbox.enums import Kind, Status
-from tests.accounts.recovery.correcting import (
+from tests.accounts.recovery.recovering import (
     GIVEN,
     REASON,
     REPORT,
     a_responsable,
     approve,
     cancel,
+    close,
+    lock,
     now_of,
     proposed,
     proposed_by_hr,
 )
-from tests.accounts.recovery.recovering import close, lock
 from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account, pending_account, reloaded
 from tests.hr_feed.hr_files import imported, row

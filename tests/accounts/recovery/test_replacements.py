@@ -32,7 +32,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.correcting import (
+from tests.accounts.recovery.recovering import (
     GIVEN,
     REASON,
     REPORT,
@@ -40,11 +40,15 @@ from tests.accounts.recovery.correcting import (
     approve,
     approved,
     cancel,
+    change_to,
+    close,
     in_force,
     now_of,
     proposed,
+    report,
+    reset_mail_recipients,
+    wish,
 )
-from tests.accounts.recovery.recovering import change_to, close, report, reset_mail_recipients, wish
 from tests.concurrency import attempted_together
 from tests.factories import active_account, events_of, reloaded
 from tests.locking import locked_account, unlock

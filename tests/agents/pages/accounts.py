@@ -14,7 +14,7 @@ from agents.roles import Role
 from assistance.services import create_request
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.correcting import approved, proposed, proposed_by_hr
+from tests.accounts.recovery.recovering import approved, proposed, proposed_by_hr
 from tests.agents.account_actions import act_on, robbed_person
 from tests.agents.pages.registry import INSIDE, come_in, page, plain_page, refusal
 from tests.agents.signed_in import an_agent
