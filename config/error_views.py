@@ -3,6 +3,7 @@
 import re
 import sys
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,8 +20,9 @@ LINK_WITH_TRAILING_PUNCTUATION = re.compile(r"(?P<address>(?:/en)?/[a-z-]+/[A-Za
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """413 of a form that is too large, 400 of any other request that Django refuses."""
     log_security_event("input_validation_fail", outcome="failure", reason=type(exception).__name__)
-    return _page(request, 400)
+    return _page(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -90,6 +90,13 @@ class TestHeaders:
                 assert not {"internals", "Traceback"} & set(re.findall(r"\w+", page))
                 assert InlineCodeParser(page).found == []
 
+    def test_a_form_that_is_too_large_is_refused_with_a_page_of_its_own(self, browser, settings):
+        """INP-07: the answer to other bad requests speaks of a wrong address."""
+        for prefix, title in (("", "Ce formulaire est trop long"), ("/en", "This form is too long")):
+            answer = browser.post(f"{prefix}/mot-de-passe-oublie/", {"login": "a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
+            assert (answer.status_code, title in answer.content.decode()) == (413, True)
+            assert_headers(answer)
+
     def test_of_machines_links_and_static_files(self, browser):
         """HDR-03, TOK-09"""
         assert_headers(browser.get("/sante/vivant"))
