@@ -1,29 +1,18 @@
-"""One account in each state, and none, for forms that anyone can send."""
+"""One account in each state, and none, for forms that anyone can send; and what happens to an account meanwhile."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
-from accounts.enums import LockReason, State
+from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.factories import active_account, pending_account
+from tests.locking import UNLOCK_REASONS, unlocked_account
 
-
-def pending() -> Account:
-    return pending_account()
-
-
-def active() -> Account:
-    return active_account()
-
-
-def lock(account: Account) -> Account:
-    lock_account(account=account, reason=LockReason.PHISHING)
-    Message.objects.filter(kind=Kind.ACCOUNT_LOCKED).delete()
-    return account
+pending, active, to_reactivate = pending_account, active_account, unlocked_account
 
 
 def locked() -> Account:
@@ -35,7 +24,7 @@ def locked_before_activation() -> Account:
 
 
 def departed() -> Account:
-    return pending_account(end_date=timezone.localdate() - timedelta(days=1))
+    return leave(pending_account())
 
 
 def without_recovery_address() -> Account:
@@ -43,7 +32,7 @@ def without_recovery_address() -> Account:
 
 
 def disputed() -> Account:
-    return pending_account(recovery_address_disputed_at=timezone.now())
+    return dispute_the_address(pending_account())
 
 
 def sharing_a_recovery_address() -> Account:
@@ -51,16 +40,36 @@ def sharing_a_recovery_address() -> Account:
     return pending_account(recovery_address="famille@exemple.net")
 
 
-def to_reactivate() -> Account:
-    account = active_account()
-    account.set_unusable_password()
-    account.save()
-    assert account.state == State.TO_REACTIVATE
-    return account
-
-
 def unknown() -> Account:
     return Account(institutional_address="personne.inconnue@univ-exemple.fr")
+
+
+def changed(person: Account, **facts: object) -> Account:
+    Account.objects.filter(pk=person.pk).update(**facts)
+    return person
+
+
+def lock(person: Account) -> Account:
+    lock_account(account=person, reason=LockReason.PHISHING)
+    Message.objects.filter(kind=Kind.ACCOUNT_LOCKED).delete()
+    return person
+
+
+def lock_and_release(person: Account) -> Account:
+    lock(person).locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
+    return person
+
+
+def leave(person: Account) -> Account:
+    return changed(person, end_date=timezone.localdate() - timedelta(days=1))
+
+
+def correct_the_address(person: Account) -> Account:
+    return changed(person, recovery_address="correcte@exemple.net")
+
+
+def dispute_the_address(person: Account) -> Account:
+    return changed(person, recovery_address_disputed_at=timezone.now())
 
 
 EVERY_STATE = (

@@ -16,6 +16,7 @@ from activation.links import activation_link
 from activation.models import Charter
 from activation.services import accept_charter
 from directory.services import record_directory_consent
+from mailrouting.models import Mailbox, Redirection
 from mailrouting.services import decline_redirection
 from tests.factories import A_GOOD_PASSWORD
 
@@ -38,11 +39,10 @@ def charter_answer() -> Answers:
 
 def good_answer(step: str) -> Answers:
     """What most people answer: yes to the charter, no to the rest."""
-    answers: dict[str, Answers] = {
-        DIRECTORY: {"listed": "no", "understood": "on"},
-        PASSWORD: {"password": A_GOOD_PASSWORD},
-    }
-    return charter_answer() if step == CHARTER else answers.get(step, {})
+    if step == CHARTER:
+        return charter_answer()
+    answers = {DIRECTORY: {"listed": "no", "understood": "on"}, PASSWORD: {"password": A_GOOD_PASSWORD}}
+    return answers.get(step, {})
 
 
 def begin(client: Client, person: Account) -> None:
@@ -63,6 +63,13 @@ def begun_until(client: Client, person: Account, step: str) -> None:
             answer(client, earlier)
 
 
+def activate(person: Account) -> None:
+    """In a browser of its own."""
+    browser = Client()
+    begun_until(browser, person, PASSWORD)
+    answer(browser, PASSWORD)
+
+
 def answered_until(person: Account, step: str) -> None:
     """Everything before `step` answered, without a browser."""
     before = STEPS[: STEPS.index(step)]
@@ -80,16 +87,10 @@ def forward_to(target: str, *, keep_copy: bool = True) -> Answers:
 
 def everything_about(person: Account) -> dict[str, Any]:
     """Every row that the activation could have written for the person."""
-    facts = Account.objects.filter(pk=person.pk).values().get()
     related = ("charter_acceptances", "directory_consents", "journal", "messages", "locks")
     rows = {name: list(getattr(person, name).order_by("pk").values()) for name in related}
-    fresh = Account.objects.get(pk=person.pk)
-    single = {
-        name: getattr(fresh, name).__dict__ | {"_state": None}
-        for name in ("redirection", "mailbox")
-        if hasattr(fresh, name)
-    }
-    return {"account": facts, **rows, **single}
+    rows |= {model.__name__: list(model.objects.filter(account=person).values()) for model in (Redirection, Mailbox)}
+    return {"account": Account.objects.filter(pk=person.pk).values().get(), **rows}
 
 
 def everything_stored() -> str:
