@@ -1,5 +1,7 @@
-"""The account page, history, data, language, directory choice, charter and sessions."""
+"""The account of a person: their data, sessions, charter, forwarding of mail and recovery address."""
 
+from datetime import timedelta
+from functools import partial
 from itertools import count
 
 from django.test import Client
@@ -14,95 +16,32 @@ from activation.services import accept_charter
 from directory.services import record_directory_consent
 from journal.events import Event
 from journal.models import JournalEntry
-from mailrouting.services import choose_redirection
-from tests.accounts.recovery.recovering import change_to, wish
+from mailrouting.links import redirection_link
+from mailrouting.models import Redirection
+from mailrouting.services import change_redirection, choose_redirection
+from tests.accounts.recovery.recovering import NEW, change_to, link_of, notice_of, report, wish
 from tests.activation.wizard.client import charter_answer
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.pages.registry import (
-    PageRequest,
-    account_action,
-    account_page,
-    account_refusal,
-    action,
-    logged_in,
-    page,
-    refusal,
-)
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
+from tests.pages.public import mail_bounced, mail_deleted, mail_expired, not_ticked
+from tests.pages.registry import ACTIONS, PAGES, REFUSALS, State, after, declare, logged_in, signed_in
 from tests.signing_in import log_in
 
-account_page("account", 8, "account")
-account_page("language", 2, "account-language")
-account_page("history_without_mails", 3, "account-history", "?sujet=e-mails")
-account_page("charter_accepted", 4, "account-charter")
-account_page("directory_consent", 3, "account-directory")
-account_refusal("language_not_chosen", 2, "account-language", {"language": "de"})
-account_refusal("directory_consent_without_an_answer", 3, "account-directory", {})
-account_action("choose_a_language", 5, "account-language", {"language": "en"})
-account_action("download_personal_data", 17, "account-data-copy", {}, 200)
-account_action("log_out", 4, "logout", {})
-
-
-@page(8)
-def account_of_a_student_without_recovery_address(client: Client) -> PageRequest:
-    logged_in(client, category=Category.STUDENT, recovery_address="")
-    return PageRequest(reverse("account"))
-
-
-@page(8)
-def account_with_pending_addresses(client: Client) -> PageRequest:
-    account = logged_in(client)
-    choose_redirection(account=account, target="ailleurs@exemple.org", keep_copy=True)
-    wish(account)
-    return PageRequest(reverse("account"))
-
-
-@page(6)
-def history(client: Client) -> PageRequest:
-    change_to(logged_in(client))
-    return PageRequest(reverse("account-history"))
-
-
-@page(5)
-def history_of_mails(client: Client) -> PageRequest:
-    wish(logged_in(client))
-    return PageRequest(f"{reverse('account-history')}?sujet=e-mails")
+ELSEWHERE = "ailleurs@exemple.org"
+REDIRECTION, STOP, RECOVERY = "account-redirection", "account-redirection-stop", "account-recovery"
+CONFIRMATION = "recovery-address"
+TO_ELSEWHERE = {"target": ELSEWHERE, "keep_copy": "on"}
+WRONG_PASSWORD = {"current_password": "faux", "target": "camille@univ-exemple.fr", "address": "camille@univ-exemple.fr"}
+TYPO = {"target": "camille@gmial.com", "address": "camille@gmial.com"}
+NOT_LISTED = {"listed": "no", "understood": "on"}
+STUDENT = {"category": Category.STUDENT, "recovery_address": ""}
+WITH_HR_FACTS = {"phone": "+33611223344", "ine": "0123456789A", "employer": "Laboratoire d’exemple"}
+versions = count(1)
 
 
 def record_logins(account: Account, number: int) -> None:
     JournalEntry.objects.bulk_create(
         JournalEntry(account=account, actor=account, event=Event.SIGNED_IN, source="web") for _ in range(number)
     )
-
-
-@page(5)
-def history_with_several_pages(client: Client) -> PageRequest:
-    record_logins(logged_in(client), 50)
-    return PageRequest(f"{reverse('account-history')}?page=2")
-
-
-@page(2)
-def personal_data(client: Client) -> PageRequest:
-    logged_in(client, phone="+33611223344", ine="0123456789A", employer="Laboratoire d’exemple")
-    return PageRequest(reverse("account-data"))
-
-
-def listed(client: Client) -> None:
-    record_directory_consent(account=logged_in(client), listed=True, wording="?")
-
-
-@page(3)
-def directory_consent_given(client: Client) -> PageRequest:
-    listed(client)
-    return PageRequest(reverse("account-directory"))
-
-
-@action(8)
-def withdraw_directory_consent(client: Client) -> PageRequest:
-    listed(client)
-    return PageRequest(reverse("account-directory"), {"listed": "no", "understood": "on"}, 302)
-
-
-versions = count(1)
 
 
 def publish_another_charter(version: str = "2026-11") -> Charter:
@@ -125,87 +64,161 @@ def active_without_a_charter() -> Account:
     return account
 
 
-def logged_in_before_a_new_charter(client: Client) -> None:
+def forward(account: Account) -> None:
+    change_redirection(account=account, target=ELSEWHERE, keep_copy=True)
+
+
+def forward_to_recovery_address(account: Account) -> None:
+    change_redirection(account=account, target=account.recovery_address, keep_copy=False)
+
+
+def suspend_forwarding(account: Account) -> None:
+    Redirection.objects.filter(account=account).update(target="chez.nous@univ-exemple.fr", verified_at=timezone.now())
+
+
+def agree_to_be_listed(account: Account) -> None:
+    record_directory_consent(account=account, listed=True, wording="?")
+
+
+def new_charter_due(client: Client) -> None:
     account = active_account()
     publish_another_charter(f"2027-{next(versions):02}")
     log_in(client, account)
 
 
-@page(5)
-def charter_due(client: Client) -> PageRequest:
-    logged_in_before_a_new_charter(client)
-    return PageRequest(reverse("account-charter"))
+def first_charter_due(client: Client) -> None:
+    client.post(reverse("login"), {"login": active_without_a_charter().login, "password": A_GOOD_PASSWORD})
 
 
-@page(5)
-def charter_due_for_the_first_time(client: Client) -> PageRequest:
-    account = active_without_a_charter()
-    client.post(reverse("login"), {"login": account.login, "password": A_GOOD_PASSWORD})
-    return PageRequest(reverse("account-charter"))
-
-
-@page(5)
-def new_charter_refused(client: Client) -> PageRequest:
-    logged_in_before_a_new_charter(client)
-    return PageRequest(reverse("account-charter-refused"))
-
-
-@page(4)
-def charter_of_an_earlier_version(client: Client) -> PageRequest:
-    account = logged_in(client)
-    earlier = Charter.objects.in_force()
+def another_charter_accepted(client: Client) -> str:
+    """The version before."""
+    account, earlier = logged_in(client), Charter.objects.in_force()
     accept_charter(account=account, charter=publish_another_charter(f"2027-{next(versions):02}"))
-    return PageRequest(reverse("account-charter-version", args=[earlier.version]))
+    return earlier.version
 
 
-@refusal(5)
-def new_charter_not_ticked(client: Client) -> PageRequest:
-    logged_in_before_a_new_charter(client)
-    return PageRequest(reverse("account-charter"), {"version": charter_answer()["version"]})
-
-
-@action(9)
-def accept_the_new_charter(client: Client) -> PageRequest:
-    logged_in_before_a_new_charter(client)
-    return PageRequest(reverse("account-charter"), charter_answer(), 302)
-
-
-@page(2)
-def login_after_an_expired_session(client: Client) -> PageRequest:
+def session_expired(client: Client) -> None:
     logged_in(client)
     session = client.session
     session[SEEN_AT] = 0
     session.save()
     client.get(reverse("account"))
-    return PageRequest(f"{reverse('login')}?next={reverse('account')}")
 
 
-def logged_in_on_two_devices(client: Client) -> Session:
+def two_devices(client: Client) -> Session:
     """The session of the other device."""
-    account = logged_in(client)
     other = Client(headers={"User-Agent": "Mozilla/5.0 (Android 14; Mobile) Firefox/140.0"})
-    other.force_login(account)
+    other.force_login(logged_in(client))
     return Session.objects.get(session_key=other.session.session_key)
 
 
-@page(3)
-def sessions(client: Client) -> PageRequest:
-    logged_in_on_two_devices(client)
-    return PageRequest(reverse("account-sessions"))
+def other_device(client: Client) -> str:
+    return two_devices(client).handle
 
 
-@action(7)
-def end_a_session(client: Client) -> PageRequest:
-    return PageRequest(reverse("account-session-end", args=[logged_in_on_two_devices(client).handle]), {}, 302)
+def open_redirection_link(client: Client, *, days_ago: int = 0) -> None:
+    account = active_account()
+    choose_redirection(account=account, target=ELSEWHERE, keep_copy=False)
+    account, deadline = reloaded(account), redirection_link.deadline(timezone.now() - timedelta(days=days_ago))
+    client.get(reverse("redirection-link", args=[redirection_link.token(account, deadline, account.redirection.pk)]))
 
 
-@action(6)
-def end_the_other_sessions(client: Client) -> PageRequest:
-    logged_in_on_two_devices(client)
-    return PageRequest(reverse("account-sessions-end-others"), {}, 302)
+def open_recovery_link(client: Client, *, days_ago: int = 0) -> None:
+    client.get(link_of(wish(active_account()), days_ago=days_ago))
 
 
-@action(7)
-def end_all_sessions(client: Client) -> PageRequest:
-    logged_in_on_two_devices(client)
-    return PageRequest(reverse("account-sessions-end-all"), {}, 302)
+def open_report_link(client: Client, *, days_ago: int = 0) -> None:
+    client.get(notice_of(change_to(active_account()), days_ago=days_ago))
+
+
+def change_reported(client: Client) -> None:
+    report(notice_of(change_to(active_account())), client)
+
+
+def report_link_used(client: Client) -> None:
+    link = notice_of(change_to(active_account()))
+    report(link)
+    client.get(link)
+
+
+def three_wishes_elsewhere(client: Client) -> None:
+    for _ in range(3):
+        wish(active_account())
+    logged_in(client)
+
+
+declare(
+    PAGES,
+    State("account", 8, signed_in(), "account"),
+    State("account_of_a_student_without_recovery_address", 8, signed_in(**STUDENT), "account"),
+    State("account_with_pending_addresses", 8, signed_in(forward, wish), "account"),
+    State("language", 2, signed_in(), "account-language"),
+    State("history", 6, signed_in(change_to), "account-history"),
+    State("history_without_mails", 3, signed_in(), "account-history?sujet=e-mails"),
+    State("history_of_mails", 5, signed_in(wish), "account-history?sujet=e-mails"),
+    State("history_with_several_pages", 5, signed_in(partial(record_logins, number=50)), "account-history?page=2"),
+    State("personal_data", 2, signed_in(**WITH_HR_FACTS), "account-data"),
+    State("directory_consent", 3, signed_in(), "account-directory"),
+    State("directory_consent_given", 3, signed_in(agree_to_be_listed), "account-directory"),
+    State("charter_accepted", 4, signed_in(), "account-charter"),
+    State("charter_due", 5, new_charter_due, "account-charter"),
+    State("charter_due_for_the_first_time", 5, first_charter_due, "account-charter"),
+    State("new_charter_refused", 5, new_charter_due, "account-charter-refused"),
+    State("charter_of_an_earlier_version", 4, another_charter_accepted, "account-charter-version"),
+    State("login_after_an_expired_session", 2, session_expired, "login?next=/compte/"),
+    State("sessions", 3, two_devices, "account-sessions"),
+    State("address_to_confirm", 4, open_redirection_link, "redirection"),
+    State("address_confirmed", 13, open_redirection_link, "redirection", {}),
+    State("address_already_confirmed", 4, after(open_redirection_link, "redirection"), "redirection"),
+    State("address_link_expired", 4, partial(open_redirection_link, days_ago=3), "redirection", status=410),
+    State("redirection_not_chosen", 3, signed_in(), REDIRECTION),
+    State("redirection_in_force", 3, signed_in(forward_to_recovery_address), REDIRECTION),
+    State("redirection_pending", 4, signed_in(forward), REDIRECTION),
+    State("redirection_whose_link_has_expired", 4, signed_in(forward, mail_expired), REDIRECTION),
+    State("redirection_not_delivered", 4, signed_in(forward, mail_bounced), REDIRECTION),
+    State("redirection_suspended", 3, signed_in(forward, suspend_forwarding), REDIRECTION),
+    State("redirection_with_password_prompt", 3, signed_in(has_given_password=False), REDIRECTION),
+    State("redirection_stop", 3, signed_in(forward), STOP),
+    State("recovery_address", 3, signed_in(), RECOVERY),
+    State("recovery_address_missing", 3, signed_in(recovery_address=""), RECOVERY),
+    State("recovery_address_pending", 4, signed_in(wish), RECOVERY),
+    State("recovery_address_whose_link_has_expired", 4, signed_in(wish, mail_expired), RECOVERY),
+    State("recovery_address_not_delivered", 4, signed_in(wish, mail_bounced), RECOVERY),
+    State("recovery_address_to_confirm", 5, open_recovery_link, CONFIRMATION),
+    State("recovery_address_confirmed", 15, open_recovery_link, CONFIRMATION, {}),
+    State("recovery_address_confirmed_twice", 3, after(open_recovery_link, CONFIRMATION), CONFIRMATION, status=410),
+    State("recovery_address_link_expired", 4, partial(open_recovery_link, days_ago=3), CONFIRMATION, status=410),
+    State("change_to_report", 5, open_report_link, "not-me"),
+    State("change_reported", 0, change_reported, "not-me-done"),
+    State("change_already_reported", 3, report_link_used, "not-me", status=410),
+    State("report_link_expired", 4, partial(open_report_link, days_ago=8), "not-me", status=410),
+)
+declare(
+    REFUSALS,
+    State("language_not_chosen", 2, signed_in(), "account-language", {"language": "de"}),
+    State("directory_consent_without_an_answer", 3, signed_in(), "account-directory", {}),
+    State("new_charter_not_ticked", 5, new_charter_due, "account-charter", not_ticked),
+    State("redirection_with_a_typo", 3, signed_in(), REDIRECTION, TYPO),
+    State("redirection_with_a_wrong_password", 5, signed_in(has_given_password=False), REDIRECTION, WRONG_PASSWORD),
+    State("redirection_stop_without_password", 3, signed_in(forward, has_given_password=False), STOP, {}),
+    State("recovery_address_with_a_typo", 3, signed_in(), RECOVERY, TYPO),
+    State("recovery_address_with_a_wrong_password", 5, signed_in(has_given_password=False), RECOVERY, WRONG_PASSWORD),
+    State("recovery_address_throttled", 11, three_wishes_elsewhere, RECOVERY, {"address": NEW}),
+)
+declare(
+    ACTIONS,
+    State("choose_a_language", 5, signed_in(), "account-language", {"language": "en"}, 302),
+    State("download_personal_data", 17, signed_in(), "account-data-copy", {}),
+    State("log_out", 4, signed_in(), "logout", {}, 302),
+    State("withdraw_directory_consent", 8, signed_in(agree_to_be_listed), "account-directory", NOT_LISTED, 302),
+    State("accept_the_new_charter", 9, new_charter_due, "account-charter", charter_answer, 302),
+    State("end_a_session", 7, other_device, "account-session-end", {}, 302),
+    State("end_the_other_sessions", 6, two_devices, "account-sessions-end-others", {}, 302),
+    State("end_all_sessions", 7, two_devices, "account-sessions-end-all", {}, 302),
+    State("change_the_redirection", 17, signed_in(), REDIRECTION, TO_ELSEWHERE, 302),
+    State("stop_the_redirection", 12, signed_in(forward), STOP, {}, 302),
+    State("change_the_recovery_address", 12, signed_in(), RECOVERY, {"address": NEW}, 302),
+    State("resend_the_recovery_mail", 10, signed_in(wish, mail_deleted), "account-recovery-resend", {}, 302),
+    State("cancel_the_recovery_address", 8, signed_in(wish), "account-recovery-cancel", {}, 302),
+    State("report_a_change", 25, open_report_link, "not-me", {}, 302),
+)

@@ -1,15 +1,16 @@
-"""Where each page registers itself, with the number of queries it may take (savepoints are not counted)."""
+"""Where the states of the pages are declared, with the number of queries each may take (savepoints are not counted)."""
 
+from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
-from tests.activation.wizard.client import Answers, answered_until, begin
-from tests.factories import active_account, pending_account
+from tests.activation.wizard.client import Answers
+from tests.factories import active_account
 from tests.signing_in import log_in
 
 
@@ -25,29 +26,51 @@ class PageRequest(NamedTuple):
 
 
 Page = Callable[[Client], PageRequest]
+#: What happened before the request; a string or a number that it returns is the argument of the URL.
+Arrange = Callable[[Client], Any]
+Act = Callable[[Account], Any]
+
 PAGES: dict[str, Page] = {}
 #: Pages shown again because an answer was refused.
 REFUSALS: dict[str, Page] = {}
 #: Answers that are accepted.
 ACTIONS: dict[str, Page] = {}
-QUERIES: dict[str, int] = {}
+QUERIES: Counter[str] = Counter()
 
 
-def registering(pages: dict[str, Page], budgets: dict[str, int] = QUERIES) -> Callable[[int], Callable[[Page], Page]]:
-    def with_budget(queries: int = 0) -> Callable[[Page], Page]:
-        def register(function: Page) -> Page:
-            pages[function.__name__] = function
-            budgets[function.__name__] = queries
-            return function
+class State(NamedTuple):
+    name: str
+    queries: int
+    arrange: Arrange
+    #: The name of the URL, with its query.
+    url: str
+    data: Answers | Callable[[], Answers] | None = None
+    status: int = 200
 
-        return register
+    def make(self, client: Client) -> PageRequest:
+        argument = self.arrange(client)
+        name, mark, query = self.url.partition("?")
+        path = reverse(name, args=[argument] if isinstance(argument, str | int) else None)
+        return PageRequest(path + mark + query, self.data() if callable(self.data) else self.data, self.status)
 
-    return with_budget
+
+def declare(pages: dict[str, Page], *states: State, budgets: Counter[str] = QUERIES) -> None:
+    for state in states:
+        pages[state.name], budgets[state.name] = state.make, state.queries
 
 
-page = registering(PAGES)
-refusal = registering(REFUSALS)
-action = registering(ACTIONS)
+def visitor(client: Client) -> None:
+    """Nothing came before."""
+
+
+def after(arrange: Arrange, url: str, data: Answers | None = None) -> Arrange:
+    """After that answer was sent."""
+
+    def arrange_and_send(client: Client) -> None:
+        arrange(client)
+        client.post(reverse(url), data)
+
+    return arrange_and_send
 
 
 def logged_in(client: Client, **facts: object) -> Account:
@@ -56,65 +79,16 @@ def logged_in(client: Client, **facts: object) -> Account:
     return account
 
 
-def at_step(client: Client, step: str, **facts: object) -> Account:
-    """A pending account in the wizard, with every step before `step` answered."""
-    account = pending_account(**facts)
-    answered_until(account, step)
-    begin(client, account)
-    return account
+def signed_in(*acts: Act, has_given_password: bool = True, **facts: object) -> Arrange:
+    """The acts happen to an account that signs in, with its password just now or with an old cookie."""
 
+    def arrange(client: Client) -> None:
+        account = active_account(**facts)
+        for act in acts:
+            act(account)
+        if has_given_password:
+            log_in(client, account)
+        else:
+            client.force_login(account)
 
-def add(pages: dict[str, Page], name: str, queries: int, make: Page) -> None:
-    pages[name], QUERIES[name] = make, queries
-
-
-def public_page(url: str) -> None:
-    add(PAGES, url, 0, lambda client: PageRequest(reverse(url)))
-
-
-def account_page(name: str, queries: int, url: str, query: str = "") -> None:
-    def make(client: Client) -> PageRequest:
-        logged_in(client)
-        return PageRequest(reverse(url) + query)
-
-    add(PAGES, name, queries, make)
-
-
-def account_refusal(name: str, queries: int, url: str, data: Answers) -> None:
-    def make(client: Client) -> PageRequest:
-        logged_in(client)
-        return PageRequest(reverse(url), data)
-
-    add(REFUSALS, name, queries, make)
-
-
-def account_action(name: str, queries: int, url: str, data: Answers, status: int = 302) -> None:
-    def make(client: Client) -> PageRequest:
-        logged_in(client)
-        return PageRequest(reverse(url), data, status)
-
-    add(ACTIONS, name, queries, make)
-
-
-def step_page(name: str, queries: int, step: str, url: str = "") -> None:
-    def make(client: Client) -> PageRequest:
-        at_step(client, step)
-        return PageRequest(reverse(url or step))
-
-    add(PAGES, name, queries, make)
-
-
-def step_refusal(name: str, queries: int, step: str, answer: Callable[[], Answers]) -> None:
-    def make(client: Client) -> PageRequest:
-        at_step(client, step)
-        return PageRequest(reverse(step), answer())
-
-    add(REFUSALS, name, queries, make)
-
-
-def step_action(name: str, queries: int, step: str, answer: Callable[[], Answers]) -> None:
-    def make(client: Client) -> PageRequest:
-        at_step(client, step)
-        return PageRequest(reverse(step), answer(), 302)
-
-    add(ACTIONS, name, queries, make)
+    return arrange
