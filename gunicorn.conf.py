@@ -1,14 +1,13 @@
 """Configuration of gunicorn, which reads this file by default."""
 
 import gc
-import os
 import re
 import time
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from config.env import WEB_THREADS
+from config import env
 from core.logging import JsonFormatter, timestamp, to_json_line
 
 # Mailed links have their secret in the path; no other path component is that long.
@@ -55,10 +54,10 @@ class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         super().warning(mask(msg), *args, **kwargs)
 
 
-bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+bind = env.bind_address("WEB_BIND", "127.0.0.1:8000")
+workers = env.number("WEB_CONCURRENCY", default=2, most=256)
 # More than there are database connections: some threads wait for one, the others answer 503 and the health checks.
-threads = int(os.environ.get("WEB_THREADS", WEB_THREADS))
+threads = env.number("WEB_THREADS", default=env.WEB_THREADS, most=1000)
 timeout = 30
 graceful_timeout = 20
 max_requests = 5000

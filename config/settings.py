@@ -3,86 +3,68 @@
 Celery's are in config/celery.py, the log's in config/logging.py.
 """
 
-import os
 import tomllib
 from pathlib import Path
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.env import (
-    WEB_THREADS,
-    checked_hosts,
-    checked_log_format,
-    checked_metrics_key,
-    checked_portal_url,
-    checked_secret_key,
-    checked_security_keys,
-    checked_sign_in,
-    connection_pool,
-    env,
-    env_days,
-    env_domains,
-    env_provider_url,
-    mail_settings,
-    require,
-)
+from config import env, services
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
-require(
-    os.environ,
+env.require(
     *("SECRET_KEY", "PORTAL_URL", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"),
     *("UNIVERSITY_NAME", "UNIVERSITY_DOMAINS"),
 )
 
 # Portal
 
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = checked_secret_key(env.str("SECRET_KEY"))
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-PORTAL_URL = checked_portal_url(env.str("PORTAL_URL"), debug=DEBUG)
-ALLOWED_HOSTS = checked_hosts(env.list("ALLOWED_HOSTS"))
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
-CAMPUS_NETWORKS = env.list("CAMPUS_NETWORKS", default=[])
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.secret_key("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.secret_keys("SECRET_KEY_FALLBACKS")
+PORTAL_URL = env.portal_url("PORTAL_URL", debug=DEBUG)
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+CAMPUS_NETWORKS = env.networks("CAMPUS_NETWORKS")
 
-UNIVERSITY_NAME = env.str("UNIVERSITY_NAME")
-UNIVERSITY_DOMAINS = env_domains("UNIVERSITY_DOMAINS")
-SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default=f"assistance@{UNIVERSITY_DOMAINS[0]}")
-SUPPORT_PHONE = env.str("SUPPORT_PHONE", default="")
-PRIVACY_OFFICER_ADDRESS = env.str("PRIVACY_OFFICER_ADDRESS", default=f"dpo@{UNIVERSITY_DOMAINS[0]}")
-ENT_URL = env.str("ENT_URL", default=f"https://ent.{UNIVERSITY_DOMAINS[0]}/")
-WEBMAIL_URL = env.str("WEBMAIL_URL", default=f"https://webmail.{UNIVERSITY_DOMAINS[0]}/")
-MOODLE_URL = env.str("MOODLE_URL", default=f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
+UNIVERSITY_NAME = env.text("UNIVERSITY_NAME")
+UNIVERSITY_DOMAINS = env.domains("UNIVERSITY_DOMAINS")
+SUPPORT_ADDRESS = env.mail_address("SUPPORT_ADDRESS", f"assistance@{UNIVERSITY_DOMAINS[0]}")
+SUPPORT_PHONE = env.text("SUPPORT_PHONE")
+PRIVACY_OFFICER_ADDRESS = env.mail_address("PRIVACY_OFFICER_ADDRESS", f"dpo@{UNIVERSITY_DOMAINS[0]}")
+ENT_URL = env.web_address("ENT_URL", f"https://ent.{UNIVERSITY_DOMAINS[0]}/")
+WEBMAIL_URL = env.web_address("WEBMAIL_URL", f"https://webmail.{UNIVERSITY_DOMAINS[0]}/")
+MOODLE_URL = env.web_address("MOODLE_URL", f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
 
-FORWARDING_ALLOWED = env.bool("FORWARDING_ALLOWED", default=True)
-FORWARDING_ALLOWED_DOMAINS = env_domains("FORWARDING_ALLOWED_DOMAINS", default=[])
-FORWARDING_DENIED_DOMAINS = env_domains("FORWARDING_DENIED_DOMAINS", default=[])
-SECURITY_API_KEYS = checked_security_keys(env.list("SECURITY_API_KEYS", default=[]))
-HIBP_ENABLED = env.bool("HIBP_ENABLED", default=False)
-DIRECTORY_INDEXED = env.bool("DIRECTORY_INDEXED", default=False)
-HR_FILE_LARGEST_MB = env.int("HR_FILE_LARGEST_MB", default=64)
+FORWARDING_ALLOWED = env.boolean("FORWARDING_ALLOWED", default=True)
+FORWARDING_ALLOWED_DOMAINS = env.domains("FORWARDING_ALLOWED_DOMAINS")
+FORWARDING_DENIED_DOMAINS = env.domains("FORWARDING_DENIED_DOMAINS")
+SECURITY_API_KEYS = env.security_keys("SECURITY_API_KEYS")
+HIBP_ENABLED = env.boolean("HIBP_ENABLED", default=False)
+DIRECTORY_INDEXED = env.boolean("DIRECTORY_INDEXED", default=False)
+HR_FILE_LARGEST_MB = env.number("HR_FILE_LARGEST_MB", default=64, most=1000)
 
 # Retention, in days; shown on the page about personal data.
 
-RETENTION_WAITING_DAYS = env_days("RETENTION_WAITING_DAYS", default=7)
-RETENTION_LINK_REQUESTS_DAYS = env_days("RETENTION_LINK_REQUESTS_DAYS", default=30)
-RETENTION_MAILS_DAYS = env_days("RETENTION_MAILS_DAYS", default=365)
-RETENTION_JOURNAL_DAYS = env_days("RETENTION_JOURNAL_DAYS", default=365)
-RETENTION_ASSISTANCE_DAYS = env_days("RETENTION_ASSISTANCE_DAYS", default=365)
-RETENTION_ASSISTANCE_FACTS_DAYS = env_days("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
-RETENTION_IMPORTS_DAYS = env_days("RETENTION_IMPORTS_DAYS", default=90)
-RETENTION_NEVER_ACTIVATED_DAYS = env_days("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
-RETENTION_DEPARTED_DAYS = env_days("RETENTION_DEPARTED_DAYS", default=365)
-RETENTION_PROOFS_DAYS = env_days("RETENTION_PROOFS_DAYS", default=1826)
+RETENTION_WAITING_DAYS = env.number("RETENTION_WAITING_DAYS", default=7)
+RETENTION_LINK_REQUESTS_DAYS = env.number("RETENTION_LINK_REQUESTS_DAYS", default=30)
+RETENTION_MAILS_DAYS = env.number("RETENTION_MAILS_DAYS", default=365)
+RETENTION_JOURNAL_DAYS = env.number("RETENTION_JOURNAL_DAYS", default=365)
+RETENTION_ASSISTANCE_DAYS = env.number("RETENTION_ASSISTANCE_DAYS", default=365)
+RETENTION_ASSISTANCE_FACTS_DAYS = env.number("RETENTION_ASSISTANCE_FACTS_DAYS", default=30)
+RETENTION_IMPORTS_DAYS = env.number("RETENTION_IMPORTS_DAYS", default=90)
+RETENTION_NEVER_ACTIVATED_DAYS = env.number("RETENTION_NEVER_ACTIVATED_DAYS", default=30)
+RETENTION_DEPARTED_DAYS = env.number("RETENTION_DEPARTED_DAYS", default=365)
+RETENTION_PROOFS_DAYS = env.number("RETENTION_PROOFS_DAYS", default=1826)
 
 # Notifications; 0 turns one off.
 
-REMINDERS_EVERY_DAYS = env_days("REMINDERS_EVERY_DAYS", default=7, least=0)
-REMINDERS_AT_MOST = env_days("REMINDERS_AT_MOST", default=4, least=0)
-NOT_ACTIVATED_AFTER_DAYS = env_days("NOT_ACTIVATED_AFTER_DAYS", default=14)
-CLOSING_NOTICE_DAYS = env_days("CLOSING_NOTICE_DAYS", default=30, least=0)
+REMINDERS_EVERY_DAYS = env.number("REMINDERS_EVERY_DAYS", default=7, least=0)
+REMINDERS_AT_MOST = env.number("REMINDERS_AT_MOST", default=4, least=0)
+NOT_ACTIVATED_AFTER_DAYS = env.number("NOT_ACTIVATED_AFTER_DAYS", default=14)
+CLOSING_NOTICE_DAYS = env.number("CLOSING_NOTICE_DAYS", default=30, least=0)
 
 # Applications
 
@@ -150,37 +132,35 @@ TEMPLATES = [
     }
 ]
 
-# Database: every wait is bounded, so that a slow server leads to an error page, not to a request that hangs.
+# Database
 
-DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
-DATABASES["default"] |= {
-    "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {
-        "pool": connection_pool(
-            size=env.int("DATABASE_POOL_SIZE", default=4), threads=env.int("WEB_THREADS", default=WEB_THREADS)
+DATABASES = {
+    "default": services.database(
+        "DATABASE_URL",
+        pool=services.connection_pool(
+            size=env.number("DATABASE_POOL_SIZE", default=4, least=0, most=500),
+            threads=env.number("WEB_THREADS", default=env.WEB_THREADS, most=1000),
         ),
-        "connect_timeout": 3,
-        "tcp_user_timeout": 8_000,
-        "keepalives_idle": 30,
-        "options": "-c statement_timeout=5s -c lock_timeout=4s -c idle_in_transaction_session_timeout=60s",
-    },
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: rate limits and broker; nothing is stored there alone.
 
-REDIS_URL = CELERY_BROKER_URL = env.str("REDIS_URL")
+vars().update(services.redis("REDIS_URL"))
 
 # Mail
 
-vars().update(mail_settings(env.str("EMAIL_URL")))
+vars().update(services.mail("EMAIL_URL"))
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("FROM_ADDRESS", default=f"DSIN – {UNIVERSITY_NAME} <compte@{UNIVERSITY_DOMAINS[0]}>")
-MESSAGE_ID_DOMAIN = env.str("MESSAGE_ID_DOMAIN", default=UNIVERSITY_DOMAINS[0])
+DEFAULT_FROM_EMAIL = env.sender(
+    "FROM_ADDRESS", display_name=f"DSIN – {UNIVERSITY_NAME}", address=f"compte@{UNIVERSITY_DOMAINS[0]}"
+)
+MESSAGE_ID_DOMAIN = (*env.domains("MESSAGE_ID_DOMAIN"), UNIVERSITY_DOMAINS[0])[0]
 ANYMAIL = {
     "REQUESTS_TIMEOUT": (3, 10),
     "SEND_DEFAULTS": {"track_opens": False, "track_clicks": False},
-    "WEBHOOK_SECRET": env.list("MAIL_WEBHOOK_SECRET", default=[]),
+    "WEBHOOK_SECRET": env.webhook_secrets("MAIL_WEBHOOK_SECRET"),
     **vars().get("ANYMAIL", {}),
 }
 
@@ -196,9 +176,11 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 # OWASP's parameters: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
-ARGON2_MEMORY_KIB = env.int("ARGON2_MEMORY_KIB", default=46 * 1024)
-ARGON2_TIME_COST = env.int("ARGON2_TIME_COST", default=1)
-ARGON2_PARALLELISM = env.int("ARGON2_PARALLELISM", default=1)
+ARGON2_MEMORY_KIB = env.number(
+    "ARGON2_MEMORY_KIB", default=46 * 1024, least=64 if DEBUG else 7 * 1024, most=4 * 1024 * 1024
+)
+ARGON2_TIME_COST = env.number("ARGON2_TIME_COST", default=1, most=20)
+ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1, most=64)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"accounts.passwords.validators.{name}"}
     for name in (
@@ -212,17 +194,16 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# The university's CAS or OpenID Connect provider (docs/configuration.md).
-SIGN_IN = checked_sign_in(os.environ, env.str("SIGN_IN", default="portal"))
-SIGN_IN_ATTRIBUTE = env.str("SIGN_IN_ATTRIBUTE", default="")
-CAS_URL = env_provider_url("CAS_URL", default="", debug=DEBUG)
-OIDC_ISSUER = env_provider_url("OIDC_ISSUER", default="", debug=DEBUG)
-OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
-OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+SIGN_IN = services.sign_in("SIGN_IN")
+SIGN_IN_ATTRIBUTE = env.attribute("SIGN_IN_ATTRIBUTE")
+CAS_URL = env.provider_url("CAS_URL", debug=DEBUG)
+OIDC_ISSUER = env.provider_url("OIDC_ISSUER", debug=DEBUG)
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
 
 SESSION_ENGINE = "accounts.auth.session_backend"
 SESSION_COOKIE_AGE = 8 * 60 * 60
-SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_MINUTES", default=30) * 60
+SESSION_IDLE_SECONDS = env.number("SESSION_IDLE_MINUTES", default=30, least=5, most=8 * 60) * 60
 SESSION_LONGEST_SECONDS = 8 * 60 * 60
 AGENT_IDLE_SECONDS = 15 * 60
 AGENT_LONGEST_SECONDS = 4 * 60 * 60
@@ -251,7 +232,7 @@ SECURE_REDIRECT_EXEMPT = [r"^sante/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=True)
+SECURE_HSTS_PRELOAD = env.boolean("HSTS_PRELOAD", default=True)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
@@ -276,7 +257,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {
@@ -289,8 +270,10 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # Monitoring
 
-METRICS_KEY = checked_metrics_key(env.str("METRICS_KEY", default=""))
+METRICS_KEY = env.metrics_key("METRICS_KEY")
 LOGGING = logging_settings(
-    log_format=checked_log_format(env.str("LOG_FORMAT", default="text" if DEBUG else "json")),
-    level=env.str("LOG_LEVEL", default="INFO"),
+    log_format=env.choice("LOG_FORMAT", ("json", "text"), default="text" if DEBUG else "json"),
+    level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
 )
+
+VARIABLES_IN_FORCE = dict(env.IN_FORCE)

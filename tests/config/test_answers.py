@@ -93,7 +93,9 @@ class TestHeaders:
     def test_a_form_that_is_too_large_is_refused_with_a_page_of_its_own(self, browser, settings):
         """INP-07: the answer to other bad requests speaks of a wrong address."""
         for prefix, title in (("", "Ce formulaire est trop long"), ("/en", "This form is too long")):
-            answer = browser.post(f"{prefix}/mot-de-passe-oublie/", {"login": "a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
+            answer = browser.post(
+                f"{prefix}/mot-de-passe-oublie/", {"login": "a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+            )
             assert (answer.status_code, title in answer.content.decode()) == (413, True)
             assert_headers(answer)
 
