@@ -199,7 +199,8 @@ def hosts(name: str) -> list[str]:
 
 
 def networks(name: str) -> list[str]:
-    networks = listed(name)
+    """Separated by commas or, as Caddy has them, by spaces."""
+    networks = text(name).replace(",", " ").split()
     try:
         return [str(ip_network(network, strict=False)) for network in networks]
     except ValueError as error:

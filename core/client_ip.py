@@ -1,6 +1,7 @@
 """The client of a request, behind the proxies of TRUSTED_PROXIES."""
 
 import ipaddress
+import re
 from functools import cache
 
 from django.conf import settings
@@ -8,6 +9,8 @@ from django.http import HttpRequest
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+#: As Azure and some configurations of HAProxy write X-Forwarded-For: 203.0.113.7:51234, [2001:db8::7]:51234.
+WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
 BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
 SYSTEMS = (
     ("Android", "Android"),
@@ -55,9 +58,10 @@ def _first_match(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
 
 
 def _canonical(text: str) -> str | None:
-    """The canonical spelling: IPv4-mapped IPv6 as IPv4, without a zone."""
+    """The canonical spelling: IPv4-mapped IPv6 as IPv4, without the port or zone that some proxies add."""
+    match = WITH_PORT.fullmatch(text.strip())
     try:
-        address = ipaddress.ip_address(text.strip().partition("%")[0])
+        address = ipaddress.ip_address((match[1] or match[2] if match else text.strip()).partition("%")[0])
     except ValueError:
         return None
     return str(getattr(address, "ipv4_mapped", None) or address)

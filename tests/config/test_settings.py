@@ -36,7 +36,7 @@ HTTPS_ONLY = [
 ]
 NUMBER = ["0", "-1", "dix", "1.5", "1e3", "٣", "9999999999"]
 DOMAINS = ["*.exemple.org", "@exemple.org", "https://exemple.org", ".exemple.org", "a b"]
-NETWORKS = ["caddy", "10.0.0.0/33", "10.0.0", "*", "10.0.0.1 10.0.0.2"]
+NETWORKS = ["caddy", "10.0.0.0/33", "10.0.0", "*", "10.0.0.1;10.0.0.2"]
 ADDRESS = ["assistance", "a@b", "a@exemple.fr, b@exemple.fr", "Aide <a@exemple.fr>", "@exemple.fr"]
 TWO_LINES = ["a\nb"]
 BOOLEAN = ["oui", "True", "1", "yes"]
@@ -170,7 +170,7 @@ class TestRefusals:
             accepted = settings_from(**{name: "Université.FR, mail.exemple.org., "})[name]
             assert accepted == ["xn--universit-j4a.fr", "mail.exemple.org"]
         assert settings_from(PORTAL_URL="http://127.0.0.1:8000/", DEBUG="true")["PORTAL_URL"] == "http://127.0.0.1:8000"
-        assert settings_from(TRUSTED_PROXIES="10.0.0.7/8, 2001:db8::1")["TRUSTED_PROXIES"] == [
+        assert settings_from(TRUSTED_PROXIES="10.0.0.7/8 2001:db8::1, ")["TRUSTED_PROXIES"] == [
             "10.0.0.0/8",
             "2001:db8::1/128",
         ]
