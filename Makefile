@@ -28,8 +28,9 @@ test: $(INSTALLED) ## run the tests but for the slow ones; ARGS="tests/outbox -k
 	@$(BIN)/python -m devtools.browser
 	@$(BIN)/python -m devtools.with_servers pytest $(if $(ARGS),$(ARGS),-m "not slow")
 
-test-all: $(INSTALLED) ## run every test, with faults, scale and a fresh clone
+test-all: $(INSTALLED) ## run every test, with faults, scale, containers and a fresh clone
 	@$(BIN)/python -m devtools.browser
+	@$(BIN)/python -m devtools.containers
 	@$(BIN)/python -m devtools.with_servers pytest $(ARGS)
 
 coverage: $(INSTALLED) ## measure the branch coverage of the apps, without browser and processes

