@@ -1,32 +1,30 @@
-"""Search by name: what is forgiven, what is not, and who is found (PRV-02)."""
+"""Search by name: what is forgiven, what is not, who is found, and the page as anonymous clients use or abuse it."""
 
+import re
+import time
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.enums import LockReason
+from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
+from core.rate_limits import DIRECTORY_SEARCHES_PER_CLIENT, RateLimit, client_key
 from directory.models import SearchableName
 from directory.search import MOST_PEOPLE, find_people
-from tests.directory.listed import (
-    active_unlisted_person,
-    decide,
-    listed_people_called,
-    listed_person,
-)
-from tests.factories import pending_account
+from tests.directory.listed import active_unlisted_person, decide, listed_people_called, listed_person
+from tests.factories import active_account, pending_account
+from tests.normalised import normalised_answer
 
 pytestmark = pytest.mark.django_db
-
-
-def names(query: str) -> list[str]:
-    return [person.full_name for person in find_people(query).people]
-
 
 #: Queries that find each name, by what they ignore: accents, case, order, the end of words, hyphens, apostrophes.
 EXACT = {
@@ -37,7 +35,6 @@ EXACT = {
     ("Marie-Claude", "Petit"): "marie claude|marieclaude|claude petit",
     ("Jeanne", "Dupont-Moretti"): "moretti|dupont moretti",
     ("Yann", "Le Guen"): "leguen|le guen|guen",
-    ("Aymeric", "de la Tour d’Auvergne"): "de la tour|tour auvergne",
     ("Wei", "Li"): "li|Li Wei",
     ("Zoé", "Œuvray"): "oeuvray",
     ("Søren", "Łukasz"): "soren lukasz",
@@ -46,193 +43,234 @@ EXACT = {
 }
 #: Queries with a typo or two, which find « Camille » with each family name.
 TYPOS = {
-    "Lefèvre": "lefevbre",
     "Lefebvre": "lefevbre",
     "Dupont": "dupond",
     "Durand": "durnad|udrand|duran d|durend",
-    "Martin": "mertin",
     "Lopez": "lopze|loppez",
     "Gauthier": "gautier",
-    "Mathieu": "matthieu",
     "Bertrand": "bertarnd",
     "Nguyễn": "nguyne|ngyuen",
     "Schwarzenegger": "schwarzeneger|schwartzeneger",
     "Petit": "camile petit|petti cam",
 }
-NOT_FOUND = "durand xavier|xavier|durrrrand|duvivier|rand|du|cami du"
+NOT_FOUND = ["durand xavier", "xavier", "durrrrand", "duvivier", "rand", "du", "cami du"]
 #: There is no way to ask for all people.
-WILDCARDS = (
-    "%%%",
-    "___",
-    "***",
-    "% %",
-    "_a_",
-    "%a%",
-    ".*",
-    "^.{3}",
-    "a b c d",
-    "?",
-    "\\",
-    "''",
-    "жуков",
-    "李明",
-    "½",
-    "𝒳",
-)
+WILDCARDS = ["%%%", "___", "***", "_a_", "%a%", ".*", "^.{3}", "?", "\\", "''", "жуков", "李明", "½", "𝒳"]
+TOO_SHORT = "Saisissez au moins 2 lettres"
 
 
-def test_accents_case_order_and_the_end_of_words_do_not_matter():
-    for (given_name, family_name), queries in EXACT.items():
-        person = listed_person(given_name, family_name)
-        for query in queries.split("|"):
-            found = find_people(query)
-            assert (found.people, found.is_near) == ([person], False), query
-        person.delete()
+def names(query: str) -> list[str]:
+    return [person.full_name for person in find_people(query).people]
 
 
-def test_typos_are_forgiven_and_other_names_are_not_found():
-    """PRV-02: wildcards and single letters find no one."""
-    listed_person("Quelqu’un", "Xxxxxxx")
-    for family_name, queries in TYPOS.items():
-        person = listed_person("Camille", family_name)
-        for query in queries.split("|"):
-            found = find_people(query)
-            assert (found.people, found.is_near) == ([person], query != "duran d"), query
-        if family_name == "Durand":
-            assert [query for query in (*NOT_FOUND.split("|"), *WILDCARDS) if names(query)] == []
-        person.delete()
+def answer(query: str, address: str = "127.0.0.1", **more: str) -> HttpResponse:
+    return Client(REMOTE_ADDR=address).get(reverse("directory"), {"q": query, **more})
 
 
-def test_typos_are_tried_only_when_no_name_matches_and_the_fewest_come_first():
-    for family_name in ("Dupont", "Dupond", "Bertrant", "Bertrandt"):
-        listed_person("Anne", family_name)
-    assert names("dupond") == ["Anne Dupond"]
-    found = find_people("bertrnadt")
-    assert [person.family_name for person in found.people] == ["Bertrandt", "Bertrant"]
-    assert found.is_near
+def page(query: str, **more: str) -> str:
+    return answer(query, **more).content.decode()
 
 
-def test_two_letters_are_a_whole_name_never_the_beginning_of_one():
-    """PRV-02: otherwise 676 queries would list all people."""
-    listed_person("Wei", "Li")
-    listed_person("Lionel", "Liotard")
-    assert names("li") == ["Wei Li"]
-    assert names("lio") == ["Lionel Liotard"]
-    assert names("wi") == []
+def cards(html: str) -> list[str]:
+    """The text of each card."""
+    found = re.findall(r"<li>\s*(<p>\s*<b>.*?)</li>", html, re.DOTALL)
+    return [" ".join(unescape(re.sub(r"<[^>]+>", " ", card)).split()) for card in found]
 
 
-def test_whole_names_come_before_longer_ones_then_the_order_is_that_of_a_directory():
-    for given_name, family_name in [("Zoé", "Martin"), ("Anne", "Martinez"), ("Élodie", "Martin"), ("Martin", "Abel")]:
-        listed_person(given_name, family_name)
-    assert names("martin") == ["Martin Abel", "Élodie Martin", "Zoé Martin", "Anne Martinez"]
+class TestSearch:
+    def test_accents_case_order_and_the_end_of_words_do_not_matter(self):
+        for (given_name, family_name), queries in EXACT.items():
+            person = listed_person(given_name, family_name)
+            for query in queries.split("|"):
+                found = find_people(query)
+                assert (found.people, found.is_near) == ([person], False), query
+            person.delete()
 
+    def test_typos_are_forgiven_and_other_names_are_not_found(self):
+        """PRV-02: wildcards and single letters find no one."""
+        listed_person("Quelqu’un", "Xxxxxxx")
+        for family_name, queries in TYPOS.items():
+            person = listed_person("Camille", family_name)
+            for query in queries.split("|"):
+                found = find_people(query)
+                assert (found.people, found.is_near) == ([person], query != "duran d"), query
+            if family_name == "Durand":
+                assert [query for query in (*NOT_FOUND, *WILDCARDS, "% %", "a b c d") if names(query)] == []
+            person.delete()
 
-def test_a_wildcard_is_a_space():
-    """Inert: what is found is what the letters say."""
-    for query in ["dur%", "d%nd", "du_and", "dur.*", "durand\\", "%durand%", "du[r]and", "(durand)"]:
-        person = listed_person("Camille", "Durand")
-        listed_person("Camille", "Drend")
-        letters = "".join(letter if letter.isalpha() else " " for letter in query)
+    def test_whole_names_come_first_and_typos_only_when_there_is_none(self):
+        """PRV-02: two letters are a whole name, never the beginning of one: else 676 queries would list all people."""
+        for name in ["Zoé Martin", "Anne Martinez", "Élodie Martin", "Martin Abel", "Wei Li", "Lionel Liotard"]:
+            listed_person(*name.split())
+        for family_name in ("Dupont", "Dupond", "Bertrant", "Bertrandt"):
+            listed_person("Anne", family_name)
+        assert names("martin") == ["Martin Abel", "Élodie Martin", "Zoé Martin", "Anne Martinez"]
+        assert (names("dupond"), names("bertrnadt")) == (["Anne Dupond"], ["Anne Bertrandt", "Anne Bertrant"])
+        assert (names("li"), names("lio"), names("wi")) == (["Wei Li"], ["Lionel Liotard"], [])
 
-        assert names(query) == names(letters)
-        assert set(names(query)) <= {person.full_name}
-
-
-def test_signs_that_are_several_letters_are_no_error():
-    """INP-01: PostgreSQL measures words of 255 letters at most."""
-    person = listed_person("Camille", "ﬃ" * 100)
-    assert find_people("ﬃ" * 80).people == [person]
-    assert names(f"x{'ﬃ' * 79}") == []
-
-
-def test_at_most_a_hundred_people_are_found():
-    """PRV-02: also by a typo."""
-    listed_people_called("Durand", MOST_PEOPLE)
-    assert not find_people("durand").is_cut
-    listed_person("Camille", "Durand")
-    for query in ("durand", "durnad"):
-        found = find_people(query)
-        assert (len(found.people), found.is_cut) == (MOST_PEOPLE, True)
-
-
-def test_only_active_accounts_whose_last_decision_is_yes_are_listed():
-    """PRV-02: from one moment to the next; locking, departure and withdrawal take effect at once."""
-    person, now = pending_account(given_name="Camille", family_name="Durand"), timezone.now()
-    account = Account.objects.filter(pk=person.pk)
-    active = {"activated_at": now, "charter_accepted_at": now, "password": "argon2$", "end_date": None}
-
-    def is_listed(**facts: object) -> bool:
-        account.update(**facts)
-        return names("durand") == ["Camille Durand"]
-
-    assert not is_listed(**active)
-    account.update(activated_at=None, charter_accepted_at=None, password="!")
-    decide(person, listed=True)
-    assert not is_listed()
-    assert is_listed(**active)
-    assert is_listed(end_date=timezone.localdate())
-    assert not is_listed(end_date=timezone.localdate() - timedelta(days=1))
-    assert not is_listed(end_date=None, password="!")
-    decide(person, listed=False)
-    assert not is_listed(**active)
-    decide(person, listed=True)
-    assert is_listed()
-    lock_account(account=person, reason=LockReason.PHISHING)
-    assert not is_listed()
-    other = active_unlisted_person("Camille", "Martin")
-    for listed in (True, False):
-        decide(other, listed=listed, at=now)
-    assert names("martin") == []
-
-
-def test_the_database_keeps_the_searchable_names_in_line():
-    """By triggers, for each way of writing: update, deletion, activation; a name without a Latin letter is no error."""
-    pending_account()
-    assert not SearchableName.objects.exists()
-    person, other = listed_person("Jean-Baptiste", "d’Ornano"), listed_person("明", "李")
-    written = SearchableName.objects.get(account=person)
-    assert written.words == " jean baptiste d ornano jeanbaptiste dornano "
-    assert written.sort_key == "d ornano  jean baptiste"
-    assert SearchableName.objects.get(account=other).words.strip() == ""
-    Account.objects.filter(pk=person.pk).update(family_name="Lefèvre")
-    assert (names("lefevre"), names("ornano")) == (["Jean-Baptiste Lefèvre"], [])
-    person.delete()
-    assert [name.account for name in SearchableName.objects.all()] == [other]
-
-
-def test_the_index_answers():
-    """At 100,000 listed people a search takes 5 to 20 ms: only through the index of trigrams."""
-    listed_person()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        plans = [plan_of(cursor, "words LIKE '%% dur%%'"), plan_of(cursor, "words %%> 'durnad'")]
-    assert all("directory_words_trigrams" in plan for plan in plans)
-
-
-def plan_of(cursor, condition: str) -> str:
-    cursor.execute(f"EXPLAIN SELECT account_id FROM directory_searchablename WHERE {condition}", [])
-    return "\n".join(line for (line,) in cursor.fetchall())
-
-
-@settings(max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(query=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=80))
-def test_any_text_has_an_answer_and_finds_only_listed_people(query):
-    """INP-01"""
-    if not Account.objects.exists():
+    def test_a_wildcard_is_a_space_and_a_sign_that_is_several_letters_no_error(self):
+        """INP-01: what is found is what the letters say; PostgreSQL measures words of 255 letters at most."""
         listed_person("Camille", "Durand")
-        active_unlisted_person("Camille", "Durand-Caché")
-    assert set(names(query)) <= {"Camille Durand"}
+        listed_person("Camille", "Drend")
+        for query in ("dur%", "d%nd", "du_and", "dur.*", "durand\\", "%durand%", "du[r]and", "(durand)"):
+            letters = "".join(letter if letter.isalpha() else " " for letter in query)
+            assert names(query) == names(letters)
+            assert set(names(query)) <= {"Camille Durand"}
+        person = listed_person("Camille", "ﬃ" * 100)
+        assert find_people("ﬃ" * 80).people == [person]
+        assert names(f"x{'ﬃ' * 79}") == []
+
+    def test_only_active_accounts_whose_last_decision_is_yes_are_listed(self):
+        """PRV-02: from one moment to the next; locking, departure and withdrawal take effect at once."""
+        person, now = pending_account(given_name="Camille", family_name="Durand"), timezone.now()
+        account = Account.objects.filter(pk=person.pk)
+        active = {"activated_at": now, "charter_accepted_at": now, "password": "argon2$", "end_date": None}
+
+        def is_listed(**facts: object) -> bool:
+            account.update(**facts)
+            return names("durand") == ["Camille Durand"]
+
+        assert not is_listed(**active)
+        account.update(activated_at=None, charter_accepted_at=None, password="!")
+        decide(person, listed=True)
+        assert not is_listed()
+        assert is_listed(**active)
+        assert is_listed(end_date=timezone.localdate())
+        assert not is_listed(end_date=timezone.localdate() - timedelta(days=1))
+        assert not is_listed(end_date=None, password="!")
+        decide(person, listed=False)
+        assert not is_listed(**active)
+        decide(person, listed=True)
+        assert is_listed()
+        lock_account(account=person, reason=LockReason.PHISHING)
+        assert not is_listed()
+        other = active_unlisted_person("Camille", "Martin")
+        for listed in (True, False):
+            decide(other, listed=listed, at=now)
+        assert names("martin") == []
+
+    def test_the_database_keeps_the_searchable_names_in_line_and_the_index_answers(self):
+        """By triggers, for each way of writing; at 100,000 people a search is fast only through the index."""
+        pending_account()
+        assert not SearchableName.objects.exists()
+        person, other = listed_person("Jean-Baptiste", "d’Ornano"), listed_person("明", "李")
+        written = SearchableName.objects.get(account=person)
+        assert written.words == " jean baptiste d ornano jeanbaptiste dornano "
+        assert written.sort_key == "d ornano  jean baptiste"
+        assert SearchableName.objects.get(account=other).words.strip() == ""
+        Account.objects.filter(pk=person.pk).update(family_name="Lefèvre")
+        assert (names("lefevre"), names("ornano")) == (["Jean-Baptiste Lefèvre"], [])
+        person.delete()
+        assert [name.account for name in SearchableName.objects.all()] == [other]
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            for condition in ("words LIKE '%% dur%%'", "words %%> 'durnad'"):
+                cursor.execute(f"EXPLAIN SELECT FROM directory_searchablename WHERE {condition}", [])
+                assert "directory_words_trigrams" in str(cursor.fetchall())
+
+    @settings(max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(query=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=80))
+    def test_any_text_has_an_answer_and_finds_only_listed_people(self, query):
+        """INP-01"""
+        if not Account.objects.exists():
+            listed_person("Camille", "Durand")
+            active_unlisted_person("Camille", "Durand-Caché")
+        assert set(names(query)) <= {"Camille Durand"}
 
 
-@settings(max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    family_name=st.text(st.characters(categories=["Lu", "Ll"], max_codepoint=0x24F), min_size=3, max_size=30).filter(
-        lambda name: name.isprintable()
-    )
-)
-def test_a_name_typed_as_it_is_written_is_found(family_name):
-    person = listed_person("Camille", family_name)
-    folded = SearchableName.objects.get(account=person).sort_key.partition("  ")[0]
+class TestPage:
+    def test_nothing_is_listed_before_a_query_of_two_letters_nor_for_a_long_one(self, django_assert_num_queries):
+        """PRV-02, INP-05: the database is not even asked, nor the limit counted."""
+        listed_person()
+        with django_assert_num_queries(0):
+            empty = Client().get(reverse("directory"))
+        assert (empty.status_code, cards(empty.content.decode()), bool(empty.cookies)) == (200, [], False)
+        for query in ("", "d", " d ", "é", "12", "%", "%%%%", "__", "a b c", "-", "«»", "\u0301\u0301"):
+            with django_assert_num_queries(0):
+                html = page(query)
+            assert (TOO_SHORT in html, cards(html)) == (True, []), query
+        for query in ("a" * 81, "a " * 60, "é" * 100_000, "\u1100" * 100_000, "Z" + "\u0301" * 50_000):
+            begun = time.process_time()
+            with django_assert_num_queries(0):
+                html = page(query)
+            assert time.process_time() - begun < 0.5
+            assert ("Ce texte est trop long" in html, len(html) < 20_000) == (True, True)
 
-    if len(folded.replace(" ", "")) >= 3 and " " not in folded:
-        assert family_name in {found.family_name for found in find_people(family_name).people}
+    def test_a_card_shows_what_the_wizard_promised_and_no_more(self):
+        """PRV-04"""
+        person = listed_person(
+            "Camille", "Durand", category=Category.HOSTED, birth_date="1984-02-29", ine="0123456789A"
+        )
+        html = page("durand")
+        assert cards(html) == [f"Camille Durand Personnel d’un organisme associé {person.institutional_address}"]
+        assert f'href="mailto:{person.institutional_address}"' in html
+        private = (person.recovery_address, person.phone, person.employer, person.uid, person.hr_id, "1984", person.ine)
+        assert [fact for fact in private if fact in html] == []
+
+    def test_a_page_holds_twenty_people_of_a_hundred_at_most(self, django_assert_max_num_queries):
+        """PRV-02, INP-01, INP-06: beyond, a finer query is asked for; an invalid page number leads to a page."""
+        people = listed_people_called("Martin", 45)
+        found = [re.findall(r'href="mailto:([^"]+)"', page("martin", page=number)) for number in ("1", "2", "3")]
+        assert [len(addresses) for addresses in found] == [20, 20, 5]
+        assert {address for addresses in found for address in addresses} == {one.login for one in people}
+        for number in ("0", "-1", "x", "9" * 40):
+            assert len(cards(page("martin", page=number))) in (5, 20), number
+        with django_assert_max_num_queries(6):
+            html = page("mratin")
+        assert "Aucun nom ne s’écrit exactement ainsi" in html
+        listed_people_called("Petit", MOST_PEOPLE)
+        assert not find_people("petit").is_cut
+        listed_person("Camille", "Petit")
+        for query in ("petit", "petti"):
+            found_people = find_people(query)
+            assert (len(found_people.people), found_people.is_cut) == (MOST_PEOPLE, True)
+        html = page("petit", page="6")
+        texts = ("Plus de 100 résultats", "Précisez votre recherche", "Page 5 sur 5")
+        assert ([text for text in texts if text not in html], len(cards(html))) == ([], 20)
+        assert "Personne ne correspond à «\N{NO-BREAK SPACE}durand\N{NO-BREAK SPACE}»" in page("durand")
+        assert 'value="&lt;b&gt;"' in page("<b>")
+
+    def test_a_hidden_account_cannot_be_told_from_none(self):
+        """PRV-02, ENU-01: by full name, by a part of it, or misspelt; status, headers and page are the same."""
+        unknown = normalised_answer(answer("Camille Inexistant"), "Camille Inexistant")
+        locked, withdrawn = listed_person("Camille", "Verrouilleau"), listed_person("Camille", "Retiraud")
+        lock_account(account=locked, reason=LockReason.PHISHING)
+        decide(withdrawn, listed=False)
+        listed_person("Camille", "Partiret", end_date="2020-01-01")
+        active_unlisted_person("Camille", "Muetton")
+        active_account(given_name="Camille", family_name="Refusard")
+        pending_account(given_name="Camille", family_name="Attendu")
+        for name in ("Verrouilleau", "Retiraud", "Partiret", "Muetton", "Refusard", "Attendu"):
+            for query in (f"Camille {name}", name[:4], f"{name[:-2]}{name[:-3:-1]}"):
+                assert normalised_answer(answer(query), query) == unknown, query
+
+    def test_searches_are_limited_for_a_client_a_campus_and_all_together(self, settings, monkeypatch, time_machine):
+        """PRV-02, ENU-06: a hundred an hour, pages counted: copying the directory takes days."""
+        time_machine.move_to("2026-11-16 10:00:10", tick=False)
+        assert all(DIRECTORY_SEARCHES_PER_CLIENT.count(client_key("127.0.0.1")) for _ in range(98))
+        assert [answer("durand").status_code, answer("durand", page="2").status_code] == [200, 200]
+        for slowed in (answer("durand"), Client().head(reverse("directory") + "?q=petit")):
+            assert slowed.status_code == 429
+            assert 0 < int(slowed["Retry-After"]) <= 3600
+        assert Client().get(reverse("directory")).status_code == 200
+        assert TOO_SHORT in page("d")
+        settings.CAMPUS_NETWORKS = ["203.0.113.0/28"]
+        assert all(DIRECTORY_SEARCHES_PER_CLIENT.count(client_key("203.0.113.9")) for _ in range(2000))
+        assert answer("durand", "203.0.113.9").status_code == 429
+        monkeypatch.setattr("directory.views.DIRECTORY_SEARCHES_IN_ALL", RateLimit("few-searches-in-all", "2/hour"))
+        answers = [answer("durand", f"198.51.100.{number}").status_code for number in range(3)]
+        assert answers == [200, 200, 429]
+
+    def test_search_engines_are_kept_out_unless_allowed_on_the_empty_page(self, settings):
+        """PRV-02"""
+
+        def is_kept_out(query: str) -> bool:
+            shown = Client().get(reverse("directory") + query)
+            headers = {"noindex, nofollow": True, "all": False}[shown["X-Robots-Tag"]]
+            assert ('<meta name="robots" content="noindex">' in shown.content.decode()) == headers
+            return headers
+
+        queries = ("", "?page=2", "?q=durand", "?q=d", "?q=")
+        assert [is_kept_out(query) for query in queries] == [True] * 5
+        settings.DIRECTORY_INDEXED = True
+        assert [is_kept_out(query) for query in queries] == [False, False, True, True, True]
