@@ -167,10 +167,10 @@ for url in (
     *("recovery-address-link", "not-me-link"),
 ):
     declare(PAGES, State(f"{url}-not-valid", 0, wrong_link, url, status=404))
-PAGES["missing_page"] = lambda client: PageRequest(f"{reverse('home')}nulle-part/", status=404)
 declare(
     PAGES,
     State("answer_of_first_connection", 1, after(visitor, "first-connection", LOGIN), "first-connection-answer"),
+    State("missing_page", 0, lambda client: PageRequest(f"{reverse('home')}nulle-part/", status=404)),
     State("too_many_requests", 0, many_wrong_links, "activation-link", status=429),
     State("csrf_failure", 0, csrf_checked, "first-connection", UNKNOWN_LOGIN, 403),
     State("bad_request", 0, visitor, "first-connection", {f"field{number}": "x" for number in range(300)}, 400),
