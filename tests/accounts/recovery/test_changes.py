@@ -1,4 +1,4 @@
-"""Change of the recovery address by its owner (HLP-07)."""
+"""Change of the recovery address by its owner, and the link that confirms it (HLP-07)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,14 +8,32 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import RecoveryAddressChange
-from accounts.recovery.changes import SameAddress, request_recovery_change
+from accounts.links.account_links import recovery_address_link
+from accounts.links.signed_link import InvalidLink
+from accounts.models import Account, Lock, RecoveryAddressChange
+from accounts.passwords.services import change_password
+from accounts.recovery import changes
 from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailQuotaExceeded
+from accounts.services import AccountNotActive
 from journal.events import Event
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import NEW, ask, change_to, confirm, recipients, reset_mail_recipients, wish
+from tests.accounts.recovery.recovering import (
+    NEW,
+    ask,
+    change_to,
+    close,
+    confirm,
+    end_lock,
+    fingerprint_of,
+    link_of,
+    lock,
+    recipients,
+    reset_mail_recipients,
+    wish,
+)
+from tests.concurrency import attempted_together
 from tests.factories import A_GOOD_PASSWORD, active_account, events_of, reloaded
 from tests.mail_delivery import link_in, text_of
 from tests.signing_in import browser_of, stolen_cookie_of
@@ -39,24 +57,19 @@ class TestConfirmation:
     def test_links_go_to_the_old_address_until_the_new_one_is_confirmed(self, person, browser, mail_delivery):
         """HLP-07: the owner and the old addresses are notified, the journal records both steps."""
         old, new = person.recovery_address, "NOUVELLE@exemple.org"
-
         answer = browser.post(reverse("account-recovery"), {"address": f" {NEW.upper()} "}, follow=True)
-
         assert f"Un e-mail vient de partir vers {new}" in answer.content.decode()
         verification = mail_delivery.last_mail()
         assert verification.envelope.recipients == [new]
-        assert reloaded(person).recovery_address == old
-        assert reset_mail_recipients(person, mail_delivery) == [old]
+        assert reset_mail_recipients(person, mail_delivery) == [reloaded(person).recovery_address] == [old]
 
         assert confirm(link_in(verification)).status_code == 200
-
-        assert reloaded(person).recovery_address == new
         assert reloaded(person).recovery_address_owner_set_at is not None
-        notices = {mail["To"]: mail for mail in mail_delivery.deliver()[2:]}
+        notices = {mail["To"]: text_of(mail) for mail in mail_delivery.deliver()[2:]}
         assert set(notices) == {old, person.institutional_address}
-        assert "Cette adresse-ci ne servira plus." in text_of(notices[old])
-        assert "Cette adresse-ci" not in text_of(notices[person.institutional_address])
-        assert reset_mail_recipients(person, mail_delivery) == [new]
+        assert "Cette adresse-ci ne servira plus." in notices[old]
+        assert "Cette adresse-ci" not in notices[person.institutional_address]
+        assert reset_mail_recipients(person, mail_delivery) == [reloaded(person).recovery_address] == [new]
         requested, changed = person.journal.filter(event__startswith="recovery").order_by("pk")
         assert (requested.event, requested.actor) == (Event.RECOVERY_CHANGE_REQUESTED, person)
         assert (changed.event, changed.actor) == (Event.RECOVERY_ADDRESS_CHANGED, None)
@@ -77,19 +90,15 @@ class TestConfirmation:
         forwarding = active_account()
         change_redirection(account=forwarding, target=forwarding.recovery_address, keep_copy=True)
         change_to(forwarding)
-        redirection = reloaded(forwarding).redirection
-        assert (redirection.target, redirection.is_waiting) == (forwarding.recovery_address, False)
+        assert reloaded(forwarding).redirection.target == forwarding.recovery_address
 
 
 class TestReauthentication:
     def test_a_stolen_cookie_changes_nothing_and_the_typed_address_stays(self, person):
         """SES-08: wrong passwords are recorded and limited as on the login page."""
         thief = stolen_cookie_of(person)
-        html = ask(thief).content.decode()
-        assert PASSWORD_FIELD in html
-        assert f'value="{NEW}"' in html
-        for spelling in ("corrected", "kept"):
-            assert ask(thief, "camille@gmial.com", spelling=spelling).status_code == 200
+        assert PASSWORD_FIELD in ask(thief).content.decode()
+        assert ask(thief, "camille@gmial.com", spelling="kept").status_code == 200
         wrong = [ask(thief, current_password="faux") for _ in range(6)]
         assert [one.status_code for one in wrong] == [200] * 5 + [429]
         assert int(wrong[-1]["Retry-After"]) > 0
@@ -112,62 +121,52 @@ class TestReauthentication:
             assert ask(browser).status_code == 302
 
 
-class TestWhichAddresses:
+class TestRequest:
     def test_the_form_and_the_service_refuse_what_the_policy_refuses(self, person, browser):
-        """FWD-02, INP-03, INP-06: another spelling of the present address does not help."""
-        with pytest.raises(SameAddress):
-            request_recovery_change(account=person, address=person.recovery_address)
+        """FWD-02, INP-03, INP-06: another spelling of the present address does not help; a probable typo is asked about."""
+        with pytest.raises(changes.SameAddress):
+            changes.request_recovery_change(account=person, address=person.recovery_address)
         for address, sentence in {
             "pas une adresse": "Erreur",
             "camille@labo.univ-exemple.fr": "L’adresse de secours doit être une adresse extérieure à l’université",
             person.recovery_address.replace("exemple.net", "EXEMPLE.NET"): "C’est déjà votre adresse de secours",
+            "camille@gmial.com": "Avez-vous voulu écrire camille@gmail.com\N{NO-BREAK SPACE}?",
+            "camille@gmail,com": "Utiliser camille@gmail.com",
         }.items():
-            answer = ask(browser, address)
-            assert answer.status_code == 200
-            assert sentence in answer.content.decode(), address
+            assert sentence in ask(browser, address).content.decode(), address
+        assert ask(browser, "camille@gmail,com", spelling="kept").status_code == 200
         assert not RecoveryAddressChange.objects.exists()
         assert not Message.objects.exists()
+        for spelling, address in (("corrected", "camille@gmail.com"), ("kept", "camille@gmial.com")):
+            ask(browser, "camille@gmial.com", spelling=spelling)
+            assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == address
         ask(browser, account=str(active_account().pk), is_staff="1", confirmed_at="2026-01-01")
-        change = RecoveryAddressChange.objects.get()
+        change = RecoveryAddressChange.objects.waiting().get()
         assert (change.account, change.confirmed_at, reloaded(person).is_staff) == (person, None, False)
 
-    def test_a_probable_typo_is_asked_about_and_the_user_decides(self, person, browser):
-        answer = ask(browser, "camille@gmial.com").content.decode()
-        for words in ("Avez-vous voulu écrire camille@gmail.com\N{NO-BREAK SPACE}?", "Garder l’adresse saisie"):
-            assert words in answer
-        assert not RecoveryAddressChange.objects.exists()
-        assert ask(browser, "camille@gmial.com", spelling="corrected").status_code == 302
-        assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == "camille@gmail.com"
-        assert ask(browser, "camille@gmial.com", spelling="kept").status_code == 302
-        assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == "camille@gmial.com"
-        answer = ask(browser, "camille@gmail,com").content.decode()
-        assert "Utiliser camille@gmail.com" in answer
-        assert "Garder l’adresse saisie" not in answer
-        assert ask(browser, "camille@gmail,com", spelling="kept").status_code == 200
-
-
-class TestWhilePending:
-    def test_the_page_shows_the_address_the_deadline_and_a_failed_delivery(self, person, browser, mail_delivery):
+    def test_the_page_shows_the_address_the_deadline_and_a_failed_delivery(self, browser, mail_delivery):
         ask(browser)
         mail_delivery.deliver()
         html = page(browser)
         for words in ("attend votre clic", NEW, "23\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}59"):
             assert words in html
-        for status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP):
-            Message.objects.update(status=status)
-            assert "L’e-mail n’a pas pu être remis à cette adresse." in page(browser)
+        Message.objects.update(status=Status.BOUNCED)
+        assert "L’e-mail n’a pas pu être remis à cette adresse." in page(browser)
         Message.objects.update(status=Status.SENT, deadline=timezone.now() - timedelta(days=3))
-        RecoveryAddressChange.objects.update(asked_at=timezone.now() - timedelta(days=4))
         assert "a expiré le" in page(browser)
 
     def test_another_address_or_a_cancellation_kills_the_link_for_good(self, person, browser, mail_delivery):
-        """HLP-07: even when it is open; requesting the first address again does not revive its link."""
+        """HLP-07, ADM-01: even when it is open; requesting the first address again does not revive its link."""
         ask(browser)
         first, elsewhere = link_in(mail_delivery.last_mail()), Client()
         elsewhere.get(first)
         assert elsewhere.get(reverse("recovery-address")).status_code == 200
         ask(browser, OTHER)
         assert confirm(first).status_code == 404
+        stranger = browser_of(active_account())
+        press(stranger, CANCEL)
+        assert "Aucune adresse n’attend de vérification." in press(stranger, RESEND)
+        assert RecoveryAddressChange.objects.waiting().exists()
         for _ in range(2):
             assert "Votre adresse de secours reste inchangée." in press(browser, CANCEL)
         entries = person.journal.filter(event=Event.RECOVERY_CHANGE_CANCELLED)
@@ -182,29 +181,22 @@ class TestWhilePending:
         assert confirm(link_in(mail_delivery.last_mail())).status_code == 200
         assert reloaded(person).recovery_address == NEW
 
-    def test_the_buttons_act_for_the_account_of_the_session_only(self, browser):
-        """ADM-01"""
-        ask(browser)
-        stranger = browser_of(active_account())
-        press(stranger, CANCEL)
-        assert "Aucune adresse n’attend de vérification." in press(stranger, RESEND)
-        assert RecoveryAddressChange.objects.waiting().count() == Message.objects.count() == 1
-
 
 class TestMailQuota:
-    """ENU-05"""
-
-    def test_one_mail_a_minute_and_three_an_hour(self, person):
-        """ENU-05: the page says from when another one can be requested."""
+    def test_one_mail_a_minute_and_three_an_hour(self, person, mail_delivery):
+        """ENU-05: the page says from when another one can be requested. It is one change; every mailed link works."""
         with time_machine.travel(datetime(2026, 6, 10, 8, 0, 30, tzinfo=UTC), tick=False) as clock:
             browser = browser_of(person)
             ask(browser)
+            first = link_of(RecoveryAddressChange.objects.get())
+            with pytest.raises(MailQuotaExceeded):
+                wish(person)
             said = press(browser, RESEND)
             assert "Vous pourrez en demander un autre à 10\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}02." in said
-            assert Message.objects.count() == 1
-            for _ in range(2):
-                clock.shift(60)
-                assert "Un nouvel e-mail vient de partir." in press(browser, RESEND)
+            clock.shift(60)
+            wish(person)
+            clock.shift(60)
+            assert "Un nouvel e-mail vient de partir." in press(browser, RESEND)
             clock.shift(60)
             said = press(browser, RESEND)
             assert "Vous pourrez en demander un autre à 11\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}01." in said
@@ -212,20 +204,9 @@ class TestMailQuota:
             assert Message.objects.count() == 3
             clock.shift(timedelta(minutes=57, seconds=30))
             press(browser_of(person), RESEND)
-        assert recipients(kind=Kind.RECOVERY_VERIFICATION) == [NEW] * 4
-
-    def test_the_same_address_again_is_one_change_and_every_mailed_link_works(self, person, mail_delivery):
-        with time_machine.travel(timezone.now()) as clock:
-            change = wish(person)
-            first = link_in(mail_delivery.last_mail())
-            with pytest.raises(MailQuotaExceeded):
-                wish(person)
-            clock.shift(61)
-            wish(person)
-            mail_delivery.deliver()
-            assert recipients(kind=Kind.RECOVERY_VERIFICATION) == [NEW, NEW]
+            assert recipients(kind=Kind.RECOVERY_VERIFICATION) == [NEW] * 4
+            assert RecoveryAddressChange.objects.count() == 1
             assert confirm(first).status_code == 200
-        assert RecoveryAddressChange.objects.get() == change
 
     def test_one_address_gets_three_mails_however_it_is_spelled_and_by_whom(self):
         """ENU-05"""
@@ -233,8 +214,8 @@ class TestMailQuota:
         spellings += ["nouvellE@université.fr", "nouvelle@université.fr"]
         answers = [ask(browser_of(active_account()), spelling) for spelling in spellings]
         assert [one.status_code for one in answers] == [302, 302, 302, 200, 200]
-        assert "Vous pourrez en demander un autre" in answers[-1].content.decode()
-        assert f'value="{spellings[-1]}"' in answers[-1].content.decode()
+        for words in ("Vous pourrez en demander un autre", f'value="{spellings[-1]}"'):
+            assert words in answers[-1].content.decode()
         assert len(recipients(kind=Kind.RECOVERY_VERIFICATION)) == 3
 
     def test_one_account_cannot_mail_many_strangers_and_keeps_its_pending_change(self, person, browser):
@@ -248,3 +229,138 @@ class TestMailQuota:
         for number in range(20):
             ask(browser, f"inconnu{number}@exemple.org")
         assert len(recipients(kind=Kind.RECOVERY_VERIFICATION, person=person)) == MAILS_OF_A_PERSON_PER_HOUR
+
+
+def replace_password(person: Account) -> None:
+    change_password(account=person, password="une autre phrase de passe")
+
+
+def lock_and_unlock(person: Account) -> None:
+    lock(person)
+    end_lock(person)
+
+
+def correct_address(person: Account) -> None:
+    Account.objects.filter(pk=person.pk).update(recovery_address="corrigee@exemple.net")
+
+
+class TestLink:
+    def test_it_works_once_on_another_device_without_login_and_shows_only_the_address(self, person):
+        """HLP-07, FWD-01, TOK-06, TOK-09, TOK-10: a signed-in user there stays signed in."""
+        change, other, elsewhere = wish(person), active_account(), Client()
+        link = link_of(change)
+        opened = elsewhere.get(link)
+        assert (opened.status_code, opened["Location"]) == (302, reverse("recovery-address"))
+        assert opened["Referrer-Policy"] == "no-referrer"
+        asked = elsewhere.get(reverse("recovery-address")).content.decode()
+        change.refresh_from_db()
+        assert (change.confirmed_at, change.cancelled_at) == (None, None)
+        done = elsewhere.post(reverse("recovery-address")).content.decode()
+        assert NEW in asked
+        secrets = (person.given_name, person.family_name, person.login, person.uid, person.recovery_address)
+        assert not [secret for secret in secrets if secret in asked + done]
+        assert elsewhere.get(reverse("account")).status_code == 302
+        used = confirm(link)
+        assert used.status_code == 410
+        assert "Cette adresse est déjà confirmée" in used.content.decode()
+        assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
+        browser = browser_of(other)
+        assert confirm(link_of(wish(person, OTHER)), browser).status_code == 200
+        assert other.login in browser.get(reverse("account")).content.decode()
+        assert reloaded(other).recovery_address == other.recovery_address
+
+    def test_it_is_valid_until_the_end_of_the_next_day(self, person):
+        """TOK-03, TOK-04, EML-04: also for a form that was opened in time."""
+        start, last_second = map(datetime.fromisoformat, ("2026-03-28T23:30Z", "2026-03-30T21:59:59Z"))
+        with time_machine.travel(start, tick=False) as clock:
+            Account.objects.filter(pk=person.pk).update(password_changed_at=timezone.now())
+            link, opened = link_of(wish(person)), Client()
+            clock.move_to(last_second, tick=False)
+            opened.get(link)
+            clock.shift(1)
+            late = confirm(link)
+            assert opened.post(reverse("recovery-address")).status_code == late.status_code == 410
+            assert "Il a expiré le" in late.content.decode()
+            assert reloaded(person).recovery_address == person.recovery_address
+            clock.move_to(last_second, tick=False)
+            assert confirm(link).status_code == 200
+
+    def test_what_kills_the_link_and_cancels_the_mail(self, mail_delivery):
+        """TOK-07, HLP-01, HLP-02"""
+        for kill, answer, status in (
+            (lock, 410, Status.CANCELLED),
+            (lock_and_unlock, 404, Status.SENT),
+            (replace_password, 404, Status.CANCELLED),
+            (close, 404, Status.CANCELLED),
+            (correct_address, 404, Status.SENT),
+        ):
+            person = active_account()
+            change = wish(person, f"{person.uid}@exemple.org")
+            link, fingerprint = link_of(change), fingerprint_of(change)
+            kill(person)
+            before = reloaded(person).recovery_address
+            assert confirm(link).status_code == answer, kill
+            with pytest.raises((AccountNotActive, InvalidLink)):
+                changes.confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)
+            assert reloaded(person).recovery_address == before
+            mail_delivery.deliver()
+            assert person.messages.get(kind=Kind.RECOVERY_VERIFICATION).status == status, kill
+            change.refresh_from_db()
+            assert (change.cancelled_at is not None) == (kill is replace_password)
+        assert not recipients(kind=Kind.RECOVERY_CHANGED)
+
+    def test_it_cannot_be_built_for_another_account_and_its_page_needs_it(self, person):
+        """TOK-02"""
+        change, deadline = wish(person), recovery_address_link.deadline(timezone.now())
+        for account, change_id in ((active_account(), change.pk), (person, change.pk + 1)):
+            with pytest.raises(InvalidLink):
+                recovery_address_link.token(account, deadline, change_id)
+        late = recovery_address_link.token(person, deadline + timedelta(days=9), change.pk)
+        for path in (reverse("recovery-address-link", args=[late]), reverse("recovery-address")):
+            assert Client().get(path).status_code == confirm(path).status_code == 404
+
+
+def test_while_locked_no_act_is_possible_and_a_lock_during_the_request_redirects_to_help(person, monkeypatch):
+    """HLP-07, HLP-01"""
+    change = wish(person)
+    fingerprint = fingerprint_of(change)
+    lock(person)
+    for act in (
+        lambda: changes.request_recovery_change(account=person, address=OTHER),
+        lambda: changes.resend_recovery_verification(account=person),
+        lambda: changes.cancel_recovery_change(account=person),
+        lambda: changes.confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint),
+    ):
+        with pytest.raises(AccountNotActive):
+            act()
+    end_lock(person)
+    original = changes.lock_active_account
+
+    def locked_just_now(account: Account) -> Account:
+        Lock.objects.get_or_create(account=account, released_at=None, defaults={"reason": "phishing"})
+        return original(account)
+
+    for name in ("account-recovery", RESEND, CANCEL):
+        browser = browser_of(person)
+        with monkeypatch.context() as patch:
+            patch.setattr(changes, "lock_active_account", locked_just_now)
+            assert browser.post(reverse(name), {"address": OTHER}).status_code == 302
+        end_lock(person)
+    assert RecoveryAddressChange.objects.get().new_address == NEW
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_clicks_confirm_once_and_concurrent_requests_leave_one():
+    """TOK-07: one change, one entry, one set of notices."""
+    for _ in range(3):
+        person = active_account()
+        addresses = [f"{name}.{person.uid}@exemple.org" for name in ("une", "autre")]
+        requests = attempted_together(*(lambda address=address: wish(person, address) for address in addresses))
+        assert [type(one) for one in requests] == [RecoveryAddressChange] * 2
+        change = RecoveryAddressChange.objects.waiting().get(account=person)
+        fingerprint = fingerprint_of(change)
+        click = [lambda: changes.confirm_recovery_change(change_id=change.pk, fingerprint=fingerprint)]
+        results = attempted_together(*click * 3)
+        assert sorted(type(one).__name__ for one in results) == ["LinkUsed", "LinkUsed", "RecoveryAddressChange"]
+        assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
+        assert len(recipients(kind=Kind.RECOVERY_CHANGED, person=person)) == 2
