@@ -1,10 +1,14 @@
-"""Responsables manage agents: they add them, change their role and withdraw it (ADM-05)."""
+"""Responsables manage agents: they add them, change their role and withdraw it (ADM-05); `manage.py create_agent` creates
+the first one (ADM-03), `manage.py load_demo` fills a demonstration."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -12,24 +16,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.enums import LockReason
+from accounts.auth.login import authenticate
+from accounts.enums import LockReason, State
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
+from agents.management.commands.load_demo import PASSWORD
 from agents.models import BackupCode, EnrolmentCode
 from agents.roles import Role
-from agents.staff.services import (
-    AccountIsNotAgent,
-    CannotBeAgent,
-    LastResponsable,
-    RoleNotAllowed,
-    RoleRefused,
-    change_role,
-    grant_role,
-    withdraw_role,
-)
+from agents.staff import services
+from agents.staff.services import change_role, grant_role, withdraw_role
 from journal.events import Event
-from journal.models import JournalEntry
 from outbox.enums import Kind
+from outbox.models import Message
 from tests.agents.signed_in import (
     NEXT_CODE_DELAY,
     an_agent,
@@ -48,10 +46,11 @@ pytestmark = pytest.mark.django_db
 
 ROLE = Role.RESPONSABLES
 REASON, DEPARTURE = "Arrivée dans l’équipe.", "Départ du service."
+CODE = re.compile(r"[a-z0-9]{4}(?:-[a-z0-9]{4}){3}")
 
 
-def add(browser: Client, login: str, role: str = "Lecture", **more: str) -> HttpResponse:
-    return browser.post(reverse("admin:agent-new"), {"login": login, "role": role, "reason": REASON, **more})
+def add(browser: Client, login: str, role: str = "Lecture") -> HttpResponse:
+    return browser.post(reverse("admin:agent-new"), {"login": login, "role": role, "reason": REASON})
 
 
 def change(browser: Client, account: Account, role: str, reason: str = REASON) -> HttpResponse:
@@ -76,6 +75,20 @@ def enrolled_responsable() -> Account:
     return account
 
 
+def outcome_of(act: Callable[..., None], **facts: object) -> str:
+    try:
+        act(**facts)
+    except services.RoleRefused as refused:
+        return type(refused).__name__
+    return "done"
+
+
+def run(command: str, *words: str) -> str:
+    out = StringIO()
+    call_command(command, *words, stdout=out, stderr=out)
+    return out.getvalue()
+
+
 class TestAdding:
     def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser):
         """ADM-03, ADM-05, SES-05: the role is the only source of permissions."""
@@ -84,8 +97,7 @@ class TestAdding:
         answer = add(browser, account.login.upper(), "Assistance")
         assert answer.url == reverse("admin:agent-code", args=[account.pk])
         assert f"{account.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
-        assert role_of(account) == (True, ["Assistance"])
-        assert not reloaded(account).is_superuser
+        assert (role_of(account), reloaded(account).is_superuser) == ((True, ["Assistance"]), False)
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = account.journal.get(event=Event.ROLE_GIVEN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
@@ -93,9 +105,14 @@ class TestAdding:
         opened = signed_in_browser(account).get(reverse("admin:index"), follow=True)
         assert opened.request["PATH_INFO"] == reverse("admin:enrolment")
         assert recipients(account) == {account.recovery_address, account.institutional_address}
+        with transaction.atomic():
+            other = active_account()
+            grant_role(account=other, role=Role.LECTURE)
+            transaction.set_rollback(True)
+        assert not Message.objects.filter(kind=Kind.ROLE_CHANGED).exclude(person=account).exists()
 
-    def test_refuses_accounts_that_are_not_active_or_have_a_role_and_keeps_what_was_typed(self, browser):
-        """ADM-05, HLP-01"""
+    def test_refuses_accounts_that_are_not_active_have_a_role_or_are_unknown(self, browser):
+        """ADM-05, ADM-06, HLP-01: and keeps what was typed."""
         for account, words in (
             (pending_account(), "pas encore activé"),
             (locked_account(), "bloqué"),
@@ -106,15 +123,12 @@ class TestAdding:
             before, page = role_of(account), add(browser, account.login).content.decode()
             assert [text for text in (words, account.login, REASON) if text not in page] == []
             assert role_of(account) == before
-        with pytest.raises(CannotBeAgent):
+        with pytest.raises(services.CannotBeAgent):
             grant_role(account=locked_account(), role=Role.LECTURE)
-
-    def test_refuses_unknown_logins_and_roles(self, browser):
-        """ADM-06"""
         for login in ("", "nulle.personne", "a@exemple.net", "a\x00b", "é" * 300):
             assert "Erreur" in add(browser, login).content.decode(), login
         account = active_account()
-        for role in ("", "Chef", "Responsables,Lecture", "assistance"):
+        for role in ("", "Chef", "assistance"):
             assert "Choisissez un rôle" in add(browser, account.login, role).content.decode(), role
         assert role_of(account) == (False, [])
 
@@ -147,10 +161,8 @@ class TestAnotherRole:
         before = reloaded(other)
         assert withdraw(browser, other).status_code == 302
         assert (role_of(other), reloaded(other).is_locked) == ((False, []), True)
-        with pytest.raises(AccountIsNotAgent):
-            change_role(account=before, role=Role.RESPONSABLES)
-        with pytest.raises(AccountIsNotAgent):
-            withdraw_role(account=before)
+        assert outcome_of(change_role, account=before, role=Role.RESPONSABLES) == "AccountIsNotAgent"
+        assert outcome_of(withdraw_role, account=before) == "AccountIsNotAgent"
 
 
 class TestWithdrawing:
@@ -173,15 +185,16 @@ class TestWithdrawing:
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "reason": DEPARTURE})
         again = signed_in_browser(other)
         assert [again.get(reverse(name)).status_code for name in ("account", "admin:index")] == [200, 403]
-        assert set(other.messages.values_list("address", flat=True)) == {
-            other.recovery_address,
-            other.institutional_address,
-        }
+        assert recipients(other) == {other.recovery_address, other.institutional_address}
 
     def test_leaves_no_enrolment_code_or_device_for_a_later_role(self, browser):
-        """ADM-03"""
+        """ADM-03: nor is an expired code listed."""
         other, enrolling = an_agent(), an_agent()
         device, code = enrol_device(other), enrolment_code_for(enrolling)
+        assert "Code donné" in browser.get(reverse("admin:agents")).content.decode()
+        EnrolmentCode.objects.update(expires_at=timezone.now())
+        assert "Code donné" not in browser.get(reverse("admin:agents")).content.decode()
+        EnrolmentCode.objects.update(expires_at=timezone.now() + timedelta(hours=1))
         for account in (other, enrolling):
             withdraw(browser, account)
             grant_role(account=reloaded(account), role=Role.LECTURE)
@@ -195,25 +208,18 @@ class TestPermission:
     def test_no_agent_changes_their_own_role_and_other_roles_manage_no_agents(self, agent, browser):
         """ADM-05: neither on the page nor in the service."""
         enrolled_responsable()
-        for name in ("agent-role", "agent-withdrawal"):
-            assert browser.get(reverse(f"admin:{name}", args=[agent.pk])).status_code == 403
         assistant, assisting = verified_agent(Role.ASSISTANCE)
         other, account = an_agent(), active_account()
-        answers = [
-            change(browser, agent, "Lecture"),
-            withdraw(browser, agent),
-            add(assisting, account.login),
-            change(assisting, other, "Lecture"),
-            withdraw(assisting, other),
-        ]
-        assert [answer.status_code for answer in answers] == [403] * 5
+        own_pages = [reverse(f"admin:{name}", args=[agent.pk]) for name in ("agent-role", "agent-withdrawal")]
+        answers = [*map(browser.get, own_pages), change(browser, agent, "Lecture"), withdraw(browser, agent)]
+        answers += [add(assisting, account.login), change(assisting, other, "Lecture"), withdraw(assisting, other)]
+        assert [answer.status_code for answer in answers] == [403] * 7
         for act, facts in (
             (withdraw_role, {"account": agent, "actor": agent}),
             (change_role, {"account": agent, "role": Role.LECTURE, "actor": agent}),
             (grant_role, {"account": account, "role": Role.LECTURE, "actor": assistant}),
         ):
-            with pytest.raises(RoleNotAllowed):
-                act(**facts)
+            assert outcome_of(act, **facts) == "RoleNotAllowed"
         assert [role_of(one)[1] for one in (agent, other, account)] == [["Responsables"], ["Assistance"], []]
         assert [change(browser, account, "Lecture").status_code, withdraw(browser, account).status_code] == [404, 404]
 
@@ -221,10 +227,10 @@ class TestPermission:
         """ADM-05: on the command line too; Responsables without a device or locked do not count."""
         last, without_device, locked = enrolled_responsable(), an_agent(Role.RESPONSABLES), enrolled_responsable()
         lock_account(account=locked, reason=LockReason.PHISHING)
-        with pytest.raises(LastResponsable):
-            withdraw_role(account=last)
-        with pytest.raises(LastResponsable):
-            change_role(account=last, role=Role.ASSISTANCE)
+        assert outcome_of(withdraw_role, account=last) == "LastResponsable"
+        assert outcome_of(change_role, account=last, role=Role.ASSISTANCE) == "LastResponsable"
+        with pytest.raises(CommandError, match="nommez d’abord"):
+            run("create_agent", last.login, "--role", "Lecture")
         assert (role_of(last), last.messages.count()) == ((True, ["Responsables"]), 0)
         assert TOTPDevice.objects.filter(user=last).exists()
         withdraw_role(account=without_device)
@@ -232,54 +238,76 @@ class TestPermission:
         withdraw_role(account=last)
         assert [role_of(one) for one in (without_device, last)] == [(False, [])] * 2
 
-
-def test_a_change_that_is_rolled_back_leaves_no_trace():
-    """LOG-03"""
-    account = active_account()
-    with transaction.atomic():
-        grant_role(account=account, role=Role.LECTURE)
-        transaction.set_rollback(True)
-    assert role_of(account) == (False, [])
-    assert not JournalEntry.objects.filter(event=Event.ROLE_GIVEN).exists()
-    assert not account.messages.exists()
-
-
-def outcome_of(act: Callable[..., None], **facts: object) -> str:
-    try:
-        act(**facts)
-    except RoleRefused as refused:
-        return type(refused).__name__
-    return "done"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
-    """ADM-05"""
-    for _ in range(6):
-        pair = enrolled_responsable(), enrolled_responsable()
-        outcomes = together(
-            *(
-                lambda one=one, other=other: outcome_of(withdraw_role, account=other, actor=one)
-                for one, other in (pair, pair[::-1])
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains(self):
+        """ADM-05"""
+        for _ in range(6):
+            one, other = enrolled_responsable(), enrolled_responsable()
+            outcomes = together(
+                lambda one=one, other=other: outcome_of(withdraw_role, account=other, actor=one),
+                lambda one=one, other=other: outcome_of(withdraw_role, account=one, actor=other),
             )
+            assert sorted(outcomes) == ["RoleNotAllowed", "done"]
+            assert sorted(reloaded(each).is_staff for each in (one, other)) == [False, True]
+            Account.objects.filter(pk__in=[one.pk, other.pk]).update(is_staff=False)
+
+
+class TestCreateAgent:
+    def test_gives_a_role_prints_the_code_once_and_another_when_asked(self):
+        """SES-05, ADM-05"""
+        account = active_account()
+        signed_in_browser(account)
+        printed = run("create_agent", account.login, "--role", "Assistance")
+        assert role_of(account) == (True, ["Assistance"])
+        [first] = CODE.findall(printed)
+        assert "http://127.0.0.1:8000/admin/inscription/" in printed
+        assert not Session.objects.filter(account=account).exists()
+        details = account.journal.get(event=Event.ROLE_GIVEN).details
+        assert details == {"role": "Assistance", "former": "", "reason": "create_agent"}
+        assert len(recipients(account)) == 2
+        assert not CODE.search(run("create_agent", account.login, "--role", "Assistance"))
+        assert account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+        enrol_device(account)
+        [second] = CODE.findall(run("create_agent", account.login, "--role", "Assistance", "--new-code"))
+        assert (first == second, EnrolmentCode.objects.count()) == (False, 1)
+        assert not account.totpdevice_set.exists()
+
+    def test_creates_an_account_that_hr_does_not_know(self):
+        words = ("--role", "Responsables", "--name", "Lou Martin-Dupré", "--recovery-address", "lou@exemple.net")
+        run("create_agent", "lou.martin", *words)
+        lou = Account.objects.get(institutional_address="lou.martin@univ-exemple.fr")
+        assert (lou.hr_id, lou.uid, lou.state) == (None, "lmartindupre", State.PENDING)
+        assert lou.full_name == "Lou Martin-Dupré"
+        assert Message.objects.get(person=lou, kind=Kind.ACTIVATION).address == "lou@exemple.net"
+
+    def test_refuses_locked_accounts_and_invalid_arguments(self):
+        """ADM-05, HLP-01"""
+        locked = locked_account()
+        unknown, name = ("nulle.personne", "--role", "Lecture"), ("--name", "Nulle Personne")
+        for words in (
+            (locked.login, "--role", "Lecture"),
+            unknown,
+            (*unknown, *name),
+            (*unknown, *name, "--recovery-address", "a@univ-exemple.fr"),
+            ("pas une adresse", "--role", "Lecture"),
+            (active_account().login, "--role", "Chef"),
+        ):
+            with pytest.raises(CommandError):
+                run("create_agent", *words)
+        assert (role_of(locked), Account.objects.count()) == ((False, []), 2)
+
+
+def test_the_demonstration_is_loaded_once_and_never_without_debug(settings):
+    with pytest.raises(CommandError, match="DEBUG"):
+        run("load_demo")
+    assert not Account.objects.exists()
+    settings.DEBUG = True
+    for _ in range(2):
+        run("load_demo")
+        assert (Account.objects.count(), Account.objects.active().count(), Account.objects.locked().count()) == (
+            7,
+            2,
+            1,
         )
-        assert sorted(outcomes) == ["RoleNotAllowed", "done"]
-        assert sorted(reloaded(one).is_staff for one in pair) == [False, True]
-        Account.objects.filter(pk__in=[one.pk for one in pair]).update(is_staff=False)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_roles_given_at_once_one_is_refused():
-    """ADM-05"""
-    account, roles = active_account(), (Role.LECTURE, Role.ASSISTANCE)
-    outcomes = together(*(lambda role=role: outcome_of(grant_role, account=account, role=role) for role in roles))
-    assert sorted(outcomes) == ["AlreadyAgent", "done"]
-    assert len(role_of(account)[1]) == account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
-
-
-def test_an_expired_enrolment_code_is_not_listed(browser):
-    """ADM-03"""
-    enrolment_code_for(an_agent())
-    assert "Code donné" in browser.get(reverse("admin:agents")).content.decode()
-    EnrolmentCode.objects.update(expires_at=timezone.now())
-    assert "Code donné" not in browser.get(reverse("admin:agents")).content.decode()
+    nadia = Account.objects.get(institutional_address="nadia.lefevre@univ-exemple.fr")
+    assert authenticate(login=nadia.login, password=PASSWORD) == nadia
