@@ -36,14 +36,17 @@ BEGINNINGS = "Du,Le,Be,Fer,Mo,Gar,Rou,Vin,Lam,Che,Pe,Ro,Gi,Bou,De,Mer,Cha,Tho,Gu
 ENDS = "rand,fèvre,nard,reau,lin,nier,ssel,cent,bert,valier,tit,bin,rard,cher,lorme,cier,puis,mas,laume,bre,ñez,ün"
 
 
-def lines(table: str) -> str:
-    """A list of names as an array of SQL."""
-    return "string_to_array('{}', ',')".format(table.replace("'", "''"))
+#: How to make each index again that no constraint needs.
+INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = ANY (%s::regclass[]) AND NOT indisunique
+"""
 
 
 def one_of(names: str, chosen: str) -> str:
     """The name of a list that the expression `chosen` points at, round and round."""
-    return f"({lines(names)})[1 + ({chosen}) % {len(names.split(','))}]"
+    quoted = names.replace("'", "''")
+    return f"(string_to_array('{quoted}', ','))[1 + ({chosen}) % {len(names.split(','))}]"
 
 
 FAMILY_NAME = f"{one_of(BEGINNINGS, 'n / 7')} || {one_of(ENDS, 'n / 11')}"
@@ -70,25 +73,13 @@ def multiply(row: models.Model, number: int, *, first: int = 1, **columns: str) 
     """Write copies of a row, of which the expressions `columns` differ; `n` counts from `first` to `number`."""
     fields = row._meta.concrete_fields
     names = [field.column for field in fields if field.column != "id" or "id" in columns]
-    unknown = set(columns) - set(names)
-    assert not unknown, unknown
-    table = row._meta.db_table
-    values = ", ".join(columns.get(name, f"one.{name}") for name in names)
+    assert set(columns) <= set(names), columns
+    table, values = row._meta.db_table, ", ".join(columns.get(name, f"one.{name}") for name in names)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(names)})"
             f" SELECT {values} FROM {table} one, generate_series({first}, {number}) n WHERE one.id = {row.pk} ORDER BY n"
         )
-
-
-def insert_all() -> None:
-    """Accounts with their locks, journal, mails and requests."""
-    example = active_account(category=Category.STUDENT, start_date=timezone.localdate())
-    _insert_people(example)
-    _insert_locks(example)
-    _insert_journal(example)
-    _insert_mails(example)
-    _insert_requests()
 
 
 def _insert_people(example: Account) -> None:
@@ -124,13 +115,12 @@ def _insert_journal(example: Account) -> None:
     events = ",".join((Event.SIGNED_IN, Event.SIGNED_IN, Event.SIGNED_OUT, Event.ACCOUNT_OPENED, Event.SIGN_IN_FAILED))
     owner = f"CASE WHEN n % {ENTRIES // ENTRIES_OF_ONE} = 0 THEN {FIRST_ACCOUNT} ELSE {OWNER} END"
     multiply(entry, ENTRIES, account_id=owner, actor_id=owner, at=times(ENTRIES), event=one_of(events, "n"))
-    address = """jsonb_build_object('proposed', 'rh.' || n || '@exemple.org')"""
+    address = "jsonb_build_object('proposed', 'rh.' || n || '@exemple.org')"
     proposed = {"event": f"'{Event.RECOVERY_ADDRESS_PROPOSED}'", "details": address, "actor_id": "NULL"}
     multiply(entry, PROPOSALS, account_id=f"{BEFORE_THE_FIRST} + n * 40", at=times(PROPOSALS), **proposed)
 
 
 def _insert_mails(example: Account) -> None:
-    """Nearly all were delivered."""
     mail = Message.objects.create(kind=Kind.NEW_LINK, person=example, address="?", status=Status.DELIVERED)
     multiply(
         mail,
@@ -146,7 +136,7 @@ def _insert_mails(example: Account) -> None:
     )
 
 
-def _insert_requests() -> None:
+def _insert_requests(example: Account) -> None:
     """A bad week: five thousand wait, those of the year before are closed; one in three has no account."""
     request = create_request(**request_data())
     owner = f"CASE WHEN n % 3 > 0 THEN {OWNER} END"
@@ -161,7 +151,9 @@ def university_data() -> Iterator[None]:
     """Rows that are rolled back at the end of the block."""
     with transaction.atomic():
         with in_bulk():
-            insert_all()
+            example = active_account(category=Category.STUDENT, start_date=timezone.localdate())
+            for insert in (_insert_people, _insert_locks, _insert_journal, _insert_mails, _insert_requests):
+                insert(example)
         yield
         transaction.set_rollback(True)
     with connection.cursor() as cursor:
@@ -171,12 +163,11 @@ def university_data() -> Iterator[None]:
 
 @contextmanager
 def in_bulk() -> Iterator[None]:
-    """Inside, in a transaction, rows are written neither with triggers nor with foreign keys, and the indexes come in
-    one go at the end: seconds instead of a minute.
-    """
+    """In a transaction, write rows without triggers, foreign keys and indexes, which come at the end: seconds."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica")
-        indexes = _indexes(cursor)
+        cursor.execute(INDEXES, [_tables()])
+        indexes = dict(cursor.fetchall())
         for name in indexes:
             cursor.execute(f"DROP INDEX {name}")
         yield
@@ -187,13 +178,3 @@ def in_bulk() -> Iterator[None]:
 
 def _tables() -> list[str]:
     return [model._meta.db_table for model in (Account, Lock, JournalEntry, Message, AssistanceRequest)]
-
-
-def _indexes(cursor) -> dict[str, str]:
-    """How to make each index again that no constraint needs."""
-    cursor.execute(
-        "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
-        " WHERE indrelid = ANY (%s::regclass[]) AND NOT indisunique",
-        [_tables()],
-    )
-    return dict(cursor.fetchall())
