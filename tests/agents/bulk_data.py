@@ -1,8 +1,5 @@
-"""100,000 accounts with their locks, journal, mails and requests, written within seconds.
-
-One row of each table is written as the services would leave it; PostgreSQL copies it. The rows exist for the tests of one
-module, in a transaction that is never committed.
-"""
+"""100,000 accounts with their locks, journal, mails and requests, written within seconds: PostgreSQL copies one row of
+each table, as the services would leave it, in a transaction that is never committed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

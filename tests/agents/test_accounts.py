@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import LockReason, Proof, ReleaseReason
+from accounts.enums import LockReason, Proof
 from accounts.locking.lock import lock_as_agent
 from accounts.models import Account, Lock
 from agents.accounts.search import AccountList, search_accounts
@@ -21,8 +21,7 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
-from tests.accounts.recovery.recovering import in_force, proposed_by_hr
-from tests.agents.account_actions import INTRUDERS, OWN, robbed_person
+from tests.accounts.recovery.recovering import proposed_by_hr
 from tests.agents.screens import visible_text
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request
@@ -115,34 +114,14 @@ class TestAnAccount:
         answer = page(browser, person, demande="A-2345B")
         call = "Rappel au numéro connu des RH : 04 67 12 34 56 Camille Girard Rappelée au bureau."
         words = ("En attente", "Envoyé", "Remis", "Refusé à l’envoi : 554", "Commentaire : Encore lui", call)
+        words += ("Agent Lea Martin", "Automatique", "Identité vérifiée par : Rappel au numéro connu des RH")
         assert missing(words, visible_text(answer)) == []
         html = answer.content.decode()
         assert "x@y" not in html
         assert f'href="{reverse("admin:request", args=[request.reference])}"' in html
         assert f'href="{reverse("admin:account-release", args=[person.pk])}?demande=A-2345B"' in html
 
-
-class TestTimeline:
-    def test_is_in_words_without_codes_and_links_to_the_request(self, agent, browser):
-        person = robbed_person()
-        request = assistance_request(login=person.login)
-        proof = {"reason": ReleaseReason.OTHER, "proof": Proof.CALL_BACK}
-        unlock(person, agent=agent, request=request.pk, reference=request.reference, **proof)
-        answer = page(browser, person)
-        shown = visible_text(answer)
-        words = ("Compte débloqué Raison : Autre Identité vérifiée par : Rappel au numéro connu des RH", "Automatique")
-        words += ("Changements vérifiés : 4", "Agent Lea Martin", "La personne", "aucune → i•••s@exemple.org")
-        words += ("Adresse de secours changée i•••l@exemple.net → i•••s@exemple.org",)
-        assert missing(words, shown) == []
-        assert not [code for code in ("call-back", "phishing", INTRUDERS, OWN) if code in shown]
-        assert f'href="{reverse("admin:request", args=[request.reference])}">Demande' in answer.content.decode()
-        corrected = active_account(recovery_address="camille.durand@exemple.net")
-        address = in_force(corrected).new_address
-        shown = visible_text(page(browser, corrected))
-        assert f"c•••d@exemple.net → {masked(address)}" in shown
-        assert address not in shown
-
-    def test_can_be_filtered_by_topic_and_leaves_out_openings_by_agents(self, browser):
+    def test_has_a_timeline_by_topic_that_leaves_out_openings_by_agents(self, browser):
         """Each opening is kept; twenty of them would hide what was done."""
         person = active_account()
         log_in(Client(), person)

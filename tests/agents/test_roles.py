@@ -144,8 +144,7 @@ def test_migrate_restores_the_permissions_of_each_role():
         names = {f"agents.{name}" for name in group.permissions.values_list("codename", flat=True)}
         assert names == {permission.value for permission in permissions}
     lecture, assistance, responsables = (ROLE_PERMISSIONS[role] for role in ROLES_OF["index"])
-    assert lecture == {AgentPermission.SEE}
-    assert lecture < assistance < responsables == set(AgentPermission)
+    assert {AgentPermission.SEE} == lecture < assistance < responsables == set(AgentPermission)
 
 
 class TestAccountsOfOthers:

@@ -11,9 +11,7 @@ from accounts.links.account_links import password_reset_link
 from accounts.models import Account
 from activation.links import reminders_link
 from activation.models import Charter
-from activation.reminders import services
 from core.rate_limits import BAD_LINKS_PER_CLIENT
-from mailrouting.models import Redirection
 from outbox.enums import Status
 from outbox.models import Message
 from tests.activation.wizard import client as wizard
@@ -73,12 +71,6 @@ def five_wrong_logins(client: Client) -> None:
         client.post(reverse("login"), WRONG_LOGIN)
 
 
-def five_wrong_passwords(client: Client) -> None:
-    signed_in()(client)
-    for _ in range(5):
-        client.post(reverse("account-password"), WRONG_PASSWORD)
-
-
 def reset_link(client: Client, *, hours_ago: int = 0) -> None:
     account, deadline = active_account(), password_reset_link.deadline(timezone.now() - timedelta(hours=hours_ago))
     token = password_reset_link.token(account, deadline, password_reset_link.subject(account))
@@ -128,15 +120,6 @@ def waiting_for_verification(*acts: Act) -> Arrange:
     return arrange
 
 
-def mail_asked_again(client: Client) -> None:
-    waiting_for_verification()(client)
-    client.post(reverse("activation-verification-resend"))
-
-
-def verified(account: Account) -> None:
-    Redirection.objects.filter(account=account).update(verified_at=timezone.now())
-
-
 def activation_link(client: Client, *, days_ago: int = 0) -> None:
     client.get(wizard.link_to(pending_account(), built_at=timezone.now() - timedelta(days=days_ago)))
 
@@ -145,14 +128,9 @@ def used_activation_link(client: Client) -> None:
     client.get(wizard.link_to(active_account()))
 
 
-def open_reminders_link(client: Client, *, days_ago: int = 0) -> Account:
+def open_reminders_link(client: Client, *, days_ago: int = 0) -> None:
     account, deadline = pending_account(), reminders_link.deadline(timezone.now() - timedelta(days=days_ago))
     client.get(reverse("reminders-link", args=[reminders_link.token(account, deadline)]))
-    return account
-
-
-def reminders_stopped(client: Client) -> None:
-    services.stop_reminders(account=open_reminders_link(client))
 
 
 for url in (
@@ -198,15 +176,12 @@ declare(
     State("directory_choice", 2, at(DIRECTORY), DIRECTORY),
     State("mailbox", 2, at(MAILBOX), MAILBOX),
     State("verification", 3, waiting_for_verification(), VERIFICATION),
-    State("verification_resent_too_early", 4, mail_asked_again, f"{VERIFICATION}?verifie"),
     State("verification_not_delivered", 3, waiting_for_verification(mail_bounced), VERIFICATION),
     State("verification_without_a_mail", 3, waiting_for_verification(mail_deleted), VERIFICATION),
-    State("verification_done", 3, waiting_for_verification(verified), VERIFICATION),
     State("password", 2, at(PASSWORD), PASSWORD),
     State("done", 3, after(at(PASSWORD), PASSWORD, good_answer(PASSWORD)), "activation-done"),
     State("reminders", 3, open_reminders_link, "reminders"),
     State("reminders_link_expired", 3, partial(open_reminders_link, days_ago=95), "reminders", status=410),
-    State("reminders_already_stopped", 3, reminders_stopped, "reminders", status=410),
 )
 declare(
     REFUSALS,
@@ -216,7 +191,6 @@ declare(
     State("first_connection_refused", 0, visitor, "first-connection", IMPOSSIBLE_LOGIN),
     State("account_password_missing", 2, signed_in(), "account-password", {}),
     State("account_password_wrong", 4, signed_in(), "account-password", WRONG_PASSWORD),
-    State("account_password_throttled", 2, five_wrong_passwords, "account-password", WRONG_PASSWORD, 429),
     State("login_refused", 2, visitor, "login", WRONG_LOGIN),
     State("login_throttled", 0, five_wrong_logins, "login", WRONG_LOGIN, 429),
     State("forgotten_password_refused", 0, visitor, "forgotten-password", IMPOSSIBLE_LOGIN),

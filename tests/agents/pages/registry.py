@@ -11,18 +11,19 @@ from accounts.models import Account
 from agents.roles import Role
 from tests.agents.signed_in import verified_agent
 from tests.pages import Page
-from tests.pages.registry import Arrange, declare
+from tests.pages.registry import Arrange, State, declare
 from tests.pages.rendering import LoadedPage, render
 
 AGENT_PAGES: dict[str, Page] = {}
 #: Pages shown again because an answer was refused.
 AGENT_REFUSALS: dict[str, Page] = {}
+#: Three are for the session, the account and the device, then two for the permissions once verified.
 AGENT_QUERIES: Counter[str] = Counter()
-#: Queries for the session, the account and the device, then two for the permissions once verified.
-OUTSIDE, INSIDE = 3, 5
 
-declare_pages = partial(declare, AGENT_PAGES, budgets=AGENT_QUERIES)
-declare_refusals = partial(declare, AGENT_REFUSALS, budgets=AGENT_QUERIES)
+
+def declare_inside(pages: dict[str, Page], *states: State) -> None:
+    """Their URLs are those of the agents' area."""
+    declare(pages, *(state._replace(url=f"admin:{state.url}") for state in states), budgets=AGENT_QUERIES)
 
 
 @cache
@@ -53,3 +54,4 @@ def assisting(
 
 
 managing = partial(assisting, role=Role.RESPONSABLES)
+reading = partial(assisting, role=Role.LECTURE)

@@ -1,7 +1,6 @@
 """What was there before an agent opened the page, and which page."""
 
 from datetime import date, timedelta
-from functools import partial
 
 from django.test import Client
 from django.urls import reverse
@@ -10,7 +9,6 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason, Proof
 from accounts.locking.lock import lock_as_agent
 from accounts.models import Account, Lock
-from activation.charter.publishing import publish
 from agents.journal.filters import PageCursor
 from agents.roles import Role
 from assistance.enums import CallOutcome, RequestState
@@ -27,13 +25,7 @@ from tests.accounts.recovery.recovering import approved, proposed, proposed_by_h
 from tests.agents import charter_drafts as drafts
 from tests.agents.account_actions import robbed_person
 from tests.agents.hr_imports import imported, people, previewed, received
-from tests.agents.pages.registry import (
-    assisting,
-    come_in,
-    declare_pages,
-    declare_refusals,
-    managing,
-)
+from tests.agents.pages.registry import AGENT_PAGES, AGENT_REFUSALS, assisting, declare_inside, managing, reading
 from tests.agents.signed_in import an_agent, code_of, enrol_device, enrolment_code_for, wrong_code
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account
@@ -45,28 +37,20 @@ from tests.signing_in import log_in
 
 PHONE = "+33467123456"
 HR_ADDRESS = "rh@exemple.org"
-TOO_LONG, NO_REASON, NO_NOTE = (
-    {"comment": "x" * 501},
-    {"change": "1", "reason": "non"},
-    {"outcome": "refused", "note": ""},
-)
+TOO_LONG, NO_REASON = {"comment": "x" * 501}, {"change": "1", "reason": "non"}
+NO_NOTE = {"outcome": "refused", "note": ""}
 TYPO = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
 CALL = {"outcome": "reached", "note": "Tout est dit."}
 SEEN = {"reason": "Téléphone perdu, vue en personne."}
-NO_ENTRY = f"admin:journal?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01"
-WRONG_FILTERS = "admin:journal?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026"
-EXPORT = "admin:export-journal?compte={}&par=personne&du=2026-01-01"
+NO_ENTRY = f"journal?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01"
+WRONG_FILTERS = "journal?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026"
+EXPORT = "export-journal?compte={}&par=personne&du=2026-01-01"
 
 
 def some_accounts(me: Account) -> None:
     for given_name in ("Inès", "Sami", "Zoé"):
         pending_account(given_name=given_name, family_name="Lefèvre-Dumont", category=Category.STUDENT)
     Lock.objects.create(account=active_account(given_name="Paul"), reason=LockReason.PHISHING)
-
-
-def sixty_accounts(me: Account) -> None:
-    for _ in range(60):
-        pending_account()
 
 
 def much_happened(me: Account) -> object:
@@ -82,15 +66,9 @@ def much_happened(me: Account) -> object:
 
 
 def first_mail_bounced(me: Account) -> object:
-    person, at = pending_account(), timezone.now() - timedelta(days=2)
-    facts = {"status": Status.BOUNCED, "answer": "550 5.1.1 mailbox unavailable", "created_at": at}
+    person = pending_account()
+    facts = {"status": Status.BOUNCED, "answer": "550", "created_at": timezone.now() - timedelta(days=2)}
     Message.objects.create(kind=Kind.ACTIVATION, person=person, address=person.recovery_address, **facts)
-    return person
-
-
-def asked_for_assistance(me: Account) -> object:
-    person = active_account()
-    assistance_request(login=person.login)
     return person
 
 
@@ -101,15 +79,19 @@ def addresses_wait(me: Account) -> None:
     proposed_by_hr(active_account(given_name="Zoé"), "zoe@exemple.org")
 
 
-def many_addresses_wait(me: Account) -> None:
-    for number in range(60):
-        proposed_by_hr(active_account(recovery_address="" if number % 2 else "une@exemple.org"), HR_ADDRESS)
-
-
 def address_without_recovery(me: Account) -> object:
     person = active_account(phone=PHONE, recovery_address="")
     proposed_by_hr(person, HR_ADDRESS)
     return person
+
+
+def sixty_accounts(me: Account) -> None:
+    for _ in range(60):
+        proposed_by_hr(active_account(), HR_ADDRESS)
+
+
+def request_of_a_person(me: Account) -> AssistanceRequest:
+    return assistance_request(login=locked_account(phone=PHONE).login)
 
 
 def taken_request(agent: Account, **changed: object) -> AssistanceRequest:
@@ -120,25 +102,13 @@ def taken_request(agent: Account, **changed: object) -> AssistanceRequest:
 
 def some_requests(me: Account) -> None:
     person = active_account(phone=PHONE)
-    for number in range(3):
-        assistance_request(login=person.login, contact_address=f"adresse{number}@exemple.net")
-    assistance_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="un@exemple.net")
+    for contact_address in ("un@exemple.net", "deux@exemple.net"):
+        assistance_request(login=person.login, contact_address=contact_address)
+    assistance_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="trois@exemple.net")
     late = assistance_request(login=pending_account().login, contact_address="deux@exemple.net")
     AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
     tried = taken_request(me, reason="recovery-lost")
     record_call(request=tried, actor=me, outcome=CallOutcome.NO_ANSWER)
-
-
-def two_requests(me: Account) -> object:
-    first, _second = assistance_request(), assistance_request()
-    return first
-
-
-def request_of_a_locked_person(me: Account) -> object:
-    person = active_account(phone=PHONE)
-    Lock.objects.create(account=person, reason=LockReason.PHISHING)
-    assistance_request(login=person.login)
-    return assistance_request(login=person.login)
 
 
 def request_in_hand(me: Account) -> object:
@@ -181,51 +151,22 @@ def some_agents(me: Account) -> None:
     enrolment_code_for(an_agent())
 
 
-def appointed(browser: Client) -> int:
-    come_in(browser, Role.RESPONSABLES)
-    person = active_account()
-    browser.post(reverse("admin:agent-new"), {"login": person.login, "role": "Lecture", "reason": "Rejoint l’équipe."})
-    return person.pk
-
-
-def enrolled_agent(me: Account) -> object:
-    agent = an_agent()
-    enrol_device(agent)
-    return agent
-
-
-def agent_of_a_locked_account(browser: Client) -> PageRequest:
-    come_in(browser, Role.RESPONSABLES)
+def agent_of_a_locked_account(me: Account) -> PageRequest:
     appointment = {"login": locked_account().login, "role": "Lecture", "reason": "stagiaire"}
     return PageRequest(reverse("admin:agent-new"), appointment)
 
 
 def two_versions_and_a_draft(me: Account) -> None:
     drafts.published(me)
-    active_account()
     drafts.a_draft(me, version="2027-01")
 
 
-def saved_meanwhile(browser: Client) -> PageRequest:
-    draft = drafts.a_draft(come_in(browser, Role.RESPONSABLES))
+def saved_meanwhile(me: Account) -> PageRequest:
+    draft = drafts.a_draft(me)
     mine = drafts.sent(draft, text_fr=drafts.HOSTILE)
     theirs = {"text_fr": "Autre texte.", "key_points_fr": "", "version": "2027-01"}
     drafts.saved_by_another(draft, an_agent(Role.RESPONSABLES), **theirs)
     return PageRequest(drafts.edit_page(draft), mine)
-
-
-def published_meanwhile(browser: Client) -> PageRequest:
-    draft = drafts.a_draft(come_in(browser, Role.RESPONSABLES))
-    mine = drafts.sent(draft, text_fr="Ma phrase.")
-    publish(charter_id=draft.pk, read=draft.fingerprint, summary="Le conseil l’a voté.", actor=an_agent())
-    return PageRequest(drafts.edit_page(draft), mine)
-
-
-def changed_meanwhile(browser: Client) -> PageRequest:
-    draft = drafts.a_draft(come_in(browser, Role.RESPONSABLES))
-    what_was_read = {"read": draft.fingerprint, "summary": "Nouvel article sur l’IA."}
-    drafts.saved_by_another(draft, an_agent(Role.RESPONSABLES), text_fr="Autre texte.")
-    return PageRequest(reverse("admin:charter-publish", args=[draft.pk]), what_was_read)
 
 
 def some_entries(me: Account) -> None:
@@ -245,8 +186,7 @@ def many_entries(me: Account) -> object:
 def some_imports(me: Account) -> None:
     imported(*people(3), agent=me)
     uploads.abandon(pk=previewed(*people(2, ine="?"), agent=me).pk, agent=me)
-    long_name = f"Extraction SIHAM & scolarité du 20 novembre {'x' * 90}.csv"
-    previewed(*people(4, employer="CNRS"), agent=me, name=long_name)
+    previewed(*people(4), agent=me, name=f"Extraction SIHAM & scolarité {'x' * 90}.csv")
     HrImport.objects.filter(pk=received(*people(5), agent=me).pk).update(attempts=MOST_ATTEMPTS)
     received(*people(6), agent=me)
 
@@ -273,111 +213,90 @@ def unusual_import(me: Account) -> object:
     return previewed(*rows, agent=me)
 
 
-declare_pages(
-    State("home", 13, managing(), "admin:index"),
-    State("accounts", 7, assisting(some_accounts), "admin:accounts"),
-    State("accounts_with_several_pages", 8, assisting(sixty_accounts), "admin:accounts?q=camille&page=2"),
-    State("account_with_its_address", 19, assisting(about=active_account), "admin:account-address", {}),
-    State("account_with_everything", 20, managing(much_happened), "admin:account?sujet=tout&page=2"),
-    State("account_lock", 9, assisting(asked_for_assistance), "admin:account-lock"),
-    State("account_release", 18, assisting(about=robbed_person), "admin:account-release"),
-    State("account_put_back", 17, assisting(about=robbed_person), "admin:account-put-back"),
-    State("account_resend", 9, assisting(first_mail_bounced), "admin:account-resend"),
-    State("account_resend_when_active", 8, assisting(about=active_account), "admin:account-resend"),
-    State("addresses", 8, managing(addresses_wait), "admin:addresses"),
-    State("addresses_with_several_pages", 8, managing(many_addresses_wait), "admin:addresses?page=2"),
-    State(
-        "address", 8, managing(lambda me: proposed(active_account(phone=PHONE), proof=Proof.CALL_BACK)), "admin:address"
-    ),
-    State("address_approved", 8, managing(lambda me: approved(active_account())), "admin:address"),
-    State("address_give_up", 7, managing(lambda me: proposed(active_account())), "admin:address-give-up"),
-    State(
-        "address_dismiss", 6, managing(lambda me: proposed_by_hr(active_account(), HR_ADDRESS)), "admin:address-dismiss"
-    ),
-    State(
-        "address_correct",
-        9,
-        managing(about=partial(pending_account, recovery_address_disputed_at=timezone.now())),
-        "admin:account-correct",
-    ),
-    State("requests", 7, assisting(some_requests), "admin:requests"),
-    State("requests_of_one_person", 8, assisting(two_requests, Role.LECTURE), "admin:requests?personne={}"),
-    State("request", 12, assisting(request_of_a_locked_person), "admin:request"),
-    State("request_in_hand", 12, managing(request_in_hand), "admin:request"),
+declare_inside(
+    AGENT_PAGES,
+    State("home", 13, managing(), "index"),
+    State("accounts", 7, assisting(some_accounts), "accounts"),
+    State("accounts_with_several_pages", 8, assisting(sixty_accounts), "accounts?q=camille&page=2"),
+    State("account_with_its_address", 19, assisting(about=active_account), "account-address", {}),
+    State("account_with_everything", 20, managing(much_happened), "account?sujet=tout&page=2"),
+    State("account_lock", 9, assisting(about=active_account), "account-lock"),
+    State("account_release", 18, assisting(about=robbed_person), "account-release"),
+    State("account_put_back", 17, assisting(about=robbed_person), "account-put-back"),
+    State("account_resend", 9, assisting(first_mail_bounced), "account-resend"),
+    State("account_resend_when_active", 8, assisting(about=active_account), "account-resend"),
+    State("addresses", 8, managing(addresses_wait), "addresses"),
+    State("addresses_with_several_pages", 8, managing(sixty_accounts), "addresses?page=2"),
+    State("address", 8, managing(lambda me: proposed(active_account(phone=PHONE), proof=Proof.CALL_BACK)), "address"),
+    State("address_approved", 8, managing(lambda me: approved(active_account())), "address"),
+    State("address_give_up", 7, managing(lambda me: proposed(active_account())), "address-give-up"),
+    State("address_dismiss", 6, managing(lambda me: proposed_by_hr(active_account(), HR_ADDRESS)), "address-dismiss"),
+    State("requests", 7, assisting(some_requests), "requests"),
+    State("requests_of_one_person", 8, reading(about=assistance_request), "requests?personne={}"),
+    State("request", 12, assisting(request_of_a_person), "request"),
+    State("request_in_hand", 12, managing(request_in_hand), "request"),
     State(
         "request_taken_meanwhile",
         15,
         assisting(lambda me: taken_request(an_agent(), login="?")),
-        "admin:request-call",
+        "request-call",
         CALL,
         409,
     ),
-    State(
-        "request_with_its_identity",
-        13,
-        assisting(lambda me: assistance_request(login=active_account().login)),
-        "admin:request-identity",
-        {},
-    ),
-    State("request_closed", 12, assisting(closed_request), "admin:request"),
+    State("request_with_its_identity", 13, assisting(request_of_a_person), "request-identity", {}),
+    State("request_closed", 12, assisting(closed_request), "request"),
     State(
         "verification",
         4,
         lambda browser: enrol_device(with_the_password_alone(browser)),
-        "admin:verification?next=/admin/comptes/",
+        "verification?next=/admin/comptes/",
     ),
-    State("enrolment", 4, with_the_password_alone, "admin:enrolment"),
-    State("application", 5, before_the_qr_code, "admin:application"),
-    State("device", 8, assisting(), "admin:device"),
-    State("device_replacement", 5, assisting(), "admin:device-replacement"),
-    State("device_backup_codes", 5, assisting(), "admin:backup-codes"),
-    State("device_removal", 5, assisting(), "admin:device-removal"),
-    State("agents", 7, managing(some_agents), "admin:agents"),
-    State("agent_new", 5, managing(), "admin:agent-new"),
-    State("agent_appointed", 9, appointed, "admin:agent-code"),
-    State("agent_role", 7, managing(about=an_agent), "admin:agent-role"),
-    State("agent_withdrawal", 6, managing(about=an_agent), "admin:agent-withdrawal"),
-    State("agent_code", 7, managing(enrolled_agent), "admin:agent-code"),
-    State("agent_code_given", 14, managing(about=an_agent), "admin:agent-code", SEEN),
-    State("charters", 9, managing(two_versions_and_a_draft), "admin:charters"),
-    State("charter_of_a_version", 8, managing(drafts.published), "admin:charter"),
-    State("charter_preview", 7, managing(drafts.a_draft), "admin:charter-preview"),
-    State("charter_new", 9, managing(about=drafts.no_draft), "admin:charter-new"),
-    State("charter_edit", 7, managing(drafts.a_draft), "admin:charter-edit"),
-    State("charter_deletion", 6, managing(drafts.a_draft), "admin:charter-deletion"),
-    State("journal", 7, managing(some_entries), "admin:journal"),
-    State("journal_of_an_account", 9, assisting(many_entries), "admin:journal?{}"),
-    State("journal_without_entries", 7, assisting(role=Role.LECTURE), NO_ENTRY),
+    State("enrolment", 4, with_the_password_alone, "enrolment"),
+    State("application", 5, before_the_qr_code, "application"),
+    State("device", 8, assisting(), "device"),
+    State("device_replacement", 5, assisting(), "device-replacement"),
+    State("device_backup_codes", 5, assisting(), "backup-codes"),
+    State("device_removal", 5, assisting(), "device-removal"),
+    State("agents", 7, managing(some_agents), "agents"),
+    State("agent_new", 5, managing(), "agent-new"),
+    State("agent_role", 7, managing(about=an_agent), "agent-role"),
+    State("agent_withdrawal", 6, managing(about=an_agent), "agent-withdrawal"),
+    State("agent_code", 7, managing(about=an_agent), "agent-code"),
+    State("agent_code_given", 14, managing(about=an_agent), "agent-code", SEEN),
+    State("charters", 9, managing(two_versions_and_a_draft), "charters"),
+    State("charter_of_a_version", 8, managing(drafts.published), "charter"),
+    State("charter_preview", 7, managing(drafts.a_draft), "charter-preview"),
+    State("charter_new", 9, managing(about=drafts.no_draft), "charter-new"),
+    State("charter_edit", 7, managing(drafts.a_draft), "charter-edit"),
+    State("charter_deletion", 6, managing(drafts.a_draft), "charter-deletion"),
+    State("journal", 7, managing(some_entries), "journal"),
+    State("journal_of_an_account", 9, assisting(many_entries), "journal?{}"),
+    State("journal_without_entries", 7, reading(), NO_ENTRY),
     State("export_of_the_journal", 8, managing(lambda me: active_account().login), EXPORT),
-    State("imports", 6, managing(some_imports), "admin:imports"),
-    State("import_running", 6, managing(running_import), "admin:import"),
-    State("import_previewed", 7, managing(import_of_all_kinds), "admin:import"),
-    State("import_out_of_the_ordinary", 7, managing(unusual_import), "admin:import"),
-    State("import_done", 6, managing(lambda me: imported(*people(3), another(4, ine="?"), agent=me)), "admin:import"),
-    State(
-        "address_correct_with_a_proof", 11, managing(address_without_recovery), "admin:account-correct?proposition=rh"
-    ),
+    State("imports", 6, managing(some_imports), "imports"),
+    State("import_running", 6, managing(running_import), "import"),
+    State("import_previewed", 7, managing(import_of_all_kinds), "import"),
+    State("import_out_of_the_ordinary", 7, managing(unusual_import), "import"),
+    State("import_done", 6, managing(lambda me: imported(*people(3), another(4, ine="?"), agent=me)), "import"),
+    State("address_correct_with_a_proof", 11, managing(address_without_recovery), "account-correct?proposition=rh"),
     State("backup_codes", 43, first_code_given),
-    State("charter_edit_published_meanwhile", 8, published_meanwhile),
     State("charter_publish", 7, managing(lambda me: PageRequest(drafts.publish_page(drafts.a_draft(me))))),
 )
-declare_refusals(
-    State("accounts_with_an_invisible_character", 5, assisting(), "admin:accounts?q=a%00b"),
-    State("account_lock_without_a_reason", 7, assisting(about=active_account), "admin:account-lock", TOO_LONG),
-    State("account_release_without_anything", 17, assisting(about=robbed_person), "admin:account-release", {}),
-    State("account_put_back_without_a_reason", 16, assisting(about=robbed_person), "admin:account-put-back", NO_REASON),
-    State(
-        "account_resend_too_early", 12, assisting(about=unlocked_account), "admin:account-resend", {"reason": "lost"}
-    ),
-    State("address_correct_with_a_slip", 8, managing(about=active_account), "admin:account-correct", TYPO),
-    State("request_closed_without_a_reason", 12, assisting(taken_request), "admin:request-close", NO_NOTE),
-    State("charter_new_without_a_name", 5, managing(), "admin:charter-new", drafts.sent(None, version="")),
+declare_inside(
+    AGENT_REFUSALS,
+    State("accounts_with_an_invisible_character", 5, assisting(), "accounts?q=a%00b"),
+    State("account_lock_without_a_reason", 7, assisting(about=active_account), "account-lock", TOO_LONG),
+    State("account_release_without_anything", 17, assisting(about=robbed_person), "account-release", {}),
+    State("account_put_back_without_a_reason", 16, assisting(about=robbed_person), "account-put-back", NO_REASON),
+    State("account_resend_too_early", 12, assisting(about=unlocked_account), "account-resend", {"reason": "lost"}),
+    State("address_correct_with_a_slip", 8, managing(about=active_account), "account-correct", TYPO),
+    State("request_closed_without_a_reason", 12, assisting(taken_request), "request-close", NO_NOTE),
+    State("charter_new_without_a_name", 5, managing(), "charter-new", drafts.sent(None, version="")),
     State("journal_of_nobody", 7, assisting(), WRONG_FILTERS),
-    State("export_without_a_reason", 7, managing(), "admin:export-journal", {"reason": ""}),
-    State("imports_without_a_file", 6, managing(), "admin:imports", {}),
-    State("import_not_confirmed_twice", 9, managing(unusual_import), "admin:import-approval", {}),
+    State("export_without_a_reason", 7, managing(), "export-journal", {"reason": ""}),
+    State("imports_without_a_file", 6, managing(), "imports", {}),
+    State("import_not_confirmed_twice", 9, managing(unusual_import), "import-approval", {}),
     State("verification_refused", 9, verification_refused),
-    State("agent_new_of_a_locked_account", 6, agent_of_a_locked_account),
-    State("charter_edit_saved_by_another_meanwhile", 8, saved_meanwhile),
-    State("charter_publish_changed_meanwhile", 10, changed_meanwhile),
+    State("agent_new_of_a_locked_account", 6, managing(agent_of_a_locked_account)),
+    State("charter_edit_saved_by_another_meanwhile", 8, managing(saved_meanwhile)),
 )
