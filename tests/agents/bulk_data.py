@@ -48,7 +48,6 @@ def one_of(names: str, chosen: str) -> str:
 
 FAMILY_NAME = f"{one_of(BEGINNINGS, 'n / 7')} || {one_of(ENDS, 'n / 11')}"
 OWNER = f"{BEFORE_THE_FIRST} + 1 + n % {PEOPLE}"
-#: Identity of an account.
 PERSON = {
     "id": f"{BEFORE_THE_FIRST} + n",
     "hr_id": "'S' || n",

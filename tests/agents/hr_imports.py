@@ -37,7 +37,6 @@ def imported(*rows: dict[str, str], **shape: Any) -> HrImport:
 
 
 def now(hr_import: HrImport) -> HrImport:
-    """The row as it is now."""
     return HrImport.objects.get(pk=hr_import.pk)
 
 

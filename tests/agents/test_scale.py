@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.xdist_group("
 LARGE = {model._meta.db_table for model in (Account, JournalEntry, Message, AssistanceRequest)}
 #: Rows that one step may read: a week of the journal, the requests that wait; less when it reads a table through.
 MAX_ROWS, MAX_SEQUENTIAL_ROWS = 20_000, 1_000
-#: Queries of any of these pages, whatever there is.
 MAX_QUERIES = 20
 #: Reviewed: a file with everything takes everything, and says before how much that is; of the charter one wants to know
 #: how many of all who are active have accepted it.

@@ -1,5 +1,4 @@
-"""Responsables manage agents: they add them, change their role and withdraw it (ADM-05); `manage.py create_agent` creates
-the first one (ADM-03)."""
+"""Responsables give, change and withdraw the roles of agents (ADM-05); `create_agent` creates the first one (ADM-03)."""
 
 import re
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from outbox.enums import Status
 from outbox.models import Message
 from tests.activation.wizard import client as wizard
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, VERIFICATION, Answers, good_answer
-from tests.assistance.asking import ALL_WRONG, exhaust_request_limit, form_data
+from tests.assistance.asking import ALL_WRONG, form_data
 from tests.directory.listed import listed_people_called
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import reactivation_path, unlocked_account
@@ -60,10 +60,6 @@ def csrf_checked(client: Client) -> None:
 
 def listed(family_name: str, number: int, client: Client) -> None:
     listed_people_called(family_name, number)
-
-
-def assistance_exhausted(client: Client) -> None:
-    exhaust_request_limit()
 
 
 def five_wrong_logins(client: Client) -> None:
@@ -187,7 +183,6 @@ declare(
     REFUSALS,
     State("directory_searched_for_one_letter", 0, visitor, "directory?q=d"),
     State("assistance_all_wrong", 0, visitor, "assistance", ALL_WRONG),
-    State("assistance_throttled", 0, assistance_exhausted, "assistance", form_data(), 429),
     State("first_connection_refused", 0, visitor, "first-connection", IMPOSSIBLE_LOGIN),
     State("account_password_missing", 2, signed_in(), "account-password", {}),
     State("account_password_wrong", 4, signed_in(), "account-password", WRONG_PASSWORD),

@@ -15,7 +15,6 @@ from tests.pages.registry import Arrange, State, declare
 from tests.pages.rendering import LoadedPage, render
 
 AGENT_PAGES: dict[str, Page] = {}
-#: Pages shown again because an answer was refused.
 AGENT_REFUSALS: dict[str, Page] = {}
 #: Three are for the session, the account and the device, then two for the permissions once verified.
 AGENT_QUERIES: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from agents.roles import Role
 from assistance.enums import CallOutcome, RequestState
 from assistance.handling import close_request, record_call, take_request
 from assistance.models import AssistanceRequest
-from hr_feed.models import LEASE, MOST_ATTEMPTS, HrImport
+from hr_feed.models import LEASE, HrImport
 from hr_feed.uploads import services as uploads
 from journal.events import Event
 from journal.models import JournalEntry
@@ -37,12 +37,6 @@ from tests.signing_in import log_in
 
 PHONE = "+33467123456"
 HR_ADDRESS = "rh@exemple.org"
-TOO_LONG, NO_REASON = {"comment": "x" * 501}, {"change": "1", "reason": "non"}
-NO_NOTE = {"outcome": "refused", "note": ""}
-TYPO = {"address": "camille@gmial.com", "reason": "Vue au guichet."}
-CALL = {"outcome": "reached", "note": "Tout est dit."}
-SEEN = {"reason": "Téléphone perdu, vue en personne."}
-NO_ENTRY = f"journal?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01"
 WRONG_FILTERS = "journal?evenement=autre&par=0&compte=personne&du=9999-99-99&au=12/13/2026"
 EXPORT = "export-journal?compte={}&par=personne&du=2026-01-01"
 
@@ -100,15 +94,17 @@ def taken_request(agent: Account, **changed: object) -> AssistanceRequest:
     return taken
 
 
+def taken_by_a_colleague(me: Account) -> AssistanceRequest:
+    return taken_request(an_agent(), login="?")
+
+
 def some_requests(me: Account) -> None:
     person = active_account(phone=PHONE)
     for contact_address in ("un@exemple.net", "deux@exemple.net"):
         assistance_request(login=person.login, contact_address=contact_address)
     assistance_request(login="personne@univ-exemple.fr", ine="0123456789A", contact_address="trois@exemple.net")
-    late = assistance_request(login=pending_account().login, contact_address="deux@exemple.net")
-    AssistanceRequest.objects.filter(pk=late.pk).update(asked_at=timezone.now() - timedelta(days=10))
-    tried = taken_request(me, reason="recovery-lost")
-    record_call(request=tried, actor=me, outcome=CallOutcome.NO_ANSWER)
+    AssistanceRequest.objects.update(asked_at=timezone.now() - timedelta(days=10))
+    record_call(request=taken_request(me, reason="recovery-lost"), actor=me, outcome=CallOutcome.NO_ANSWER)
 
 
 def request_in_hand(me: Account) -> object:
@@ -127,6 +123,10 @@ def with_the_password_alone(browser: Client) -> Account:
     account = an_agent()
     log_in(browser, account)
     return account
+
+
+def with_a_device(browser: Client) -> None:
+    enrol_device(with_the_password_alone(browser))
 
 
 def before_the_qr_code(browser: Client) -> Account:
@@ -184,11 +184,8 @@ def many_entries(me: Account) -> object:
 
 
 def some_imports(me: Account) -> None:
-    imported(*people(3), agent=me)
-    uploads.abandon(pk=previewed(*people(2, ine="?"), agent=me).pk, agent=me)
-    previewed(*people(4), agent=me, name=f"Extraction SIHAM & scolarité {'x' * 90}.csv")
-    HrImport.objects.filter(pk=received(*people(5), agent=me).pk).update(attempts=MOST_ATTEMPTS)
-    received(*people(6), agent=me)
+    unusual_import(me)
+    received(*people(6), agent=me, name=f"Extraction SIHAM & scolarité {'x' * 90}.csv")
 
 
 def running_import(me: Account) -> object:
@@ -228,29 +225,16 @@ declare_inside(
     State("addresses", 8, managing(addresses_wait), "addresses"),
     State("addresses_with_several_pages", 8, managing(sixty_accounts), "addresses?page=2"),
     State("address", 8, managing(lambda me: proposed(active_account(phone=PHONE), proof=Proof.CALL_BACK)), "address"),
-    State("address_approved", 8, managing(lambda me: approved(active_account())), "address"),
     State("address_give_up", 7, managing(lambda me: proposed(active_account())), "address-give-up"),
     State("address_dismiss", 6, managing(lambda me: proposed_by_hr(active_account(), HR_ADDRESS)), "address-dismiss"),
     State("requests", 7, assisting(some_requests), "requests"),
     State("requests_of_one_person", 8, reading(about=assistance_request), "requests?personne={}"),
     State("request", 12, assisting(request_of_a_person), "request"),
     State("request_in_hand", 12, managing(request_in_hand), "request"),
-    State(
-        "request_taken_meanwhile",
-        15,
-        assisting(lambda me: taken_request(an_agent(), login="?")),
-        "request-call",
-        CALL,
-        409,
-    ),
+    State("request_taken_meanwhile", 15, assisting(taken_by_a_colleague), "request-call", {"outcome": "reached"}, 409),
     State("request_with_its_identity", 13, assisting(request_of_a_person), "request-identity", {}),
     State("request_closed", 12, assisting(closed_request), "request"),
-    State(
-        "verification",
-        4,
-        lambda browser: enrol_device(with_the_password_alone(browser)),
-        "verification?next=/admin/comptes/",
-    ),
+    State("verification", 4, with_a_device, "verification?next=/admin/comptes/"),
     State("enrolment", 4, with_the_password_alone, "enrolment"),
     State("application", 5, before_the_qr_code, "application"),
     State("device", 8, assisting(), "device"),
@@ -262,7 +246,7 @@ declare_inside(
     State("agent_role", 7, managing(about=an_agent), "agent-role"),
     State("agent_withdrawal", 6, managing(about=an_agent), "agent-withdrawal"),
     State("agent_code", 7, managing(about=an_agent), "agent-code"),
-    State("agent_code_given", 14, managing(about=an_agent), "agent-code", SEEN),
+    State("agent_code_given", 14, managing(about=an_agent), "agent-code", {"reason": "Vue en personne."}),
     State("charters", 9, managing(two_versions_and_a_draft), "charters"),
     State("charter_of_a_version", 8, managing(drafts.published), "charter"),
     State("charter_preview", 7, managing(drafts.a_draft), "charter-preview"),
@@ -271,7 +255,7 @@ declare_inside(
     State("charter_deletion", 6, managing(drafts.a_draft), "charter-deletion"),
     State("journal", 7, managing(some_entries), "journal"),
     State("journal_of_an_account", 9, assisting(many_entries), "journal?{}"),
-    State("journal_without_entries", 7, reading(), NO_ENTRY),
+    State("journal_without_entries", 7, reading(), f"journal?evenement={Event.USER_ERASED}&par=agents&du=2026-01-01"),
     State("export_of_the_journal", 8, managing(lambda me: active_account().login), EXPORT),
     State("imports", 6, managing(some_imports), "imports"),
     State("import_running", 6, managing(running_import), "import"),
@@ -285,14 +269,14 @@ declare_inside(
 declare_inside(
     AGENT_REFUSALS,
     State("accounts_with_an_invisible_character", 5, assisting(), "accounts?q=a%00b"),
-    State("account_lock_without_a_reason", 7, assisting(about=active_account), "account-lock", TOO_LONG),
+    State("account_lock_without_a_reason", 7, assisting(about=active_account), "account-lock", {"comment": "x" * 501}),
     State("account_release_without_anything", 17, assisting(about=robbed_person), "account-release", {}),
-    State("account_put_back_without_a_reason", 16, assisting(about=robbed_person), "account-put-back", NO_REASON),
+    State("account_put_back_without_a_reason", 16, assisting(about=robbed_person), "account-put-back", {"change": "1"}),
     State("account_resend_too_early", 12, assisting(about=unlocked_account), "account-resend", {"reason": "lost"}),
-    State("address_correct_with_a_slip", 8, managing(about=active_account), "account-correct", TYPO),
-    State("request_closed_without_a_reason", 12, assisting(taken_request), "request-close", NO_NOTE),
+    State("address_with_a_slip", 8, managing(about=active_account), "account-correct", {"address": "c@gmial.com"}),
+    State("request_closed_without_a_reason", 12, assisting(taken_request), "request-close", {"outcome": "refused"}),
     State("charter_new_without_a_name", 5, managing(), "charter-new", drafts.sent(None, version="")),
-    State("journal_of_nobody", 7, assisting(), WRONG_FILTERS),
+    State("journal_with_wrong_filters", 7, assisting(), WRONG_FILTERS),
     State("export_without_a_reason", 7, managing(), "export-journal", {"reason": ""}),
     State("imports_without_a_file", 6, managing(), "imports", {}),
     State("import_not_confirmed_twice", 9, managing(unusual_import), "import-approval", {}),
