@@ -36,7 +36,7 @@ def verification_mails(person: Account) -> int:
     return Message.objects.filter(person=person, kind=Kind.REDIRECTION_VERIFICATION).count()
 
 
-def notified_changes(person: Account) -> list[RedirectionChange]:
+def notified(person: Account) -> list[RedirectionChange]:
     """The changes in order; each was mailed to both addresses of the account, once."""
     notices = Message.objects.filter(person=person, kind=Kind.REDIRECTION_CHANGED)
     mailed = sorted(notices.values_list("subject_id", "address"))
