@@ -5,9 +5,9 @@ from itertools import count
 
 from django.utils import timezone
 
-from accounts.enums import Category
 from accounts.models import Account
 from directory.models import DirectoryConsent
+from tests.factories import pending_account
 
 numbers = count(1_000)
 
@@ -20,19 +20,10 @@ def listed_person(given_name: str = "Camille", family_name: str = "Durand", **fa
 
 def active_unlisted_person(given_name: str = "Camille", family_name: str = "Durand", **facts: object) -> Account:
     number, now = next(numbers), timezone.now()
-    defaults = {
-        "hr_id": f"HR{number:06}",
-        "uid": f"uid{number}",
-        "institutional_address": f"personne{number}@univ-exemple.fr",
-        "category": Category.STAFF,
-        "employer": "Employeur secret",
-        "phone": "+33467000000",
-        "recovery_address": f"secours{number}@exemple.net",
-        "password": "argon2$not-looked-at",
-        "charter_accepted_at": now,
-        "activated_at": now,
-    }
-    return Account.objects.create(given_name=given_name, family_name=family_name, **{**defaults, **facts})
+    names = {"given_name": given_name, "family_name": family_name, "employer": "Employeur secret"}
+    keys = {"institutional_address": f"personne{number}@univ-exemple.fr", "phone": "+33467000000"}
+    active = {"password": "argon2$not-looked-at", "charter_accepted_at": now, "activated_at": now}
+    return pending_account(**names | keys | active | {"recovery_address": f"secours{number}@exemple.net"} | facts)
 
 
 def listed_people_called(family_name: str, how_many: int) -> list[Account]:
