@@ -15,7 +15,7 @@ from benchmarks import MEASUREMENTS, accounts, journeys
 from core import rate_limits as limits
 from hr_feed.columns import COLUMNS
 from outbox.enums import Status
-from tests.project import PACKAGES, PROJECT
+from tests.project import PROJECT
 
 DOCUMENTS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
@@ -85,13 +85,6 @@ def test_document_names_what_exists(document: Path):
         assert set(re.findall(r"^\s*make ([a-z-]+)", code, re.MULTILINE)) <= set(targets), code
         assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= set(get_commands()), code
     assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", text)
-
-
-def test_documents_named_in_the_code_exist():
-    sources = [path for app in PACKAGES for path in (PROJECT / app).rglob("*.py")]
-    for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
-        for name in re.findall(r"docs/[\w-]+\.md", read(source)):
-            assert (PROJECT / name).exists(), f"{source.name}: {name}"
 
 
 def test_pictures_are_small_and_used_and_the_readme_is_short():

@@ -19,8 +19,10 @@ from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
 from tests.browser.inspection import inspect
 from tests.browser.visitor import (
+    IS_FOCUSED,
     NEEDS_BROWSER,
     PHONE,
+    Keyboard,
     accept_the_charter,
     begin_until_the_mailbox,
     choose_a_password,
@@ -255,3 +257,49 @@ def test_another_mail_is_offered_after_a_minute_and_sessions_can_be_extended(new
         assert answer.value.status == status
     visitor.reads("La session est terminée.")
     expect(visitor.button("Continuer")).to_be_hidden()
+
+
+def test_the_account_is_activated_with_the_keyboard(new_visitor):
+    """A11Y-07: in a narrow window, where a part of the page could cover the focus."""
+    person, visitor = pending_account(), new_visitor(width=320)
+    keyboard = Keyboard(visitor)
+    visitor.open(link_to(person))
+    keyboard.tab()
+    visitor.page.keyboard.press("Enter")
+    assert visitor.page.locator("main").evaluate(IS_FOCUSED)
+    keyboard.press("Commencer l’activation")
+    visitor.sees("La charte informatique")
+    keyboard.choose("J’ai lu la charte")
+    keyboard.press("Suivant")
+    visitor.sees("L’annuaire public")
+    keyboard.choose("Oui, afficher ma fiche", "ArrowDown")
+    keyboard.choose("Je confirme mon choix")
+    keyboard.press("Suivant")
+    visitor.sees("Votre messagerie universitaire")
+    keyboard.choose("Rediriger mes messages")
+    keyboard.type("Adresse de redirection", "zoe@ailleurs.example")
+    keyboard.press("Suivant")
+    visitor.sees("Vérifiez votre adresse de redirection")
+    keyboard.press("Continuer sans attendre")
+    visitor.sees("Votre mot de passe")
+    keyboard.type("Choisissez un mot de passe", A_GOOD_PASSWORD)
+    keyboard.press("Afficher le mot de passe", "Space")
+    keyboard.press("Activer mon compte")
+    visitor.sees("Votre compte est activé")
+    keyboard.follow("Se connecter")
+    visitor.sees("Se connecter")
+    keyboard.press("Se connecter")
+    visitor.reads("2 points sont à corriger")
+    assert visitor.page.locator("#erreurs").evaluate(IS_FOCUSED)
+    keyboard.follow("Saisissez votre identifiant")
+    assert visitor.field("Identifiant").evaluate(IS_FOCUSED)
+    keyboard.log_in(person.login)
+    visitor.sees("Votre compte informatique")
+    keyboard.follow("Modifier la langue")
+    keyboard.choose("Français", "ArrowDown")
+    keyboard.press("Enregistrer")
+    visitor.page.wait_for_url("**/en/compte/")
+    person = reloaded(person)
+    assert person.language == "en"
+    assert not person.directory_consents.get().listed
+    assert person.redirection.target == "zoe@ailleurs.example"
