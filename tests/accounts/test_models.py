@@ -58,23 +58,19 @@ def test_states_and_querysets_agree():
         assert pending_account(category=category).has_mailbox_right == (category == Category.STAFF)
 
 
-def test_the_database_refuses_a_second_open_lock_and_an_activation_without_a_charter():
-    account = locked_account()
-    with pytest.raises(IntegrityError, match="lock_one_open_per_account"), transaction.atomic():
-        account.locks.create(reason=LockReason.OTHER)
-    account.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
-    account.locks.create(reason=LockReason.OTHER)
-    with pytest.raises(IntegrityError, match="account_activated_with_charter"):
-        run("UPDATE accounts_account SET activated_at = now() WHERE id = %s", pending_account().pk)
-
-
 def test_the_database_refuses_one_identifier_for_two_accounts_whatever_its_case():
-    """INP-03"""
-    one, other = pending_account(institutional_address="jean.essai@univ-exemple.fr"), pending_account()
+    """INP-03: nor a second open lock, nor an activation without a charter."""
+    one, other = pending_account(institutional_address="jean.essai@univ-exemple.fr"), locked_account()
     columns = [(column, getattr(one, column)) for column in ("uid", "hr_id", "institutional_address")]
     for column, value in (*columns, ("institutional_address", "Jean.Essai@univ-exemple.fr")):
         with pytest.raises(IntegrityError):
             run(f"UPDATE accounts_account SET {column} = %s WHERE id = %s", value, other.pk)
+    with pytest.raises(IntegrityError, match="lock_one_open_per_account"), transaction.atomic():
+        other.locks.create(reason=LockReason.OTHER)
+    other.locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
+    other.locks.create(reason=LockReason.OTHER)
+    with pytest.raises(IntegrityError, match="account_activated_with_charter"):
+        run("UPDATE accounts_account SET activated_at = now() WHERE id = %s", one.pk)
 
 
 def test_recorded_facts_can_be_neither_changed_nor_deleted():

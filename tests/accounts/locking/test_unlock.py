@@ -12,22 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import Proof, State
-from accounts.locking.unlock import (
-    ChangesNotReviewed,
-    NoRecoveryAddress,
-    NotLocked,
-    ReportTooShort,
-    UnlockNotAllowed,
-    UnlockNotProven,
-    changes_to_review,
-)
+from accounts.locking import unlock as unlocking
+from accounts.locking.unlock import changes_to_review
 from accounts.models import Account, Lock, RecoveryAddressChange
 from accounts.passwords.services import change_password
 from journal.events import Event
 from journal.services import record_event
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
-from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, close, link_of, lock, notice_of, recipients, wish
 from tests.concurrency import attempted_together
 from tests.factories import active_account, pending_account, reloaded
@@ -98,7 +90,7 @@ class TestIntruder:
             Event.RECOVERY_CHANGE_REQUESTED,
         ]
         for missing in changes:
-            with pytest.raises(ChangesNotReviewed) as refused:
+            with pytest.raises(unlocking.ChangesNotReviewed) as refused:
                 unlock(person, reviewed=[entry.pk for entry in changes if entry != missing])
             assert refused.value.entries == [missing]
         with pytest.raises(CommandError, match=rf"{changes[0].pk}  .*Mot de passe changé"):
@@ -120,21 +112,20 @@ def release(login: str, agent: Account, **changed: object) -> None:
 
 class TestProof:
     def test_a_call_back_goes_to_the_number_that_hr_knows(self, person):
-        """HLP-04"""
+        """HLP-03, HLP-04: public knowledge proves nothing, and the report has ten characters."""
         lock(person)
-        unlock(person, proof=Proof.CALL_BACK)
-        recorded = person.journal.get(event=Event.RELEASED).details["number_called"]
-        assert Lock.objects.get().number_called == recorded == "+33499000000"
-        assert_refused(UnlockNotProven, locked_account(phone=""), proof=Proof.CALL_BACK)
-
-    def test_public_knowledge_proves_nothing_and_the_report_has_ten_characters(self, person):
-        """HLP-03"""
-        lock(person)
+        assert_refused(unlocking.UnlockNotProven, locked_account(phone=""), proof=Proof.CALL_BACK)
         for proof in ("", "birth-date", "ine", "phone", None):
-            assert_refused(UnlockNotProven, person, proof=proof)
+            assert_refused(unlocking.UnlockNotProven, person, proof=proof)
         for report in ("", "         ", " neuf cara\n\t "):
-            assert_refused(ReportTooShort, person, report=report)
-        unlock(person, report="dix caract")
+            assert_refused(unlocking.ReportTooShort, person, report=report)
+        with pytest.raises(CommandError, match="10 caractères"):
+            release(person.login, an_agent(), report="vu")
+        with pytest.raises(CommandError, match="Aucun compte"):
+            release("personne", an_agent())
+        unlock(person, proof=Proof.CALL_BACK, report="dix caract")
+        recorded = person.journal.get(event=Event.RELEASED).details["number_called"]
+        assert person.locks.get().number_called == recorded == "+33499000000"
 
     def test_the_mail_goes_to_the_address_on_file_alone(self, person, mail_delivery):
         """HLP-05: a pending account gets the activation link; without a valid address the unlock is refused."""
@@ -149,11 +140,9 @@ class TestProof:
             assert REPORT not in text_of(mail)
         assert reloaded(newcomer).state == State.PENDING
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
-            assert_refused(NoRecoveryAddress, locked_account(**facts))
+            assert_refused(unlocking.NoRecoveryAddress, locked_account(**facts))
 
-
-class TestRefusals:
-    def test_only_active_agents_unlock_and_neither_themselves_nor_each_other(self, person):
+    def test_only_active_agents_unlock_neither_themselves_nor_each_other_and_only_a_locked_account(self, person):
         """ADM-05, HLP-06: a refusal changes nothing."""
         change_redirection(account=person, target=ELSEWHERE, keep_copy=True)
         lock(person)
@@ -166,30 +155,17 @@ class TestRefusals:
             (agent, agent),
             (agent, an_agent()),
         ):
-            assert_refused(UnlockNotAllowed, locked, agent=by)
+            assert_refused(unlocking.UnlockNotAllowed, locked, agent=by)
+        with pytest.raises(CommandError, match="Seul un agent"):
+            release(person.login, active_account())
         assert reloaded(person).redirection.target == ELSEWHERE
         assert (Account.objects.values().get(pk=person.pk), person.journal.count()) == before
-        assert not Message.objects.filter(kind=Kind.REACTIVATION).exists()
-
-    def test_an_account_that_is_not_locked_or_closed_is_refused(self):
+        assert not recipients(kind=Kind.REACTIVATION)
         closed = locked_account()
         close(closed)
         for account in (active_account(), pending_account(), closed):
-            with pytest.raises(NotLocked):
+            with pytest.raises(unlocking.NotLocked):
                 unlock(account, reviewed=[])
-
-    def test_the_command_says_why(self):
-        """ADM-05, HLP-03, HLP-04"""
-        person, agent = locked_account(), an_agent()
-        for login, by, changed, words in (
-            (person.login, active_account(), {}, "Seul un agent"),
-            (person.login, agent, {"report": "vu"}, "10 caractères"),
-            (person.login, agent, {"proof": "call-back"}, "aucun numéro"),
-            ("personne", agent, {}, "Aucun compte"),
-        ):
-            with pytest.raises(CommandError, match=words):
-                release(login, by, **changed)
-        assert reloaded(person).is_locked
 
     def test_the_database_refuses_an_unlock_without_a_valid_proof_and_any_edit_of_one(self):
         """HLP-03, HLP-04"""
