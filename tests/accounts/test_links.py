@@ -102,22 +102,16 @@ class TestSecret:
         tokens = {activation_link.token(person, deadline) for person in people}
         assert len(tokens) == len({token[-43:] for token in tokens}) == 10_000
         assert all(re.fullmatch(r"[A-Za-z0-9_-]{97}", token) for token in tokens)
-        url = activation_link.url(people[-1], deadline)
-        assert len(url.removeprefix(settings.PORTAL_URL)) <= 150
 
     def test_the_secret_is_stored_nowhere(self, mail_delivery, django_capture_on_commit_callbacks, caplog):
         """TOK-01: not in a table, a session, Redis or a log; before its link was opened and after it."""
         with django_capture_on_commit_callbacks(execute=True):
             request_link(login=pending_account().login, wish=LinkRequestKind.FIRST_CONNECTION)
-        links = [mail_delivery.last_link()]
-        with django_capture_on_commit_callbacks(execute=True):
-            choose_redirection(account=active_account(), target="ailleurs@exemple.org", keep_copy=True)
-        links.append(mail_delivery.last_link())
-        for link in links:
-            [token] = re.findall(r"[\w-]{97}", link)
-            assert token not in caplog.text + everything_stored()
-            assert Client().get(link, follow=True).status_code == 200
-            assert token not in caplog.text + everything_stored()
+        link = mail_delivery.last_link()
+        [token] = re.findall(r"[\w-]{97}", link)
+        assert token not in caplog.text + everything_stored()
+        assert Client().get(link, follow=True).status_code == 200
+        assert token not in caplog.text + everything_stored()
 
 
 def everything_stored() -> str:

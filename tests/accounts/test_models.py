@@ -7,7 +7,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from accounts.enums import Category, LockReason, State
+from accounts.enums import LockReason, State
 from accounts.models import Account
 from activation.models import Charter
 from activation.services import accept_charter
@@ -54,8 +54,6 @@ def test_states_and_querysets_agree():
         (State.CLOSED, Account.objects.closed(), set()),
     ):
         assert set(found) == {account for account, its_state in states.items() if its_state == state} | more
-    for category in Category:
-        assert pending_account(category=category).has_mailbox_right == (category == Category.STAFF)
 
 
 def test_the_database_refuses_one_identifier_for_two_accounts_whatever_its_case():

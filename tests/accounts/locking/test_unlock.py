@@ -33,11 +33,6 @@ YESTERDAY = timezone.localdate() - timedelta(days=1)
 ELSEWHERE = "ailleurs@exemple.org"
 
 
-@pytest.fixture
-def person() -> Account:
-    return active_account(phone="+33499000000")
-
-
 def assert_refused(refusal: type[Exception], person: Account, **changed: object) -> None:
     with pytest.raises(refusal):
         unlock(person, **changed)
@@ -111,9 +106,9 @@ def release(login: str, agent: Account, **changed: object) -> None:
 
 
 class TestProof:
-    def test_a_call_back_goes_to_the_number_that_hr_knows(self, person):
+    def test_a_call_back_goes_to_the_number_that_hr_knows(self):
         """HLP-03, HLP-04: public knowledge proves nothing, and the report has ten characters."""
-        lock(person)
+        person = locked_account(phone="+33499000000")
         assert_refused(unlocking.UnlockNotProven, locked_account(phone=""), proof=Proof.CALL_BACK)
         for proof in ("", "birth-date", "ine", "phone", None):
             assert_refused(unlocking.UnlockNotProven, person, proof=proof)
