@@ -60,12 +60,7 @@ class TestALockIsImmediateAndTotal:
         time_machine.shift(60)
         assert lock_account(account=person, reason=LockReason.OTHER) == first
         kept = Lock.objects.get(account=person)
-        assert (kept.reason, kept.locked_by, kept.locked_at, kept.comment) == (
-            "phishing",
-            agent,
-            now,
-            "Formulaire piégé",
-        )
+        assert (kept.reason, kept.locked_by, kept.locked_at) == ("phishing", agent, now)
         entry = person.journal.get(event=Event.LOCKED)
         assert (entry.actor, entry.details) == (agent, {"reason": "phishing"})
         [mail] = mail_delivery.deliver()
