@@ -215,10 +215,11 @@ def code_shown_by_the_application(key: str, *, later: int = 0) -> str:
 def test_an_agent_enrols_then_signs_in_with_each_kind_of_code(options, new_visitor):
     """ADM-03, ADM-04"""
     person, visitor = an_agent(), new_visitor(**options)
+    code = enrolment_code_for(person)
     visitor.open("/admin/comptes/")
     sign_in(visitor, person)
     visitor.sees("Inscrire votre application de vérification")
-    visitor.type("Code d’inscription", enrolment_code_for(person))
+    visitor.type("Code d’inscription", code)
     visitor.press("Suivant")
     visitor.sees("Lire le QR code")
     qr_code = visitor.page.get_by_role("img", name="QR code")

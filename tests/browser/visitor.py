@@ -27,7 +27,7 @@ ANOTHER_PASSWORD = "tuile-oignon-harpe-velours"
 # What Chromium writes for any page whose status is an error, however well it is answered.
 STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of "
 IS_FOCUSED = "element => element === document.activeElement"
-# What has the focus: its name, its place, whether a ring of two pixels is drawn around it, and whether all of it is
+# What has the focus: its name, whether a ring of two pixels is drawn around it, and whether all of it is
 # covered.
 FOCUS = """() => {
     const element = document.activeElement;
@@ -37,7 +37,6 @@ FOCUS = """() => {
     const seen = ([x, y]) => element.contains(document.elementFromPoint(x, y));
     return {
         name: element.outerHTML.slice(0, 120),
-        top: top + scrollY,
         ringed: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
         seen: places.some(seen),
     };
@@ -117,16 +116,14 @@ class Keyboard:
     def __init__(self, visitor: Visitor) -> None:
         self.visitor, self.page = visitor, visitor.page
 
-    def tab(self, key: str = "Tab") -> tuple[float, str]:
-        """Where the next stop is in the page, and what it is."""
+    def tab(self) -> None:
         # The words of a page may be there before its style.
         self.page.wait_for_load_state()
-        self.page.keyboard.press(key)
+        self.page.keyboard.press("Tab")
         focus: dict[str, Any] = self.page.evaluate(FOCUS)
         if not focus["name"].startswith("<body"):
             assert focus["ringed"], f"no focus to be seen on {focus['name']}"
             assert focus["seen"], f"covered: {focus['name']}"
-        return focus["top"], focus["name"]
 
     def reach(self, target: Locator) -> None:
         target.wait_for()
