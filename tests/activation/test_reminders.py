@@ -91,13 +91,13 @@ def test_the_settings_decide_how_often_and_how_many_times(go_to, mail_delivery, 
 
 def test_a_corrected_address_is_reminded_from_the_beginning(go_to, mail_delivery, settings):
     """Neither the number nor the week of the reminders sent to the wrong address counts."""
-    settings.REMINDERS_AT_MOST = 1
+    settings.REMINDERS_AT_MOST = 2
     person = invited()
     assert send_reminders() == 1
     mailed(reloaded(correct_the_address(person)), WEDNESDAY + timedelta(days=2))
-    # The day after the new link has ended, and no more.
-    assert days_with_a_reminder(go_to, mail_delivery, since=3) == [4]
-    assert reminders_of(person) == [person.recovery_address, "correcte@exemple.net"]
+    # The day after the new link has ended, then once more.
+    assert days_with_a_reminder(go_to, mail_delivery, since=3) == [4, 11]
+    assert reminders_of(person) == [person.recovery_address, *["correcte@exemple.net"] * 2]
 
 
 def test_who_is_reminded():
