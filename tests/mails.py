@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from html.parser import HTMLParser
-from typing import Any
+from html import unescape
+from typing import Any, NamedTuple
 
 from django.utils import timezone, translation
 
@@ -31,6 +30,7 @@ from tests.factories import active_account, pending_account
 from tests.locking import locked_account, unlocked_account
 
 ELSEWHERE = "ailleurs@exemple.org"
+ANCHOR = re.compile(r'(class="button"[^>]*>\s*)?<a\b[^>]*\bhref="([^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 
 
 def queued(kind: Kind, make: Callable[..., Any] = active_account, **facts: Any) -> None:
@@ -101,50 +101,32 @@ SITUATIONS: dict[Kind, Callable[..., object]] = {
 }
 
 
-@dataclass
-class Anchor:
+class Anchor(NamedTuple):
     href: str
-    text: str = ""
-    is_button: bool = False
+    text: str
+    is_button: bool
 
 
-@dataclass
-class Reader(HTMLParser):
+class Reader:
     """What a mail program makes of the HTML."""
 
-    html: str
-    tags: list[str] = field(default_factory=list)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-    anchors: list[Anchor] = field(default_factory=list)
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.path: list[dict[str, str | None]] = []
-        self.feed(self.html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in ("meta", "br"):
-            self.path.append({"tag": tag, **dict(attrs)})
-        if tag == "a":
-            in_button = any(outer.get("class") == "button" for outer in self.path)
-            self.anchors.append(Anchor(dict(attrs)["href"] or "", is_button=in_button))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.path.pop()["tag"] == tag, f"</{tag}> closes something else"
-
-    def handle_data(self, data: str) -> None:
-        around = [outer["tag"] for outer in self.path]
-        if "style" in around:
-            return
-        self.text += data
-        if "a" in around:
-            self.anchors[-1].text += data
-
-    @property
-    def preheader(self) -> str:
-        hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', self.html, re.DOTALL)
+    def __init__(self, html: str) -> None:
+        self.html, body = html, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
+        self.tags = re.findall(r"<(\w+)", body)
+        self.attributes = [
+            (tag, name, unescape(value.strip('"')))
+            for tag, attributes in re.findall(r"<(\w+)([^>]*)>", body)
+            for name, value in re.findall(r'([\w-]+)=("[^"]*"|\S*)', attributes)
+        ]
+        self.anchors = [
+            Anchor(unescape(href), text_in(inside), is_button=bool(button))
+            for button, href, inside in ANCHOR.findall(body)
+        ]
+        self.text = text_in(body)
+        hidden = re.search(r'<div style="display:none[^>]*>(.*?)</div>', html, re.DOTALL)
         assert hidden
-        return hidden[1].replace("&#8199;&#847;", "").strip()
+        self.preheader = hidden[1].replace("&#8199;&#847;", "").strip()
+
+
+def text_in(html: str) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html))

@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from accounts.enums import State
 from accounts.models import Account, Session
-from activation.models import LinkRequest
 from journal.events import Event
 from outbox.tasks import send_due_messages
 from tests.activation.wizard.client import link_to
@@ -140,20 +139,6 @@ def test_pressing_every_button_twice_does_everything_once(has_scripts, stack, ne
     assert events_of(person) == [*STEPS, *LAST_STEPS]
 
 
-def test_pressing_twice_asks_for_one_link(stack, new_visitor):
-    person, visitor = pending_account(), new_visitor()
-    visitor.presses_twice = True
-    visitor.open("/")
-    visitor.page.get_by_role("main").get_by_role("link", name="Première connexion").click()
-    visitor.type("Votre identifiant", person.login)
-    visitor.press("Recevoir un lien")
-    visitor.sees("Regardez vos e-mails")
-    [mail] = stack.catcher.wait_for(1)
-    assert LinkRequest.objects.count() == 1
-    visitor.open(link_in(mail))
-    visitor.reads(person.login)
-
-
 def test_a_lost_session_loses_no_answer(new_visitor):
     """SES-04, A11Y-06: the page explains; the same link returns to the step."""
     for cookies, explanation in (
@@ -259,14 +244,20 @@ def test_another_mail_is_offered_after_a_minute_and_sessions_can_be_extended(new
     expect(visitor.button("Continuer")).to_be_hidden()
 
 
-def test_the_account_is_activated_with_the_keyboard(new_visitor):
+def test_a_link_is_asked_for_and_the_account_activated_with_the_keyboard(stack, new_visitor):
     """A11Y-07: in a narrow window, where a part of the page could cover the focus."""
     person, visitor = pending_account(), new_visitor(width=320)
     keyboard = Keyboard(visitor)
-    visitor.open(link_to(person))
+    visitor.open("/")
     keyboard.tab()
     visitor.page.keyboard.press("Enter")
     assert visitor.page.locator("main").evaluate(IS_FOCUSED)
+    keyboard.press(visitor.page.get_by_role("main").get_by_role("link", name="Première connexion"))
+    keyboard.type("Votre identifiant", person.login)
+    keyboard.press("Recevoir un lien")
+    visitor.sees("Regardez vos e-mails")
+    [mail] = stack.catcher.wait_for(1)
+    visitor.open(link_in(mail))
     keyboard.press("Commencer l’activation")
     visitor.sees("La charte informatique")
     keyboard.choose("J’ai lu la charte")
