@@ -53,7 +53,7 @@ def act(browser: Client, name: str, hr_import: HrImport, **sent: str) -> HttpRes
 
 
 def page_of(browser: Client, hr_import: HrImport, name: str = "import") -> HttpResponse:
-    return page_of(browser, hr_import, name)
+    return browser.get(reverse(f"admin:{name}", args=[hr_import.pk]))
 
 
 def people_of_the_file() -> set[str]:

@@ -169,11 +169,11 @@ class TestWithdrawing:
         """ADM-03: nor is an expired code listed."""
         other = an_agent()
         code = enrolment_code_for(other)
-        enrol_device(other)
         for expires_at, is_listed in ((timezone.now() + timedelta(hours=1), True), (timezone.now(), False)):
             EnrolmentCode.objects.update(expires_at=expires_at)
             assert ("Code donné" in browser.get(reverse("admin:agents")).content.decode()) is is_listed
         EnrolmentCode.objects.update(expires_at=timezone.now() + timedelta(hours=1))
+        enrol_device(other)
         withdraw(browser, other)
         grant_role(account=reloaded(other), role=Role.LECTURE)
         assert browser_of(other).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
