@@ -98,8 +98,7 @@ def test_a_charter_is_immutable_once_published_and_accepted_once():
     with pytest.raises(DatabaseError, match="append-only"):
         run("UPDATE activation_charter SET text_fr = 'pire' WHERE id = %s", draft.pk)
     account, charter = pending_account(), Charter.objects.in_force()
-    first = accept_charter(account=account, charter=charter)
-    assert accept_charter(account=account, charter=charter) == first
+    assert accept_charter(account=account, charter=charter) == accept_charter(account=account, charter=charter)
     columns = "account_id, charter_id, language, text_sha256, accepted_at"
     again = f"INSERT INTO activation_charteracceptance ({columns}) VALUES (%s, %s, 'fr', 'x', now())"
     with pytest.raises(IntegrityError, match="charter_accepted_once_per_version"):
