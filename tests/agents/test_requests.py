@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -27,7 +29,7 @@ from privacy.export import export_person
 from tests.agents.screens import visible_text
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request, form_data
-from tests.concurrency import attempted_together
+from tests.concurrency import attempted_together, wait_until_blocked
 from tests.factories import active_account
 from tests.signing_in import browser_of
 
@@ -160,9 +162,10 @@ class TestQueue:
     def test_several_requests_of_one_person_are_one_line(self, browser, agent, owner):
         """One mailbox joins requests without an account only: an attacker could hide a request behind another."""
         first, second, third = (request_from(owner) for _ in range(3))
-        anonymous, _same = (request_from(contact_address=address) for address in ("une@exemple.net", "UNE@exemple.net"))
-        others = [request_from(active_account(), contact_address="une@exemple.net") for _ in range(2)]
-        lines = [one.reference for one in (anonymous, *others)]
+        mailbox = {"contact_address": "une@exemple.net"}
+        before, anonymous = request_from(active_account(), **mailbox), request_from(**mailbox)
+        _same, after = request_from(contact_address="UNE@exemple.net"), request_from(active_account(), **mailbox)
+        lines = [one.reference for one in (before, anonymous, after)]
         assert listed(browser) == [first.reference, *lines]
         assert "et 2\u00a0autres demandes" in browser.get(LIST).content.decode()
         assert listed(browser, personne=first.reference) == [third.reference, second.reference, first.reference]
@@ -171,7 +174,7 @@ class TestQueue:
         handling.close_request(request=first, actor=agent, outcome=RequestState.DUPLICATE)
         assert listed(browser) == [second.reference, *lines]
         html = page(browser, anonymous).content.decode()
-        assert [one for one in others if reverse("admin:request", args=[one.reference]) not in html] == []
+        assert [one for one in (before, after) if reverse("admin:request", args=[one.reference]) not in html] == []
 
 
 class TestPage:
@@ -194,7 +197,6 @@ class TestPage:
         assert [entry.account for entry in opened] == [owner] * 7 + [None]
         assert opened[0].details == {"request": request.pk, "reference": request.reference}
         assert opened[7].details["request"] == unknown.pk
-        assert browser.get(f"{LIST}A-22222/").status_code == 404
 
     def test_the_number_known_by_hr_is_the_one_to_call(self, browser, owner, request_):
         """HLP-03, HLP-04: calling the number of the request proves nothing."""
@@ -204,7 +206,6 @@ class TestPage:
             (request_from(owner, phone="+33 4 67 12 34 56"), "04 67 12 34 56 Identique", "Différent"),
             (request_from(active_account(phone="")), "rappeler celui de la demande ne prouve rien", "celui à appeler"),
             (request_from(), "rappeler ce numéro ne prouve rien", "Numéro connu des RH"),
-            (request_from(active_account(phone="+34612345678")), "+34612345678 C’est celui à appeler", "Identique"),
         ):
             assert words in text(browser, request)
             assert absent not in text(browser, request)
@@ -434,22 +435,24 @@ class TestActions:
                 handling.attach_account(request=now(request), actor=agent, name=name)
 
     @pytest.mark.django_db(transaction=True)
-    def test_of_agents_at_once_one_gets_the_request_and_three_wrong_answers_are_compared(self):
-        """HLP-04: over several requests of one account."""
+    def test_of_agents_at_once_one_gets_the_request_and_answers_about_one_account_wait(self):
+        """HLP-04: over all its requests, so that no fourth wrong answer is compared."""
+        owner, absent, agents = active_account(), an_agent(), [an_agent(), an_agent()]
         for _ in range(5):
-            owner, absent, agents = active_account(), an_agent(), [an_agent() for _ in range(3)]
             for request, do, facts in (
                 (request_from(), handling.take_request, {}),
                 (taken_by(absent, request_from(owner)), handling.take_over, {"holder": absent.pk}),
             ):
-                calls = [{"request": request, "actor": agent, **facts} for agent in agents[:2]]
+                calls = [{"request": request, "actor": agent, **facts} for agent in agents]
                 answers = attempted_together(*(lambda call=call, do=do: do(**call) for call in calls))
                 assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyTaken", "NoneType"]
                 assert now(request).taken_by == agents[answers.index(None)]
-            pairs = [(taken_by(agent, request_from(owner)), agent) for agent in agents] * 2
-            answers = attempted_together(*(lambda pair=pair: compare(*pair, WRONG) for pair in pairs))
-            assert sorted(type(answer).__name__ for answer in answers) == ["TooManyMismatches"] * 3 + ["bool"] * 3
-            assert owner.journal.filter(event=Event.FACT_COMPARED).count() == handling.MAX_MISMATCHES == 3
+        first, second = (taken_by(absent, request_from(owner)) for _ in range(2))
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            assert [compare(first, absent, WRONG) for _ in range(3)] == [False] * 3
+            late = pool.submit(attempted_together, lambda: compare(second, absent, WRONG))
+            wait_until_blocked()
+        assert [type(answer) for answer in late.result(30)] == [handling.TooManyMismatches]
 
 
 def test_the_requester_learns_nothing_of_what_agents_do(browser, owner):
@@ -463,8 +466,6 @@ def test_the_requester_learns_nothing_of_what_agents_do(browser, owner):
         act(browser, "answer", request, answer=answer)
     act(browser, "close", request, outcome="refused", note=NOTE)
     assert (client.get(sent.url).content, list(owner.messages.values_list("pk"))) == (before, mails)
-    answer = client.get(f"/assistance/?reference={request.reference}").content.decode()
-    assert not re.search(f"concorde|Sans suite|{NOTE}|Date de naissance :", answer)
     history = visible_text(browser_of(owner).get(reverse("account-history")))
     assert "Réponse comparée à la fiche" in history
     assert "concorde" not in history
