@@ -12,11 +12,13 @@ from django.urls import reverse
 
 from accounts.models import Session
 from agents.roles import Role
+from tests.agents.hr_imports import imported, previewed
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.agents.signed_in import verified_agent
 from tests.browser.inspection import OPEN_DETAILS, Screen
 from tests.browser.visitor import IN_BROWSER
 from tests.fuzz import COMPUTED, N
+from tests.hr_feed.hr_files import another
 from tests.memory import clear_redis
 
 pytestmark = [*IN_BROWSER, pytest.mark.django_db]
@@ -115,13 +117,19 @@ def test_each_page_shows_hostile_text_as_text(screen):
     assert shown > len(ALL) / 3
 
 
-def test_what_a_list_is_asked_for_is_shown_as_text_and_unescaped_text_is_reported(screen):
-    """INP-05"""
+def test_what_a_list_is_asked_for_and_an_hr_file_are_shown_as_text_and_unescaped_text_is_reported(screen):
+    """INP-02, INP-05"""
     _agent, browser = verified_agent(Role.RESPONSABLES)
-    for name in ("accounts", "requests", "journal"):
-        address = reverse(f"admin:{name}")
+    imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)))
+    changed = [another(n, employer=f"{ALEF} {value}") for n, value in enumerate(SCRIPTS, 1)]
+    refused = [another(n, hr_id=f"Z{n}", given_name=value) for n, value in enumerate(SCRIPTS, 800)]
+    preview = previewed(*changed, *refused, name=f"{SCRIPTS[1]}.csv")
+    addresses = [reverse(f"admin:{name}") for name in ("accounts", "requests", "journal")]
+    for address in (*addresses, reverse("admin:import", args=[preview.pk])):
         answer = browser.get(address, dict.fromkeys(QUESTIONS, EVERYTHING))
-        assert complaints(screen, address, answer) == [], name
+        assert answer.status_code == 200
+        assert complaints(screen, address, answer) == [], address
+    assert ALEF in answer.content.decode()
     for value in SCRIPTS[:3]:
         answer = browser.get(address)
         answer.content = answer.content.replace(b"<h1", value.encode() + b"<h1")
