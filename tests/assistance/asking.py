@@ -5,7 +5,6 @@ from typing import Any
 
 from assistance.models import AssistanceRequest
 from assistance.services import create_request
-from core.rate_limits import ASSISTANCE_REQUESTS_PER_CLIENT
 
 CONTACT, INE = "camille@exemple.net", "0123456789A"
 BORN = {"birth_date_day": "29", "birth_date_month": "2", "birth_date_year": "1984"}
@@ -47,8 +46,3 @@ def request_data(**changed: Any) -> dict[str, Any]:
 
 def assistance_request(**changed: Any) -> AssistanceRequest:
     return create_request(**request_data(**changed))
-
-
-def exhaust_request_limit() -> None:
-    for _ in range(10):
-        ASSISTANCE_REQUESTS_PER_CLIENT.hit("127.0.0.1")

@@ -161,7 +161,7 @@ class TestQuotas:
         assert verification_mails(person) == MAILS_OF_A_PERSON_PER_HOUR + 1
 
 
-def test_a_locked_account_changes_nothing(person):
+def test_a_locked_account_changes_nothing(person, mail_delivery):
     """HLP-01: the services refuse even when a request was under way."""
     redirection = change(person)
     lock_account(account=person, reason=LockReason.PHISHING)
@@ -175,6 +175,7 @@ def test_a_locked_account_changes_nothing(person):
             act()
     assert (redirection_of(person).target, redirection_of(person).is_waiting) == (ELSEWHERE, True)
     assert notified(person) == [ASKED]
+    assert ELSEWHERE not in {mail["To"] for mail in mail_delivery.deliver()}
 
 
 class TestNotices:
