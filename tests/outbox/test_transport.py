@@ -9,7 +9,8 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from django.core.checks import registry
-from django.utils import timezone
+from django.template import Context, Template
+from django.utils import timezone, translation
 
 from config.env import mail_settings
 from devtools.processes import free_port
@@ -36,12 +37,28 @@ def test_a_mail_is_a_text_and_its_html_and_no_header_can_become_two(monkeypatch)
     assert mail.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in mail.get_payload()] == ["text/plain", "text/html"]
     for end in ("\n", "\r", "\r\n"):
-        for name in ("_subject.txt", "address"):
-            broken = f"x{end}Bcc: victime@example.org"
-            parts["_subject.txt"] = broken if name == "_subject.txt" else "Bonjour"
-            message.address = broken if name == "address" else "p@exemple.net"
+        for name in ("subject", "address"):
+            broken = {"subject": "Bonjour", "address": "p@exemple.net", name: f"x{end}Bcc: victime@example.org"}
+            parts["_subject.txt"], message.address = broken["subject"], broken["address"]
             with pytest.raises(ValueError, match="newlines"):
                 render_email(message, Email("mail")).message()
+
+
+def test_a_part_that_mails_share_is_in_the_language_of_each_and_knows_nothing_of_its_addressee(settings):
+    """PRV-02: not even what stands beside it."""
+    template = Template(
+        "{% load i18n fragments %}{{ name }}: {% cached_fragment %}{% translate 'Aide' %}, {{ university_name }}, "
+        "{% if name %}{{ name }}{% else %}none{% endif %}{% endcached_fragment %}"
+    )
+    for university, language, name, expected in [
+        ("Essai <1>", "fr", "Camille", "Camille: Aide, Essai &lt;1&gt;, none"),
+        ("Essai <1>", "en", "Dominique", "Dominique: Help, Essai &lt;1&gt;, none"),
+        ("Essai <1>", "fr", "Dominique", "Dominique: Aide, Essai &lt;1&gt;, none"),
+        ("Autre", "fr", "Camille", "Camille: Aide, Autre, none"),
+    ]:
+        settings.UNIVERSITY_NAME = university
+        with translation.override(language):
+            assert template.render(Context({"name": name})) == expected
 
 
 class TestHostileAddresses:
