@@ -23,7 +23,6 @@ from accounts.links.signed_link import InvalidLink
 from accounts.locking.lock import lock_account
 from accounts.models import Account, RecoveryAddressCorrection, Session
 from activation.models import LinkRequest, Reminders
-from assistance.enums import Profile
 from assistance.models import AssistanceRequest
 from directory.models import active_people, listed_people
 from directory.services import record_directory_consent
@@ -37,6 +36,7 @@ from privacy import export
 from privacy.erasure import EMPTY, AccountIsAgent, erase_person, kept_relations
 from tests.accounts.recovery.recovering import change_to, close, wish
 from tests.agents.signed_in import enrol_device
+from tests.assistance.asking import assistance_request
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.hr_feed.hr_files import imported, imported_account, row
 from tests.locking import UNLOCK_REASONS
@@ -234,13 +234,8 @@ def test_it_needs_a_post_and_after_five_minutes_the_password(person, browser):
 class TestErasure:
     def test_nothing_personal_is_left_in_any_table(self, departed):
         """PRV-07, PRV-01: proofs and the dates of events are kept, without address or detail; a second time is no event."""
-        asked = {
-            "reference": "A-1",
-            "profile": Profile.STAFF,
-            "phone": "+33611223344",
-            "description": "Je suis Zéphyrine",
-        }
-        AssistanceRequest.objects.create(account=departed, contact_address="premiere@exemple.net", **asked)
+        asked = {"phone": "06 11 22 33 44", "description": "Je suis Zéphyrine"}
+        assistance_request(login=departed.login, contact_address="premiere@exemple.net", **asked)
         other = active_account(family_name="Autre", employer="Bibliothèque", birth_date=date(1990, 1, 1))
         untouched = Account.objects.filter(pk=other.pk).values().get(), other.journal.count()
         before = {text: tables_with(text) for text in PERSONAL}
@@ -249,6 +244,7 @@ class TestErasure:
         assert erase_person(account=departed) is True
         assert {text: tables_with(text) for text in PERSONAL} == {text: set() for text in PERSONAL}
         assert not AssistanceRequest.objects.exists()
+        assert not Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).exists()
         rows = {relation.name: relation.related_model._base_manager for relation in export.relations()}
         left = {one.name for one in export.relations() if rows[one.name].filter(**{one.field.name: departed}).exists()}
         assert left == set(kept_relations()) == {"journal", "charter_acceptances", "directory_consents"}
