@@ -65,8 +65,9 @@ def test_a_notice_is_cancelled_when_hr_moves_the_day_and_another_day_gets_anothe
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_notify_everyone_once():
+def test_two_workers_notify_everyone_once(monkeypatch):
     """AVL-05"""
+    monkeypatch.setattr("accounts.expiry.BATCH", 1)
     for _ in range(6):
         leaves_in(20)
     assert sum(attempted_together(send_closing_notices, send_closing_notices)) == 6

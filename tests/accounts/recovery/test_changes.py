@@ -119,7 +119,6 @@ class TestRequest:
         first, elsewhere = link_in(mail_delivery.last_mail()), Client()
         assert "attend votre clic" in page(browser)
         elsewhere.get(first)
-        assert elsewhere.get(reverse("recovery-address")).status_code == 200
         ask(browser, OTHER)
         assert confirm(first).status_code == 404
         stranger = browser_of(active_account())

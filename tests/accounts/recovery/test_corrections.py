@@ -22,7 +22,7 @@ from agents.roles import Role
 from config.celery import app
 from core.email_addresses import InvalidAddress
 from core.templatetags.dates import datetime_long
-from hr_feed.proposals import dismiss_proposal
+from hr_feed.proposals import dismiss_proposal, waiting_proposal_for
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind, Status
@@ -58,8 +58,8 @@ def correct(account: Account, agent: Account, address: str = GIVEN) -> RecoveryA
 
 class TestCorrection:
     def test_older_links_die_and_the_new_address_gets_one(self, agent, mail_delivery):
-        """TOK-07, EML-04, LOG-01: the old address is notified; the journal names the agent and no address; a correction
-        back cancels the mails of the first."""
+        """TOK-07, EML-04, LOG-01, ADM-08: the old address is notified, and HR cannot propose it again; the journal names
+        the agent and no address; a correction back cancels the mails of the first."""
         newcomer = pending_account()
         old = newcomer.recovery_address
         older = activation_link.token(newcomer, activation_link.deadline(timezone.now()))
@@ -76,6 +76,10 @@ class TestCorrection:
         [entry] = newcomer.journal.filter(event=Event.RECOVERY_ADDRESS_CORRECTED)
         assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": recovering.REASON})
         assert (correction.previous_address, correction.proposed_by, correction.applied_at) == (old, agent, entry.at)
+        assert reloaded(newcomer).recovery_address_owner_set_at is not None
+        for address, waits in ((old, False), ("encore@exemple.net", True)):
+            recovering.proposed_by_hr(newcomer, address)
+            assert (waiting_proposal_for(newcomer) is not None) == waits
         other = pending_account()
         for address in (GIVEN, other.recovery_address):
             correct(other, agent, address)
@@ -95,7 +99,6 @@ class TestCorrection:
         with pytest.raises(corrections.AlreadyProposed) as refused:
             correct(locked, agent)
         assert refused.value.correction == correction
-        assert not recovering.recipients(address=GIVEN)
 
     def test_agents_need_the_permission_an_active_account_and_another_than_an_agents(self, person, agent):
         """ADM-05, HLP-01, HLP-05: nor does the proposer approve."""
@@ -128,7 +131,6 @@ class TestCorrection:
             {"approved_at": now},
             {**approval, "effective_at": now},
             {**approval, "applied_at": now},
-            {"undone_at": now},
             {"note": ""},
             {"proof": "birth-date"},
             {"proof": Proof.CALL_BACK},
