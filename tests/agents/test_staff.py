@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from django.test import Client
@@ -80,11 +81,13 @@ class TestAdding:
     def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser):
         """ADM-03, ADM-05, SES-05: the role is the only source of permissions."""
         account = active_account(is_superuser=True)
+        account.user_permissions.set(Permission.objects.filter(codename="manage_agents"))
         elsewhere = browser_of(account)
         answer = add(browser, account.login.upper(), "Assistance")
         assert answer.url == reverse("admin:agent-code", args=[account.pk])
         assert f"{account.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
         assert (role_of(account), reloaded(account).is_superuser) == ((True, ["Assistance"]), False)
+        assert not account.user_permissions.exists()
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = account.journal.get(event=Event.ROLE_GIVEN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
@@ -122,6 +125,7 @@ class TestAnotherRole:
         for reason in ("", "parce que", "x" * 501):
             assert change(browser, other, "Lecture", reason).status_code == 200
         assert "déjà son rôle" in change(browser, other, "Assistance").content.decode()
+        change_role(account=other, role=Role.ASSISTANCE)
         assert (role_of(other), other.messages.count()) == ((True, ["Assistance"]), 0)
         answer = change(browser, other, "Lecture")
         assert "a maintenant le rôle Lecture" in browser.get(answer.url).content.decode()

@@ -182,6 +182,7 @@ declare(
 declare(
     REFUSALS,
     State("directory_searched_for_one_letter", 0, visitor, "directory?q=d"),
+    State("assistance_empty", 0, visitor, "assistance", {}),
     State("assistance_all_wrong", 0, visitor, "assistance", ALL_WRONG),
     State("first_connection_refused", 0, visitor, "first-connection", IMPOSSIBLE_LOGIN),
     State("account_password_missing", 2, signed_in(), "account-password", {}),
