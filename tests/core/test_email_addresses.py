@@ -74,7 +74,6 @@ def test_each_value_of_the_pack_is_accepted_in_one_spelling_or_refused_with_a_me
 @example("\u202e@gmial.com")
 @example("a" * 300 + "@gmial.com")
 @example("a@\u2488fr.fr")
-@example("a@\u00df.fr")
 @example("a@" + "b." * 120 + "fr")
 def test_any_text_is_refused_or_becomes_an_address_that_is_safe_in_a_header(raw):
     """INP-03, EML-03: nothing but a refusal is raised; cleaning twice is cleaning once, also of lines."""
@@ -202,12 +201,9 @@ def test_the_universal_pack_never_breaks_a_field():
 def test_the_policy_covers_every_control_format_and_separator_character_of_unicode():
     """INP-02: C0, C1, direction, zero width, line separators, surrogates, variation selectors."""
     unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    missed = [
-        hex(code)
-        for code, sign in enumerate(map(chr, range(sys.maxunicode + 1)))
-        if (unicodedata.category(sign) in unseen or DRAWN_AS_NOTHING.match(sign)) and not FORBIDDEN.match(sign)
-    ]
-    assert missed == []
+    signs = [chr(code) for code in range(sys.maxunicode + 1)]
+    hidden = [sign for sign in signs if unicodedata.category(sign) in unseen or DRAWN_AS_NOTHING.match(sign)]
+    assert [hex(ord(sign)) for sign in hidden if not FORBIDDEN.match(sign)] == []
 
 
 def test_a_line_refuses_what_cannot_be_seen_and_a_paragraph_loses_it():

@@ -10,17 +10,13 @@ from core.rate_limits import RateLimit, RateLimitExceeded, client_key
 HOME, CAMPUS = "198.51.100.7", "203.0.113.9"
 
 
-@pytest.fixture(autouse=True)
-def one_campus(settings) -> None:
-    settings.CAMPUS_NETWORKS = ["203.0.113.0/28"]
-
-
 def times_allowed(limit: RateLimit, *key: str) -> int:
     return sum(limit.count(*key) for _ in range(20))
 
 
 def test_a_campus_behind_one_address_may_ask_more_often_but_not_without_end(settings):
     """ENU-06: only where the limit says so; a client of a campus is a household, by /64, as elsewhere."""
+    settings.CAMPUS_NETWORKS = ["203.0.113.0/28"]
     limit, home, campus = RateLimit("of-a-campus", "3/hour", campus_rate="9/hour"), client_key(HOME), client_key(CAMPUS)
     assert [times_allowed(limit, key) for key in (home, campus, client_key("203.0.113.10"))] == [3, 9, 9]
     assert [times_allowed(RateLimit("for-all", "3/hour"), key) for key in (campus, home)] == [3, 3]
