@@ -23,7 +23,6 @@ def received(*rows: dict[str, str], agent: Account | None = None, name: str = "a
 
 
 def previewed(*rows: dict[str, str], **shape: Any) -> HrImport:
-    """A file that waits for a yes."""
     hr_import = received(*rows, **shape)
     assert run_next()
     return now(hr_import)
@@ -41,7 +40,6 @@ def now(hr_import: HrImport) -> HrImport:
 
 
 def people(number: int, **facts: str) -> list[dict[str, str]]:
-    """As many people, who have nothing in common."""
     return [another(one, **facts) for one in range(1, number + 1)]
 
 
