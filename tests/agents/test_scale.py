@@ -10,9 +10,9 @@ from agents.accounts.search import AccountList
 from agents.requests.filters import RequestList
 from agents.roles import Role
 from assistance.models import AssistanceRequest
+from benchmarks.bulk_data import FIRST_ACCOUNT, university_data
 from journal.models import JournalEntry
 from outbox.models import Message
-from tests.agents.bulk_data import FIRST_ACCOUNT, university_data
 from tests.agents.signed_in import verified_agent
 from tests.agents.test_roles import PAGES, address_of
 from tests.plans import queries_of, readings

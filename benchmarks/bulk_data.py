@@ -74,7 +74,8 @@ def multiply(row: models.Model, number: int, *, first: int = 1, **columns: str) 
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(names)})"
-            f" SELECT {values} FROM {table} one, generate_series({first}, {number}) n WHERE one.id = {row.pk} ORDER BY n"
+            f" SELECT {values} FROM {table} one, generate_series({first}, {number}) n WHERE one.id = {row.pk}"
+            " ORDER BY n"
         )
 
 
