@@ -4,12 +4,17 @@ from datetime import datetime
 from accounts.models import Account
 from assistance.models import AssistanceRequest
 from core.retention import Rows, retention_rule
+from outbox.enums import Kind
+from outbox.models import Message
 from privacy.erasure import register_erasure
 
 
 @register_erasure
 def erase_requests(accounts: Sequence[Account]) -> None:
-    AssistanceRequest.objects.filter(account__in=accounts).delete()
+    """With the acknowledgement mails, which name no person but hold the contact address."""
+    requests = AssistanceRequest.objects.filter(account__in=accounts)
+    Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED, subject_id__in=requests.values("pk")).delete()
+    requests.delete()
 
 
 def erase_facts(requests: list[AssistanceRequest]) -> None:

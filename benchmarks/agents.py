@@ -16,11 +16,11 @@ from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account, lock_accounts_by_name
 from accounts.models import Account
 from agents.roles import Role
+from benchmarks.bulk_data import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
 from benchmarks.serving import Measured, Server, medians, portal, signed_in, visits
 from benchmarks.timing import ROUNDS, seconds
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.agents.bulk_data import BEFORE_THE_FIRST, PERSON, in_bulk, multiply
 from tests.agents.signed_in import an_agent, enrol_device
 from tests.factories import active_account
 

@@ -17,12 +17,12 @@ from subprocess import PIPE, run
 from django.db import connection
 
 from accounts.models import Account
+from benchmarks.bulk_data import BEGINNINGS, ENDS, GIVEN_NAMES
 from benchmarks.serving import PROJECT, database_url
 from benchmarks.timing import ROUNDS, seconds
 from core.email_typos import COMMON_DOMAINS
 from hr_feed.columns import COLUMNS
 from hr_feed.importer import import_feed
-from tests.agents.bulk_data import BEGINNINGS, ENDS, GIVEN_NAMES
 
 ROWS = int(os.environ.get("BENCH_ROWS", "50000"))
 LARGE_ROWS = int(os.environ.get("BENCH_LARGE_ROWS", "100000"))

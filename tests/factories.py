@@ -52,8 +52,12 @@ class ActiveAccountFactory(AccountFactory):
     @factory.post_generation
     def facts(self: Account, create: bool, extracted: object, **kwargs: Any) -> None:
         """Write the rows of the activation."""
-        accept_charter_in_force(self)
-        DirectoryConsent.objects.create(account=self, listed=False, wording="?", language=current_language())
+        language = translation.get_language() or "fr"
+        # The latest charter: with a frozen clock none may be in force yet.
+        charter = Charter.objects.exclude(published_at=None).latest("published_at")
+        digest = hashlib.sha256(getattr(charter, f"text_{language}").encode()).hexdigest()
+        CharterAcceptance.objects.create(account=self, charter=charter, language=language, text_sha256=digest)
+        DirectoryConsent.objects.create(account=self, listed=False, wording="?", language=language)
         events = [Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED]
         if self.has_mailbox_right:
             Redirection.objects.create(account=self)
@@ -62,19 +66,6 @@ class ActiveAccountFactory(AccountFactory):
         JournalEntry.objects.bulk_create(
             JournalEntry(account=self, actor=self, event=event, source="command") for event in events
         )
-
-
-def accept_charter_in_force(account: Account) -> None:
-    # The latest one: with a frozen clock none may be in force yet.
-    language = current_language()
-    published = Charter.objects.exclude(published_at=None).order_by("published_at")
-    charter, text = published.values_list("pk", f"text_{language}").last()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    CharterAcceptance.objects.create(account=account, charter_id=charter, language=language, text_sha256=digest)
-
-
-def current_language() -> str:
-    return translation.get_language() or "fr"
 
 
 def pending_account(**facts: Any) -> Account:

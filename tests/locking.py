@@ -31,17 +31,10 @@ def locked_account(**facts: Any) -> Account:
 
 def unlock(person: Account, **changed: Any) -> Lock:
     """An agent unlocks, with a proof and all changes reviewed; `changed` overrides an argument."""
-    arguments = {
-        "agent": None,
-        "reason": ReleaseReason.PHISHING_OVER,
-        "proof": Proof.IN_PERSON,
-        "report": REPORT,
-        "reviewed": None,
-    }
-    arguments |= changed
-    if arguments["agent"] is None:
+    arguments = {"reason": ReleaseReason.PHISHING_OVER, "proof": Proof.IN_PERSON, "report": REPORT, **changed}
+    if arguments.get("agent") is None:
         arguments["agent"] = an_agent()
-    if arguments["reviewed"] is None:
+    if arguments.get("reviewed") is None:
         arguments["reviewed"] = [entry.pk for entry in changes_to_review(person)]
     return unlock_account(account=person, **arguments)
 

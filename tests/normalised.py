@@ -23,8 +23,6 @@ def normalised_answer(response: HttpResponse, *typed: str) -> Answer:
     body = REFERENCE.sub("reference", body)
     for text in sorted(typed, key=len, reverse=True):
         body = body.replace(text, "typed")
-    headers = tuple(sorted((name, value) for name, value in response.items() if name not in CHANGING_HEADERS))
-    cookies = tuple(
-        sorted(f"{name} {morsel['httponly']} {morsel['samesite']}" for name, morsel in response.cookies.items())
-    )
-    return Answer(response.status_code, headers, cookies, body)
+    headers = sorted((name, value) for name, value in response.items() if name not in CHANGING_HEADERS)
+    cookies = sorted(f"{name} {sent['httponly']} {sent['samesite']}" for name, sent in response.cookies.items())
+    return Answer(response.status_code, tuple(headers), tuple(cookies), body)

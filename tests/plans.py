@@ -8,8 +8,6 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-Node = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -38,19 +36,13 @@ def readings(statement: str) -> list[Reading]:
         cursor.execute(f"EXPLAIN (ANALYZE, TIMING off, FORMAT json) {statement}")
         [answer] = cursor.fetchone()
     plan = answer if isinstance(answer, list) else json.loads(answer)
-    return [
-        Reading(node["Relation Name"], node["Node Type"], rows_of(node), statement)
-        for node in nodes(plan[0]["Plan"])
-        if "Relation Name" in node
-    ]
+    return list(readings_of(plan[0]["Plan"], statement))
 
 
-def nodes(node: Node) -> Iterator[Node]:
-    yield node
+def readings_of(node: dict[str, Any], statement: str) -> Iterator[Reading]:
+    if "Relation Name" in node:
+        filtered = sum(rows for fact, rows in node.items() if fact.startswith("Rows Removed by"))
+        rows = round((node["Actual Rows"] + filtered) * node["Actual Loops"])
+        yield Reading(node["Relation Name"], node["Node Type"], rows, statement)
     for below in node.get("Plans", []):
-        yield from nodes(below)
-
-
-def rows_of(node: Node) -> int:
-    filtered = sum(rows for fact, rows in node.items() if fact.startswith("Rows Removed by"))
-    return round((node["Actual Rows"] + filtered) * node["Actual Loops"])
+        yield from readings_of(below, statement)

@@ -3,18 +3,6 @@
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-APPS = (
-    "core",
-    "journal",
-    "outbox",
-    "accounts",
-    "privacy",
-    "directory",
-    "mailrouting",
-    "hr_feed",
-    "activation",
-    "assistance",
-    "agents",
-    "monitoring",
-)
+APPS = ("core", "journal", "outbox", "accounts", "privacy", "directory", "mailrouting", "hr_feed", "activation")
+APPS += ("assistance", "agents", "monitoring")
 PACKAGES = (*APPS, "config", "devtools")

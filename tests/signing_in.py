@@ -21,7 +21,6 @@ from journal.events import Event
 from journal.services import record_event
 from tests.factories import A_GOOD_PASSWORD
 
-TOTP_STEP_SECONDS = 30
 #: What the portal sees of Django's test client.
 FROM_A_BROWSER = RequestContext("web", "127.0.0.1", "", "0" * 32)
 
@@ -30,16 +29,9 @@ def log_in(browser: Client, person: Account, *, second_factor: TOTPDevice | None
     """Write the session of a person who has just given their password, and a code of `second_factor` if there is one."""
     now = int(timezone.now().timestamp())
     session = SessionStore()
-    session.update(
-        {
-            SESSION_KEY: str(person.pk),
-            BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
-            HASH_SESSION_KEY: person.get_session_auth_hash(),
-            SIGNED_IN_AT: now,
-            SEEN_AT: now,
-            CONFIRMED_AT: now,
-        }
-    )
+    session.update({SESSION_KEY: str(person.pk), BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0]})
+    session.update({HASH_SESSION_KEY: person.get_session_auth_hash()})
+    session.update(dict.fromkeys((SIGNED_IN_AT, SEEN_AT, CONFIRMED_AT), now))
     if Charter.objects.is_due_from(person):
         session[CHARTER_DUE_KEY] = True
     if second_factor:
@@ -69,7 +61,7 @@ def stolen_cookie_of(person: Account) -> Client:
 def application_whose_code_was_given(account: Account) -> TOTPDevice:
     """A TOTP device whose current code has been used."""
     now = timezone.now().timestamp()
-    return TOTPDevice.objects.create(user=account, name="application", last_t=int(now // TOTP_STEP_SECONDS))
+    return TOTPDevice.objects.create(user=account, name="application", last_t=int(now // 30))
 
 
 def submit_login(browser: Client, account: Account, password: str = A_GOOD_PASSWORD, **fields: str) -> HttpResponse:

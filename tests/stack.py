@@ -1,18 +1,7 @@
 """The portal as it runs: gunicorn, a Celery worker and a Redis of their own, on the database of the tests.
 
-A folder whose tests want it writes in its conftest.py:
-
-    from tests.stack import running_stack, stack  # noqa: F401
-
-and in each module:
-
-    pytestmark = NEEDS_STACK
-
-    def test_a_page(stack):
-        person = pending_person()              # committed: the processes see it
-        stack.send(...)                        # what beat does
-        [mail] = stack.catcher.wait_for(1)
-        requests to stack.url
+A folder whose tests want it imports `running_stack` and `stack` in its conftest.py; its modules say
+`pytestmark = NEEDS_STACK`. Its processes see what a test commits.
 """
 
 import os
@@ -25,9 +14,11 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+import redis
 from celery import Task
 from django.db import connection
 from kombu import Connection
@@ -40,12 +31,9 @@ from devtools.servers import Redis
 PROJECT = Path(__file__).resolve().parent.parent
 #: What the security system « siem » calls the portal with.
 SECURITY_KEY = "k" * 43
-NEEDS_STACK = [
-    pytest.mark.slow,
-    pytest.mark.stack,
-    pytest.mark.xdist_group("stack"),
-    pytest.mark.django_db(transaction=True),
-]
+NEEDS_STACK = [pytest.mark.slow, pytest.mark.stack, pytest.mark.xdist_group("stack")]
+NEEDS_STACK += [pytest.mark.django_db(transaction=True)]
+WORKER = ("celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO")
 
 
 class Stack:
@@ -95,26 +83,22 @@ class Stack:
         self._start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[self._listener.fileno()])
 
     def start_worker(self) -> None:
-        self._start("worker", "celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
+        self._start("worker", *WORKER, "--concurrency", "2")
 
     def start_spare_worker(self, *, processes: int, **environment: str) -> None:
         """Start a worker beside the other unless it runs: for what is sent to the queue "spare", in its own environment."""
-        self._start(
-            "spare",
-            *("celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO"),
-            *("--concurrency", str(processes), "--queues", "spare", "--hostname", "spare@%h"),
-            *("--without-mingle", "--without-gossip"),
-            environment=environment,
-        )
+        of_its_own = ("--queues", "spare", "--hostname", "spare@%h", "--without-mingle", "--without-gossip")
+        self._start("spare", *WORKER, "--concurrency", str(processes), *of_its_own, environment=environment)
         wait_until(lambda: self.worker_is_ready("spare"), self.log("spare"))
 
-    def start_beat(self) -> None:
+    def start_beat(self, name: str = "beat", **environment: str) -> None:
         """Start beat with a schedule of one second unless it runs."""
-        self._start_beat("beat", "tests.quick_beat")
+        command = ("celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule")
+        self._start(name, *command, str(self.directory / f"{name}-schedule"), environment=environment)
 
     def start_late_beat(self) -> None:
         """Start one more, "late-beat", on a machine whose clock is 90 seconds late."""
-        self._start_beat("late-beat", "tests.late_beat")
+        self.start_beat("late-beat", CLOCK_IS_LATE="yes")
 
     def stop(self, name: str) -> None:
         """Stop "web", "worker", "spare" or "beat" in good order."""
@@ -145,15 +129,11 @@ class Stack:
         return " ready." in self.log(name).read_text(errors="replace")
 
     def worker_listens(self) -> bool:
-        import redis
-
         with redis.Redis.from_url(self.redis.url) as client:
             return any(connected["cmd"] == "brpop" for connected in client.client_list())
 
     def forget(self) -> None:
         """Take back what the last test left in Redis: sessions, limits, tasks; the broker's own book-keeping stays."""
-        import redis
-
         with redis.Redis.from_url(self.redis.url) as client:
             keys = [key for key in client.scan_iter() if not key.startswith(b"_kombu.")]
             if keys:
@@ -161,12 +141,10 @@ class Stack:
 
     def wait_until_quiet(self) -> None:
         """Wait until no process has a transaction open, so that the tables can be emptied."""
-        wait_until(lambda: busy_connections() == 0, self.log("worker"), seconds=15)
+        wait_until(nothing_is_busy, self.log("worker"), seconds=15)
 
     def rest(self) -> None:
-        """Let nothing of this test happen during the next one: tasks that wait are forgotten, and a worker that has mails
-        in hand may send them or is killed.
-        """
+        """Let nothing of this test happen during the next one; a worker that has mails in hand sends them or is killed."""
         if not self.redis.answers():
             self.redis.start()
         self.forget()
@@ -178,7 +156,6 @@ class Stack:
         self.wait_until_quiet()
 
     def log(self, name: str) -> Path:
-        """What a process has printed since its last start."""
         return self.directory / f"{name}.log"
 
     def close(self) -> None:
@@ -187,28 +164,12 @@ class Stack:
         self.redis.close()
         self._listener.close()
 
-    def _start_beat(self, name: str, app: str) -> None:
-        schedule = str(self.directory / f"{name}-schedule")
-        self._start(name, "celery", "--quiet", "-A", app, "beat", "--pidfile", "", "--schedule", schedule)
-
-    def _start(
-        self,
-        name: str,
-        *command: str,
-        pass_fds: list[int] | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> None:
+    def _start(self, name: str, *command: str, pass_fds: Any = (), environment: dict[str, str] | None = None) -> None:
         if name in self.processes and self.processes[name].poll() is None:
             return
+        env = {**self.env, **(environment or {})}
         with self.log(name).open("wb") as log:
-            self.processes[name] = start(
-                command,
-                env={**self.env, **(environment or {})},
-                cwd=PROJECT,
-                stdout=log,
-                stderr=log,
-                pass_fds=pass_fds or [],
-            )
+            self.processes[name] = start(command, env=env, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds)
 
 
 def database_url() -> str:
@@ -218,14 +179,11 @@ def database_url() -> str:
     return f"postgres://{facts['USER']}:{password}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
 
 
-def busy_connections() -> int:
-    """How many others work on this database now."""
+def nothing_is_busy() -> bool:
+    others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend' AND state <> 'idle'"
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE {others} AND state <> 'idle'")
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture(scope="session")

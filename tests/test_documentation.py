@@ -1,39 +1,35 @@
-"""The documentation agrees with the code."""
+"""The documentation agrees with the code; the benchmarks that it explains run."""
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import get_commands
+from django.test import Client
 
 from accounts.enums import LockReason
+from benchmarks import MEASUREMENTS, accounts, journeys
 from core import rate_limits as limits
 from hr_feed.columns import COLUMNS
 from outbox.enums import Status
-from tests.project import PACKAGES, PROJECT
+from tests.project import PROJECT
 
 DOCUMENTS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
-#: Set by the image.
-OF_THE_IMAGE = {"DEBUG", "STATIC_ROOT"}
-LARGEST_PICTURE = 200_000
-LONGEST_README = 120
+LARGEST_PICTURE, LONGEST_README = 200_000, 120
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 # A path of the project: folders and a file, or a folder with its final slash.
 PATH = re.compile(r"[a-z_.][\w.-]*/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yml|html|txt|sh)|[a-z_]\w*/(?:[a-z_]\w*/)*")
-GUNICORN_READS = re.compile(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"')
-COMPOSE_READS = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
-MAKE_COMMAND = re.compile(r"^\s*make ([a-z-]+)", re.MULTILINE)
-MAKE_TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
-COMMAND_OF_MANAGE = re.compile(r"manage\.py ([a-z_]+)")
 
 
-def read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def read(path: Path | str) -> str:
+    return (PROJECT / path).read_text(encoding="utf-8")
 
 
 def variables_read(source: str) -> dict[str, bool]:
@@ -45,104 +41,80 @@ def variables_read(source: str) -> dict[str, bool]:
     return found
 
 
-def variables_of_the_settings() -> dict[str, bool]:
-    return variables_read(read(PROJECT / "config/settings.py"))
-
-
-def documented_variables() -> dict[str, str]:
-    """Every variable of the tables of docs/configuration.md, and its default as written there."""
-    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", read(PROJECT / "docs/configuration.md"), re.MULTILINE)
-    names = [name for name, _default in rows]
-    assert len(names) == len(set(names))
-    return dict(rows)
-
-
 def anchors(document: Path) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", read(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def code_of(document: Path) -> list[str]:
-    text = read(document)
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return blocks + CODE.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
-
-
-def test_exactly_the_variables_of_the_settings_are_documented():
-    gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
-    compose = set(COMPOSE_READS.findall(read(PROJECT / "docker-compose.yml")))
-    example = set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(PROJECT / ".env.example"), re.MULTILINE))
-    assert set(documented_variables()) == set(variables_of_the_settings()) | gunicorn | compose | example
-
-
-def test_required_variables_are_documented_as_such():
-    documented = documented_variables()
-    for name, is_required in variables_of_the_settings().items():
-        assert (documented[name] == "required") == is_required, name
-
-
-def test_docker_compose_passes_exactly_the_variables_that_are_read():
-    settings = read(PROJECT / "docker-compose.yml").partition("x-settings:")[2].partition("x-portal:")[0]
-    passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", settings, re.MULTILINE))
-    gunicorn = set(GUNICORN_READS.findall(read(PROJECT / "gunicorn.conf.py")))
-    assert passed_on <= set(variables_of_the_settings()) | gunicorn
-    assert set(variables_of_the_settings()) - passed_on == OF_THE_IMAGE
+def test_exactly_the_variables_of_the_settings_are_documented_and_passed_on():
+    """The recipe of a setting in CONTRIBUTING.md; the image sets DEBUG and STATIC_ROOT."""
+    assert variables_read('A = env.int("TOY_SIZE", default=3)\nB = env_list("TOY")') == {"TOY_SIZE": False, "TOY": True}
+    of_the_settings = variables_read(read("config/settings.py"))
+    compose = read("docker-compose.yml")
+    gunicorn = set(re.findall(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"', read("gunicorn.conf.py")))
+    others = {*gunicorn, *re.findall(r"\$\{([A-Z][A-Z0-9_]*)", compose)}
+    others |= set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(".env.example"), re.MULTILINE))
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", read("docs/configuration.md"), re.MULTILINE)
+    assert sorted(name for name, _default in rows) == sorted(set(of_the_settings) | others)
+    defaults = dict(rows)
+    for name, is_required in of_the_settings.items():
+        assert (defaults[name] == "required") == is_required, name
+    passed_on = compose.partition("x-settings:")[2].partition("x-portal:")[0]
+    passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", passed_on, re.MULTILINE))
+    assert passed_on <= set(of_the_settings) | gunicorn
+    assert set(of_the_settings) - passed_on == {"DEBUG", "STATIC_ROOT"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_document_names_what_exists(document: Path):
     """Links, files, make targets, management commands; no path of one machine."""
-    for target in LINK.findall(read(document)):
+    text = read(document)
+    for target in LINK.findall(text):
         if not target.startswith(("https://", "mailto:")):
             name, _hash, anchor = target.partition("#")
             there = document.parent / name if name else document
             assert there.exists(), target
             assert not anchor or anchor in anchors(there), target
     entries = {path.name for path in PROJECT.iterdir()}
-    for code in code_of(document):
+    block = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    for code in (*block.findall(text), *CODE.findall(block.sub("", text))):
         for path in PATH.findall(code):
             if path.split("/")[0] in entries:
                 assert (PROJECT / path).exists() or (document.parent / path).exists(), path
-        assert set(MAKE_COMMAND.findall(code)) <= set(MAKE_TARGET.findall(read(PROJECT / "Makefile"))), code
-        assert set(COMMAND_OF_MANAGE.findall(code)) <= set(get_commands()), code
-    assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", read(document))
+        targets = re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
+        assert set(re.findall(r"^\s*make ([a-z-]+)", code, re.MULTILINE)) <= set(targets), code
+        assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= set(get_commands()), code
+    assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", text)
 
 
-def test_documents_named_in_the_code_exist():
-    sources = [path for app in PACKAGES for path in (PROJECT / app).rglob("*.py")]
-    for source in (*sources, *(PROJECT / name for name in ("Makefile", "docker-compose.yml", ".env.example"))):
-        for name in re.findall(r"docs/[\w-]+\.md", read(source)):
-            assert (PROJECT / name).exists(), f"{source.name}: {name}"
-
-
-def test_pictures_are_small_and_used():
+def test_pictures_are_small_and_used_and_the_readme_is_short():
     shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in LINK.findall(read(document))}
     pictures = sorted((PROJECT / "docs/pictures").glob("*.png"))
     assert pictures
     for picture in pictures:
         assert picture in shown, picture.name
         assert picture.stat().st_size <= LARGEST_PICTURE, picture.name
+    assert len(read("README.md").splitlines()) < LONGEST_README
+    assert {"make run", "make test"} <= set(re.findall(r"make \w+", read("README.md")))
 
 
-def test_readme_is_short():
-    readme = read(PROJECT / "README.md")
-    assert len(readme.splitlines()) < LONGEST_README
-    assert "make run" in readme
-    assert "make test" in readme
-
-
-def test_every_status_of_a_mail_is_documented():
-    rows = re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", read(PROJECT / "docs/operations.md"), re.MULTILINE)
-    assert set(Status.values) <= set(rows)
-
-
-def test_columns_of_the_feed_and_reasons_of_a_lock_are_documented():
-    operations = set(CODE.findall(read(PROJECT / "docs/operations.md")))
-    assert set(COLUMNS) <= operations
-    assert set(LockReason.values) <= operations
-
-
-def test_limits_are_documented():
-    table = read(PROJECT / "docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
+def test_statuses_columns_reasons_and_limits_are_documented():
+    operations = read("docs/operations.md")
+    assert set(Status.values) <= set(re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", operations, re.MULTILINE))
+    assert {*COLUMNS, *LockReason.values} <= set(CODE.findall(operations))
+    table = read("docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
     rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.RateLimit)]
     assert sorted(re.findall(r"\| (\d+/[\w/;]+) \|", table)) == sorted(rates)
+
+
+@pytest.mark.django_db
+def test_measurements_are_documented_and_their_pages_open():
+    explained = read("docs/performance.md")
+    for name in MEASUREMENTS:
+        assert callable(import_module(f"benchmarks.{name}").measure)
+        assert f"\n`{name}` " in explained, name
+    for name, (path, cookies) in {**accounts.wizard_pages(), "account": accounts.account_page()}.items():
+        browser, [key] = Client(), cookies.values()
+        browser.cookies[settings.SESSION_COOKIE_NAME] = key
+        assert browser.get(path).status_code == 200, name
+    assert journeys.queries().startswith("An activation is 12 requests")

@@ -1,4 +1,7 @@
-"""The contract of every mail as it arrives, in both languages."""
+"""The contract of every mail as it arrives, in both languages; the recipe of a new mail.
+
+That its colours are legible: `tests/browser/test_pages.py`.
+"""
 
 import re
 from collections.abc import Callable
@@ -10,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.template import engines
 from django.utils import translation
 
@@ -20,16 +23,16 @@ from activation.links import activation_link
 from core.templatetags.dates import datetime_long
 from outbox.enums import Kind, Status
 from outbox.models import Message
-from outbox.registry import registered_kinds
+from outbox.registry import Email, register_email, registered_kinds
 from tests.fuzz import COMPUTED
 from tests.mail_delivery import html_of, link_in, text_of
-from tests.mails.reader import Reader, hard_to_read
-from tests.mails.situations import SITUATIONS
+from tests.mails import SITUATIONS, Reader, queued
 from tests.memory import clear_redis
 
 pytestmark = pytest.mark.django_db
 
 PRIVATE = {"birth_date": date(1984, 2, 29), "ine": "0123456789A", "phone": "+33611223344"}
+SECRETS = ("1984", "29/02", "0123456789A", "11223344", "argon2", "24 heures", "24 hours")
 LANGUAGES = ("fr", "en")
 WHY = {"fr": "Vous recevez ce message parce que", "en": "You are receiving this message because"}
 NEVER_ASKED = {"fr": "L’université ne vous demandera jamais", "en": "The university will never ask"}
@@ -44,8 +47,8 @@ class ReceivedMail(NamedTuple):
     mail: EmailMessage
     message: Message
     text: str
-    html: str
     reader: Reader
+    deadlines: dict[str, str]
 
 
 class UndefinedVariable(str):
@@ -74,14 +77,13 @@ def receive(mail_delivery, mail_server) -> Callable[..., ReceivedMail]:
             [mail] = mail_delivery.deliver()
             message = Message.objects.select_related("person").get(pk=message.pk)
             transaction.set_rollback(True)
-        return ReceivedMail(mail, message, text_of(mail), html_of(mail), Reader(html_of(mail)))
+        deadlines = {}
+        for language in LANGUAGES:
+            with translation.override(language):
+                deadlines[language] = datetime_long(message.deadline) if message.deadline else ""
+        return ReceivedMail(mail, message, text_of(mail), Reader(html_of(mail)), deadlines)
 
     return receive_mail
-
-
-def printed(deadline: datetime, language: str) -> str:
-    with translation.override(language):
-        return datetime_long(deadline)
 
 
 def test_every_kind_of_mail_has_a_situation():
@@ -95,7 +97,6 @@ def test_mail_keeps_the_contract(receive, kind):
         received = receive(kind, language=language)
         assert_headers(received, language)
         assert_content(received, language)
-        assert_equal_parts(received)
         assert_html(received, language)
         if kind in WITHOUT_LINK:
             links = "".join(anchor.href for anchor in received.reader.anchors)
@@ -107,15 +108,13 @@ def test_mail_keeps_the_contract(receive, kind):
 def assert_headers(received: ReceivedMail, language: str) -> None:
     """EML-01, EML-03"""
     mail, message = received.mail, received.message
-    assert mail.envelope.recipients == [message.address]
-    assert mail.get_all("To") == [message.address]
-    assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail["X-Auto-Response-Suppress"] == "All"
-    assert mail["Content-Language"] == language
+    assert mail.envelope.recipients == mail.get_all("To") == [message.address]
+    expected = ("auto-generated", "All", language)
+    assert (mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"], mail["Content-Language"]) == expected
     assert parseaddr(mail["Reply-To"])[1] == settings.SUPPORT_ADDRESS
     assert parseaddr(mail["From"])[1].endswith(f"@{settings.UNIVERSITY_DOMAINS[0]}")
     assert mail["Message-ID"].strip() == message.message_id
-    assert mail["Message-ID"].strip().endswith(f"@{settings.MESSAGE_ID_DOMAIN}>")
+    assert message.message_id.endswith(f"@{settings.MESSAGE_ID_DOMAIN}>")
     assert mail["Date"]
     for unwanted in ("Cc", "Bcc", "Precedence", "List-Unsubscribe", "Disposition-Notification-To"):
         assert unwanted not in mail
@@ -125,71 +124,50 @@ def assert_headers(received: ReceivedMail, language: str) -> None:
 
 
 def assert_content(received: ReceivedMail, language: str) -> None:
-    """EML-04, PRV-03: the login, the reason, what to do about a mistake; no secret."""
-    for part in (received.text, received.reader.text):
+    """EML-04, PRV-03: the login, the reason, what to do about a mistake; no secret. EML-02: the same links in both."""
+    reader = received.reader
+    for part in (received.text, reader.text):
         assert received.message.person is None or received.message.person.login in part
-        assert WHY[language] in part
-        assert settings.SUPPORT_ADDRESS in part
-        assert NEVER_ASKED[language] in part
-        for secret in ("1984", "29/02", "0123456789A", "11223344", "argon2", "24 heures", "24 hours"):
-            assert secret not in part.replace("\u00a0", " ")
+        for words in (WHY[language], settings.SUPPORT_ADDRESS, NEVER_ASKED[language]):
+            assert words in part
+        assert [secret for secret in SECRETS if secret in part.replace("\u00a0", " ")] == []
     assert "/donnees-personnelles/" in received.text
-    assert "/donnees-personnelles/" in received.html
     text = received.text.replace("\r\n", "\n")
-    assert not re.search(r"\n\n\n|[{<]%|\{\{|&(amp|lt|gt|quot|#\d+);|</?\w+>", text)
+    assert not re.search(r"\A\n|\n\n\n|[{<]%|\{\{|&(amp|lt|gt|quot|#\d+);|</?\w+>", text)
     assert all(line == line.rstrip() or line == "-- " for line in text.splitlines())
-    assert not text.startswith("\n")
-
-
-def assert_equal_parts(received: ReceivedMail) -> None:
-    """EML-02: both parts have the same links, and the HTML loads nothing."""
-    mail, reader = received.mail, received.reader
-    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    assert {part.get_content_charset() for part in mail.iter_parts()} == {"utf-8"}
-    assert not {"img", "script", "form", "link", "iframe", "object", "video", "input"} & set(reader.tags)
-    assert "url(" not in reader.html
-    assert not [value for _, name, value in reader.attributes if name == "src" or name.startswith("on")]
-    for url in re.findall(r"https?://\S+", received.text):
-        assert url in {anchor.href for anchor in reader.anchors}, f"{url} is in the text part only"
+    assert set(re.findall(r"https?://\S+", text)) <= {anchor.href for anchor in reader.anchors}
     for anchor in reader.anchors:
-        assert anchor.href in received.text or anchor.text in ("Aide", "Help"), f"{anchor.href} is in the HTML only"
+        assert anchor.href in text or anchor.text in ("Aide", "Help"), f"{anchor.href} is in the HTML only"
 
 
 def assert_html(received: ReceivedMail, language: str) -> None:
-    """EML-02, A11Y, TOK-08: one h1, one button, layout tables, links to the portal, contrast in both colour schemes."""
+    """EML-02, TOK-08: it loads nothing; one h1, one button, layout tables, links to the portal."""
     reader = received.reader
-    announced = {settings.ENT_URL, settings.WEBMAIL_URL} if received.message.kind == Kind.ACCOUNT_ACTIVATED else set()
-    assert not reader.path
+    parts = [(part.get_content_type(), part.get_content_charset()) for part in received.mail.iter_parts()]
+    assert parts == [("text/plain", "utf-8"), ("text/html", "utf-8")]
+    assert not {"img", "script", "form", "link", "iframe", "object", "video", "input"} & set(reader.tags)
+    assert "url(" not in reader.html
+    assert not [value for _, name, value in reader.attributes if name == "src" or name.startswith("on")]
     assert ("html", "lang", language) in reader.attributes
     assert reader.tags.count("h1") == 1
     tables = [value for tag, name, value in reader.attributes if (tag, name) == ("table", "role")]
     assert tables == ["presentation"] * reader.tags.count("table")
     [button] = [anchor for anchor in reader.anchors if anchor.is_button]
     assert any(anchor.text == button.href for anchor in reader.anchors), "the button's address is not written out"
+    announced = {settings.ENT_URL, settings.WEBMAIL_URL} if received.message.kind == Kind.ACCOUNT_ACTIVATED else set()
     for anchor in reader.anchors:
         assert not anchor.text.startswith("http") or anchor.text == anchor.href
         assert anchor.href in announced or urlsplit(anchor.href).netloc == urlsplit(settings.PORTAL_URL).netloc
-    assert len(reader.painted) >= 6
-    assert hard_to_read(reader) == set()
 
 
 def assert_link(received: ReceivedMail, language: str) -> None:
     """TOK-11, EML-04: short, plain characters, alone on its line; both parts print its deadline."""
     link = f"{settings.PORTAL_URL}{link_in(received.mail)}"
-    assert len(link) <= 200
-    assert re.fullmatch(r"https?://[A-Za-z0-9._:/-]+", link)
+    assert re.fullmatch(r"https?://[A-Za-z0-9._:/-]{1,192}", link)
     assert link in received.text.splitlines()
     assert {anchor.href for anchor in received.reader.anchors if anchor.is_button} == {link}
-    assert printed(received.message.deadline, language) in received.text
-    assert printed(received.message.deadline, language) in received.reader.text
-
-
-def test_longest_date_fits_in_the_subject(receive, time_machine):
-    time_machine.move_to(datetime(2026, 9, 29, 8, tzinfo=UTC))
-    for language in LANGUAGES:
-        subject = receive(Kind.ACTIVATION, language=language).mail["Subject"]
-        assert "30" in subject
-        assert len(subject) <= 60
+    assert received.deadlines[language] in received.text
+    assert received.deadlines[language] in received.reader.text
 
 
 def test_link_opens_until_the_printed_deadline(mail_delivery):
@@ -197,39 +175,43 @@ def test_link_opens_until_the_printed_deadline(mail_delivery):
     SITUATIONS[Kind.ACTIVATION]()
     token = link_in(mail_delivery.last_mail()).strip("/").rpartition("/")[2]
     deadline = Message.objects.get().deadline
-
     assert activation_link.open(token, now=deadline).deadline == deadline
     with pytest.raises(LinkExpired):
         activation_link.open(token, now=deadline + timedelta(seconds=1))
 
 
-def test_first_mails_are_in_both_languages(receive):
-    """The language of the account comes first, since its owner has chosen none yet."""
+def test_first_mails_are_in_both_languages(receive, time_machine):
+    """The language of the account comes first, since its owner has chosen none yet; the longest date fits."""
     headings = {"fr": "En français", "en": "In English"}
+    time_machine.move_to(datetime(2026, 9, 29, 8, tzinfo=UTC))
     for kind in (Kind.ACTIVATION, Kind.NEW_LINK):
         for language, other in (("fr", "en"), ("en", "fr")):
             received = receive(kind, language=language)
-            first, second = (printed(received.message.deadline, each) for each in (language, other))
+            first, second = received.deadlines[language], received.deadlines[other]
             for part in (received.text, received.reader.text):
                 assert part.index(first) < part.index(headings[other]) < part.index(second), (kind, language)
-            assert re.search(rf'<td[^>]* lang="{other}"', received.html)
+            assert ("td", "lang", other) in received.reader.attributes
+            assert len(received.mail["Subject"]) <= 60
+            assert kind != Kind.ACTIVATION or "30" in received.mail["Subject"]
 
 
-def test_only_staff_get_instructions_for_their_mailbox(receive):
+def test_mails_say_what_holds_for_their_reader(receive, settings):
+    """Instructions for a mailbox to those who have one; whether a copy is kept; the telephone number about a lock."""
+    settings.SUPPORT_PHONE = "04 67 00 00 00"
     hosted = receive(Kind.ACCOUNT_ACTIVATED, category=Category.HOSTED)
-    assert settings.WEBMAIL_URL not in hosted.text + hosted.html
-    assert "boîte universitaire" not in hosted.text + hosted.html
-
-    staff = receive(Kind.ACCOUNT_ACTIVATED, category=Category.STAFF)
-    for words in (settings.WEBMAIL_URL, "jusqu’à une heure", "tablette"):
-        assert words in staff.text
-
-
-def test_verification_says_whether_a_copy_is_kept(receive):
-    for keep_copy, words in ((True, "Une copie"), (False, "Aucune copie")):
-        received = receive(Kind.REDIRECTION_VERIFICATION, keep_copy=keep_copy)
-        assert words in received.text
-        assert words in received.reader.text
+    for words in (settings.WEBMAIL_URL, "boîte universitaire"):
+        assert words not in hosted.text + hosted.reader.html
+    for kind, facts, expected in (
+        (Kind.ACCOUNT_ACTIVATED, {"category": Category.STAFF}, (settings.WEBMAIL_URL, "jusqu’à une heure", "tablette")),
+        (Kind.REDIRECTION_VERIFICATION, {"keep_copy": True}, ("Une copie",)),
+        (Kind.REDIRECTION_VERIFICATION, {"keep_copy": False}, ("Aucune copie",)),
+        (Kind.LOCKED, {"language": "fr"}, ("04 67 00 00 00",)),
+        (Kind.ACCOUNT_LOCKED, {"language": "en"}, ("04 67 00 00 00",)),
+    ):
+        received = receive(kind, **facts)
+        for words in expected:
+            assert words in received.text, (kind, facts)
+            assert words in received.reader.text + received.reader.html, (kind, facts)
 
 
 def test_hostile_name_is_escaped_in_every_mail(receive):
@@ -245,14 +227,22 @@ def test_hostile_name_is_escaped_in_every_mail(receive):
         assert received.mail.envelope.recipients == [received.message.address], kind
         assert "Bcc" not in received.mail, kind
         assert not re.search(r"^(Bcc|https://exemple\.net)", received.text, re.MULTILINE), kind
-        assert COMPUTED not in received.html, kind
+        assert COMPUTED not in received.reader.html, kind
         assert not [name for _, name, _ in received.reader.attributes if name == "onclick"], kind
 
 
-def test_mail_about_a_lock_gives_the_telephone_number_of_the_university(receive, settings):
-    settings.SUPPORT_PHONE = "04 67 00 00 00"
-    for kind in (Kind.LOCKED, Kind.ACCOUNT_LOCKED):
-        for language in LANGUAGES:
-            received = receive(kind, language=language)
-            assert "04 67 00 00 00" in received.text
-            assert "04 67 00 00 00" in received.reader.text
+def test_recipe_of_a_new_mail(tmp_path, settings, monkeypatch, mail_delivery):
+    """Of CONTRIBUTING.md: a kind, a function, three templates, a service that asks for it; no migration."""
+    kind = models.TextChoices("ToyKind", {"TOY": ("toy", "Jouet")}).TOY
+    monkeypatch.setattr("outbox.registry._builders", {})
+    register_email(kind)(lambda message: Email("toys/emails/toy", {"name": message.person.full_name}))
+    folder = tmp_path / "toys/emails"
+    folder.mkdir(parents=True)
+    (folder / "toy_subject.txt").write_text("Un jouet")
+    (folder / "toy_body.txt").write_text("Bonjour {{ name }}")
+    (folder / "toy_body.html").write_text("<p>Bonjour {{ name }}</p>")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], tmp_path]}]
+    queued(kind, given_name="Zoé")
+    [mail] = mail_delivery.deliver()
+    assert mail["Subject"] == "Un jouet"
+    assert "Bonjour Zoé" in text_of(mail)

@@ -1,6 +1,7 @@
 """One account in each state, and none, for forms that anyone can send; and what happens to an account meanwhile."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from django.utils import timezone
 
@@ -13,6 +14,10 @@ from tests.factories import active_account, pending_account
 from tests.locking import UNLOCK_REASONS, unlocked_account
 
 pending, active, to_reactivate = pending_account, active_account, unlocked_account
+departed = partial(pending_account, end_date=date(2026, 1, 31))
+without_recovery_address = partial(pending_account, recovery_address="")
+disputed = partial(pending_account, recovery_address_disputed_at=datetime(2026, 1, 31, tzinfo=UTC))
+unknown = partial(Account, institutional_address="personne.inconnue@univ-exemple.fr")
 
 
 def locked() -> Account:
@@ -23,25 +28,9 @@ def locked_before_activation() -> Account:
     return lock(pending_account())
 
 
-def departed() -> Account:
-    return leave(pending_account())
-
-
-def without_recovery_address() -> Account:
-    return pending_account(recovery_address="")
-
-
-def disputed() -> Account:
-    return dispute_the_address(pending_account())
-
-
 def sharing_a_recovery_address() -> Account:
     pending_account(recovery_address="famille@exemple.net")
     return pending_account(recovery_address="famille@exemple.net")
-
-
-def unknown() -> Account:
-    return Account(institutional_address="personne.inconnue@univ-exemple.fr")
 
 
 def changed(person: Account, **facts: object) -> Account:
@@ -55,9 +44,8 @@ def lock(person: Account) -> Account:
     return person
 
 
-def lock_and_release(person: Account) -> Account:
+def lock_and_release(person: Account) -> None:
     lock(person).locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
-    return person
 
 
 def leave(person: Account) -> Account:

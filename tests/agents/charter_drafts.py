@@ -3,7 +3,6 @@
 from itertools import count
 from typing import Any
 
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
@@ -13,32 +12,20 @@ from agents.roles import Role
 from tests.agents.signed_in import an_agent
 from tests.fuzz import N
 
-FRENCH = "Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte."
-ENGLISH = "This charter replaces the one before.\n\n## Article 1. Another rule\n\nNew text."
 TEXTS = {
     "key_points_fr": "Votre mot de passe est personnel.\nUne nouvelle règle.",
-    "text_fr": FRENCH,
+    "text_fr": "Cette charte remplace la précédente.\n\n## Article 1. Une autre règle\n\nNouveau texte.",
     "key_points_en": "Your password is personal.\nA new rule.",
-    "text_en": ENGLISH,
+    "text_en": "This charter replaces the one before.\n\n## Article 1. Another rule\n\nNew text.",
 }
 VERSION = "2026-12"
 SUMMARY = "Nouvel article, délibération du 12 novembre."
 #: INP-05: what must run nowhere, as text, link, image, autolink and reference.
 HOSTILE = "\n\n".join(
-    [
-        *(f"{N[name]}\n\n[lien]({N[name]})\n\n![image]({N[name]})\n\n<{N[name]}>" for name in ("N09", "N10", "N11")),
-        *(str(N[name]) for name in ("N12", "N13", "N14", "N15")),
-        "## <img src=x onerror=alert(1)>",
-        "[clic](javascript:alert(1)) [clic](JaVaScRiPt:alert(1)) [clic](&#106;avascript:alert(1))",
-        "[clic](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==) [clic](ftp://exemple.fr) [appel](tel:+33467)",
-        "![pixel](https://evil.example/pixel.png) [image][1]",
-        "<b onclick=alert(1)>gras</b> <style>body{display:none}</style> <form action=https://evil.example>",
-        "[1]: javascript:alert(1)",
-        "> " * 60 + "profond",
-    ]
+    [f"{N[name]}\n\n[lien]({N[name]})\n\n![image]({N[name]})\n\n<{N[name]}>" for name in ("N09", "N10", "N11", "N13")]
+    + ["[clic](&#106;avascript:alert(1)) [clic](data:text/html;base64,PHNjcmlwdD4=) [1]\n\n[1]: javascript:alert(1)"]
+    + ["<b onclick=alert(1)>gras</b> <style>body{display:none}</style>", "> " * 60 + "profond"]
 )
-
-
 numbers = count(1)
 
 
@@ -55,27 +42,22 @@ def the_draft() -> Charter:
 def a_draft(actor: Account, **changed: str) -> Charter:
     """A draft by `actor`, in the place of any other."""
     no_draft()
-    name = f"2030-{next(numbers)}" if Charter.objects.filter(version=VERSION).exists() else VERSION
-    version = changed.pop("version", name)
+    is_taken = Charter.objects.filter(version=VERSION).exists()
+    version = changed.pop("version", f"2030-{next(numbers)}" if is_taken else VERSION)
     return publishing.start_draft(version=version, texts={**TEXTS, **changed}, actor=actor)
 
 
-def published(actor: Account, **changed: str) -> Charter:
-    """A version that was written and published."""
-    draft = a_draft(actor, **changed)
+def published(actor: Account, draft: Charter | None = None) -> Charter:
+    """The version that was written, by `actor` unless there is a draft, and published."""
+    draft = draft or a_draft(actor)
     return publishing.publish(charter_id=draft.pk, read=draft.fingerprint, summary=SUMMARY, actor=actor)
 
 
 def saved_by_another(draft: Charter, actor: Account, **changed: str) -> Charter:
     """The draft after another agent has saved it."""
-    texts = {name: getattr(draft, name) for name in Charter.TEXTS}
-    return publishing.save_draft(
-        charter_id=draft.pk,
-        seen=draft.fingerprint,
-        version=changed.pop("version", draft.version),
-        texts={**texts, **changed},
-        actor=actor,
-    )
+    typed = sent(draft, **changed)
+    seen, version = typed.pop("seen"), typed.pop("version")
+    return publishing.save_draft(charter_id=draft.pk, seen=seen, version=version, texts=typed, actor=actor)
 
 
 def sent(draft: Charter | None, **changed: str) -> dict[str, Any]:
@@ -93,7 +75,3 @@ def edit_page(draft: Charter) -> str:
 def publish_page(draft: Charter) -> str:
     """As the preview links to it."""
     return f"{reverse('admin:charter-publish', args=[draft.pk])}?lu={draft.fingerprint}"
-
-
-def publishes(browser: Client, draft: Charter, **changed: str) -> Any:
-    return browser.post(publish_page(draft), {"read": draft.fingerprint, "summary": SUMMARY, **changed})

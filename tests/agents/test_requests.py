@@ -1,40 +1,44 @@
-"""Requests for assistance on the agents' pages: the queue, the page of a request, and what agents do on it."""
+"""Requests for assistance: the queue, the page of a request, and what agents do on it."""
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.enums import Category, LockReason
-from accounts.locking.lock import lock_account
 from accounts.models import Account
 from agents.dashboard import pending_requests
 from agents.roles import Role
-from agents.templatetags.requests import since_when, telephone, waited
 from assistance import handling
-from assistance.enums import CallOutcome, RequestState, StepKind
+from assistance.business_hours import call_expected_by
+from assistance.enums import CallOutcome, Fact, RequestState, StepKind
 from assistance.models import AssistanceRequest, RequestStep
 from journal.events import Event
 from journal.models import JournalEntry
+from privacy.erasure import erase_person
+from privacy.export import export_person
 from tests.agents.screens import visible_text
-from tests.agents.signed_in import an_agent, signed_in_browser, verified_agent
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request, form_data
-from tests.factories import active_account, pending_account
+from tests.concurrency import attempted_together, wait_until_blocked
+from tests.factories import active_account
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
 #: A Tuesday, 12 h 12 in Paris.
 NOON = datetime(2026, 10, 6, 10, 12, tzinfo=UTC)
 LOGIN = "camille.durand@univ-exemple.fr"
-BORN, WRONG = date(1984, 2, 29), date(1984, 3, 1)
+BORN, WRONG, INE = date(1984, 2, 29), date(1984, 3, 1), "0123456789A"
 NOTE = "La personne rappelle demain."
 LIST = "/admin/demandes/"
 numbers = count()
@@ -42,18 +46,12 @@ numbers = count()
 
 @pytest.fixture
 def owner() -> Account:
-    return active_account(given_name="Camille", family_name="Durand", institutional_address=LOGIN, phone="+33467123456")
+    return active_account(family_name="Lefort", institutional_address=LOGIN, phone="+33467123456", ine=INE)
 
 
 @pytest.fixture
 def request_(owner) -> AssistanceRequest:
     return request_from(owner)
-
-
-@pytest.fixture
-def taken(request_, agent) -> AssistanceRequest:
-    handling.take_request(request=request_, actor=agent)
-    return now(request_)
 
 
 def request_from(owner: Account | None = None, **changed: object) -> AssistanceRequest:
@@ -65,6 +63,19 @@ def request_from(owner: Account | None = None, **changed: object) -> AssistanceR
 
 def now(request: AssistanceRequest) -> AssistanceRequest:
     return AssistanceRequest.objects.get(pk=request.pk)
+
+
+def taken_by(agent: Account, request: AssistanceRequest) -> AssistanceRequest:
+    handling.take_request(request=request, actor=agent)
+    return now(request)
+
+
+def compare(request: AssistanceRequest, actor: Account, answer: Any = BORN, fact: Fact = Fact.BIRTH_DATE) -> bool:
+    return handling.compare_fact(request=request, actor=actor, fact=fact, answer=answer)
+
+
+def steps(request: AssistanceRequest) -> list[tuple[str, str, str]]:
+    return list(request.steps.order_by("pk").values_list("kind", "outcome", "note"))
 
 
 def page(browser: Client, request: AssistanceRequest) -> HttpResponse:
@@ -85,148 +96,107 @@ def listed(browser: Client, **query: str) -> list[str]:
     return re.findall(r'<th scope="row" class="nowrap">\s*<a href="[^"]*">(A-\w{5})</a>', html)
 
 
+#: Only the agent who has taken the request may do these.
+HOLDERS_ACTS: dict[Callable[..., object], dict[str, Any]] = {
+    handling.release_request: {},
+    handling.record_call: {"outcome": CallOutcome.REACHED},
+    handling.compare_fact: {"fact": Fact.BIRTH_DATE, "answer": BORN},
+    handling.attach_account: {"name": LOGIN},
+    handling.close_request: {"outcome": RequestState.SOLVED},
+}
+OTHER_ACTS: dict[Callable[..., object], dict[str, Any]] = {
+    handling.take_request: {},
+    handling.take_over: {"holder": 0},
+    handling.add_note: {"note": NOTE},
+    handling.reopen_request: {},
+}
+
+
 class TestQueue:
     def test_begins_with_the_oldest_and_says_who_why_and_how_many_are_late(self, owner):
+        """A request is late until its first call."""
         with time_machine.travel(NOON, tick=False) as clock:
             early = request_from(owner, reason="recovery-lost", phone="06 12 34 56 78")
-            clock.shift(timedelta(hours=5))
+            clock.shift(timedelta(hours=1))
             late = request_from(active_account())
-            # Four working hours after the first, at 8 h 15 the next day, it has had no call.
-            clock.move_to(datetime(2026, 10, 7, 6, 30, tzinfo=UTC))
+            clock.move_to(call_expected_by(NOON))
+            assert not now(early).is_late
+            clock.shift(timedelta(minutes=15))
             agent, browser = verified_agent(given_name="Lea", family_name="Martin")
-            handling.take_request(request=early, actor=agent)
+            assert taken_by(agent, early).is_late
             assert listed(browser) == [early.reference, late.reference]
             shown = visible_text(browser.get(LIST))
             assert (pending_requests().number, pending_requests().late) == (2, 1)
-            assert "1 en retard" in visible_text(browser.get(reverse("admin:index")))
+            handling.record_call(request=early, actor=agent, outcome=CallOutcome.NO_ANSWER)
+            first_call = now(early).called_at
+            clock.shift(1)
+            handling.record_call(request=early, actor=agent, outcome=CallOutcome.REACHED)
+            assert (now(early).is_late, now(early).called_at, pending_requests().late) == (False, first_call, 0)
         assert shown.count("En retard") == 1
-        for words in (
-            "2 demandes à traiter, dont 1 en retard (plus de 4 h ouvrées).",
-            "20 h 18",
-            "Camille Durand",
-            "Personnel · 06 12 34 56 78",
-            "Je n’ai plus accès",
-            "Prise en charge",
-            "L. Martin",
-        ):
+        counted, contact = "2 demandes à traiter, dont 1 en retard", "Personnel · 06 12 34 56 78"
+        for words in (counted, "4 h 18", "Camille Lefort", contact, "Je n’ai plus accès", "L. Martin"):
             assert words in shown
 
-    def test_lists_one_state_the_agents_own_or_all(self, browser, agent):
-        assert "Aucune demande à traiter." in visible_text(browser.get(LIST))
-        made = {}
-        for state in RequestState:
-            made[state.value] = request = request_from(active_account())
-            if state != RequestState.NEW:
-                handling.take_request(request=request, actor=an_agent())
-            request.refresh_from_db()
-            if state == RequestState.CALL_TRIED:
-                handling.take_over(request=request, actor=agent, holder=request.taken_by_id)
-                handling.record_call(request=request, actor=agent, outcome=CallOutcome.NO_ANSWER)
-                made["mine"] = request
-            if state in (RequestState.SOLVED, RequestState.REFUSED, RequestState.DUPLICATE):
-                handling.close_request(request=request, actor=request.taken_by, outcome=state)
-        assert {state: listed(browser, etat=state) for state in made} == {
-            state: [request.reference] for state, request in made.items()
-        }
-        assert listed(browser, etat="all") == [made[state.value].reference for state in RequestState][::-1]
-
-    def test_finds_by_profile_account_typed_address_and_reference(self, browser):
-        names = {"given_name": "Zoé", "family_name": "Lambert", "uid": "zlambert"}
-        zoe = active_account(institutional_address="zoe.lambert@univ-exemple.fr", **names)
-        known = request_from(zoe)
-        unknown = request_from(login="personne.inconnue@univ-exemple.fr", ine="0123456789A")
+    def test_lists_one_state_the_agents_own_or_all_and_finds_by_profile_and_name(self, browser, agent):
+        zoe = active_account(given_name="Zoé", family_name="Lambert", uid="zlambert")
+        made = {state.value: request_from(active_account()) for state in RequestState if state != RequestState.NEW}
+        for state, request in made.items():
+            facts = {"state": state, "taken_by": agent if state == "call-tried" else an_agent(), "taken_at": NOON}
+            closed_at = NOON if state in ("solved", "refused", "duplicate") else None
+            AssistanceRequest.objects.filter(pk=request.pk).update(closed_at=closed_at, **facts)
+        made["new"] = known = request_from(zoe, ine=INE)
+        for state, request in (made | {"mine": made["call-tried"]}).items():
+            assert listed(browser, etat=state) == [request.reference], state
+        assert listed(browser) == [made[state].reference for state in ("taken", "call-tried", "new")]
+        assert listed(browser, etat="all") == [request.reference for request in made.values()][::-1]
         short = known.reference.removeprefix("A-")
-        for request, queries in (
-            (known, ("zoe lamb", "LAMBERT", "Zoé", "zlambert", "zoe.lambert@univ-exemple.fr")),
-            (unknown, ("personne.inconnue", "Personne Inconnue", "personne.inconnue@univ-exemple.fr")),
-            (known, (known.reference, short, f"a {short.lower()}", f"A{short}", f" {known.reference} ")),
-        ):
-            for query in queries:
-                assert listed(browser, q=query) == [request.reference], query
-        assert (listed(browser, profil="staff"), listed(browser, profil="student")) == (
-            [known.reference],
-            [unknown.reference],
-        )
-        for ignored in ({"profil": "autre"}, {"page": "0"}, {"page": "99999999"}, {"etat": "'"}):
-            assert known.reference in visible_text(browser.get(LIST, ignored)), ignored
-
-    def test_pages_are_not_counted(self, browser):
-        for _ in range(30):
+        for query in ("zoe lamb", "zlambert", zoe.login, known.reference, f"a {short.lower()}", f" A{short} "):
+            assert listed(browser, q=query) == [known.reference], query
+        assert listed(browser, profil="student") == [known.reference]
+        unknown = request_from(login="personne.inconnue@univ-exemple.fr")
+        assert listed(browser, q="Personne Inconnue") == [unknown.reference]
+        for _ in range(26):
             request_from()
-        with CaptureQueriesContext(connection) as captured:
-            assert len(listed(browser)) == 25
-        # The number of open requests, over their index.
-        assert len([query for query in captured if query["sql"].startswith("SELECT COUNT(")]) == 1
-        assert len(listed(browser, page="2")) == 5
+        assert [len(listed(browser, page=number)) for number in ("1", "2", "0", "99999999")] == [25, 5, 25, 25]
 
     def test_several_requests_of_one_person_are_one_line(self, browser, agent, owner):
+        """One mailbox joins requests without an account only: an attacker could hide a request behind another."""
         first, second, third = (request_from(owner) for _ in range(3))
-        other = request_from(active_account(family_name="Autre"))
-        assert listed(browser) == [first.reference, other.reference]
-        html = browser.get(LIST).content.decode()
-        assert "et 2\u00a0autres demandes" in html
-        assert f"?personne={first.reference}" in html
+        mailbox = {"contact_address": "une@exemple.net"}
+        before, anonymous = request_from(active_account(), **mailbox), request_from(**mailbox)
+        _same, after = request_from(contact_address="UNE@exemple.net"), request_from(active_account(), **mailbox)
+        lines = [one.reference for one in (before, anonymous, after)]
+        assert listed(browser) == [first.reference, *lines]
+        assert "et 2\u00a0autres demandes" in browser.get(LIST).content.decode()
         assert listed(browser, personne=first.reference) == [third.reference, second.reference, first.reference]
-        assert listed(browser, q="durand") == [first.reference, second.reference, third.reference]
-        handling.take_request(request=first, actor=agent)
+        assert listed(browser, q="lefort") == [first.reference, second.reference, third.reference]
+        taken_by(agent, first)
         handling.close_request(request=first, actor=agent, outcome=RequestState.DUPLICATE)
-        assert listed(browser) == [second.reference, other.reference]
-
-    def test_one_mailbox_joins_requests_without_an_account_only(self, browser):
-        """An attacker could hide a request behind another by naming the same mailbox."""
-        first, second = (request_from(contact_address=address) for address in ("une@exemple.net", "UNE@exemple.net"))
-        assert listed(browser) == [first.reference]
-        assert listed(browser, personne=first.reference) == [second.reference, first.reference]
-        about_accounts = [request_from(active_account(), contact_address="une@exemple.net") for _ in range(3)]
-        assert listed(browser) == [one.reference for one in (first, *about_accounts)]
-        html = page(browser, second).content.decode()
-        for other in (first, *about_accounts):
-            assert reverse("admin:request", args=[other.reference]) in html
-
-
-def test_durations_moments_and_numbers_are_formatted():
-    durations = {
-        timedelta(minutes=-5): "0 h 00",
-        timedelta(minutes=25): "0 h 25",
-        timedelta(hours=5, minutes=12): "5 h 12",
-        timedelta(days=1, hours=4): "1 j 4 h",
-        timedelta(days=3, hours=20): "3 j",
-    }
-    with time_machine.travel(NOON, tick=False):
-        assert {ago: waited(NOON - ago).replace("\u00a0", " ") for ago in durations} == durations
-        assert since_when(NOON) == "à 12\u00a0h\u00a012"
-        assert since_when(NOON - timedelta(days=1)) == "le 5\u00a0octobre 2026 à 12\u00a0h\u00a012"
-    phones = {"+33612345678": "06 12 34 56 78", "+34612345678": "+34612345678", "": ""}
-    assert {number: telephone(number).replace("\u00a0", " ") for number in phones} == phones
+        assert listed(browser) == [second.reference, *lines]
+        html = page(browser, anonymous).content.decode()
+        assert [one for one in (before, after) if reverse("admin:request", args=[one.reference]) not in html] == []
 
 
 class TestPage:
-    def test_each_opening_is_in_the_journal(self, agent, browser, owner, request_):
-        """LOG-01: after an error and a refusal too; without an account when there is none."""
-        assert browser.get(f"{LIST}{request_.reference.lower()}/").status_code == 200
-        assert act(browser, "note", request_, note="").status_code == 200
-        assert act(browser, "hand-back", request_).status_code == 409
-        entries = list(owner.journal.filter(event=Event.REQUEST_OPENED))
-        assert [entry.actor for entry in entries] == [agent] * 3
-        assert entries[0].details == {"request": request_.pk, "reference": request_.reference}
-        unknown = request_from()
-        page(browser, unknown)
-        entry = JournalEntry.objects.get(event=Event.REQUEST_OPENED, account=None)
-        assert (entry.actor, entry.details["request"]) == (agent, unknown.pk)
-        assert browser.get(f"{LIST}A-22222/").status_code == 404
-
-    def test_shows_what_an_agent_needs_before_calling_and_no_link_of_a_visitor(self, browser, owner):
-        """HLP-08, INP-05"""
+    def test_shows_what_an_agent_needs_and_no_link_of_a_visitor_and_its_openings_are_recorded(self, agent, browser):
+        """HLP-08, INP-05, LOG-01: after an error and a refusal too; without an account when there is none."""
         evil = 'Voir http://evil.example <a href="http://evil.example">ici</a>\n\nmerci'
+        contact = {"contact_address": "une@exemple.net", "availability": "après 18 h"}
+        owner = active_account()
         with time_machine.travel(NOON, tick=False):
-            request = request_from(
-                owner, description=evil, availability="après 18 h", contact_address="une@exemple.net"
-            )
-        html = page(browser, request).content.decode()
+            request, unknown = request_from(owner, description=evil, **contact), request_from()
+        html = browser.get(f"{LIST}{request.reference.lower()}/").content.decode()
         assert "&lt;/a&gt;<br><br>merci" in html
         assert not re.search(r'href="[^"]*evil|mailto:|tel:', html)
-        for words in ("une@exemple.net", "après 18 h", "appel promis avant le 6 octobre 2026 à 16 h 15", "Actif"):
+        for words in (*contact.values(), "appel promis avant le 6 octobre 2026 à 16 h 15", "Actif"):
             assert words in text(browser, request)
+        assert act(browser, "note", request, note="").status_code == 200
+        assert act(browser, "hand-back", request).status_code == 409
+        page(browser, unknown)
+        opened = JournalEntry.objects.filter(event=Event.REQUEST_OPENED, actor=agent).order_by("pk")
+        assert [entry.account for entry in opened] == [owner] * 7 + [None]
+        assert opened[0].details == {"request": request.pk, "reference": request.reference}
+        assert opened[7].details["request"] == unknown.pk
 
     def test_the_number_known_by_hr_is_the_one_to_call(self, browser, owner, request_):
         """HLP-03, HLP-04: calling the number of the request proves nothing."""
@@ -242,210 +212,260 @@ class TestPage:
 
     def test_has_only_the_buttons_that_role_and_state_allow(self, browser, agent, owner, request_):
         """ADM-05"""
-        _reader, reading = verified_agent(Role.LECTURE)
-        for words in ("Prendre en charge", "Ajouter une note", "Bloquer le compte"):
-            assert words not in text(reading, request_)
-        _manager, managing = verified_agent(Role.RESPONSABLES)
+        (_reader, reading), (_manager, managing) = (verified_agent(role) for role in (Role.LECTURE, Role.RESPONSABLES))
+        assert not re.search("Prendre en charge|Ajouter une note|Bloquer le compte", text(reading, request_))
         for account, words in ((agent, "votre propre compte"), (an_agent(), "le compte d’un agent")):
             about_agent = request_from(account)
-            assert words in text(browser, about_agent)
-            assert "Prendre en charge" not in text(browser, about_agent)
-            assert act(browser, "take", about_agent).status_code == 403
+            shown = text(browser, about_agent)
+            assert (words in shown, "Prendre en charge" in shown) == (True, False)
+            assert act(browser, "note", about_agent, note="").status_code == 403
         assert act(managing, "take", about_agent).status_code == 302
+        assert "Bloquer le compte" in text(managing, request_)
         assert "Bloquer le compte" not in text(managing, about_agent)
-
-        labels = ("Débloquer le compte", "Renvoyer le lien", "Corriger l’adresse", "Bloquer le compte")
-
-        def offered(browser: Client, account: Account = owner) -> set[str]:
-            AssistanceRequest.objects.filter(pk=request_.pk).update(account=account)
-            shown = text(browser, request_)
-            return {label for label in labels if label in shown}
-
-        assert offered(browser) == {"Bloquer le compte"}
-        assert offered(managing) == {"Bloquer le compte", "Corriger l’adresse"}
-        lock_account(account=owner, reason=LockReason.PHISHING)
-        assert offered(browser) == {"Débloquer le compte"}
-        assert offered(managing) == {"Débloquer le compte", "Corriger l’adresse"}
-        assert offered(browser, pending_account()) == {"Renvoyer le lien", "Bloquer le compte"}
-        closed = active_account(end_date=timezone.localdate() - timedelta(days=1))
-        assert offered(managing, closed) == {"Bloquer le compte"}
 
 
 class TestIdentity:
     """HLP-04, PRV-04"""
 
     def test_match_or_mismatch_is_shown_and_the_values_are_not(self, browser):
-        for typed, known, words in (
-            (BORN, BORN, "concorde"),
-            (WRONG, BORN, "ne concorde pas"),
-            (WRONG, None, "inconnu des RH"),
+        for typed, facts, words in (
+            ({"birth_date": BORN}, {}, "Date de naissance concorde"),
+            ({"birth_date": WRONG}, {}, "Date de naissance ne concorde pas"),
+            ({"birth_date": WRONG}, {"birth_date": None}, "Date de naissance inconnu des RH"),
+            ({"ine": INE}, {"ine": INE.lower()}, "Numéro INE concorde"),
+            ({"ine": INE}, {"ine": ""}, "Numéro INE inconnu des RH"),
         ):
-            shown = text(browser, request_from(active_account(birth_date=known), birth_date=typed))
-            assert f"Date de naissance {words} Dans la demande : •••" in shown
-            assert "1984" not in shown
-        AssistanceRequest.objects.update(birth_date_typed=None)
-        shown = text(browser, AssistanceRequest.objects.latest("pk"))
-        assert "non fourni" in shown
-        assert "Afficher" not in shown
+            shown = text(browser, request_from(active_account(**facts), **typed))
+            assert f"{words} Dans la demande : •••" in shown
+            assert not re.search("1984|0123456789", shown)
 
     def test_values_are_shown_once_on_request_and_recorded(self, agent, browser, caplog):
-        """LOG-01: sensitive_read; in no title, address or line of the log."""
-        caplog.set_level("DEBUG")
-        student = active_account(category=Category.STUDENT, ine="0123456789A")
-        request = request_from(student, ine="0123456789B")
-        assert "0123456789" not in page(browser, request).content.decode()
-        answer = act(browser, "identity", request)
-        html = answer.content.decode()
-        assert answer.status_code == 200, "shown in answer to the button, at no address of its own"
-        assert "0123456789A" in html
-        assert "0123456789B" in html
-        assert not re.search(r'<title>[^<]*0123456789|href="[^"]*0123456789', html)
-        assert "0123456789" not in str([vars(record) for record in caplog.records if "sql" not in vars(record)])
-        assert "0123456789" not in page(browser, request).content.decode()
-        entry = student.journal.get(event=Event.IDENTITY_READ)
-        assert (entry.actor, entry.details["request"]) == (agent, request.pk)
-        assert "0123456789" not in str(entry.details)
-
-    def test_values_are_refused_to_the_reading_role_and_for_accounts_of_agents(self, browser, agent):
-        """ADM-05"""
+        """LOG-01: sensitive_read; in no title, address or line of the log. ADM-05: to the roles that may."""
         _reader, reading = verified_agent(Role.LECTURE)
         for client, account in ((reading, active_account()), (browser, agent), (browser, an_agent())):
             request = request_from(account)
             assert "Afficher" not in text(client, request)
             assert act(client, "identity", request).status_code == 403
         assert not JournalEntry.objects.filter(event=Event.IDENTITY_READ).exists()
+        caplog.set_level("DEBUG")
+        student = active_account(ine=INE)
+        request = request_from(student, ine="0123456789B")
+        answer = act(browser, "identity", request)
+        html = answer.content.decode()
+        assert answer.status_code == 200, "shown in answer to the button, at no address of its own"
+        assert [value for value in (INE, "0123456789B") if value not in html] == []
+        assert not re.search(r'<title>[^<]*0123456789|href="[^"]*0123456789', html)
+        assert "0123456789" not in str([vars(record) for record in caplog.records if "sql" not in vars(record)])
+        assert "0123456789" not in page(browser, request).content.decode()
+        entry = student.journal.get(event=Event.IDENTITY_READ)
+        assert (entry.actor, entry.details) == (agent, {"request": request.pk, "reference": request.reference})
 
-    def test_a_right_answer_on_the_telephone_is_no_proof(self, browser, agent):
-        request = request_from(active_account(ine="0123456789A"))
-        handling.take_request(request=request, actor=agent)
+    def test_an_answer_on_the_telephone_is_no_proof_and_is_kept_nowhere(self, browser, agent, owner, request_):
+        """LOG-02: neither the fact nor the match is in the journal or the copy: the owner may be the caller."""
+        taken_by(agent, request_)
         for answer in ("", "hier", "31/2/1984", "0/0/0000", "0123456789", "\x00", "9" * 2_000):
-            assert act(browser, "answer", request, answer=answer).status_code == 200, answer
-        assert not RequestStep.objects.exclude(kind=StepKind.TAKEN).exists()
-        for answer in ("29/2/1984", "29 02 1984", "29.2.1984", "29021984", "0123456789a", " 012 345 678 9A"):
-            shown = visible_text(browser.get(act(browser, "answer", request, answer=answer).url))
-            assert "la réponse concorde. Ce n’est pas une preuve d’identité." in shown
-            assert answer not in shown
-
-    def test_three_wrong_answers_remove_the_form_and_are_kept_nowhere(self, browser, taken):
-        for _ in range(3):
-            assert "Comparer une réponse" in text(browser, taken)
-            shown = visible_text(browser.get(act(browser, "answer", taken, answer="1/3/1977").url))
-            assert "Date de naissance : la réponse ne concorde pas." in shown
-            assert "1977" not in shown
-        assert "1977" not in str([*RequestStep.objects.values(), *JournalEntry.objects.values()])
-        assert "Trois réponses fausses : ne demandez plus rien. Il faut une preuve" in text(browser, taken)
-        assert "Comparer une réponse" not in text(browser, taken)
-        refused = act(browser, "answer", taken, answer="29/2/1984")
+            assert act(browser, "answer", request_, answer=answer).status_code == 200, answer
+        assert steps(request_) == [(StepKind.TAKEN, "", "")]
+        right, wrong = ("29/2/1984", "29 02 1984", "29.2.1984", "29021984", " 012 345 678 9a"), ["1/3/1984"] * 3
+        matched, missed = "la réponse concorde. Ce n’est pas une preuve d’identité.", "la réponse ne concorde pas."
+        for answer in (*right, *wrong):
+            assert "Comparer une réponse" in text(browser, request_)
+            shown = visible_text(browser.get(act(browser, "answer", request_, answer=answer).url))
+            assert (matched in shown, missed in shown, answer in shown) == (answer in right, answer in wrong, False)
+        refused = act(browser, "answer", request_, answer="29/2/1984")
         assert refused.status_code == 409
-        assert "Trois réponses fausses" in visible_text(refused)
+        assert "Trois réponses fausses : ne demandez plus rien. Il faut une preuve" in visible_text(refused)
+        assert "Comparer une réponse" not in text(browser, request_)
+        facts = [(StepKind.FACT_MATCHED, fact, "") for fact in [Fact.BIRTH_DATE] * 4 + [Fact.INE]]
+        assert steps(request_)[1:] == facts + [(StepKind.FACT_MISMATCHED, Fact.BIRTH_DATE, "")] * 3
+        kept = str([*RequestStep.objects.values(), *JournalEntry.objects.values()])
+        assert not re.search("1984|0123456789", kept)
+        entries = owner.journal.filter(event=Event.FACT_COMPARED)
+        assert {(str(entry.details), entry.actor) for entry in entries} == {(str(entries[0].details), agent)}
+        assert "match" not in str(export_person(account=owner, actor=owner))
+
+    def test_three_wrong_answers_about_an_account_refuse_every_other_one_for_a_day(self, owner):
+        """Over all its requests; attaching one to another account and back allows no other answer."""
+        other = active_account(birth_date=date(1990, 1, 1))
+        with time_machine.travel(NOON, tick=False) as clock:
+            agent, colleague = an_agent(), an_agent()
+            for actor in (agent, colleague, agent):
+                assert compare(taken_by(actor, request_from(owner, birth_date=WRONG)), actor, WRONG) is False
+            last = taken_by(colleague, request_from(owner))
+            handling.attach_account(request=last, actor=colleague, name=other.login)
+            assert compare(now(last), colleague, other.birth_date) is True
+            handling.attach_account(request=now(last), actor=colleague, name=LOGIN)
+            for wait in (timedelta(0), timedelta(days=1) - timedelta(seconds=1)):
+                clock.shift(wait)
+                with pytest.raises(handling.TooManyMismatches):
+                    compare(now(last), colleague)
+            clock.shift(timedelta(seconds=1))
+            assert compare(now(last), colleague) is True
+            # What HR does not know is no wrong answer.
+            for account in (None, active_account(birth_date=None)):
+                with pytest.raises(handling.NothingToCompareWith):
+                    compare(taken_by(agent, request_from(account)), agent)
+        assert RequestStep.objects.filter(kind=StepKind.FACT_MISMATCHED).count() == 3
 
 
 class TestActions:
-    def test_from_taking_to_closing_and_reopening(self, browser, request_):
-        for name, typed, words in (
-            ("take", {}, "Vous avez pris cette demande en charge."),
-            ("call", {"outcome": "no-answer", "note": "Répondeur."}, "Appel noté."),
-            ("note", {"note": NOTE}, "Note ajoutée."),
-            ("close", {"outcome": "solved", "note": ""}, "Demande close."),
+    def test_from_taking_to_closing_and_reopening(self, browser, agent, owner, request_):
+        """HLP-04: notes are kept apart from the journal."""
+        colleague = an_agent()
+        for name, typed, words, state in (
+            ("take", {}, "Vous avez pris cette demande en charge.", "taken"),
+            ("call", {"outcome": "no-answer", "note": "Répondeur."}, "Appel noté.", "call-tried"),
+            ("call", {"outcome": "reached", "note": ""}, "Appel noté.", "taken"),
+            ("note", {"note": NOTE}, "Note ajoutée.", "taken"),
+            ("close", {"outcome": "solved", "note": ""}, "Demande close.", "solved"),
         ):
             done = act(browser, name, request_, **typed)
             assert (done.status_code, done.url) == (302, reverse("admin:request", args=[request_.reference]))
             assert words in visible_text(browser.get(done.url))
+            assert (now(request_).state, now(request_).taken_by) == (state, agent)
         timeline = text(browser, request_).split("Suivi", 1)[1]
-        lines = [
-            "Résolue",
-            "Note La personne rappelle demain.",
-            "Appel : sans réponse Répondeur.",
-            "Prise en charge",
-            "Demande reçue",
-        ]
+        lines = ["Résolue", f"Note {NOTE}", "Appel : sans réponse Répondeur.", "Prise en charge", "Demande reçue"]
         assert sorted(lines, key=timeline.index) == lines
-        assert timeline.count("L. Martin") == 4
+        assert timeline.count("L. Martin") == 5
         late = act(browser, "call", request_, outcome="reached", note="Trop tard.")
         assert late.status_code == 409
         assert "Cette demande a été close à" in visible_text(late)
-        assert "Trop tard." in late.content.decode()
-        assert [act(browser, "reopen", request_).status_code for _ in range(2)] == [302, 409]
+        handling.add_note(request=request_, actor=colleague, note=NOTE)
+        handling.reopen_request(request=request_, actor=colleague)
+        again = now(request_)
+        assert (again.state, again.closed_at, again.taken_by) == (RequestState.TAKEN, None, colleague)
+        assert act(browser, "reopen", request_).status_code == 409
+        found = owner.journal.filter(actor__in=(agent, colleague)).exclude(event=Event.REQUEST_OPENED).order_by("pk")
+        called, noted = [Event.REQUEST_CALLED] * 2, Event.REQUEST_NOTED
+        ends = [noted, Event.REQUEST_CLOSED, noted, Event.REQUEST_REOPENED]
+        assert [entry.event for entry in found] == [Event.REQUEST_TAKEN, *called, *ends]
+        details = {"request": request_.pk, "reference": request_.reference}
+        assert [entry.details for entry in found] == [details] * len(found)
+        assert NOTE not in str(export_person(account=owner, actor=owner))
 
-    def test_an_agent_who_is_too_late_reads_who_was_faster_and_keeps_the_note(self, browser, request_):
+    def test_an_agent_who_is_too_late_reads_who_was_faster_keeps_the_note_and_may_take_over(self, owner, request_):
         """The refusal moves the note to the form that is still open to every agent."""
         with time_machine.travel(NOON, tick=False):
             colleague, fast = verified_agent(given_name="Omar", family_name="Petit")
-            _slow, slow = verified_agent()
-            act(fast, "take", request_)
+            agent, slow = verified_agent()
+            for _ in range(2):
+                act(fast, "take", request_)
+            assert (now(request_).taken_by, now(request_).taken_at) == (colleague, NOON)
+            assert steps(request_) == [(StepKind.TAKEN, "", "")]
             answer = act(slow, "take", request_)
-        assert answer.status_code == 409
-        assert "O. Petit a pris cette demande à 12 h 12." in visible_text(answer)
-        assert "Reprendre cette demande" in visible_text(answer)
-        for name, outcome in (("call", "reached"), ("close", "solved")):
-            answer = act(browser, name, request_, note=NOTE, outcome=outcome)
             assert answer.status_code == 409
-            assert f">\n{NOTE}</textarea>" in answer.content.decode()
-            assert re.search(r"<details open>\s*<summary>Ajouter une note", answer.content.decode())
-        assert act(browser, "note", request_, note=NOTE).status_code == 302
-        assert now(request_).taken_by == colleague
+            assert "O. Petit a pris cette demande à 12 h 12." in visible_text(answer)
+            assert f'name="holder" value="{colleague.pk}"' in answer.content.decode()
+            answer = act(slow, "close", request_, note=NOTE, outcome="solved")
+            assert answer.status_code == 409
+            assert re.search(rf"<details open>\s*<summary>Ajouter(?s:.*){NOTE}</textarea>", answer.content.decode())
+            act(fast, "call", request_, outcome="no-answer", note="")
+            for holder in ("", "x", "0", "9" * 30, str(agent.pk)):
+                assert act(slow, "take-over", request_, holder=holder).status_code in (200, 409), holder
+            assert now(request_).taken_by == colleague
+            assert act(slow, "take-over", request_, holder=str(colleague.pk)).status_code == 302
+            assert (now(request_).taken_by, now(request_).state) == (agent, RequestState.CALL_TRIED)
+            assert RequestStep.objects.get(kind=StepKind.TAKEN_OVER).actor == agent
+            assert act(slow, "hand-back", request_).status_code == 302
+            assert act(fast, "take-over", request_, holder=str(agent.pk)).status_code == 409
+        free = now(request_)
+        assert (free.state, free.taken_by, free.taken_at) == (RequestState.NEW, None, None)
+        assert owner.journal.get(event=Event.REQUEST_HANDED_BACK).actor == agent
 
-    def test_a_colleagues_request_is_taken_over_and_handed_back(self, browser, agent, request_):
-        colleague = an_agent()
-        handling.take_request(request=request_, actor=colleague)
-        assert f'name="holder" value="{colleague.pk}"' in page(browser, request_).content.decode()
-        for holder in ("", "x", "0", "9" * 30):
-            assert act(browser, "take-over", request_, holder=holder).status_code in (200, 409), holder
-        assert now(request_).taken_by == colleague
-        assert act(browser, "take-over", request_, holder=str(colleague.pk)).status_code == 302
-        assert now(request_).taken_by == agent
-        assert act(browser, "hand-back", request_).status_code == 302
-        assert now(request_).state == RequestState.NEW
+    def test_only_the_agent_who_has_taken_a_request_changes_it(self, owner):
+        agent, colleague = an_agent(), an_agent()
+        for do, facts in HOLDERS_ACTS.items():
+            request = request_from(owner)
+            with pytest.raises(handling.RequestNotTaken):
+                do(request=request, actor=agent, **facts)
+            taken_by(agent, request)
+            with pytest.raises(handling.AlreadyTaken):
+                do(request=request, actor=colleague, **facts)
+            handling.close_request(request=request, actor=agent, outcome=RequestState.SOLVED)
+            with pytest.raises(handling.AlreadyClosed):
+                do(request=request, actor=agent, **facts)
+            assert [kind for kind, *_ in steps(request)] == [StepKind.TAKEN, StepKind.SOLVED], do
 
-    def test_invalid_forms_change_nothing(self, browser, taken):
+    def test_a_request_about_an_agent_is_for_a_colleague_who_manages_agents(self):
+        """ADM-05: and never for the agent whose account it is about; no agent's account is attached either."""
+        manager, agent, colleague = an_agent(Role.RESPONSABLES), an_agent(), an_agent()
+        for account, actor in ((agent, agent), (colleague, agent), (manager, manager)):
+            request = request_from(account)
+            for do, facts in (HOLDERS_ACTS | OTHER_ACTS).items():
+                with pytest.raises(PermissionDenied):
+                    do(request=request, actor=actor, **facts)
+            assert steps(request) == []
+        assert taken_by(manager, request_from(colleague)).taken_by == manager
+        other = taken_by(agent, request_from())
+        for account in (agent, colleague):
+            with pytest.raises(PermissionDenied):
+                handling.attach_account(request=other, actor=agent, name=account.login)
+
+    def test_invalid_forms_change_nothing(self, browser, agent, request_):
         """ADM-06, INP-01"""
+        taken_by(agent, request_)
         for name, typed in (
-            ("call", {"outcome": "appelé"}),
-            ("call", {}),
             ("note", {"note": " "}),
-            ("note", {"note": "x" * 2_001}),
-            ("close", {"outcome": "new"}),
             ("close", {"outcome": "taken", "note": NOTE}),
             ("close", {"outcome": "refused", "note": "  "}),
             ("attach", {"name": "introuvable"}),
         ):
-            answer = act(browser, name, taken, **typed)
-            assert answer.status_code == 200, (name, typed)
-            assert (now(taken).state, taken.steps.count()) == (RequestState.TAKEN, 1)
-        html = act(browser, "call", taken, note=NOTE).content.decode()
-        for words in (f">\n{NOTE}</textarea>", 'href="#call_outcome_0"', 'id="call_outcome_0"'):
-            assert words in html
-        refused = act(browser, "close", taken, outcome="refused", note="  ")
-        assert "Écrivez pourquoi la demande reste sans suite" in visible_text(refused)
+            assert act(browser, name, request_, **typed).status_code == 200, (name, typed)
+            assert (now(request_).state, len(steps(request_))) == (RequestState.TAKEN, 1)
 
-    def test_an_account_is_attached_when_its_address_was_mistyped(self, browser, owner):
+    def test_an_account_is_attached_by_any_of_its_names_and_both_journals_keep_it(self, browser, agent, owner):
+        zoe = active_account(uid="zlambert", institutional_address="zoe.lambert@univ-exemple.fr")
         request = request_from(login="camille.durnad@univ-exemple.fr")
-        html = page(browser, request).content.decode()
-        assert f"{reverse('admin:accounts')}?q=camille.durnad%40univ-exemple.fr" in html
-        assert "Rattacher" not in html
-        act(browser, "take", request)
-        assert act(browser, "attach", request, name=an_agent().login).status_code == 403
+        assert "?q=camille.durnad%40univ-exemple.fr" in page(browser, request).content.decode()
+        taken_by(agent, request)
+        for name in ("zlambert", " ZOE.lambert@univ-exemple.fr ", "zoe.lambert"):
+            for one, account in ((name, zoe), (LOGIN, owner)):
+                assert act(browser, "attach", request, name=one).status_code == 302
+                assert (now(request).account, request.steps.latest("pk").account) == (account, account)
         assert act(browser, "attach", request, name=LOGIN).status_code == 302
-        assert now(request).account == owner
+        assert steps(request)[1:] == [(StepKind.ATTACHED, "", "")] * 6
         assert f"Rattachée à un compte {LOGIN}" in text(browser, request)
+        for event in (Event.REQUEST_ATTACHED, Event.REQUEST_DETACHED):
+            assert zoe.journal.filter(event=event, actor=agent).count() == 3
+        with pytest.raises(handling.AboutAnotherAccount):
+            handling.add_note(request=request, actor=agent, note=NOTE)
+        erase_person(account=active_account(institutional_address="parti@univ-exemple.fr"))
+        for name in ("", "personne", "a@b", "\x00", "x" * 300, "parti@univ-exemple.fr"):
+            with pytest.raises(handling.UnknownAccountName):
+                handling.attach_account(request=now(request), actor=agent, name=name)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_agents_at_once_one_gets_the_request_and_answers_about_one_account_wait(self):
+        """HLP-04: over all its requests, so that no fourth wrong answer is compared."""
+        owner, absent, agents = active_account(), an_agent(), [an_agent(), an_agent()]
+        for _ in range(5):
+            for request, do, facts in (
+                (request_from(), handling.take_request, {}),
+                (taken_by(absent, request_from(owner)), handling.take_over, {"holder": absent.pk}),
+            ):
+                calls = [{"request": request, "actor": agent, **facts} for agent in agents]
+                answers = attempted_together(*(lambda call=call, do=do: do(**call) for call in calls))
+                assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyTaken", "NoneType"]
+                assert now(request).taken_by == agents[answers.index(None)]
+        first, second = (taken_by(absent, request_from(owner)) for _ in range(2))
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            assert [compare(first, absent, WRONG) for _ in range(3)] == [False] * 3
+            late = pool.submit(attempted_together, lambda: compare(second, absent, WRONG))
+            wait_until_blocked()
+        assert [type(answer) for answer in late.result(30)] == [handling.TooManyMismatches]
 
 
 def test_the_requester_learns_nothing_of_what_agents_do(browser, owner):
     """HLP-04: in no answer of the portal and by no mail; the history of the account does not say what matched."""
     client = Client()
     sent = client.post(reverse("assistance"), form_data(login=LOGIN, birth_date_month="3", birth_date_day="1"))
-    before = client.get(sent.url).content
-    request = AssistanceRequest.objects.get()
+    request, before = AssistanceRequest.objects.get(), client.get(sent.url).content
     mails = list(owner.messages.values_list("pk"))
     act(browser, "take", request)
     for answer in ("1/3/1977", "29/2/1984"):
         act(browser, "answer", request, answer=answer)
     act(browser, "close", request, outcome="refused", note=NOTE)
-    assert client.get(sent.url).content == before
-    assert list(owner.messages.values_list("pk")) == mails
-    for path in (f"/assistance/{request.reference}/", f"/assistance/?reference={request.reference}"):
-        answer = client.get(path).content.decode()
-        assert not [words for words in ("concorde", "Sans suite", NOTE, "Date de naissance :") if words in answer]
-    history = visible_text(signed_in_browser(owner).get(reverse("account-history")))
+    assert (client.get(sent.url).content, list(owner.messages.values_list("pk"))) == (before, mails)
+    history = visible_text(browser_of(owner).get(reverse("account-history")))
     assert "Réponse comparée à la fiche" in history
     assert "concorde" not in history

@@ -25,10 +25,11 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import proposed, proposed_by_hr
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
-from tests.agents.signed_in import an_agent, enrol_device, signed_in_browser, verified_agent
+from tests.agents.signed_in import an_agent, enrol_device, verified_agent
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 from tests.fuzz.observers import rows_written, rows_written_since
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -74,11 +75,11 @@ def address_of(pattern: URLPattern) -> str:
     return reverse(f"admin:{pattern.name}", args=[make()])
 
 
-def pages() -> Iterator[tuple[URLPattern, str]]:
-    """Each page and its URL; its object is rolled back afterwards."""
+def pages() -> Iterator[tuple[str, str]]:
+    """The name of each page and its URL; its object is rolled back afterwards."""
     for pattern in PAGES:
         with transaction.atomic():
-            yield pattern, address_of(pattern)
+            yield pattern.name, address_of(pattern)
             transaction.set_rollback(True)
 
 
@@ -99,10 +100,11 @@ def test_a_role_opens_what_the_table_says(role):
     """ADM-05: by GET and by POST."""
     _agent, browser = verified_agent(role)
     wrong = []
-    for pattern, url in pages():
-        expected = SHOWN if role in ROLES_OF[pattern.name] else (REFUSED,)
-        answers = {method: getattr(browser, method)(url).status_code for method in ("get", "post")}
-        wrong += [(pattern.name, method, status) for method, status in answers.items() if status not in expected]
+    for name, url in pages():
+        expected = SHOWN if role in ROLES_OF[name] else (REFUSED,)
+        for ask in (browser.get, browser.post):
+            status = ask(url).status_code
+            wrong += [] if status in expected else [(name, ask.__name__, status)]
     assert wrong == []
 
 
@@ -110,89 +112,73 @@ def test_pages_are_closed_without_a_verified_session_of_an_agent():
     """ADM-02: to anonymous visitors, to accounts without a role, to a superuser verified in another session."""
     superuser, _elsewhere = verified_agent()
     Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
-    browsers = {
-        "anonymous": Client(),
-        "account": signed_in_browser(active_account()),
-        "superuser": signed_in_browser(superuser),
-    }
+    browsers = {"anonymous": Client(), "account": browser_of(active_account()), "superuser": browser_of(superuser)}
     allowed = (reverse("login"), reverse("admin:verification"))
     wrong = []
-    for pattern, url in pages():
+    for name, url in pages():
         for (who, browser), method in product(browsers.items(), ("get", "post", "head", "put", "delete", "options")):
             answer = getattr(browser, method)(url)
             is_closed = answer.status_code == REFUSED or (answer.status_code == 302 and answer.url.startswith(allowed))
-            wrong += [] if is_closed else [(pattern.name, who, method, answer.status_code)]
+            wrong += [] if is_closed else [(name, who, method, answer.status_code)]
     assert wrong == []
 
 
 def test_reading_changes_nothing_but_the_journal():
     """ADM-06: in no table but the journal and the agent's session."""
     _agent, browser = verified_agent(Role.RESPONSABLES)
-    wrong = []
-    for pattern, url in pages():
+    changed = {}
+    for name, url in pages():
         before = rows_written()
-        for read in (browser.get, browser.head):
-            assert read(url).status_code in SHOWN, pattern.name
-        changed = set(rows_written_since(before, rows_written())) - {"journal_journalentry", "accounts_session"}
-        wrong += [(pattern.name, changed)] if changed else []
-    assert wrong == []
+        assert {browser.get(url).status_code, browser.head(url).status_code} <= set(SHOWN), name
+        changed[name] = set(rows_written_since(before, rows_written())) - {"journal_journalentry", "accounts_session"}
+    assert {name: tables for name, tables in changed.items() if tables} == {}
 
 
 def test_migrate_restores_the_permissions_of_each_role():
     """ADM-05: roles are nested, and the reading role has one permission."""
     Group.objects.get(name="Lecture").permissions.set(Permission.objects.filter(codename="manage_agents"))
     Group.objects.get(name="Responsables").delete()
-
     call_command("migrate", "assistance", verbosity=0)
-
     for role, permissions in ROLE_PERMISSIONS.items():
         group = Group.objects.get(name=role.value)
         names = {f"agents.{name}" for name in group.permissions.values_list("codename", flat=True)}
         assert names == {permission.value for permission in permissions}
     lecture, assistance, responsables = (ROLE_PERMISSIONS[role] for role in ROLES_OF["index"])
-    assert lecture == {AgentPermission.SEE}
-    assert lecture < assistance < responsables == set(AgentPermission)
+    assert {AgentPermission.SEE} == lecture < assistance < responsables == set(AgentPermission)
 
 
 class TestAccountsOfOthers:
+    """ADM-05"""
+
     def test_agents_act_on_accounts_without_a_role_and_manage_other_agents(self):
-        """ADM-05"""
-        agent, other, account = an_agent(Role.RESPONSABLES), an_agent(Role.LECTURE), active_account()
+        agent, browser = verified_agent(Role.RESPONSABLES)
+        other, account = an_agent(Role.LECTURE), active_account()
         assert [may_act_on(agent, one) for one in (account, agent, other)] == [True, False, False]
         assert [may_manage(agent, one) for one in (account, agent, other)] == [False, False, True]
         for forbidden in (agent, other):
             with pytest.raises(PermissionDenied):
                 require_may_act_on(agent, forbidden)
-
-    def test_the_recovery_address_of_an_agent_is_not_shown(self):
-        """ADM-05"""
-        agent, browser = verified_agent(Role.RESPONSABLES)
-        for account in (agent, an_agent()):
-            answer = browser.post(reverse("admin:account-address", args=[account.pk]))
+            answer = browser.post(reverse("admin:account-address", args=[forbidden.pk]))
             assert answer.status_code == REFUSED
-            page = browser.get(reverse("admin:account", args=[account.pk])).content.decode()
-            assert account.recovery_address not in page
+            page = browser.get(reverse("admin:account", args=[forbidden.pk])).content.decode()
+            assert forbidden.recovery_address not in page
             assert "Afficher" not in page
         assert not JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
 
     def test_an_enrolment_code_is_given_to_another_agent_with_a_reason(self):
-        """ADM-03, ADM-05"""
+        """ADM-03"""
         agent, browser = verified_agent(Role.RESPONSABLES)
-        lost = an_agent()
-        device = enrol_device(lost)
-        own = reverse("admin:agent-code", args=[agent.pk])
-        others = reverse("admin:agent-code", args=[lost.pk])
-
-        without_role = reverse("admin:agent-code", args=[active_account().pk])
-        assert browser.post(without_role, {"reason": "une bonne raison"}).status_code == 404
-        assert browser.get(own).status_code == browser.post(own, {"reason": "parce que c’est moi"}).status_code == 403
+        lost, account = an_agent(), active_account()
+        enrol_device(lost)
+        reason = {"reason": "Téléphone perdu, vu en personne"}
+        own, others, without_role = (reverse("admin:agent-code", args=[one.pk]) for one in (agent, lost, account))
+        assert browser.post(without_role, reason).status_code == 404
+        assert browser.get(own).status_code == browser.post(own, reason).status_code == REFUSED
         assert browser.post(others, {"reason": ""}).status_code == 200
         assert not EnrolmentCode.objects.exists()
-        assert browser.post(others, {"reason": "Téléphone perdu, vu en personne"}).status_code == 200
-
+        assert browser.post(others, reason).status_code == 200
         [entry] = JournalEntry.objects.filter(event=Event.ENROLMENT_CODE_GIVEN)
-        assert (entry.account, entry.actor) == (lost, agent)
-        assert entry.details["reason"] == "Téléphone perdu, vu en personne"
+        assert (entry.account, entry.actor, entry.details["reason"]) == (lost, agent, reason["reason"])
         assert EnrolmentCode.objects.get().account == lost
-        assert not type(device).objects.filter(pk=device.pk).exists()
+        assert not lost.totpdevice_set.exists()
         assert lost.messages.count() == 2

@@ -1,11 +1,13 @@
-"""Responsables manage agents: they add them, change their role and withdraw it (ADM-05)."""
+"""Responsables give, change and withdraw the roles of agents (ADM-05); `create_agent` creates the first one (ADM-03)."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
-import time_machine
-from django.db import transaction
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -17,41 +19,25 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
 from agents.models import BackupCode, EnrolmentCode
 from agents.roles import Role
-from agents.staff.services import (
-    AccountIsNotAgent,
-    CannotBeAgent,
-    LastResponsable,
-    RoleNotAllowed,
-    RoleRefused,
-    change_role,
-    grant_role,
-    withdraw_role,
-)
+from agents.staff.services import RoleRefused, change_role, grant_role, withdraw_role
 from journal.events import Event
-from journal.models import JournalEntry
 from outbox.enums import Kind
-from tests.agents.signed_in import (
-    NEXT_CODE_DELAY,
-    an_agent,
-    code_of,
-    enrol_device,
-    enrolment_code_for,
-    signed_in_browser,
-    submit_code,
-    verified_agent,
-)
+from outbox.models import Message
+from tests.agents.signed_in import an_agent, enrol_device, enrolment_code_for, verified_agent
 from tests.concurrency import together
 from tests.factories import active_account, pending_account, reloaded
 from tests.locking import locked_account, unlocked_account
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
 ROLE = Role.RESPONSABLES
 REASON, DEPARTURE = "Arrivée dans l’équipe.", "Départ du service."
+CODE = re.compile(r"[a-z0-9]{4}(?:-[a-z0-9]{4}){3}")
 
 
-def add(browser: Client, login: str, role: str = "Lecture", **more: str) -> HttpResponse:
-    return browser.post(reverse("admin:agent-new"), {"login": login, "role": role, "reason": REASON, **more})
+def add(browser: Client, login: str, role: str = "Lecture") -> HttpResponse:
+    return browser.post(reverse("admin:agent-new"), {"login": login, "role": role, "reason": REASON})
 
 
 def change(browser: Client, account: Account, role: str, reason: str = REASON) -> HttpResponse:
@@ -76,26 +62,41 @@ def enrolled_responsable() -> Account:
     return account
 
 
+def outcome_of(act: Callable[..., None], **facts: object) -> str:
+    try:
+        act(**facts)
+    except RoleRefused as refused:
+        return type(refused).__name__
+    return "done"
+
+
+def run(command: str, *words: str) -> str:
+    out = StringIO()
+    call_command(command, *words, stdout=out, stderr=out)
+    return out.getvalue()
+
+
 class TestAdding:
     def test_makes_an_agent_who_still_needs_a_code_and_notifies_every_address(self, agent, browser):
         """ADM-03, ADM-05, SES-05: the role is the only source of permissions."""
         account = active_account(is_superuser=True)
-        elsewhere = signed_in_browser(account)
+        account.user_permissions.set(Permission.objects.filter(codename="manage_agents"))
+        elsewhere = browser_of(account)
         answer = add(browser, account.login.upper(), "Assistance")
         assert answer.url == reverse("admin:agent-code", args=[account.pk])
         assert f"{account.full_name} est maintenant agent" in browser.get(answer.url).content.decode()
-        assert role_of(account) == (True, ["Assistance"])
-        assert not reloaded(account).is_superuser
+        assert (role_of(account), reloaded(account).is_superuser) == ((True, ["Assistance"]), False)
+        assert not account.user_permissions.exists()
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = account.journal.get(event=Event.ROLE_GIVEN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "former": "", "reason": REASON})
         assert not EnrolmentCode.objects.exists()
-        opened = signed_in_browser(account).get(reverse("admin:index"), follow=True)
+        opened = browser_of(account).get(reverse("admin:index"), follow=True)
         assert opened.request["PATH_INFO"] == reverse("admin:enrolment")
         assert recipients(account) == {account.recovery_address, account.institutional_address}
 
-    def test_refuses_accounts_that_are_not_active_or_have_a_role_and_keeps_what_was_typed(self, browser):
-        """ADM-05, HLP-01"""
+    def test_refuses_accounts_that_are_not_active_have_a_role_or_are_unknown(self, browser):
+        """ADM-05, ADM-06, HLP-01: and keeps what was typed."""
         for account, words in (
             (pending_account(), "pas encore activé"),
             (locked_account(), "bloqué"),
@@ -106,15 +107,11 @@ class TestAdding:
             before, page = role_of(account), add(browser, account.login).content.decode()
             assert [text for text in (words, account.login, REASON) if text not in page] == []
             assert role_of(account) == before
-        with pytest.raises(CannotBeAgent):
-            grant_role(account=locked_account(), role=Role.LECTURE)
-
-    def test_refuses_unknown_logins_and_roles(self, browser):
-        """ADM-06"""
+        assert outcome_of(grant_role, account=locked_account(), role=Role.LECTURE) == "CannotBeAgent"
         for login in ("", "nulle.personne", "a@exemple.net", "a\x00b", "é" * 300):
             assert "Erreur" in add(browser, login).content.decode(), login
         account = active_account()
-        for role in ("", "Chef", "Responsables,Lecture", "assistance"):
+        for role in ("", "Chef", "assistance"):
             assert "Choisissez un rôle" in add(browser, account.login, role).content.decode(), role
         assert role_of(account) == (False, [])
 
@@ -126,10 +123,9 @@ class TestAnotherRole:
         for reason in ("", "parce que", "x" * 501):
             assert change(browser, other, "Lecture", reason).status_code == 200
         assert "déjà son rôle" in change(browser, other, "Assistance").content.decode()
+        change_role(account=other, role=Role.ASSISTANCE)
         assert (role_of(other), other.messages.count()) == ((True, ["Assistance"]), 0)
-
         answer = change(browser, other, "Lecture")
-
         assert "a maintenant le rôle Lecture" in browser.get(answer.url).content.decode()
         assert role_of(other) == (True, ["Lecture"])
         assert elsewhere.get(reverse("admin:index")).status_code == 302
@@ -147,10 +143,8 @@ class TestAnotherRole:
         before = reloaded(other)
         assert withdraw(browser, other).status_code == 302
         assert (role_of(other), reloaded(other).is_locked) == ((False, []), True)
-        with pytest.raises(AccountIsNotAgent):
-            change_role(account=before, role=Role.RESPONSABLES)
-        with pytest.raises(AccountIsNotAgent):
-            withdraw_role(account=before)
+        assert outcome_of(change_role, account=before, role=Role.RESPONSABLES) == "AccountIsNotAgent"
+        assert outcome_of(withdraw_role, account=before) == "AccountIsNotAgent"
 
 
 class TestWithdrawing:
@@ -160,9 +154,7 @@ class TestWithdrawing:
         BackupCode.objects.create(device=TOTPDevice.objects.get(user=other), label="k7fq", digest="x")
         assert "Écrivez la raison" in withdraw(browser, other, "").content.decode()
         assert role_of(other) == (True, ["Assistance"])
-
         page = browser.get(withdraw(browser, other).url).content.decode()
-
         assert f"{other.full_name} n’est plus agent." in page
         assert other.login not in page
         assert role_of(other) == (False, [])
@@ -171,60 +163,51 @@ class TestWithdrawing:
         assert elsewhere.get(reverse("account")).status_code == 302
         entry = other.journal.get(event=Event.ROLE_WITHDRAWN)
         assert (entry.actor, entry.details) == (agent, {"role": "Assistance", "reason": DEPARTURE})
-        again = signed_in_browser(other)
+        again = browser_of(other)
         assert [again.get(reverse(name)).status_code for name in ("account", "admin:index")] == [200, 403]
-        assert set(other.messages.values_list("address", flat=True)) == {
-            other.recovery_address,
-            other.institutional_address,
-        }
+        assert recipients(other) == {other.recovery_address, other.institutional_address}
 
     def test_leaves_no_enrolment_code_or_device_for_a_later_role(self, browser):
-        """ADM-03"""
-        other, enrolling = an_agent(), an_agent()
-        device, code = enrol_device(other), enrolment_code_for(enrolling)
-        for account in (other, enrolling):
-            withdraw(browser, account)
-            grant_role(account=reloaded(account), role=Role.LECTURE)
-        with time_machine.travel(timezone.now() + NEXT_CODE_DELAY):
-            assert submit_code(signed_in_browser(other), code_of(device)).url == reverse("admin:enrolment")
-        assert signed_in_browser(enrolling).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
-        assert not TOTPDevice.objects.filter(user=enrolling).exists()
+        """ADM-03: nor is an expired code listed."""
+        other = an_agent()
+        code = enrolment_code_for(other)
+        for expires_at, is_listed in ((timezone.now() + timedelta(hours=1), True), (timezone.now(), False)):
+            EnrolmentCode.objects.update(expires_at=expires_at)
+            assert ("Code donné" in browser.get(reverse("admin:agents")).content.decode()) is is_listed
+        EnrolmentCode.objects.update(expires_at=timezone.now() + timedelta(hours=1))
+        enrol_device(other)
+        withdraw(browser, other)
+        grant_role(account=reloaded(other), role=Role.LECTURE)
+        assert browser_of(other).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
+        assert not TOTPDevice.objects.filter(user=other).exists()
 
 
 class TestPermission:
     def test_no_agent_changes_their_own_role_and_other_roles_manage_no_agents(self, agent, browser):
         """ADM-05: neither on the page nor in the service."""
         enrolled_responsable()
-        for name in ("agent-role", "agent-withdrawal"):
-            assert browser.get(reverse(f"admin:{name}", args=[agent.pk])).status_code == 403
-        assistant, assisting = verified_agent(Role.ASSISTANCE)
-        other, account = an_agent(), active_account()
-        answers = [
-            change(browser, agent, "Lecture"),
-            withdraw(browser, agent),
-            add(assisting, account.login),
-            change(assisting, other, "Lecture"),
-            withdraw(assisting, other),
-        ]
-        assert [answer.status_code for answer in answers] == [403] * 5
+        assistant, account = an_agent(Role.ASSISTANCE), active_account()
+        own_pages = [reverse(f"admin:{name}", args=[agent.pk]) for name in ("agent-role", "agent-withdrawal")]
+        answers = [*map(browser.get, own_pages), change(browser, agent, "Lecture"), withdraw(browser, agent)]
+        assert [answer.status_code for answer in answers] == [403] * 4
         for act, facts in (
             (withdraw_role, {"account": agent, "actor": agent}),
             (change_role, {"account": agent, "role": Role.LECTURE, "actor": agent}),
             (grant_role, {"account": account, "role": Role.LECTURE, "actor": assistant}),
+            (withdraw_role, {"account": agent, "actor": reloaded(assistant)}),
         ):
-            with pytest.raises(RoleNotAllowed):
-                act(**facts)
-        assert [role_of(one)[1] for one in (agent, other, account)] == [["Responsables"], ["Assistance"], []]
+            assert outcome_of(act, **facts) == "RoleNotAllowed"
+        assert [role_of(one)[1] for one in (agent, assistant, account)] == [["Responsables"], ["Assistance"], []]
         assert [change(browser, account, "Lecture").status_code, withdraw(browser, account).status_code] == [404, 404]
 
     def test_the_last_responsable_who_can_log_in_keeps_the_role(self):
         """ADM-05: on the command line too; Responsables without a device or locked do not count."""
         last, without_device, locked = enrolled_responsable(), an_agent(Role.RESPONSABLES), enrolled_responsable()
         lock_account(account=locked, reason=LockReason.PHISHING)
-        with pytest.raises(LastResponsable):
-            withdraw_role(account=last)
-        with pytest.raises(LastResponsable):
-            change_role(account=last, role=Role.ASSISTANCE)
+        assert outcome_of(withdraw_role, account=last) == "LastResponsable"
+        assert outcome_of(change_role, account=last, role=Role.ASSISTANCE) == "LastResponsable"
+        with pytest.raises(CommandError, match="nommez d’abord"):
+            run("create_agent", last.login, "--role", "Lecture")
         assert (role_of(last), last.messages.count()) == ((True, ["Responsables"]), 0)
         assert TOTPDevice.objects.filter(user=last).exists()
         withdraw_role(account=without_device)
@@ -232,54 +215,59 @@ class TestPermission:
         withdraw_role(account=last)
         assert [role_of(one) for one in (without_device, last)] == [(False, [])] * 2
 
-
-def test_a_change_that_is_rolled_back_leaves_no_trace():
-    """LOG-03"""
-    account = active_account()
-    with transaction.atomic():
-        grant_role(account=account, role=Role.LECTURE)
-        transaction.set_rollback(True)
-    assert role_of(account) == (False, [])
-    assert not JournalEntry.objects.filter(event=Event.ROLE_GIVEN).exists()
-    assert not account.messages.exists()
-
-
-def outcome_of(act: Callable[..., None], **facts: object) -> str:
-    try:
-        act(**facts)
-    except RoleRefused as refused:
-        return type(refused).__name__
-    return "done"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains():
-    """ADM-05"""
-    for _ in range(6):
-        pair = enrolled_responsable(), enrolled_responsable()
-        outcomes = together(
-            *(
-                lambda one=one, other=other: outcome_of(withdraw_role, account=other, actor=one)
-                for one, other in (pair, pair[::-1])
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains(self):
+        """ADM-05"""
+        for _ in range(6):
+            one, other = enrolled_responsable(), enrolled_responsable()
+            outcomes = together(
+                lambda one=one, other=other: outcome_of(withdraw_role, account=other, actor=one),
+                lambda one=one, other=other: outcome_of(withdraw_role, account=one, actor=other),
             )
-        )
-        assert sorted(outcomes) == ["RoleNotAllowed", "done"]
-        assert sorted(reloaded(one).is_staff for one in pair) == [False, True]
-        Account.objects.filter(pk__in=[one.pk for one in pair]).update(is_staff=False)
+            assert sorted(outcomes) == ["RoleNotAllowed", "done"]
+            assert sorted(reloaded(each).is_staff for each in (one, other)) == [False, True]
+            Account.objects.filter(pk__in=[one.pk, other.pk]).update(is_staff=False)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_of_two_roles_given_at_once_one_is_refused():
-    """ADM-05"""
-    account, roles = active_account(), (Role.LECTURE, Role.ASSISTANCE)
-    outcomes = together(*(lambda role=role: outcome_of(grant_role, account=account, role=role) for role in roles))
-    assert sorted(outcomes) == ["AlreadyAgent", "done"]
-    assert len(role_of(account)[1]) == account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+class TestCreateAgent:
+    """ADM-03, ADM-05"""
 
+    def test_gives_a_role_prints_the_code_once_and_another_when_asked(self):
+        """SES-05"""
+        account = active_account()
+        browser_of(account)
+        printed = run("create_agent", account.login, "--role", "Assistance")
+        assert "http://127.0.0.1:8000/admin/inscription/" in printed
+        assert (role_of(account), len(recipients(account))) == ((True, ["Assistance"]), 2)
+        assert not Session.objects.filter(account=account).exists()
+        details = account.journal.get(event=Event.ROLE_GIVEN).details
+        assert details == {"role": "Assistance", "former": "", "reason": "create_agent"}
+        enrol_device(account)
+        again = [run("create_agent", account.login, "--role", "Assistance", *more) for more in ([], ["--new-code"])]
+        codes = [CODE.findall(text) for text in (printed, *again)]
+        assert [len(one) for one in codes] == [1, 0, 1]
+        assert (codes[0] == codes[2], EnrolmentCode.objects.count()) == (False, 1)
+        assert account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
+        assert not account.totpdevice_set.exists()
 
-def test_an_expired_enrolment_code_is_not_listed(browser):
-    """ADM-03"""
-    enrolment_code_for(an_agent())
-    assert "Code donné" in browser.get(reverse("admin:agents")).content.decode()
-    EnrolmentCode.objects.update(expires_at=timezone.now())
-    assert "Code donné" not in browser.get(reverse("admin:agents")).content.decode()
+    def test_creates_an_account_that_hr_does_not_know_and_refuses_other_arguments(self):
+        """HLP-01"""
+        unknown, name, locked = ("nulle.personne", "--role", "Lecture"), ("--name", "Nulle Personne"), locked_account()
+        for words in (
+            (locked.login, "--role", "Lecture"),
+            unknown,
+            (*unknown, *name),
+            (*unknown, *name, "--recovery-address", "a@univ-exemple.fr"),
+            ("pas une adresse", "--role", "Lecture"),
+            (active_account().login, "--role", "Chef"),
+        ):
+            with pytest.raises(CommandError):
+                run("create_agent", *words)
+        with pytest.raises(CommandError, match="DEBUG"):
+            run("load_demo")
+        assert (role_of(locked), Account.objects.count()) == ((False, []), 2)
+        words = ("--role", "Responsables", "--name", "Lou Martin-Dupré", "--recovery-address", "lou@exemple.net")
+        run("create_agent", "lou.martin", *words)
+        lou = Account.objects.get(institutional_address="lou.martin@univ-exemple.fr")
+        assert (lou.hr_id, lou.uid, lou.full_name) == (None, "lmartindupre", "Lou Martin-Dupré")
+        assert Message.objects.get(person=lou, kind=Kind.ACTIVATION).address == "lou@exemple.net"

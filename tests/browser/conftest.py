@@ -5,25 +5,18 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from activation.models import LinkRequest
 from devtools.browser import find
 from outbox.models import Message
 from outbox.tasks import send_due_messages
-from tests.browser.screens import Screen, open_screen
+from tests.browser.inspection import Screen, open_screen
 from tests.browser.visitor import Visitor
 from tests.stack import Stack, running_stack, stack, wait_until  # noqa: F401
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+ARGUMENTS += ("--disable-background-networking", "--disable-component-update")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +24,7 @@ def chromium(django_db_setup) -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         # Playwright runs an event loop in this thread; Django would take every query for one made in a coroutine.
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=10_000)
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
         yield browser
         browser.close()
@@ -40,9 +34,9 @@ def chromium(django_db_setup) -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:  # noqa: F811
-    """Somebody else with a browser of their own: `new_visitor(width=390, java_script_enabled=False)`.
+    """Another visitor with a browser of their own: `new_visitor(width=390, java_script_enabled=False)`.
 
-    Whatever a test is about, no page may make its browser complain (HDR-02) or ask another host (PRV-06).
+    No page may make its browser complain (HDR-02) or ask another host (PRV-06), in any test.
     """
     visitors = []
 
@@ -50,7 +44,6 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visit
         context = chromium.new_context(
             base_url=stack.url,
             viewport={"width": width, "height": 800},
-            # Colours that fade would be measured half-way.
             reduced_motion="reduce",
             **{"locale": "fr-FR", "timezone_id": "Europe/Paris", **options},
         )
@@ -61,14 +54,10 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visit
     yield arrives
     for visitor in visitors:
         visitor.context.close()
-    let_the_worker_finish(stack)
-    assert [trouble for visitor in visitors for trouble in visitor.troubles] == []
-
-
-def let_the_worker_finish(stack: Stack) -> None:  # noqa: F811
-    """No mail of one test may arrive in the next."""
+    # No mail of one test may arrive in the next.
     stack.send(send_due_messages)
     wait_until(lambda: not (LinkRequest.objects.waiting() or Message.objects.unfinished()), stack.log("worker"))
+    assert [trouble for visitor in visitors for trouble in visitor.troubles] == []
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,28 @@
-"""Checks that hold on every page: accessibility, layout, language, what browsers store."""
+"""Checks that hold on every page: accessibility, layout, language, what browsers store.
 
-from dataclasses import dataclass, field
+A `Screen` shows responses of the test client at their address, with their headers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import axe_playwright_python
-from playwright.sync_api import Page
+from django.contrib.staticfiles import finders
+from django.http import HttpResponse
+from playwright.sync_api import Browser, Route
 
-from tests.browser.visitor import COOKIES, Visitor
+from tests.browser.visitor import Visitor
+from tests.pages.rendering import LoadedPage
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 RUN_AXE = """async options => {
     const {violations} = await axe.run(document, {...options, preload: false, resultTypes: ["violations"]});
     return violations.map(rule => `${rule.id}: ${rule.nodes.map(node => node.target.join(" ")).join(" | ")}`);
 }"""
+# Chromium trusts this host, and asks it for nothing.
+NOWHERE = "http://localhost:9"
 Rules = dict[str, Any]
 ALL_RULES: Rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # Contrast takes two thirds of axe's time.
@@ -38,9 +47,7 @@ TOO_WIDE = """style => {
     return found;
 }"""
 FACTS = """() => ({
-    title: document.title,
     language: document.documentElement.lang,
-    heading: document.querySelector("h1").textContent,
     headings: document.querySelectorAll("h1").length,
     skips: [...document.querySelectorAll("h1, h2, h3, h4")].map(heading => Number(heading.tagName[1]))
         .filter((level, place, levels) => place && level > levels[place - 1] + 1),
@@ -54,8 +61,6 @@ PASSWORDS = """() => {
     return [
         ...passwords.filter(input => !input.form?.querySelector("[autocomplete=username]:not([type=hidden])"))
             .map(input => `no username beside ${input.name}`),
-        ...passwords.filter(input => !["current-password", "new-password"].includes(input.autocomplete))
-            .map(input => `${input.name} has autocomplete "${input.autocomplete}"`),
         ...names.filter((name, place) => names.indexOf(name) !== place).map(name => `two buttons "${name}"`),
     ];
 }"""
@@ -78,59 +83,101 @@ ERRORS = """() => {
 }"""
 
 
-@dataclass
-class Inspection:
-    """Findings of a walk over several pages; each is checked in a large light and in a narrow dark window."""
-
-    language: str = "fr"
-    light: Rules | None = field(default_factory=lambda: ALL_RULES)
-    dark: Rules | None = field(default_factory=lambda: APPEARANCE)
-    findings: list[str] = field(default_factory=list)
-    titles: dict[str, str] = field(default_factory=dict)
-
-    def look(self, visitor: Visitor, name: str) -> None:
-        page = visitor.page
-        page.locator("h1").first.wait_for()
-        found = [*self._facts(visitor, name), *errors_of(visitor), *page.evaluate(PASSWORDS)]
-        page.evaluate(OPEN_DETAILS)
-        found += [*violations(page, self.light), *page.evaluate(TOO_WIDE, ENLARGED)]
-        page.set_viewport_size({"width": NARROWEST, "height": 800})
-        found += [*page.evaluate(TOO_WIDE, ""), *page.evaluate(TOO_WIDE, SPACED)]
-        if self.dark:
-            page.emulate_media(color_scheme="dark")
-            found += [f"{violation} (dark)" for violation in violations(page, self.dark)]
-            page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": LARGE, "height": 800})
-        self.findings += [f"{name}: {finding}" for finding in found]
-
-    def report(self) -> str:
-        return "\n".join(self.findings)
-
-    def _facts(self, visitor: Visitor, name: str) -> list[str]:
-        """One main heading, no level skipped, the right language, its own title; nothing inline or stored (HDR-02)."""
-        facts: dict[str, Any] = visitor.page.evaluate(FACTS)
-        title, heading = facts.pop("title"), facts.pop("heading")
-        other = self.titles.setdefault(title, heading)
-        expected = {"language": self.language, "headings": 1, "skips": [], "stored": 0, "inline": 0}
-        found = [f"{fact} is {facts[fact]}" for fact in expected if facts[fact] != expected[fact]]
-        found += [f"shares its title with « {other} »: {title}"] if other != heading else []
-        strangers = {cookie["name"] for cookie in visitor.context.cookies()} - COOKIES
-        return [*found, *(f"cookie {cookie}" for cookie in strangers)]
+def inspect(
+    visitor: Visitor, *, language: str = "fr", light: Rules | None = ALL_RULES, dark: Rules | None = APPEARANCE
+) -> list[str]:
+    """What is wrong with the page, in a large light and in a narrow dark window (HDR-02: nothing inline or stored)."""
+    page = visitor.page
+    page.locator("h1").first.wait_for()
+    facts: dict[str, Any] = page.evaluate(FACTS)
+    expected = {"language": language, "headings": 1, "skips": [], "stored": 0, "inline": 0}
+    found = [f"{fact} is {facts[fact]}" for fact in expected if facts[fact] != expected[fact]]
+    strangers = {cookie["name"] for cookie in visitor.context.cookies()} - {"sessionid", "csrftoken"}
+    found += [*(f"cookie {name}" for name in strangers), *errors_of(visitor), *page.evaluate(PASSWORDS)]
+    page.evaluate(OPEN_DETAILS)
+    found += [*violations(visitor, light), *page.evaluate(TOO_WIDE, ENLARGED)]
+    page.set_viewport_size({"width": 320, "height": 800})
+    found += [*page.evaluate(TOO_WIDE, ""), *page.evaluate(TOO_WIDE, SPACED)]
+    page.emulate_media(color_scheme="dark")
+    found += [f"{violation} (dark)" for violation in violations(visitor, dark)]
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    return found
 
 
-def violations(page: Page, rules: Rules | None) -> list[str]:
-    if rules and not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    return page.evaluate(RUN_AXE, rules) if rules else []
+def violations(visitor: Visitor, rules: Rules | None) -> list[str]:
+    if rules is None or not visitor.has_scripts:
+        return []
+    if not visitor.page.evaluate("'axe' in window"):
+        visitor.page.evaluate(AXE)
+    return visitor.page.evaluate(RUN_AXE, rules)
 
 
 def errors_of(visitor: Visitor) -> list[str]:
     """What is wrong with the summary of errors, when there is one; only a script gives it the focus (A11Y-03)."""
-    page = visitor.page
-    if not page.locator("#erreurs").count():
+    if not visitor.page.locator("#erreurs").count():
         return []
-    errors: dict[str, Any] = page.evaluate(ERRORS)
+    errors: dict[str, Any] = visitor.page.evaluate(ERRORS)
     found = [f"not explained: {text}" for text in errors["unexplained"]]
     found += [] if errors["focused"] == visitor.has_scripts else ["the summary of errors has no focus"]
     found += [] if errors["marked"] else ["no input is marked"]
-    return found if page.title().startswith(("Erreur", "Error")) else [*found, f"title without error: {page.title()}"]
+    has_title = visitor.page.title().startswith(("Erreur", "Error"))
+    return found if has_title else [*found, f"title without error: {visitor.page.title()}"]
+
+
+class Screen(Visitor):
+    """A browser that shows responses of the test client at their address, with their headers."""
+
+    answer: HttpResponse
+
+    def show(self, address: str, answer: HttpResponse) -> None:
+        self.answer = answer
+        self.open(address)
+
+    def inspect(self, address: str, answer: HttpResponse, language: str = "fr", **rules: Rules | None) -> list[str]:
+        self.show(address, answer)
+        found = inspect(self, language=language, **rules)
+        found, self.troubles = [*found, *self.troubles], []
+        return found
+
+    def fulfil(self, route: Route) -> None:
+        """Answer a page load with the response, and serve the static files."""
+        path = urlsplit(route.request.url).path
+        if route.request.is_navigation_request():
+            headers = dict(self.answer.items())
+            route.fulfill(status=self.answer.status_code, headers=headers, body=self.answer.content)
+        elif path.startswith("/static/") and finders.find(path.removeprefix("/static/")):
+            route.fulfill(path=finders.find(path.removeprefix("/static/")))
+        else:
+            route.fulfill(status=404)
+
+
+def open_screen(browser: Browser, *, has_scripts: bool) -> Iterator[Screen]:
+    context = browser.new_context(base_url=NOWHERE, reduced_motion="reduce", java_script_enabled=has_scripts)
+    if has_scripts:
+        context.add_init_script(AXE)
+    opened = Screen(context, NOWHERE, has_scripts=has_scripts)
+    context.route(f"{NOWHERE}/**", opened.fulfil)
+    yield opened
+    context.close()
+
+
+def findings(
+    screen: Screen, names: Iterable[str], load: Callable[[str], LoadedPage], language: str = "fr"
+) -> list[str]:
+    """What `inspect` and the console report of the first state of each set of templates.
+
+    Colours, and pages without scripts, once a template.
+    """
+    found: list[str] = []
+    sets: set[frozenset[str]] = set()
+    seen: set[str] = set()
+    for name in names:
+        page = load(name)
+        is_known, is_first = page.templates in sets, not page.templates <= seen
+        sets.add(page.templates)
+        seen |= page.templates
+        if not is_known and (is_first or screen.has_scripts):
+            rules = {} if is_first else {"light": STRUCTURE, "dark": None}
+            found += [f"{name}: {finding}" for finding in screen.inspect(page.path, page.response, language, **rules)]
+    return found

@@ -1,35 +1,36 @@
-"""From a row of the HR file to the page of an active account."""
+"""The activation in a browser: from a row of the HR file to the account, and what visitors do on the way."""
 
-import subprocess
-import sys
+import re
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
+from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from playwright.sync_api import expect
 
 from accounts.enums import State
-from accounts.models import Account
-from activation.models import CharterAcceptance
-from devtools.mailcatcher import CaughtMessage
-from directory.models import DirectoryConsent
+from accounts.models import Account, Session
 from journal.events import Event
 from outbox.tasks import send_due_messages
+from tests.activation.wizard.client import link_to
+from tests.browser.inspection import inspect
 from tests.browser.visitor import (
+    IS_FOCUSED,
     NEEDS_BROWSER,
-    Visitor,
+    PHONE,
+    Keyboard,
     accept_the_charter,
+    begin_until_the_mailbox,
     choose_a_password,
     forward_to,
     link_in,
     say_no_to_the_directory,
     sign_in,
 )
-from tests.factories import A_GOOD_PASSWORD
-from tests.stack import PROJECT, Stack
+from tests.factories import A_GOOD_PASSWORD, active_account, events_of, pending_account, reloaded
 
 pytestmark = NEEDS_BROWSER
 
@@ -37,64 +38,23 @@ COLUMNS = "hr_id;family_name;given_name;birth_date;category;employer;recovery_ad
 RECOVERY, OTHER = "zoe.petit@exemple.net", "zoe@ailleurs.example"
 WAYS = {
     "on a large screen": ({}, "fr"),
-    "on a phone": ({"width": 390, "is_mobile": True, "has_touch": True}, "fr"),
+    "on a phone": (PHONE, "fr"),
     "without JavaScript": ({"java_script_enabled": False}, "fr"),
     "in English": ({"locale": "en-GB"}, "en"),
 }
-
-
-def import_one_person(stack: Stack, directory: Path, language: str) -> Account:
-    today = timezone.localdate()
-    feed = directory / "staff.csv"
-    row = f"E1;Petit-Nicolas;Zoé;1990-05-17;staff;Université Exemple;{RECOVERY};{today - timedelta(days=3)};{language}"
-    feed.write_text(f"{COLUMNS}\n{row}\n")
-    command = (sys.executable, "manage.py", "import_staff", str(feed))
-    subprocess.run(command, cwd=PROJECT, env=stack.env, check=True, capture_output=True)
-    return Account.objects.get(hr_id="E1")
-
-
-def confirm_the_address_elsewhere(friend: Visitor, mail: CaughtMessage) -> None:
-    friend.open(link_in(mail))
-    friend.sees(_("Confirmer cette adresse"))
-    friend.press(_("Confirmer cette adresse"))
-    friend.sees(_("Adresse vérifiée"))
-
-
-def continue_once_confirmed(visitor: Visitor) -> None:
-    if visitor.has_scripts:
-        visitor.reads(_("Adresse vérifiée. Vous pouvez continuer."))
-    visitor.follow(_("J’ai cliqué sur le lien, continuer"))
-
-
-def assert_everything_is_recorded(person: Account, language: str) -> None:
-    person = Account.objects.get(pk=person.pk)
-    assert person.state == State.ACTIVE
-    assert person.check_password(A_GOOD_PASSWORD)
-    assert CharterAcceptance.objects.get(account=person).language == language
-    assert not DirectoryConsent.objects.get(account=person).listed
-    assert (person.redirection.target, person.redirection.keep_copy) == (OTHER, True)
-    assert person.redirection.verified_at is not None
-    assert person.mailbox.address == person.institutional_address
-    assert list(person.journal.order_by("pk").values_list("event", flat=True)) == [
-        Event.USER_CREATED,
-        Event.ACTIVATION_STARTED,
-        Event.CHARTER_ACCEPTED,
-        Event.DIRECTORY_CONSENT_REFUSED,
-        Event.REDIRECTION_CHOSEN,
-        Event.REDIRECTION_VERIFICATION_REQUESTED,
-        Event.REDIRECTION_VERIFIED,
-        Event.MAILBOX_CREATED,
-        Event.PASSWORD_SET,
-        Event.USER_ACTIVATED,
-        Event.SIGNED_IN,
-    ]
+STEPS = [Event.ACTIVATION_STARTED, Event.CHARTER_ACCEPTED, Event.DIRECTORY_CONSENT_REFUSED, Event.REDIRECTION_CHOSEN]
+STEPS += [Event.REDIRECTION_VERIFICATION_REQUESTED]
+LAST_STEPS = [Event.MAILBOX_CREATED, Event.PASSWORD_SET, Event.USER_ACTIVATED]
+ADDRESSES_KEPT = "[location.href, document.referrer, ...performance.getEntries().map(entry => entry.name)]"
 
 
 @pytest.mark.parametrize(("options", "language"), WAYS.values(), ids=WAYS)
-def test_an_imported_person_activates_the_account_and_signs_in(
-    options: dict[str, Any], language: str, stack: Stack, new_visitor, tmp_path: Path
-):
-    person = import_one_person(stack, tmp_path, language)
+def test_an_imported_person_activates_the_account_and_signs_in(options, language, stack, new_visitor, tmp_path):
+    feed, start = tmp_path / "staff.csv", timezone.localdate() - timedelta(days=3)
+    row = f"E1;Petit-Nicolas;Zoé;1990-05-17;staff;Université Exemple;{RECOVERY};{start};{language}"
+    feed.write_text(f"{COLUMNS}\n{row}\n")
+    call_command("import_staff", str(feed))
+    person = Account.objects.get(hr_id="E1")
     stack.send(send_due_messages)
     [invitation] = stack.catcher.wait_for(1)
     assert invitation["To"] == RECOVERY
@@ -107,11 +67,14 @@ def test_an_imported_person_activates_the_account_and_signs_in(
         accept_the_charter(visitor)
         say_no_to_the_directory(visitor)
         forward_to(visitor, OTHER)
-        visitor.sees(_("Vérifiez votre adresse de redirection"))
         _invitation, question = stack.catcher.wait_for(2)
         assert question["To"] == OTHER
-        confirm_the_address_elsewhere(friend, question)
-        continue_once_confirmed(visitor)
+        friend.open(link_in(question))
+        friend.press(_("Confirmer cette adresse"))
+        friend.sees(_("Adresse vérifiée"))
+        if visitor.has_scripts:
+            visitor.reads(_("Adresse vérifiée. Vous pouvez continuer."))
+        visitor.follow(_("J’ai cliqué sur le lien, continuer"))
         choose_a_password(visitor)
         visitor.sees(_("Votre compte est activé"))
         visitor.reads(OTHER)
@@ -121,4 +84,213 @@ def test_an_imported_person_activates_the_account_and_signs_in(
         visitor.reads(person.login)
     *_earlier, farewell = stack.catcher.wait_for(3)
     assert farewell["To"] == RECOVERY
-    assert_everything_is_recorded(person, language)
+    person = reloaded(person)
+    assert person.state == State.ACTIVE
+    assert person.check_password(A_GOOD_PASSWORD)
+    assert person.charter_acceptances.get().language == language
+    assert not person.directory_consents.get().listed
+    assert (person.redirection.target, person.redirection.keep_copy) == (OTHER, True)
+    assert person.redirection.verified_at
+    assert person.mailbox.address == person.institutional_address
+    expected = [Event.USER_CREATED, *STEPS, Event.REDIRECTION_VERIFIED, *LAST_STEPS, Event.SIGNED_IN]
+    assert events_of(person) == expected
+
+
+def test_going_back_keeps_the_answers_until_the_account_is_active(new_visitor):
+    """SES-02, TOK-09: the address of the link is nowhere in the browser."""
+    visitor, link = new_visitor(), link_to(pending_account())
+    visitor.open(link)
+    visitor.press("Commencer l’activation")
+    accept_the_charter(visitor)
+    assert link.strip("/").split("/")[-1] not in "".join(visitor.page.evaluate(ADDRESSES_KEPT))
+    say_no_to_the_directory(visitor)
+    visitor.sees("Votre messagerie universitaire")
+    visitor.page.go_back()
+    visitor.sees("L’annuaire public")
+    expect(visitor.page.get_by_label("Non, ne pas afficher ma fiche")).to_be_checked()
+    visitor.page.go_back()
+    accept_the_charter(visitor)
+    visitor.sees("Votre messagerie universitaire")
+    visitor.follow("Retour : Annuaire public")
+    say_no_to_the_directory(visitor)
+    visitor.follow("English")
+    visitor.sees("Your university mailbox")
+    visitor.press("Next")
+    visitor.sees("Your password")
+    visitor.follow("Français")
+    choose_a_password(visitor)
+    visitor.sees("Votre compte est activé")
+    visitor.page.go_back()
+    visitor.sees("Votre compte est déjà actif")
+    expect(visitor.page.locator("input[type=password]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_pressing_every_button_twice_does_everything_once(has_scripts, stack, new_visitor):
+    person, visitor = pending_account(), new_visitor(java_script_enabled=has_scripts)
+    visitor.presses_twice = True
+    begin_until_the_mailbox(visitor, person)
+    forward_to(visitor, OTHER)
+    visitor.press("Continuer sans attendre")
+    choose_a_password(visitor)
+    heading = visitor.page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(re.compile("^Votre compte est (activé|déjà actif)$"))
+    assert len(stack.catcher.wait_for(2)) == 2
+    assert events_of(person) == [*STEPS, *LAST_STEPS]
+
+
+def test_a_lost_session_loses_no_answer(new_visitor):
+    """SES-04, A11Y-06: the page explains; the same link returns to the step."""
+    for cookies, explanation in (
+        (["sessionid"], "Reprenons à partir de votre e-mail"),
+        (["sessionid", "csrftoken"], "La page est restée ouverte trop longtemps"),
+    ):
+        person, visitor = pending_account(), new_visitor()
+        begin_until_the_mailbox(visitor, person)
+        for cookie in cookies:
+            visitor.context.clear_cookies(name=cookie)
+        visitor.press("Suivant")
+        visitor.sees(explanation)
+        visitor.open(link_to(person))
+        visitor.reads("Vos réponses sont gardées. Reprenons à l’étape 4.")
+        visitor.press("Reprendre l’activation")
+        visitor.sees("Votre messagerie universitaire")
+
+
+def test_a_link_followed_from_a_webmail_keeps_its_session(new_visitor):
+    """SES-06: the first request comes from another site."""
+    visitor, webmail = new_visitor(), "http://webmail.example/"
+    page = f'<!doctype html><a href="{visitor.portal}{link_to(pending_account())}">Activer</a>'
+    visitor.page.route(webmail, lambda route: route.fulfill(body=page, content_type="text/html"))
+    visitor.open(webmail)
+    visitor.troubles.clear()  # the webmail is not the portal
+    visitor.follow("Activer")
+    visitor.press("Commencer l’activation")
+    visitor.sees("La charte informatique")
+    assert "/activation/charte/" in visitor.page.url
+
+
+def test_a_password_is_shown_on_demand_and_pasted_while_the_rules_follow_the_typing(new_visitor):
+    """A11Y-05."""
+    visitor = new_visitor(permissions=["clipboard-read", "clipboard-write"])
+    begin_until_the_mailbox(visitor, pending_account(given_name="Camille", family_name="Berthelot"))
+    visitor.press("Suivant")
+    visitor.sees("Votre mot de passe")
+    typed, page = visitor.field("Choisissez un mot de passe"), visitor.page
+    rules = [page.locator(f"[data-rule={rule}]") for rule in ("length", "personal")]
+    expect(typed).to_have_attribute("type", "password")
+    visitor.press("Afficher le mot de passe")
+    expect(typed).to_have_attribute("type", "text")
+    expect(page.locator("[data-toggle]")).to_have_attribute("aria-pressed", "true")
+    visitor.reads_aloud("Votre mot de passe est affiché")
+    typed.fill("berthelot")
+    for rule in rules:
+        expect(rule).not_to_have_class("ok")
+    typed.fill(A_GOOD_PASSWORD)
+    for rule in rules:
+        expect(rule).to_have_class("ok")
+    visitor.reads_aloud("Les règles visibles sont respectées.")
+    assert inspect(visitor) == []
+    typed.fill("Berthelot-2026-xyz")
+    visitor.press("Activer mon compte")
+    visitor.reads("Un point est à corriger")
+    expect(typed).to_have_attribute("type", "password")
+    expect(typed).to_have_value("")
+    page.evaluate("text => navigator.clipboard.writeText(text)", A_GOOD_PASSWORD)
+    typed.press("Control+v")
+    visitor.press("Activer mon compte")
+    visitor.sees("Votre compte est activé")
+
+
+def test_another_mail_is_offered_after_a_minute_and_sessions_can_be_extended(new_visitor):
+    """A11Y-06 (WCAG 2.2.1), SES-04: two minutes before the end, ten times; then the session has ended on the server."""
+    visitor, idle = new_visitor(), settings.WIZARD_IDLE_SECONDS
+    clock, question = visitor.page.clock, visitor.page.get_by_text("Êtes-vous toujours là ?")
+    clock.install()
+    begin_until_the_mailbox(visitor, pending_account())
+    expect(visitor.field("Adresse de redirection")).to_be_hidden()
+    forward_to(visitor, OTHER)
+    expect(visitor.button("Renvoyer l’e-mail")).to_be_hidden()
+    clock.fast_forward(61_000)
+    expect(visitor.button("Renvoyer l’e-mail")).to_be_visible()
+    visitor.press("Continuer sans attendre")
+    visitor.sees("Votre mot de passe")
+    clock.fast_forward((idle - 200) * 1000)
+    expect(question).to_be_hidden()
+    clock.fast_forward(74_000)
+    assert question.is_visible()
+    assert inspect(visitor) == []
+    for _time in range(10):
+        with visitor.page.expect_response("**/activation/continuer/") as answer:
+            visitor.press("Continuer")
+        assert answer.value.status == 204
+        expect(question).to_be_hidden()
+        clock.fast_forward((idle - 100) * 1000)
+    clock.fast_forward((idle + 5) * 1000)
+    visitor.reads("La session est terminée.")
+
+    person, idle = active_account(), settings.SESSION_IDLE_SECONDS
+    visitor.open("/compte/")
+    sign_in(visitor, person)
+    visitor.sees("Votre compte informatique")
+    for is_open in (True, False):
+        clock.fast_forward((idle - 115) * 1000)
+        if not is_open:
+            Session.objects.filter(account=person).delete()
+        with visitor.page.expect_response("**/compte/continuer/") as answer:
+            visitor.press("Continuer")
+        assert (answer.value.status == 204) == is_open
+    visitor.reads("La session est terminée.")
+    expect(visitor.button("Continuer")).to_be_hidden()
+
+
+def test_a_link_is_asked_for_and_the_account_activated_with_the_keyboard(stack, new_visitor):
+    """A11Y-07: in a narrow window, where a part of the page could cover the focus."""
+    person, visitor = pending_account(), new_visitor(width=320)
+    keyboard = Keyboard(visitor)
+    visitor.open("/")
+    keyboard.tab()
+    visitor.page.keyboard.press("Enter")
+    assert visitor.page.locator("main").evaluate(IS_FOCUSED)
+    keyboard.press(visitor.page.get_by_role("main").get_by_role("link", name="Première connexion"))
+    keyboard.type("Votre identifiant", person.login)
+    keyboard.press("Recevoir un lien")
+    visitor.sees("Regardez vos e-mails")
+    [mail] = stack.catcher.wait_for(1)
+    visitor.open(link_in(mail))
+    keyboard.press("Commencer l’activation")
+    visitor.sees("La charte informatique")
+    keyboard.choose("J’ai lu la charte")
+    keyboard.press("Suivant")
+    visitor.sees("L’annuaire public")
+    keyboard.choose("Oui, afficher ma fiche", "ArrowDown")
+    keyboard.choose("Je confirme mon choix")
+    keyboard.press("Suivant")
+    visitor.sees("Votre messagerie universitaire")
+    keyboard.choose("Rediriger mes messages")
+    keyboard.type("Adresse de redirection", "zoe@ailleurs.example")
+    keyboard.press("Suivant")
+    visitor.sees("Vérifiez votre adresse de redirection")
+    keyboard.press("Continuer sans attendre")
+    visitor.sees("Votre mot de passe")
+    keyboard.type("Choisissez un mot de passe", A_GOOD_PASSWORD)
+    keyboard.press("Afficher le mot de passe", "Space")
+    keyboard.press("Activer mon compte")
+    visitor.sees("Votre compte est activé")
+    keyboard.follow("Se connecter")
+    visitor.sees("Se connecter")
+    keyboard.press("Se connecter")
+    visitor.reads("2 points sont à corriger")
+    assert visitor.page.locator("#erreurs").evaluate(IS_FOCUSED)
+    keyboard.follow("Saisissez votre identifiant")
+    assert visitor.field("Identifiant").evaluate(IS_FOCUSED)
+    keyboard.log_in(person.login)
+    visitor.sees("Votre compte informatique")
+    keyboard.follow("Modifier la langue")
+    keyboard.choose("Français", "ArrowDown")
+    keyboard.press("Enregistrer")
+    visitor.page.wait_for_url("**/en/compte/")
+    person = reloaded(person)
+    assert person.language == "en"
+    assert not person.directory_consents.get().listed
+    assert person.redirection.target == "zoe@ailleurs.example"

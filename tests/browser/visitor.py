@@ -1,15 +1,18 @@
-"""Somebody in front of a browser, who does what people do: read, tick, type, press."""
+"""A visitor at a browser, who reads, ticks, types and presses; the steps of the activation and the login."""
 
 import re
+from typing import Any
 
 import pytest
 from django.utils.translation import gettext as _
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 from accounts.models import Account
+from agents.roles import Role
 from devtools.browser import find
 from devtools.mailcatcher import CaughtMessage
 from tests.activation.wizard.client import link_to
+from tests.agents.signed_in import an_agent, code_of, enrol_device
 from tests.factories import A_GOOD_PASSWORD
 
 IN_BROWSER = [
@@ -18,32 +21,52 @@ IN_BROWSER = [
 ]
 # On the portal as it runs, whose processes see only what is committed.
 NEEDS_BROWSER = [*IN_BROWSER, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
+PHONE = {"width": 390, "is_mobile": True, "has_touch": True}
+WITHOUT_SCRIPTS = {**PHONE, "java_script_enabled": False}
+ANOTHER_PASSWORD = "tuile-oignon-harpe-velours"
 # What Chromium writes for any page whose status is an error, however well it is answered.
 STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of "
-COOKIES = {"sessionid", "csrftoken"}
+IS_FOCUSED = "element => element === document.activeElement"
+# What has the focus: its name, whether a ring of two pixels is drawn around it, and whether all of it is
+# covered.
+FOCUS = """() => {
+    const element = document.activeElement;
+    const {outlineStyle, outlineWidth} = getComputedStyle(element);
+    const {left, right, top, bottom} = element.getBoundingClientRect();
+    const places = [[left + 2, top + 2], [(left + right) / 2, (top + bottom) / 2], [right - 2, bottom - 2]];
+    const seen = ([x, y]) => element.contains(document.elementFromPoint(x, y));
+    return {
+        name: element.outerHTML.slice(0, 120),
+        ringed: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
+        seen: places.some(seen),
+    };
+}"""
 
 
 class Visitor:
-    """One person: a context (cookies of their own), the page they look at, and what their browser complained about."""
+    """A context (cookies of its own), the page shown, and what the browser complained about."""
 
     def __init__(self, context: BrowserContext, portal: str, *, has_scripts: bool) -> None:
-        self.context = context
-        self.has_scripts = has_scripts
-        self.portal = portal
+        self.context, self.portal, self.has_scripts = context, portal, has_scripts
+        self.presses_twice = False
         self.troubles: list[str] = []
         context.on("console", self._note_complaint)
         context.on("weberror", lambda error: self.troubles.append(str(error.error)))
         context.on("request", self._note_foreign_request)
+        context.on("dialog", self._note_dialog)
         self.page: Page = context.new_page()
 
-    def open(self, address: str) -> Response | None:
-        return self.page.goto(address)
+    def open(self, address: str) -> None:
+        self.page.goto(address)
 
     def sees(self, heading: str) -> None:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
 
     def reads(self, text: str) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible()
+
+    def reads_nowhere(self, text: str) -> None:
+        expect(self.page.get_by_text(text)).to_have_count(0)
 
     def reads_aloud(self, text: str) -> None:
         """Hear this from a screen reader; waits for it."""
@@ -53,7 +76,7 @@ class Visitor:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def press(self, name: str) -> None:
-        self.button(name).click()
+        self.button(name).click(click_count=2 if self.presses_twice else 1)
 
     def follow(self, name: str) -> None:
         self.page.get_by_role("link", name=name, exact=True).click()
@@ -61,11 +84,16 @@ class Visitor:
     def tick(self, name: str) -> None:
         self.page.get_by_label(name).check()
 
+    def field(self, label: str) -> Locator:
+        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}"))
+
     def type(self, label: str, text: str) -> None:
         self.field(label).fill(text)
 
-    def field(self, label: str) -> Locator:
-        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}"))
+    def type_new_password(self, label: str, password: str = A_GOOD_PASSWORD) -> None:
+        self.type(label, password)
+        if not self.has_scripts:
+            self.type(_("Ressaisissez le mot de passe"), password)
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
         source = message.location["url"]
@@ -73,9 +101,57 @@ class Visitor:
         if message.type in ("error", "warning") and not expected:
             self.troubles.append(f"{message.text} ({source})")
 
+    def _note_dialog(self, dialog: Dialog) -> None:
+        self.troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def _note_foreign_request(self, request: Request) -> None:
         if not request.url.startswith((self.portal, "data:")):
             self.troubles.append(f"asked for {request.url}")
+
+
+class Keyboard:
+    """Moves with Tab and looks at the focus at every stop."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor, self.page = visitor, visitor.page
+
+    def tab(self) -> None:
+        # The words of a page may be there before its style.
+        self.page.wait_for_load_state()
+        self.page.keyboard.press("Tab")
+        focus: dict[str, Any] = self.page.evaluate(FOCUS)
+        if not focus["name"].startswith("<body"):
+            assert focus["ringed"], f"no focus to be seen on {focus['name']}"
+            assert focus["seen"], f"covered: {focus['name']}"
+
+    def reach(self, target: Locator) -> None:
+        target.wait_for()
+        for _stop in range(40):
+            if target.evaluate(IS_FOCUSED):
+                return
+            self.tab()
+        raise AssertionError(f"{target} is not reached with Tab")
+
+    def press(self, target: Locator | str, key: str = "Enter") -> None:
+        """A button by its name, or any element."""
+        self.reach(self.visitor.button(target) if isinstance(target, str) else target)
+        self.page.keyboard.press(key)
+
+    def follow(self, name: str) -> None:
+        self.press(self.page.get_by_role("link", name=name, exact=True))
+
+    def choose(self, label: str, key: str = "Space") -> None:
+        self.press(self.page.get_by_label(label), key)
+
+    def type(self, label: str, text: str) -> None:
+        self.reach(self.visitor.field(label))
+        self.page.keyboard.type(text)
+
+    def log_in(self, login: str) -> None:
+        self.type("Identifiant", login)
+        self.type("Mot de passe", A_GOOD_PASSWORD)
+        self.page.keyboard.press("Enter")
 
 
 def link_in(mail: CaughtMessage) -> str:
@@ -110,13 +186,12 @@ def forward_to(visitor: Visitor, target: str) -> None:
     visitor.tick(_("Rediriger mes messages vers une autre adresse"))
     visitor.type(_("Adresse de redirection"), target)
     visitor.press(_("Suivant"))
+    visitor.sees(_("Vérifiez votre adresse de redirection"))
 
 
 def choose_a_password(visitor: Visitor) -> None:
     visitor.sees(_("Votre mot de passe"))
-    visitor.type(_("Choisissez un mot de passe"), A_GOOD_PASSWORD)
-    if not visitor.has_scripts:
-        visitor.type(_("Ressaisissez le mot de passe"), A_GOOD_PASSWORD)
+    visitor.type_new_password(_("Choisissez un mot de passe"))
     visitor.press(_("Activer mon compte"))
 
 
@@ -125,3 +200,16 @@ def sign_in(visitor: Visitor, person: Account, *, password: str = A_GOOD_PASSWOR
     visitor.type(_("Identifiant"), person.login)
     visitor.type(_("Mot de passe"), password)
     visitor.press(_("Se connecter"))
+
+
+def agent_in(visitor: Visitor, role: Role = Role.ASSISTANCE) -> Account:
+    """A new agent, who gives the password and a code."""
+    agent = an_agent(role, given_name="Nadia", family_name="Cherif")
+    device = enrol_device(agent)
+    visitor.open("/admin/")
+    sign_in(visitor, agent)
+    visitor.sees("Code de vérification")
+    visitor.type("Code de vérification", code_of(device))
+    visitor.press("Entrer")
+    visitor.sees("Espace agents")
+    return agent

@@ -15,8 +15,8 @@ import pytest
 import redis
 
 from devtools import postgresql_files
-from devtools.processes import ScratchDirectory, leashed
-from devtools.servers import ONCE, PostgreSQL, Redis, ServerStartError
+from devtools.processes import leashed
+from devtools.servers import ONCE, PostgreSQL, Redis
 from tests.project import PROJECT
 
 PRINT_URLS_AND_WAIT = (
@@ -25,24 +25,12 @@ PRINT_URLS_AND_WAIT = (
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as server:
-        yield server
-
-
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
     """A directory that every user can traverse; pytest's own are closed."""
     scratch = postgresql_files.scratch_directory()
     yield scratch.path
     scratch.remove()
-
-
-def query(server: PostgreSQL, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(server.url) as connection:
-        cursor = connection.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 def with_servers(*command: str, preexec: Callable[[], object] | None = None, **settings: str) -> subprocess.Popen[str]:
@@ -59,35 +47,20 @@ def is_listening(url: str) -> bool:
         return client.connect_ex((str(parts.hostname), parts.port or 0)) == 0
 
 
-def test_postgresql_keeps_what_was_committed_requires_its_password_and_is_not_root(database):
-    address = database.url
-    query(database, "CREATE TABLE kept AS SELECT 42 AS answer")
-    database.kill()
-    assert not database.answers()
-    database.start()
-    assert (database.url, query(database, "SELECT answer FROM kept")) == (address, [(42,)])
-    assert database.process
-    assert Path(f"/proc/{database.process.pid}").stat().st_uid != 0
-    parts = urlsplit(database.url)
-    with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(host=parts.hostname, port=parts.port, user=parts.username, password="x", dbname="postgres")
-
-
-def test_redis_requires_its_password_and_loses_its_data_at_a_restart():
-    with Redis() as server:
-        with redis.Redis(port=server.port, retry=ONCE) as stranger, pytest.raises(redis.AuthenticationError):
+def test_servers_require_their_passwords_and_postgresql_keeps_what_was_committed_and_is_not_root():
+    with PostgreSQL() as database, Redis() as cache:
+        with psycopg.connect(database.url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        address = database.url
+        database.kill()
+        database.start()
+        with psycopg.connect(address) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert Path(f"/proc/{database.process.pid}").stat().st_uid != 0
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(address.replace(str(urlsplit(address).password), "x"))
+        with redis.Redis(port=cache.port, retry=ONCE) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
-        with redis.Redis.from_url(server.url) as client:
-            client.set("name", "value")
-            server.restart()
-            assert client.get("name") is None
-
-
-def test_a_server_that_cannot_start_shows_its_log(monkeypatch):
-    monkeypatch.setattr("devtools.servers.ATTEMPTS", 1)
-    monkeypatch.setattr(PostgreSQL, "settings", ("no_such_setting=1",))
-    with pytest.raises(ServerStartError, match="no_such_setting"), PostgreSQL():
-        pass
 
 
 def test_servers_of_the_environment_are_used_and_the_exit_code_is_passed_on():
@@ -124,16 +97,6 @@ def test_no_server_runs_on_after_a_signal(number, inherited, exit_code, open_dir
     while any(map(is_listening, urls)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(is_listening, urls))
-
-
-def test_the_directory_of_a_killed_process_is_removed_by_the_next_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("devtools.processes.SECONDS_TO_LOCK", -1)
-    left, alive = tmp_path / "portail-compte-left", ScratchDirectory(tmp_path)
-    left.mkdir()
-    (left / "lock").touch()
-    ScratchDirectory(tmp_path).remove()
-    assert list(tmp_path.iterdir()) == [alive.path]
-    alive.remove()
 
 
 @needs_root

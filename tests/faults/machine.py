@@ -1,158 +1,46 @@
-"""The portal as in production, on a PostgreSQL and a Redis of its own that a test may stop, kill, silence and empty.
-
-A module whose tests want it imports `machine` and writes `pytestmark = ON_THE_MACHINE`. What is committed stays until the
-last test: tests make people of their own, and `tests.invariants` holds for all of them, always.
+"""What the fault tests break: `machine`, the portal as in production on servers of its own that a test may stop, kill,
+silence and empty; and `spare`, a second worker of the stack whose way to the mail server is the one of production:
+STARTTLS and a certificate that is checked. What the machine commits stays until the last test: tests make people of their
+own, and `tests.invariants` holds for all of them, always.
 """
 
-import asyncio
 import json
 import os
+import signal
+import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from threading import Event
 
 import pytest
-import requests
-from django.db import connection, connections
+import trustme
+from celery import Task
+from django.db import connection
+from django.utils import timezone
 from psycopg.conninfo import conninfo_to_dict
 
+from accounts.models import Account
 from devtools import postgresql_files
-from devtools.mailcatcher import MailCatcher
+from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
 from devtools.processes import LOOPBACK, children, tail
 from devtools.servers import PostgreSQL, Server
+from outbox.enums import Kind, Priority, Status
+from outbox.models import Message
+from outbox.services import queue_email
+from outbox.tasks import send_due_messages
+from tests.factories import pending_account
+from tests.faults.browser import LONGEST_WAIT, Answer, Browser
 from tests.invariants import assert_nothing_is_half_done
-from tests.stack import NEEDS_STACK, PROJECT, Stack, database_url
+from tests.stack import PROJECT, Stack, database_url, wait_until
 
-NEEDS_MACHINE = NEEDS_STACK
-CSRF_TOKEN = "c" * 32
-#: Seconds on an idle machine: the longest wait of a client, the usual and the longest wait of a load balancer (AVL-08).
-LONGEST_WAIT, ALIVE_WITHIN, PATIENCE_OF_A_BALANCER = 10.0, 1.0, 5.0
-visitors = count(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a browser got: status 0 when the connection broke; `at` is when it had it."""
-
-    path: str
-    status: int
-    seconds: float
-    at: float
-    text: str = ""
-    retry_after: str = ""
-    location: str = ""
-
-
-@dataclass
-class Browser:
-    """An HTTP client behind the proxy with its own address; adds each answer to `answers`."""
-
-    url: str
-    answers: list[Answer] = field(default_factory=list)
-    cookies: dict[str, str] = field(default_factory=lambda: {"__Host-csrftoken": CSRF_TOKEN})
-    address: str = field(default_factory=lambda: "10.{}.{}.{}".format(*next(visitors).to_bytes(3, "big")))
-
-    def ask(self, path: str, form: dict[str, str] | None = None) -> Answer:
-        began = time.monotonic()
-        try:
-            response = requests.request(
-                "GET" if form is None else "POST",
-                f"{self.url}{path}",
-                data=None if form is None else {"csrfmiddlewaretoken": self.cookies["__Host-csrftoken"], **form},
-                headers=self._headers(),
-                allow_redirects=False,
-                timeout=60,
-            )
-        except requests.ConnectionError:
-            return self._keep(Answer(path, 0, time.monotonic() - began, time.monotonic()))
-        self.cookies |= response.cookies.get_dict()
-        return self._keep(
-            Answer(
-                path,
-                response.status_code,
-                time.monotonic() - began,
-                time.monotonic(),
-                response.text,
-                response.headers.get("Retry-After", ""),
-                response.headers.get("Location", ""),
-            )
-        )
-
-    def insist(self, path: str, form: dict[str, str] | None = None) -> Answer:
-        """Retry while the portal is unavailable."""
-        patience = time.monotonic() + 3 * LONGEST_WAIT
-        while (answer := self.ask(path, form)).status in (0, 503) and time.monotonic() < patience:
-            time.sleep(0.3)
-        return answer
-
-    def _headers(self) -> dict[str, str]:
-        return {
-            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
-            "Origin": self.url.replace("http://", "https://"),
-            "X-Forwarded-Proto": "https",
-            "X-Forwarded-For": self.address,
-            "Connection": "close",
-        }
-
-    def _keep(self, answer: Answer) -> Answer:
-        self.answers.append(answer)
-        return answer
-
-
-class Relay:
-    """A TCP relay to a server of ours that can fall silent: connections stay open, new ones are taken, nothing passes."""
-
-    def __init__(self, port: int) -> None:
-        self.target, self.port = port, 0
-        self._listens = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
-        self._thread.start()
-        self._listens.wait()
-
-    @contextmanager
-    def silent(self) -> Iterator[None]:
-        """Nothing passes until the end of the block; then all that was held does."""
-        self._loop.call_soon_threadsafe(self._speaks.clear)
-        try:
-            yield
-        finally:
-            self._loop.call_soon_threadsafe(self._speaks.set)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-
-    async def _live(self) -> None:
-        self._loop, self._speaks, self._over = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-        self._speaks.set()
-        server = await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=1024)
-        self.port = server.sockets[0].getsockname()[1]
-        self._listens.set()
-        await self._over.wait()
-        server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer), suppress(OSError, asyncio.CancelledError):
-            await self._speaks.wait()
-            server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self.target)
-            with closing(server_writer):
-                await asyncio.gather(self._pass_on(reader, server_writer), self._pass_on(server_reader, writer))
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            await self._speaks.wait()
-            writer.write(data)
-        writer.close()
+#: Seconds on an idle machine: the usual and the longest wait of a load balancer (AVL-08).
+ALIVE_WITHIN, PATIENCE_OF_A_BALANCER = 1.0, 5.0
 
 
 class Machine(Stack):
@@ -161,26 +49,19 @@ class Machine(Stack):
     def __init__(self, catcher: MailCatcher, directory: Path) -> None:
         super().__init__(catcher, directory)
         self.database = PostgreSQL()
-        #: TCP relays in front of the servers.
-        self.relays: dict[str, Relay] = {}
-        #: Environment variables of processes started from now on.
-        self.overrides: dict[str, str] = {}
 
     @property
     def env(self) -> dict[str, str]:
         """Nothing of what makes other tests cheap."""
-        as_shipped = ("ARGON2_MEMORY_KIB", "WEB_CONCURRENCY", "WEB_THREADS", "DATABASE_POOL_SIZE")
-        mine = {name: value for name, value in super().env.items() if name not in as_shipped}
+        cheap = ("ARGON2_MEMORY_KIB", "WEB_CONCURRENCY", "WEB_THREADS", "DATABASE_POOL_SIZE")
         return {
-            **mine,
+            **{name: value for name, value in super().env.items() if name not in cheap},
             "DEBUG": "false",
-            "DATABASE_URL": self._through("database", self.database),
-            "REDIS_URL": self._through("redis", self.redis),
+            "DATABASE_URL": self.database.url,
             "PORTAL_URL": self.url.replace("http://", "https://"),
             "ALLOWED_HOSTS": LOOPBACK,
             "TRUSTED_PROXIES": LOOPBACK,
             "STATIC_ROOT": str(self.directory / "static"),
-            **self.overrides,
         }
 
     @property
@@ -188,103 +69,22 @@ class Machine(Stack):
         return children(self.processes["web"].pid)
 
     def begin(self) -> None:
-        command = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
+        """The tables are copied, with triggers and what migrations put into them: a tenth of the time of migrations."""
         self.database.start()
         self.redis.start()
-        self.relays = {"database": Relay(self.database.port), "redis": Relay(self.redis.port)}
-        collecting = subprocess.Popen(command, cwd=PROJECT, env=self.env)
-        copy_tables(database_url(), self.database.url)
-        assert collecting.wait() == 0
+        dump, load = (postgresql_files.programs() / name for name in ("pg_dump", "psql"))
+        tables = subprocess.run(
+            [dump, "--no-owner", "--no-privileges", database_url()], check=True, capture_output=True
+        )
+        options = ["--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull]
+        subprocess.run([load, *options, self.database.url], input=tables.stdout, check=True)
+        collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
+        subprocess.run(collect, cwd=PROJECT, env=self.env, check=True)
         self.start_all()
-
-    def reset_overrides(self) -> None:
-        self.overrides = {}
-        for name in list(self.processes):
-            self.stop(name)
-
-    def browser(self, answers: list[Answer] | None = None) -> Browser:
-        return Browser(self.url, [] if answers is None else answers)
 
     def close(self) -> None:
         super().close()
         self.database.close()
-        for relay in self.relays.values():
-            relay.close()
-
-    def _through(self, relay: str, server: Server) -> str:
-        return server.url.replace(f":{server.port}/", f":{self.relays[relay].port}/")
-
-
-def place_of(url: str) -> dict[str, str]:
-    parts = conninfo_to_dict(url)
-    names = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}
-    return {name: str(parts[part]) for name, part in names.items()}
-
-
-def copy_tables(source: str, target: str) -> None:
-    """Tables, triggers and what migrations put into them: a tenth of the time that migrations take."""
-    programs = postgresql_files.programs()
-    dumped = subprocess.run(
-        [programs / "pg_dump", "--no-owner", "--no-privileges", source], check=True, capture_output=True
-    )
-    load = [programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull, target]
-    subprocess.run(load, input=dumped.stdout, check=True)
-
-
-def concurrently(acts: list[Callable[[], Any]]) -> list[Any]:
-    """What each answers, all begun at the same instant in threads of their own, which leave no connection."""
-    ready = threading.Barrier(len(acts))
-
-    def act(wanted: Callable[[], Any]) -> Any:
-        ready.wait(30)
-        try:
-            return wanted()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return list(threads.map(act, acts))
-
-
-@contextmanager
-def health_probe(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
-    """What a load balancer hears during the block, by path. A process of its own, so that our threads do not slow it down."""
-    heard: dict[str, list[Answer]] = {path: [] for path in paths}
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.health_probe", machine.url, *paths], cwd=PROJECT, stdin=PIPE, stdout=PIPE
-    )
-    assert asking.stdout
-    asking.stdout.readline()
-    try:
-        yield heard
-    finally:
-        lines, _ = asking.communicate(timeout=2 * LONGEST_WAIT)
-        for line in lines.splitlines():
-            answer = Answer(**json.loads(line))
-            heard[answer.path].append(answer)
-
-
-def assert_it_stays_alive(heard: Sequence[Answer]) -> None:
-    """Each answer is good, most come at once, and none later than a load balancer waits."""
-    share, seconds = share_of_a_core(), sorted(answer.seconds for answer in heard)
-    assert {answer.status for answer in heard} == {200}
-    assert seconds[len(seconds) * 3 // 4] < ALIVE_WITHIN / share
-    assert seconds[-1] < PATIENCE_OF_A_BALANCER / share
-
-
-def share_of_a_core() -> float:
-    """How much of one we get beside whatever else this machine does, up to a half: it did more a moment ago."""
-    began, worked = time.monotonic(), time.process_time()
-    while time.process_time() - worked < 0.2:
-        pass
-    return 0.1 / (time.monotonic() - began)
-
-
-def describe(what: str, answers: Sequence[Answer], **more: object) -> str:
-    failed = sum(answer.status in (0, 429) or answer.status >= 500 for answer in answers)
-    longest = max(answer.seconds for answer in answers)
-    facts = [f"{len(answers)} requests", f"{failed} failed", f"longest wait {longest:.1f} s"]
-    return f"{what}: {', '.join([*facts, *(f'{name} {value}' for name, value in more.items())])}"
 
 
 @pytest.fixture(scope="session")
@@ -304,19 +104,155 @@ def the_machine(django_db_setup: None, mail_server: MailCatcher, django_db_block
 def machine(the_machine: Machine, django_db_blocker) -> Iterator[Machine]:
     """The machine, whole; models of this test read its database. Afterwards nothing on it is half done."""
     connection.close()
-    facts = connection.settings_dict
-    before = dict(facts)
-    if the_machine.overrides:
-        the_machine.reset_overrides()
+    before = dict(connection.settings_dict)
     if not the_machine.database.answers():
         the_machine.database.start()
     the_machine.start_all()
     the_machine.forget()
-    facts |= place_of(the_machine.database.url)
+    place = conninfo_to_dict(the_machine.database.url)
+    names = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}
+    connection.settings_dict |= {name: str(place[part]) for name, part in names.items()}
     with django_db_blocker.unblock():
         yield the_machine
         sys.stdout.writelines(f"--- {name}\n{tail(the_machine.log(name), 60)}\n" for name in ("web", "worker"))
         assert_nothing_is_half_done()
         the_machine.rest()
         connection.close()
-    facts |= before
+    connection.settings_dict |= before
+
+
+def browser_of(stack: Stack, answers: list[Answer] | None = None) -> Browser:
+    return Browser(stack.url, stack.env["PORTAL_URL"], answers)
+
+
+@contextmanager
+def silent(server: Server) -> Iterator[None]:
+    """The server takes connections and says nothing until the end of the block; then it goes on with what it was sent."""
+    assert server.process
+    stopped = [server.process.pid, *children(server.process.pid)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def health_probe(machine: Machine, *paths: str) -> Iterator[dict[str, list[Answer]]]:
+    """What a load balancer is answered during the block, by path."""
+    heard: dict[str, list[Answer]] = {path: [] for path in paths}
+    command = [sys.executable, "-m", "tests.faults.browser", machine.url, *paths]
+    asking = subprocess.Popen(command, cwd=PROJECT, stdin=PIPE, stdout=PIPE)
+    assert asking.stdout
+    asking.stdout.readline()
+    try:
+        yield heard
+    finally:
+        lines, _ = asking.communicate(timeout=2 * LONGEST_WAIT)
+        for answer in (Answer(**json.loads(line)) for line in lines.splitlines()):
+            heard[answer.path].append(answer)
+
+
+def share_of_a_core() -> float:
+    """How much of one we get beside whatever else this machine does, up to a half: it did more a moment ago."""
+    began, worked = time.monotonic(), time.process_time()
+    while time.process_time() - worked < 0.2:
+        pass
+    return 0.1 / (time.monotonic() - began)
+
+
+def assert_bounded(answers: Sequence[Answer], alive: Sequence[Answer]) -> None:
+    """The health checks are good, come at once for the most part, and none later than a load balancer waits."""
+    share, seconds = share_of_a_core(), sorted(answer.seconds for answer in alive)
+    assert max(answer.seconds for answer in answers) < LONGEST_WAIT / share
+    assert {answer.status for answer in alive} == {200}
+    assert seconds[len(seconds) * 3 // 4] < ALIVE_WITHIN / share
+    assert seconds[-1] < PATIENCE_OF_A_BALANCER / share
+
+
+class PausedServer:
+    """What a mail server answers that stops at one stage, the `nth` time it comes there, until `go_on` is set."""
+
+    def __init__(self, stage: Stage, *, then: str = "250 OK", nth: int = 1) -> None:
+        self.stage, self.then, self.still_to_pass = stage, then, nth
+        self.reached, self.go_on = Event(), Event()
+
+    def __call__(self, stage: Stage, envelope: Envelope) -> str:
+        if stage == self.stage:
+            self.still_to_pass -= 1
+            if self.still_to_pass == 0:
+                self.reached.set()
+                self.go_on.wait(60)
+                return self.then
+        return accept(stage, envelope)
+
+
+class SpareWorker:
+    """Does what it is given; what it leaves undone, the first worker takes over. A test sets `spare.server.answer`."""
+
+    def __init__(self, stack: Stack, server: MailCatcher, authority: trustme.CA, directory: Path) -> None:
+        self.stack, self.server, self.authority = stack, server, authority
+        self.trusted = directory / "authority.pem"
+        authority.cert_pem.write_to_path(self.trusted)
+
+    def start(self) -> None:
+        self.server.messages.clear()
+        self.server.answer = accept
+        self.present(self.authority.issue_cert(self.server.host))
+        url = self.server.url.replace("smtp://", "smtp+tls://")
+        self.stack.start_spare_worker(processes=8, EMAIL_URL=url, SSL_CERT_FILE=str(self.trusted))
+
+    def present(self, certificate: trustme.LeafCert) -> None:
+        self.server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(self.server.tls)
+
+    def give(self, task: Task, *arguments: object) -> None:
+        self.stack.send(task, *arguments, queue="spare")
+
+    def halts(self, halt: PausedServer, task: Task, *arguments: object) -> PausedServer:
+        self.server.answer = halt
+        self.give(task, *arguments)
+        assert halt.reached.wait(30), halt.stage
+        return halt
+
+
+@pytest.fixture(scope="session")
+def running_spare(running_stack: Stack) -> Iterator[SpareWorker]:
+    with tempfile.TemporaryDirectory(prefix="portal-spare-") as directory, MailCatcher() as server:
+        yield SpareWorker(running_stack, server, trustme.CA(), Path(directory))
+        running_stack.stop("spare")
+
+
+@pytest.fixture
+def spare(stack: Stack, running_spare: SpareWorker) -> SpareWorker:
+    running_spare.start()
+    return running_spare
+
+
+def queued_mail(priority: Priority = Priority.URGENT) -> Message:
+    person = pending_account()
+    return queue_email(
+        kind=Kind.ACTIVATION, person=person, address=person.recovery_address, language="fr", priority=priority
+    )
+
+
+def leases_run_out(stack: Stack) -> None:
+    """Five minutes later, without the wait: the first worker takes over whatever a killed one had in hand."""
+    Message.objects.filter(status=Status.SENDING).update(leased_until=timezone.now())
+    stack.send(send_due_messages)
+
+
+def all_sent(stack: Stack, *people: Account) -> None:
+    """Wait until each row is sent, or each of these people's; a sweep comes by every two seconds, as beat would send it.
+    Raises TimeoutError."""
+    unsent = Message.objects.exclude(status=Status.SENT)
+    unsent = unsent.filter(person__in=people) if people else unsent
+    for _ in range(20):
+        with suppress(TimeoutError):
+            wait_until(lambda: not unsent.exists(), stack.log("worker"), seconds=2)
+            return
+        stack.send(send_due_messages)
+    raise TimeoutError(tail(stack.log("worker")))

@@ -1,15 +1,20 @@
-"""Every line of web, worker and beat, with the processes as they run."""
+"""What web, worker and beat write down as they run, also about requests that no browser sends."""
 
 import json
 import re
+import socket
 from datetime import date
-from pathlib import Path
-from typing import Any
+from functools import partial
+from urllib.parse import urlsplit
 
-from accounts.models import Account
+import redis
+import requests
+
+from activation.models import Charter
 from outbox.tasks import send_due_messages
-from tests.factories import A_GOOD_PASSWORD, pending_account
-from tests.faults.http_client import PortalClient
+from tests.factories import A_GOOD_PASSWORD, pending_account, reloaded
+from tests.faults.browser import CSRF_TOKEN, Browser
+from tests.faults.machine import browser_of
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
@@ -27,98 +32,118 @@ CANARY = {
 NEW_ADDRESS = "nouvelle.canarizo@exemple.org"
 WRONG_PASSWORD = "mauvais-canari-au-fond-de-la-mine"
 SEARCHED = "chercheuse-canari"
+PERSONAL = (
+    *("canarizo", "z\\u00e9nobie", "zenobie", "exemple.net", "1977-07-09", "09/07/1977", NEW_ADDRESS, SEARCHED),
+    *(CANARY["ine"], CANARY["phone"], A_GOOD_PASSWORD, WRONG_PASSWORD),
+)
 #: Line ends, colours and separators of lines in a path (N06, N07, N37, N38).
 HOSTILE_PATHS = ("a%0d%0aBcc:x", "a%0a%7b%22event%22:%22forged%22%7d", "%1b[31mROUGE%07", "%c2%85%e2%80%a8%0b%7f")
+#: Requests that a proxy and the portal may read differently, or that a log cuts: a first line and the rest of the head.
+AMBIGUOUS = (
+    *((b"GET / HTTP/1.1", line) for line in (b"Host: evil.example", b"Cookie: sessionid=a\0b", b"X-\0: 1")),
+    *((b"GET / HTTP/1.1", line) for line in (b"Accept-Language: f\0r", b"X-A: a\rX-B: b", b"X-A: a\r\n b")),
+    (b"GET / HTTP/1.1", b"\r\n".join([b"X-A: a"] * 200)),
+    *((b"GET /aide\0/ HTTP/1.1", b"X-A: a"), (b"GET / HTTP/9.9", b"X-A: a")),
+    (b"GET /?q=" + b"a" * 20_000 + b" HTTP/1.1", b"X-A: a"),
+    (b"POST /connexion/ HTTP/1.1", b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nx=12"),
+    (b"POST /connexion/ HTTP/1.1", b"Content-Length: -1"),
+    (b"POST /connexion/ HTTP/1.1", b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0"),
+    (b"POST /connexion/ HTTP/1.1", b"Transfer-Encoding: xchunked\r\n\r\nx=12"),
+)
+#: Bad request, too long a line, too many headers, an unknown encoding.
+CLIENT_ERRORS = {400, 414, 431, 501}
 
 
-def link_of_mail(stack: Stack, number: int, mailed_to: str) -> str:
-    mails = [mail for mail in stack.catcher.wait_for(number, timeout=30) if mailed_to in mail["To"]]
-    found = re.search(rf"^{re.escape(stack.url)}(/\S+/[\w-]{{60,}}/)\s*$", text_of(mails[-1]), re.MULTILINE)
-    assert found
-    return found[1]
+def status_of(stack: Stack, first_line: bytes, *more: bytes) -> int:
+    address = urlsplit(stack.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+        line.sendall(b"\r\n".join([first_line, f"Host: {address.netloc}".encode(), *more, b"", b""]))
+        line.shutdown(socket.SHUT_WR)
+        return int(line.recv(64).split()[1])
 
 
-def activate(browser: PortalClient) -> str:
-    """Request a link and use it; its path."""
-    browser.request_link(CANARY["institutional_address"])
-    link = link_of_mail(browser.stack, 1, CANARY["recovery_address"])
-    browser.activate(link)
-    return link
+def test_an_ambiguous_request_is_refused(stack):
+    """INP-02, HDR-05, TOK-08: with a status of a client error; the next request is served."""
+    for first_line, more in AMBIGUOUS:
+        assert status_of(stack, first_line, more) in CLIENT_ERRORS, (first_line, more)
+    assert status_of(stack, b"GET /sante/vivant HTTP/1.1", b"Connection: close") == 200
 
 
-def change_recovery_address(browser: PortalClient) -> str:
-    login = CANARY["institutional_address"]
-    browser.fill_in("/connexion/", login=login, password=WRONG_PASSWORD)
-    browser.fill_in("/connexion/", login=login, password=A_GOOD_PASSWORD)
-    before = len(browser.stack.catcher.messages)
-    browser.fill_in("/compte/adresse-de-secours/", address=NEW_ADDRESS)
-    link = link_of_mail(browser.stack, before + 1, NEW_ADDRESS)
-    browser.read(link)
-    browser.fill_in("/adresse-de-secours/")
-    return link
+def mailed_link(stack: Stack, address: str) -> str:
+    def mails() -> list[str]:
+        return [text_of(mail) for mail in stack.catcher.messages if address in mail["To"]]
+
+    wait_until(mails, stack.log("worker"), seconds=30)
+    link, *_others = re.findall(rf"^{re.escape(stack.url)}(/\S+/[\w-]{{60,}}/)\s*$", mails()[-1], re.MULTILINE)
+    return str(link)
 
 
-def send_hostile_requests(browser: PortalClient) -> None:
-    browser.read(f"/annuaire/?q={SEARCHED}")
+def ask_hostile_questions(browser: Browser, token: str) -> None:
+    """Hostile paths and headers, a form from elsewhere, and a link where it does not belong, one time too many."""
+    browser.ask(f"/annuaire/?q={SEARCHED}")
     for path in HOSTILE_PATHS:
-        browser.read(f"/{path}/?canari={SEARCHED}")
-        browser.get(f"{browser.stack.url}/{path}/", headers={"User-Agent": "\x7f{}"}, timeout=20)
-    browser.get(f"{browser.stack.url}/", headers={"Host": "evil.example"}, timeout=20)
-    browser.post(f"{browser.stack.url}/connexion/", {"login": "canari", "password": WRONG_PASSWORD}, timeout=20)
+        browser.ask(f"/{path}/?canari={SEARCHED}")
+        requests.get(f"{browser.url}/{path}/", headers={"User-Agent": "\x7f{}"}, timeout=20)
+    requests.get(f"{browser.url}/", headers={"Host": "evil.example"}, timeout=20)
+    requests.post(f"{browser.url}/connexion/", {"login": "canari", "password": WRONG_PASSWORD}, timeout=20)
+    for _ in range(31):
+        browser.ask(f"/redirection/{token}/")
+    browser.ask(f"/redirection/{token}/?again={token}")
 
 
-def lines_of(log: Path, since: int) -> list[dict[str, Any]]:
-    """The lines after so many bytes, each of printable ASCII and valid JSON."""
-    text = log.read_bytes()[since:].decode()
-    assert text.isascii()
-    assert not re.search(r"[^\n -~]", text)
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_every_line_is_json_without_personal_data(stack: Stack):
+def test_lines_are_json_and_neither_logs_nor_redis_hold_personal_data_or_secrets(stack):
     """LOG-01, LOG-02, PWD-08, TOK-01, TOK-09: over an activation, a login and a change of address."""
-    person, browser = pending_account(**CANARY), PortalClient(stack)
-    before = [stack.log(name).stat().st_size for name in ("web", "worker")]
+    person, browser, login = pending_account(**CANARY), browser_of(stack), CANARY["institutional_address"]
+    logs = {name: stack.log(name) for name in ("web", "worker", "beat")}
+    before = {"web": logs["web"].stat().st_size, "worker": logs["worker"].stat().st_size, "beat": 0}
     stack.start_beat()
-    secrets = [activate(browser)]
-    secrets += [cookie.value or "" for cookie in browser.cookies]
-    secrets += [change_recovery_address(browser)]
-    secrets += [cookie.value or "" for cookie in browser.cookies]
-    send_hostile_requests(browser)
+    browser.request_link(login)
+    activation = mailed_link(stack, CANARY["recovery_address"])
+    browser.activate(activation, charter=Charter.objects.in_force().version, password=A_GOOD_PASSWORD)
+    cookies = set(browser.cookies.values())
+    for password in (WRONG_PASSWORD, A_GOOD_PASSWORD):
+        browser.ask("/connexion/", {"login": login, "password": password})
+    browser.ask("/compte/adresse-de-secours/", {"address": NEW_ADDRESS})
+    confirmation = mailed_link(stack, NEW_ADDRESS)
+    browser.ask(confirmation)
+    browser.ask("/adresse-de-secours/", {})
+    assert reloaded(person).recovery_address == NEW_ADDRESS
+    cookies |= set(browser.cookies.values()) - {CSRF_TOKEN}
+    tokens = [re.search(r"[\w-]{60,}", link)[0] for link in (activation, confirmation)]
+    ask_hostile_questions(browser, tokens[0])
     stack.send(send_due_messages)
-    web, worker, beat = (stack.log(name) for name in ("web", "worker", "beat"))
-    wait_until(lambda: "forged" in web.read_text() and "malicious_csrf" in web.read_text(), web, seconds=10)
-    wait_until(lambda: "link_requested" in worker.read_text(), worker, seconds=10)
-    wait_until(lambda: "Scheduler" in beat.read_text(), beat, seconds=20)
-    assert Account.objects.get(pk=person.pk).recovery_address == NEW_ADDRESS
+    for name, words in (
+        ("web", "forged"),
+        ("web", "malicious_csrf"),
+        ("worker", "link_requested"),
+        ("beat", "Scheduler"),
+    ):
+        wait_until(lambda log=logs[name], words=words: words in log.read_text(), logs[name], seconds=20)
+    wait_until(lambda: logs["web"].read_text().count('"status": 429') >= 2, logs["web"], seconds=10)
 
-    lines = [
-        line for log, since in zip((web, worker, beat), (*before, 0), strict=True) for line in lines_of(log, since)
-    ]
+    lines = []
+    for name, log in logs.items():
+        text = log.read_bytes()[before[name] :].decode()
+        assert not re.search(r"[^\n -~]", text), name
+        lines += [json.loads(line) for line in text.splitlines()]
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), line
         assert {"level", "logger", "event", "request_id"} <= set(line), line
     events = [line["event"] for line in lines]
-    assert events.count("user_activated") == events.count("recovery_address_changed") == 1
-    assert events.count("authn_login_fail") == events.count("authn_login_success") == 1
+    for event in ("user_activated", "recovery_address_changed", "authn_login_fail", "authn_login_success"):
+        assert events.count(event) == 1, event
     assert {"log", "http_request", "link_requested", "malicious_csrf"} <= set(events)
     assert "forged" not in events
-    of_the_person = [line for line in lines if line["event"] == "user_activated"]
-    assert [(line["account"], line["actor"]) for line in of_the_person] == [(person.pk, person.pk)]
+    [activated] = [line for line in lines if line["event"] == "user_activated"]
+    assert (activated["account"], activated["actor"]) == (person.pk, person.pk)
 
-    parts = [part for secret in secrets for part in re.findall(r"[\w-]{24,}", secret)]
-    assert len(parts) >= 4
-    canaries = [
-        *parts,
-        A_GOOD_PASSWORD,
-        WRONG_PASSWORD,
-        SEARCHED,
-        "canarizo",
-        "z\\u00e9nobie",
-        "zenobie",
-        "exemple.net",
-    ]
-    canaries += [CANARY["ine"], CANARY["phone"], "1977-07-09", "09/07/1977", NEW_ADDRESS]
-    for log in (web, worker, beat):
+    halves = [half for token in tokens for half in (token[:40], token[40:])]
+    for log in logs.values():
         text = log.read_text().lower()
-        assert [canary for canary in canaries if canary.lower() in text] == [], log.name
+        assert [word for word in (*halves, *cookies, *PERSONAL) if word.lower() in text] == [], log.name
+    with redis.Redis.from_url(stack.redis.url, decode_responses=True) as server:
+        reads = {"string": server.get, "hash": server.hgetall, "set": server.smembers}
+        reads |= {"list": partial(server.lrange, start=0, end=-1), "zset": partial(server.zrange, start=0, end=-1)}
+        kept = [f"{key} {reads[server.type(key)](key)}" for key in server.scan_iter()]
+    assert kept
+    assert [key for key in kept if any(token in key for token in tokens)] == []

@@ -1,39 +1,31 @@
-"""The forms of a page, parsed from its HTML."""
+"""The forms of a page, read from its HTML."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import NamedTuple
+
+from django.test.html import Element, parse_html
 
 from tests.factories import A_GOOD_PASSWORD
 
-ANOTHER_PASSWORD = "une-phrase-du-bureau-bleu"
 CSRF = "csrfmiddlewaretoken"
+CHOICES = ("radio", "select", "checkbox", "submit")
 #: Acceptable answers by name, else by type.
 PLAUSIBLE = {
+    **dict.fromkeys(("email", "contact_address", "address", "target"), "encore.ailleurs@exemple.org"),
+    **dict.fromkeys(("password", "password2"), "une-phrase-du-bureau-bleu"),
+    **dict.fromkeys(("tel", "phone"), "06 12 34 56 78"),
     "current_password": A_GOOD_PASSWORD,
-    # A honeypot.
-    "website": "",
-    "password": ANOTHER_PASSWORD,
-    "password2": ANOTHER_PASSWORD,
-    "email": "encore.ailleurs@exemple.org",
-    "contact_address": "encore.ailleurs@exemple.org",
-    "address": "encore.ailleurs@exemple.org",
-    "target": "encore.ailleurs@exemple.org",
-    "tel": "06 12 34 56 78",
-    "phone": "06 12 34 56 78",
+    "website": "",  # a honeypot
     "login": "quelqu.un@univ-exemple.fr",
     "ine": "0123456789A",
-    "birth_date_day": "29",
-    "birth_date_month": "2",
-    "birth_date_year": "1984",
-    "date": "2026-01-31",
     "number": "1",
     "code": "123456",
     "search": "durand",
     "text": "Un texte plausible.",
     "textarea": "Un texte plausible, sur deux lignes.\nVoilà.",
 }
-CHOICES = ("radio", "select", "checkbox", "submit")
+PLAUSIBLE |= {"birth_date_day": "29", "birth_date_month": "2", "birth_date_year": "1984", "date": "2026-01-31"}
 
 
 @dataclass
@@ -51,9 +43,7 @@ class RenderedField:
             return next((one for one in reversed(self.offered) if one), "")
         if self.kind == "hidden":
             return self.value
-        if self.name in PLAUSIBLE:
-            return PLAUSIBLE[self.name]
-        return self.value or PLAUSIBLE.get(self.kind, PLAUSIBLE["text"])
+        return PLAUSIBLE.get(self.name, self.value or PLAUSIBLE.get(self.kind, PLAUSIBLE["text"]))
 
 
 class RenderedForm(NamedTuple):
@@ -65,53 +55,40 @@ class RenderedForm(NamedTuple):
         return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit" and one.is_asked}
 
 
-class FormParser(HTMLParser):
-    def __init__(self, html: str, path: str) -> None:
-        super().__init__()
-        self.path = path
-        self.found: list[RenderedForm] = []
-        self.select: RenderedField | None = None
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            action = given.get("action") or self.path
-            self.found.append(RenderedForm(action, given.get("method", "get").lower(), {}))
-        elif tag == "option" and self.select:
-            self.select.offered.append(given.get("value", ""))
-        elif tag in ("input", "select", "textarea", "button") and given.get("name"):
-            self._ask(tag, given)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "select":
-            self.select = None
-
-    def _ask(self, tag: str, given: dict[str, str]) -> None:
-        kind = {"input": given.get("type", "text"), "button": "submit"}.get(tag, tag)
-        one = self.found[-1].fields.setdefault(given["name"], RenderedField(given["name"], kind))
-        one.autocomplete = given.get("autocomplete", "")
-        if kind in CHOICES:
-            one.offered.append(given.get("value", "on"))
-        one.value = given.get("value", "") if kind not in CHOICES else ""
-        self.select = one if tag == "select" else None
+def elements_in(element: Element) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each element with its attributes, in the order of the page."""
+    yield element.name, {name: value or "" for name, value in element.attributes}
+    for child in element.children:
+        if isinstance(child, Element):
+            yield from elements_in(child)
 
 
 def forms_of(html: str, path: str) -> list[RenderedForm]:
-    return FormParser(html, path).found
+    """The forms of a page at this path; an element of no form counts for the one before it."""
+    found: list[RenderedForm] = []
+    last = RenderedField("", "")
+    for tag, given in elements_in(parse_html(html)):
+        if tag == "form":
+            found.append(RenderedForm(given.get("action") or path, given.get("method", "get").lower(), {}))
+        elif tag == "option":
+            last.offered.append(given.get("value", ""))
+        elif tag in ("input", "select", "textarea", "button") and given.get("name"):
+            kind = {"input": given.get("type", "text"), "button": "submit"}.get(tag, tag)
+            last = found[-1].fields.setdefault(given["name"], RenderedField(given["name"], kind))
+            last.autocomplete = given.get("autocomplete", "")
+            if kind not in CHOICES:
+                last.value = given.get("value", "")
+            elif kind != "select":
+                last.offered.append(given.get("value", "on"))
+    return found
 
 
-class InlineCodeParser(HTMLParser):
+class InlineCodeParser:
     """Inline code, which a strict CSP stops."""
 
     def __init__(self, html: str) -> None:
-        super().__init__()
         self.found: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "style" or (tag == "script" and "src" not in given):
-            self.found.append(tag)
-        self.found += [f"{tag} {name}" for name in given if name.startswith("on") or name == "style"]
-        self.found += [f"{tag} {value}" for value in given.values() if (value or "").strip().startswith("javascript:")]
+        for tag, given in elements_in(parse_html(html)):
+            self.found += [tag] if tag == "style" or (tag == "script" and "src" not in given) else []
+            self.found += [f"{tag} {name}" for name in given if name.startswith("on") or name == "style"]
+            self.found += [f"{tag} {text}" for text in given.values() if text.strip().startswith("javascript:")]

@@ -1,14 +1,15 @@
 """Requests built from the packs: each value in each field, malformed bodies, forged forms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from tests.fuzz.packs import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, N
+from tests.fuzz import BIRTH, EMAIL, INE, NEXT, PASSWORD, PHONE, N
 from tests.fuzz.rendered_forms import CSRF, RenderedField, RenderedForm
 
 URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=x"
 Value = str | bytes
 
 #: Markup, template and SQL in one value; then invisible and control characters, which most fields refuse.
@@ -21,38 +22,17 @@ WORST_VALUES: list[tuple[str, Value]] = [
     *((label, N[label]) for label in ("N02", "N33", "N36", "N39")),
 ]
 #: Fields that no form has (INP-06).
-EXTRA = {
-    "is_staff": "1",
-    "is_superuser": "1",
-    "is_active": "0",
-    "status": "active",
-    "state": "active",
-    "user": "1",
-    "account": "1",
-    "pk": "1",
-    "id": "1",
-    "role": "responsables",
-    "groups": "1",
-    "category": "staff",
-    "uid": "root",
-    "activated_at": "2026-01-01",
-    "institutional_address": "a@evil.example",
-    "recovery_address": "a@evil.example",
-    "recovery_email": "a@evil.example",
-    "email": "a@evil.example",
-    "_connector": "OR 1=1--",
-    "_negated": "1",
-    "password__startswith": "argon2",
-}
+EXTRA = dict.fromkeys(("is_staff", "is_superuser", "user", "account", "pk", "id", "groups", "_negated"), "1")
+EXTRA |= dict.fromkeys(("institutional_address", "recovery_address", "recovery_email", "email"), "a@evil.example")
+EXTRA |= {"is_active": "0", "status": "active", "state": "active", "role": "responsables", "category": "staff"}
+EXTRA |= {"uid": "root", "activated_at": "2026-01-01", "_connector": "OR 1=1--", "password__startswith": "argon2"}
 #: For parameters that are numbers or dates.
 ODD_NUMBERS = ("0", "-1", "8" * 30, "1-1", "8" * 30 + "-1", "a@b", "2026-02-31", "0001-01-01", "9999-12-31")
 #: Another site cannot know them.
 SIGNED = {CSRF, "permit"}
 #: The packs of a field, by its type, its autocomplete token or a part of its name.
 PACKS: dict[str, list[Value]] = {
-    "email": [value for value, _wanted in EMAIL],
-    "username": [value for value, _wanted in EMAIL],
-    "login": [value for value, _wanted in EMAIL],
+    **{mark: [value for value, _wanted in EMAIL] for mark in ("email", "username", "login")},
     "password": [value for value, _wanted in PASSWORD],
     "tel": list(PHONE),
     "ine": list(INE),
@@ -68,7 +48,7 @@ class Payload(NamedTuple):
 
     name: str
     values: tuple[str, ...]
-    body: bytes
+    body: bytes = b""
     query: str = ""
     content_type: str = URLENCODED
 
@@ -78,13 +58,17 @@ def percent_encoded(value: Value) -> bytes:
     return value if isinstance(value, bytes) else quote_plus(value).encode()
 
 
+def encode_form(answers: Iterable[tuple[str, Value]]) -> bytes:
+    return b"&".join(percent_encoded(name) + b"=" + percent_encoded(value) for name, value in answers)
+
+
 def as_header(value: str) -> str:
     """As the web server passes it on: without line breaks, decoded as latin-1."""
     return value.replace("\r", "").replace("\n", "").encode().decode("latin-1")
 
 
-def encode_form(answers: list[tuple[str, Value]]) -> bytes:
-    return b"&".join(percent_encoded(name) + b"=" + percent_encoded(value) for name, value in answers)
+def text_of(value: Value) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
@@ -97,87 +81,72 @@ def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
     yield from ((f"{mark} {number}", value) for mark, pack in packs.items() for number, value in enumerate(pack))
 
 
-def text_of(value: Value) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def field_payloads(form: RenderedForm, names: set[str], thorough: set[str]) -> Iterator[Payload]:
+def field_payloads(form: RenderedForm, thorough: set[str]) -> Iterator[Payload]:
     """Every value in each `thorough` field, the worst ones in the others, a different value in each field of one form.
     Then an acceptable value alone, since a form that is refused for one field goes no further."""
-    good = form.answers()
-    rounds = {name: list(values_for(form.fields[name])) if name in thorough else WORST_VALUES for name in sorted(names)}
+    good, names = form.answers(), sorted(set(form.fields) - {CSRF})
+    yield mixed_payload(form)
+    rounds = {name: list(values_for(form.fields[name])) if name in thorough else WORST_VALUES for name in names}
     for turn in range(max((len(values) for values in rounds.values()), default=0)):
         drawn = {name: values[(turn + place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
         values = {name: value for name, (_name, value) in drawn.items()}
         payloads = tuple(text_of(value) for value in values.values())
-        yield Payload(label, payloads, encode_form(list({**good, **values}.items())))
-    if len(rounds) > 1:
-        for name in rounds:
-            yield Payload(f"{name} mixed alone", (MIXED,), encode_form(list({**good, name: MIXED}.items())))
+        yield Payload(label, payloads, encode_form({**good, **values}.items()))
+    for name in names if len(names) > 1 else ():
+        yield Payload(f"{name} mixed alone", (MIXED,), encode_form({**good, name: MIXED}.items()))
 
 
 def mixed_payload(form: RenderedForm) -> Payload:
-    return Payload("mixed", (MIXED,), encode_form([(name, MIXED) for name in form.fields if name != CSRF]))
+    return Payload("mixed", (MIXED,), encode_form((name, MIXED) for name in form.fields if name != CSRF))
 
 
-def query_payloads(form: RenderedForm, names: set[str]) -> Iterator[Payload]:
-    yield Payload("? mixed", (MIXED,), b"", query=encode_form([(name, MIXED) for name in form.fields]).decode())
-    for label, value in N.items() if names else ():
+def query_payloads(names: set[str], new: set[str]) -> Iterator[Payload]:
+    """A mixture in each parameter; for those that are `new`, every universal value and odd numbers."""
+    yield Payload("? mixed", (MIXED,), query=encode_form((name, MIXED) for name in sorted(names)).decode())
+    for label, value in N.items() if new else ():
         # gunicorn refuses longer request lines.
         short = value[:4000]
-        query = encode_form([(name, short) for name in names]).decode()
-        yield Payload(f"? {label}", (text_of(short),), b"", query=query)
-    for name, value in product(sorted(names), ODD_NUMBERS):
-        yield Payload(f"? {name} {value!r}", (), b"", query=encode_form([(name, value)]).decode())
+        yield Payload(f"? {label}", (text_of(short),), query=encode_form((name, short) for name in new).decode())
+    for name, number in product(sorted(new), ODD_NUMBERS):
+        yield Payload(f"? {name} {number!r}", (), query=encode_form([(name, number)]).decode())
 
 
-class ForgedRequest(NamedTuple):
-    """A form sent from another site."""
-
-    payload: Payload
-    csrf_cookie: str = ""
-    origin: str = ""
-
-
-def forged_requests(form: RenderedForm) -> Iterator[ForgedRequest]:
+def forged_requests(form: RenderedForm) -> Iterator[tuple[Payload, str, str]]:
+    """The form as another site sends it, with the CSRF cookie of the browser and the Origin header."""
     answers = [(name, value) for name, value in form.answers().items() if name not in SIGNED]
     token, other = "A" * 64, "A" * 32 + "B" * 32
-    yield ForgedRequest(Payload("no token", (), encode_form(answers)), token)
-    yield ForgedRequest(
-        Payload("from elsewhere", (), encode_form([*answers, (CSRF, token)])), token, "https://evil.example"
-    )
-    yield ForgedRequest(Payload("from nowhere", (), encode_form([*answers, (CSRF, token)])), token, "null")
-    yield ForgedRequest(Payload("another token", (), encode_form([*answers, (CSRF, other)])), token)
-    yield ForgedRequest(Payload("odd token", (MIXED,), encode_form([*answers, (CSRF, MIXED)])), as_header(INVISIBLE))
+    yield Payload("no token", (), encode_form(answers)), token, ""
+    for name, given, cookie, origin in (
+        ("from elsewhere", token, token, "https://evil.example"),
+        ("from nowhere", token, token, "null"),
+        ("another token", other, token, ""),
+        ("odd token", MIXED, as_header(INVISIBLE), ""),
+    ):
+        yield Payload(name, (), encode_form([*answers, (CSRF, given)])), cookie, origin
 
 
 def malformed_payloads(form: RenderedForm) -> Iterator[Payload]:
-    good = list(form.answers().items())
+    good, asked = list(form.answers().items()), [(name, MIXED) for name in form.fields if name != CSRF]
     for name in form.fields:
-        yield Payload(f"{name} omitted", (), encode_form([pair for pair in good if pair[0] != name]))
-    yield Payload("twice", (MIXED,), encode_form([*good, *((name, MIXED) for name in form.fields if name != CSRF)]))
-    yield Payload("[]", (MIXED,), encode_form([(f"{name}[]", MIXED) for name in form.fields]))
-    query = encode_form([(name, MIXED) for name in form.fields]).decode()
-    yield Payload("in the query", (MIXED,), b"", query=query)
-    yield Payload("nothing", (), b"")
-    yield Payload("files", (MIXED,), file_part(form), content_type="multipart/form-data; boundary=x")
+        yield Payload(f"{name} omitted", (), encode_form(pair for pair in good if pair[0] != name))
+    yield Payload("twice", (MIXED,), encode_form([*good, *asked]))
+    yield Payload("[]", (MIXED,), encode_form((f"{name}[]", MIXED) for name in form.fields))
+    yield Payload("in the query", (MIXED,), query=encode_form((name, MIXED) for name in form.fields).decode())
+    yield Payload("nothing", ())
+    # A file in place of each field; its name is a path and markup.
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../<script>alert(1)</script>.php"\r\n'
+        "Content-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"
+        for name in form.fields
+    ]
+    yield Payload("files", (MIXED,), "".join([*parts, "--x--\r\n"]).encode(), content_type=MULTIPART)
 
 
 def unreadable_payloads(form: RenderedForm) -> Iterator[Payload]:
     good = list(form.answers().items())
     yield Payload("as JSON", (), encode_form(good), content_type="application/json")
     yield Payload("odd charset", (), encode_form(good), content_type=f"{URLENCODED}; charset=nonsense")
-    yield Payload("broken multipart", (), b"--x\r\nbroken", content_type="multipart/form-data; boundary=x")
+    yield Payload("broken multipart", (), b"--x\r\nbroken", content_type=MULTIPART)
     yield Payload("300 fields", (), encode_form([*good, *((f"f{number}", "x") for number in range(300))]))
     yield Payload("3 MB", (), b"x=" + b"A" * 3_000_000)
-
-
-def file_part(form: RenderedForm) -> bytes:
-    """A file in place of each field; its name is a path and markup."""
-    parts = [
-        f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../<script>alert(1)</script>.php"\r\n'
-        "Content-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"
-        for name in form.fields
-    ]
-    return "".join([*parts, "--x--\r\n"]).encode()

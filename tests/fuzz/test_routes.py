@@ -12,12 +12,11 @@ from django.urls import reverse
 
 from agents.roles import Role
 from tests.agents.pages import come_in
-from tests.fuzz.fuzzed_page import JOURNAL, FuzzedPage
-from tests.fuzz.observers import Outcome
-from tests.fuzz.packs import TOKEN, N
+from tests.fuzz import TOKEN, N
+from tests.fuzz.observers import JOURNAL, FuzzedPage, Outcome
 from tests.fuzz.requests import INVISIBLE, MIXED, Payload, as_header, encode_form, text_of
 from tests.fuzz.routes import Route, routes
-from tests.pages import Page, PageRequest, logged_in
+from tests.pages import PageRequest, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +25,9 @@ NUMBERS = ("0", "8" * 19, "8" * 5000, "-1", "\u0661", "1.0")
 #: For arguments that are any text.
 TEXTS = [
     *(token for token in TOKEN[1:] if not token.startswith("VALID") and " " not in token),
-    *(N[number] for number in ("N04", "N05", "N06", "N07", "N08", "N25", "N26", "N27", "N36", "N39")),
-    *(MIXED, INVISIBLE, "..", ".", "%2e%2e", "a/b", "a//b", "a;b", "a\\b", "é", "\U0001f418", ".git/config"),
+    *(text_of(N[number]) for number in ("N04", "N05", "N06", "N07", "N08", "N25", "N26", "N27", "N39")),
+    *("%FF%FE%C0%AF", MIXED, INVISIBLE, "..", ".", "%2e%2e", "a/b", "a//b", "a;b", "a\\b", "é", "\U0001f418"),
+    ".git/config",
 ]
 #: Percent-encoded octets that are no text, and signs with a meaning in URLs.
 RAW = ("%00", "a%00b", "%ff%fe%c0%af", "%ED%A0%80", "%", "%zz", "%0d%0aX-Inj:1", "%2f%2fevil.example", "%5c")
@@ -66,57 +66,43 @@ NO_HOST = {"host", "user in host", "host with markup"}
 #: CPU seconds for a request with a header of thousands of characters: below catastrophic backtracking, above a garbage
 #: collection (INP-07).
 LONGEST_CPU = 1.0
-
-
-def anonymous(browser: Client) -> PageRequest:
-    return PageRequest("/")
-
-
-def person(browser: Client) -> PageRequest:
-    logged_in(browser)
-    return PageRequest("/")
-
-
-def agent(browser: Client) -> PageRequest:
-    come_in(browser, Role.RESPONSABLES)
-    return PageRequest("/admin/")
-
-
 #: Each route is visited by a client that may open it.
-VISITORS: dict[str, tuple[Page, Callable[[Route], bool]]] = {
-    "anonymous": (anonymous, lambda route: not route.is_closed),
-    "person": (person, lambda route: route.is_closed and not route.name.startswith("admin:")),
-    "agent": (agent, lambda route: route.name.startswith("admin:")),
+VISITORS: dict[str, tuple[Callable[[Client], object], Callable[[Route], bool]]] = {
+    "anonymous": (lambda browser: None, lambda route: not route.is_closed),
+    "person": (logged_in, lambda route: route.is_closed and not route.name.startswith("admin:")),
+    "agent": (lambda browser: come_in(browser, Role.RESPONSABLES), lambda route: route.name.startswith("admin:")),
 }
-NOTHING = Payload("nothing", (), b"")
+
+
+def page_of(visitor: str) -> FuzzedPage:
+    def come(browser: Client) -> PageRequest:
+        VISITORS[visitor][0](browser)
+        return PageRequest("/")
+
+    return FuzzedPage(visitor, come)
 
 
 @pytest.fixture(params=VISITORS)
 def visited(request) -> tuple[FuzzedPage, list[Route]]:
-    make, goes = VISITORS[request.param]
-    return FuzzedPage(request.param, make), [route for route in routes() if goes(route)]
-
-
-def test_every_argument_of_an_address_has_an_example():
-    assert all(route.path() for route in routes())
+    return page_of(request.param), [route for route in routes() if VISITORS[request.param][1](route)]
 
 
 def test_no_method_but_post_changes_anything(visited):
     """TOK-06, HDR-05: HEAD answers as GET does, without a body; other methods are refused."""
-    state, there = visited
+    page, there = visited
     for route in there:
-        got, _effects = state.request("GET", route.path(), NOTHING)
+        got = page.request("GET", route.path(), Payload("nothing", ()))
         for method in METHODS:
             payload = Payload(method, (), b"x=1" if method in ("PUT", "PATCH", "DELETE") else b"")
-            outcome, effects = state.request(method, route.path(), payload)
-            wrong = [f"writes {table}" for table in effects.tables - {JOURNAL}]
+            outcome = page.request(method, route.path(), payload)
+            wrong = [f"writes {table}" for table in outcome.tables - {JOURNAL}]
             if method == "HEAD" and (stable_parts(outcome) != stable_parts(got) or outcome.response.content):
                 wrong.append(f"{stable_parts(outcome)} is not what GET answers: {stable_parts(got)}")
             refused = {405} if got.response.status_code < 300 else REFUSED
             if method not in ("HEAD", "OPTIONS") and outcome.response.status_code not in refused:
                 wrong.append(f"is accepted: {outcome.response.status_code}")
-            state.add_failures(method, route.path(), payload, wrong)
-    assert not state.failures, state.report()
+            page.add_failures(method, route.path(), payload, *wrong)
+    page.assert_it_survived()
 
 
 def stable_parts(outcome: Outcome) -> tuple[int, dict[str, str]]:
@@ -126,85 +112,73 @@ def stable_parts(outcome: Outcome) -> tuple[int, dict[str, str]]:
 
 def test_closed_page_redirects_an_anonymous_client_to_login():
     """ADM-01: whatever the method, and nothing is written."""
-    state = FuzzedPage("anonymous", anonymous)
+    page = page_of("anonymous")
     for route in (route for route in routes() if route.is_closed):
         for method in ("GET", "POST", "DELETE"):
             payload = Payload(method, (MIXED,), encode_form([("next", MIXED), ("q", MIXED)]))
-            outcome, effects = state.request(method, route.path(), payload)
-            location = outcome.response.get("Location", "")
-            if effects.tables or outcome.response.status_code != 302 or not location.startswith(reverse("login")):
-                state.add_failures(
-                    method, route.path(), payload, [f"{outcome.response.status_code} {location} {effects.tables}"]
-                )
-    assert not state.failures, state.report()
+            outcome = page.request(method, route.path(), payload)
+            status, location = outcome.response.status_code, outcome.response.get("Location", "")
+            if outcome.tables or status != 302 or not location.startswith(reverse("login")):
+                page.add_failures(method, route.path(), payload, f"{status} {location} {outcome.tables}")
+    page.assert_it_survived()
 
 
 def test_address_survives_hostile_queries(visited):
     """INP-01, INP-06, ADM-06."""
-    state, there = visited
+    page, there = visited
     names = [*("q", "page", "next", "id", "lang", "format", "a[]", "__proto__", "_method"), MIXED]
     for route in there:
         for value in (MIXED, INVISIBLE):
-            query = encode_form([(name, value) for name in names]).decode()
-            state.request("GET", route.path(), Payload("query", (value,), b"", query=query))
-        state.request("GET", route.path(), Payload("lookups", ("<script>",), b"", query=LOOKUPS))
-    assert not state.failures, state.report()
+            query = encode_form((name, value) for name in names).decode()
+            page.request("GET", route.path(), Payload("query", (value,), query=query))
+        page.request("GET", route.path(), Payload("lookups", ("<script>",), query=LOOKUPS))
+    page.assert_it_survived()
 
 
 def test_address_survives_hostile_paths(visited):
     """INP-01, INP-02."""
-    state, there = visited
+    page, there = visited
     for route in (route for route in there if route.arguments):
-        for value in TEXTS if route.takes_any_text else NUMBERS:
-            octets = value if isinstance(value, str) else value.decode()
-            payload = Payload(f"path {octets[:30]!r}", (octets,), b"")
-            state.request("GET", route.path_with(quote(octets, safe="%")), payload)
+        for text in TEXTS if route.takes_any_text else NUMBERS:
+            page.request("GET", route.path_with(quote(text, safe="%")), Payload(f"path {text[:30]!r}", (text,)))
         for raw in RAW if route.takes_any_text else RAW[:2]:
-            state.request("GET", route.path_with(raw), Payload(f"path {raw}", (), b""))
-    assert not state.failures, state.report()
+            page.request("GET", route.path_with(raw), Payload(f"path {raw}", ()))
+    page.assert_it_survived()
 
 
-def test_address_survives_hostile_cookies():
+def test_no_cookie_value_breaks_a_page_or_is_adopted():
     """SES-01, INP-01: session, CSRF token, language, messages and unknown cookies."""
-    state = FuzzedPage("anonymous", anonymous)
-    names = [settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language", "messages", "__Host-x", "x"]
-    for route in routes():
-        value = MIXED.replace(";", "") if route.is_closed else "../../x\x00é"
-        cookie = as_header("; ".join(f"{name}={value}" for name in names))
-        state.request("GET", route.path(), Payload("cookie", (value,), b""), headers={"cookie": cookie})
-    assert not state.failures, state.report()
-
-
-def test_no_cookie_value_is_adopted():
-    """SES-01"""
-    state = FuzzedPage("anonymous", anonymous)
-    names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language")
-    for path in (reverse("login"), reverse("activation")):
-        for label, value in N.items():
-            text = text_of(value) or "%ff%fe"
-            cookie = as_header("; ".join(f"{name}={text[:2000]}" for name in names))
-            payload = Payload(f"cookies {label}", (text,), b"")
-            outcome, _effects = state.request("GET", path, payload, headers={"cookie": cookie})
-            adopted = [name for name, given in outcome.response.cookies.items() if given.value in (text, text[:2000])]
-            state.add_failures("GET", path, payload, [f"adopts {name}" for name in adopted])
-    assert not state.failures, state.report()
+    page = page_of("anonymous")
+    names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "django_language", "messages", "__Host-x", "x")
+    values = [(route.path(), MIXED.replace(";", "") if route.is_closed else "../../x\x00é") for route in routes()]
+    values += [
+        (reverse(name), text_of(value)[:2000] or "%ff%fe") for name in ("login", "activation") for value in N.values()
+    ]
+    for path, text in values:
+        cookie, payload = (
+            as_header("; ".join(f"{name}={text}" for name in names)),
+            Payload(f"cookie {text[:30]!r}", (text,)),
+        )
+        outcome = page.request("GET", path, payload, headers={"cookie": cookie})
+        adopted = [name for name, given in outcome.response.cookies.items() if given.value == text]
+        page.add_failures("GET", path, payload, *(f"adopts {name}" for name in adopted))
+    page.assert_it_survived()
 
 
 def test_address_survives_hostile_headers(visited):
     """INP-07, HDR-05, TOK-08: each header at three addresses, all together at the others."""
-    state, there = visited
+    page, there = visited
     together = {name: value for label, sent in HEADERS.items() if label not in NO_HOST for name, value in sent.items()}
     together.pop("host")
     for route in there:
-        state.request("GET", route.path(), Payload("headers", (MIXED,), b""), headers=together)
-    for method, path in (("GET", "/"), ("POST", reverse("first-connection")), ("GET", reverse("account"))):
-        if state.name == "anonymous":
-            for label, headers in HEADERS.items():
-                payload = Payload(label, (MIXED,), b"")
-                begun = time.process_time()
-                outcome, _effects = state.request(method, path, payload, headers=headers)
-                if (spent := time.process_time() - begun) > LONGEST_CPU:
-                    state.add_failures(method, path, payload, [f"took {spent:.2f} s of CPU"])
-                if label in NO_HOST and outcome.response.status_code != 400:
-                    state.add_failures(method, path, Payload(label, (), b""), ["accepts a foreign host"])
-    assert not state.failures, state.report()
+        page.request("GET", route.path(), Payload("headers", (MIXED,)), headers=together)
+    three = (("GET", "/"), ("POST", reverse("first-connection")), ("GET", reverse("account")))
+    for method, path in three if page.name == "anonymous" else ():
+        for label, headers in HEADERS.items():
+            payload, begun = Payload(label, (MIXED,)), time.process_time()
+            outcome = page.request(method, path, payload, headers=headers)
+            if (spent := time.process_time() - begun) > LONGEST_CPU:
+                page.add_failures(method, path, payload, f"took {spent:.2f} s of CPU")
+            if label in NO_HOST and outcome.response.status_code != 400:
+                page.add_failures(method, path, payload, "accepts a foreign host")
+    page.assert_it_survived()

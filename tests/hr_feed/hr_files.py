@@ -10,7 +10,7 @@ from hr_feed.columns import COLUMNS
 from hr_feed.importer import import_feed
 from hr_feed.report import ImportReport
 
-CAMILLE = {
+CAMILLE = dict.fromkeys(COLUMNS, "") | {
     "hr_id": "HR1",
     "family_name": "Durand",
     "given_name": "Camille",
@@ -19,10 +19,7 @@ CAMILLE = {
     "employer": "Université",
     "recovery_address": "camille.durand@exemple.net",
     "start_date": "2024-09-01",
-    "end_date": "",
     "language": "fr",
-    "institutional_address": "",
-    "ine": "",
     "phone": "06 12 34 56 78",
 }
 

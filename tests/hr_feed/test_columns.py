@@ -1,7 +1,6 @@
 """Follows the recipe « Add an HR column » of CONTRIBUTING with a toy column."""
 
 from collections.abc import Iterator
-from io import BytesIO
 
 import pytest
 from django.db import connection, models
@@ -10,10 +9,10 @@ from accounts.models import Account
 from hr_feed.columns import COLUMNS, Column
 from hr_feed.importer import import_feed
 from hr_feed.parsing.validators import InvalidCell
-from hr_feed.report import FieldChange, ImportReport
+from hr_feed.report import FieldChange
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.hr_feed.hr_files import another, problems_in, row, text_of
+from tests.hr_feed.hr_files import another, imported, problems_in, row, stream_of
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +37,6 @@ def office_column(monkeypatch) -> Iterator[None]:
     del Account.office
 
 
-def imported(*rows: dict[str, str], columns: list[str] | None = None, **options: bool) -> ImportReport:
-    return import_feed(BytesIO(text_of(*rows, columns=columns or COLUMNS).encode()), **options)
-
-
 def test_a_column_is_added_in_one_place(office_column):
     without = [column for column in COLUMNS if column != "office"]
     imported(row(office="B12"))
@@ -49,7 +44,7 @@ def test_a_column_is_added_in_one_place(office_column):
     preview = imported(row(office="C3"), another(2, office="é"), dry_run=True)
     assert preview.changed[0].changes == (FieldChange("office", "B12", "C3"),)
     assert problems_in(preview) == [(3, "HR2", "office", "error")]
-    assert imported(row(), columns=without).unchanged == 1
+    assert import_feed(stream_of(row(), columns=without)).unchanged == 1
     assert imported(row(office="C3")).updated == 1
     assert Account.objects.get().office == "C3"
     assert JournalEntry.objects.get(event=Event.USER_UPDATED).details == {"fields": ["office"]}

@@ -19,11 +19,8 @@ def change(person: Account, target: str = ELSEWHERE, *, keep_copy: bool = True) 
     return change_redirection(account=person, target=target, keep_copy=keep_copy)
 
 
-def change_and_verify(person: Account, target: str = ELSEWHERE) -> Redirection:
-    redirection = change(person, target)
-    verify_redirection(redirection_id=redirection.pk, target=target)
-    redirection.refresh_from_db()
-    return redirection
+def verify(redirection: Redirection) -> bool:
+    return verify_redirection(redirection_id=redirection.pk, target=redirection.target)
 
 
 def redirection_of(person: Account) -> Redirection:
@@ -39,15 +36,11 @@ def verification_mails(person: Account) -> int:
     return Message.objects.filter(person=person, kind=Kind.REDIRECTION_VERIFICATION).count()
 
 
-def notices(person: Account) -> list[Message]:
-    return list(Message.objects.filter(person=person, kind=Kind.REDIRECTION_CHANGED).order_by("pk"))
-
-
-def notified_changes(person: Account) -> list[RedirectionChange]:
+def notified(person: Account) -> list[RedirectionChange]:
     """The changes in order; each was mailed to both addresses of the account, once."""
-    entries = JournalEntry.objects.in_bulk([notice.subject_id for notice in notices(person)])
-    mailed = sorted((notice.subject_id, notice.address) for notice in notices(person))
-    assert mailed == sorted(
-        (pk, address) for pk in entries for address in (person.recovery_address, person.institutional_address)
-    )
+    notices = Message.objects.filter(person=person, kind=Kind.REDIRECTION_CHANGED)
+    mailed = sorted(notices.values_list("subject_id", "address"))
+    entries = JournalEntry.objects.in_bulk({pk for pk, _address in mailed})
+    both = (person.recovery_address, person.institutional_address)
+    assert mailed == sorted((pk, address) for pk in entries for address in both)
     return [change_of_entry(entries[pk]) for pk in sorted(entries)]

@@ -9,7 +9,8 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from django.core.checks import registry
-from django.utils import timezone
+from django.template import Context, Template
+from django.utils import timezone, translation
 
 from config.env import mail_settings
 from devtools.processes import free_port
@@ -21,7 +22,7 @@ from outbox.registry import Email
 from outbox.rendering import render_email
 from tests import fuzz as hostile
 from tests.factories import pending_account
-from tests.mail_delivery import html_of, link_in, text_of
+from tests.mail_delivery import html_of, text_of
 from tests.outbox.messages import invitation, seen_again
 
 pytestmark = pytest.mark.django_db
@@ -36,12 +37,27 @@ def test_a_mail_is_a_text_and_its_html_and_no_header_can_become_two(monkeypatch)
     assert mail.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in mail.get_payload()] == ["text/plain", "text/html"]
     for end in ("\n", "\r", "\r\n"):
-        for name in ("_subject.txt", "address"):
-            broken = f"x{end}Bcc: victime@example.org"
-            parts["_subject.txt"] = broken if name == "_subject.txt" else "Bonjour"
-            message.address = broken if name == "address" else "p@exemple.net"
+        for name in ("subject", "address"):
+            broken = {"subject": "Bonjour", "address": "p@exemple.net", name: f"x{end}Bcc: victime@example.org"}
+            parts["_subject.txt"], message.address = broken["subject"], broken["address"]
             with pytest.raises(ValueError, match="newlines"):
                 render_email(message, Email("mail")).message()
+
+
+def test_a_part_that_mails_share_is_in_the_language_of_each_and_knows_nothing_of_its_addressee(settings):
+    """PRV-02: not even what stands beside it."""
+    template = Template(
+        "{% load i18n fragments %}{{ name }}: {% cached_fragment %}{% translate 'Aide' %}, {{ university_name }}, "
+        "{% if name %}{{ name }}{% else %}none{% endif %}{% endcached_fragment %}"
+    )
+    for university, language, name, expected in [
+        ("Essai <1>", "fr", "Camille", "Camille: Aide, Essai &lt;1&gt;, none"),
+        ("Essai <1>", "en", "Dominique", "Dominique: Help, Essai &lt;1&gt;, none"),
+        ("Autre", "fr", "Camille", "Camille: Aide, Autre, none"),
+    ]:
+        settings.UNIVERSITY_NAME = university
+        with translation.override(language):
+            assert template.render(Context({"name": name})) == expected
 
 
 class TestHostileAddresses:
@@ -83,7 +99,6 @@ class TestHostileAddresses:
             # INP-08: what a template or a format would replace is printed unchanged.
             assert "{{" not in name or name[:100] in text_of(mail)
             assert "%(" not in name or name[:100] in text_of(mail)
-            assert link_in(mail) in html_of(mail)
 
 
 class TestEncryption:
@@ -118,13 +133,6 @@ class TestEncryption:
             for name, value in {**plain, **mail_settings(url)}.items():
                 setattr(settings, name, value)
             assert [warning.id for warning in check_mail_encryption(None)] == warnings, url
-
-    def test_the_password_of_the_mail_server_is_in_no_answer(self, mail_server, settings):
-        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portail", "very-secret-password"
-        message = invitation()
-        send(message_id=message.pk)
-        assert seen_again(message).status == Status.QUEUED
-        assert "very-secret" not in seen_again(message).answer
 
 
 class QuietController(Controller):

@@ -2,22 +2,17 @@
 
 from datetime import timedelta
 from functools import partial
-from itertools import count
 
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.auth.session_backend import SEEN_AT
-from accounts.enums import Category
 from accounts.models import Account, Session
 from activation.models import Charter
-from activation.services import accept_charter
 from directory.services import record_directory_consent
 from journal.events import Event
 from journal.models import JournalEntry
 from mailrouting.links import redirection_link
-from mailrouting.models import Redirection
 from mailrouting.services import change_redirection, choose_redirection
 from tests.accounts.recovery.recovering import NEW, change_to, link_of, notice_of, report, wish
 from tests.activation.wizard.client import charter_answer
@@ -33,9 +28,6 @@ TO_ELSEWHERE = {"target": ELSEWHERE, "keep_copy": "on"}
 WRONG_PASSWORD = {"current_password": "faux", "target": "camille@univ-exemple.fr", "address": "camille@univ-exemple.fr"}
 TYPO = {"target": "camille@gmial.com", "address": "camille@gmial.com"}
 NOT_LISTED = {"listed": "no", "understood": "on"}
-STUDENT = {"category": Category.STUDENT, "recovery_address": ""}
-WITH_HR_FACTS = {"phone": "+33611223344", "ine": "0123456789A", "employer": "Laboratoire d’exemple"}
-versions = count(1)
 
 
 def record_logins(account: Account, number: int) -> None:
@@ -68,41 +60,14 @@ def forward(account: Account) -> None:
     change_redirection(account=account, target=ELSEWHERE, keep_copy=True)
 
 
-def forward_to_recovery_address(account: Account) -> None:
-    change_redirection(account=account, target=account.recovery_address, keep_copy=False)
-
-
-def suspend_forwarding(account: Account) -> None:
-    Redirection.objects.filter(account=account).update(target="chez.nous@univ-exemple.fr", verified_at=timezone.now())
-
-
 def agree_to_be_listed(account: Account) -> None:
     record_directory_consent(account=account, listed=True, wording="?")
 
 
 def new_charter_due(client: Client) -> None:
     account = active_account()
-    publish_another_charter(f"2027-{next(versions):02}")
+    publish_another_charter()
     log_in(client, account)
-
-
-def first_charter_due(client: Client) -> None:
-    client.post(reverse("login"), {"login": active_without_a_charter().login, "password": A_GOOD_PASSWORD})
-
-
-def another_charter_accepted(client: Client) -> str:
-    """The version before."""
-    account, earlier = logged_in(client), Charter.objects.in_force()
-    accept_charter(account=account, charter=publish_another_charter(f"2027-{next(versions):02}"))
-    return earlier.version
-
-
-def session_expired(client: Client) -> None:
-    logged_in(client)
-    session = client.session
-    session[SEEN_AT] = 0
-    session.save()
-    client.get(reverse("account"))
 
 
 def two_devices(client: Client) -> Session:
@@ -135,48 +100,29 @@ def change_reported(client: Client) -> None:
     report(notice_of(change_to(active_account())), client)
 
 
-def report_link_used(client: Client) -> None:
-    link = notice_of(change_to(active_account()))
-    report(link)
-    client.get(link)
-
-
-def three_wishes_elsewhere(client: Client) -> None:
-    for _ in range(3):
-        wish(active_account())
-    logged_in(client)
-
-
 declare(
     PAGES,
     State("account", 8, signed_in(), "account"),
-    State("account_of_a_student_without_recovery_address", 8, signed_in(**STUDENT), "account"),
+    State("account_of_a_student", 8, signed_in(category="student", recovery_address=""), "account"),
     State("account_with_pending_addresses", 8, signed_in(forward, wish), "account"),
     State("language", 2, signed_in(), "account-language"),
     State("history", 6, signed_in(change_to), "account-history"),
-    State("history_without_mails", 3, signed_in(), "account-history?sujet=e-mails"),
     State("history_of_mails", 5, signed_in(wish), "account-history?sujet=e-mails"),
     State("history_with_several_pages", 5, signed_in(partial(record_logins, number=50)), "account-history?page=2"),
-    State("personal_data", 2, signed_in(**WITH_HR_FACTS), "account-data"),
+    State("personal_data", 2, signed_in(phone="+33611223344", ine="0123456789A"), "account-data"),
     State("directory_consent", 3, signed_in(), "account-directory"),
     State("directory_consent_given", 3, signed_in(agree_to_be_listed), "account-directory"),
     State("charter_accepted", 4, signed_in(), "account-charter"),
     State("charter_due", 5, new_charter_due, "account-charter"),
-    State("charter_due_for_the_first_time", 5, first_charter_due, "account-charter"),
     State("new_charter_refused", 5, new_charter_due, "account-charter-refused"),
-    State("charter_of_an_earlier_version", 4, another_charter_accepted, "account-charter-version"),
-    State("login_after_an_expired_session", 2, session_expired, "login?next=/compte/"),
     State("sessions", 3, two_devices, "account-sessions"),
     State("address_to_confirm", 4, open_redirection_link, "redirection"),
     State("address_confirmed", 13, open_redirection_link, "redirection", {}),
-    State("address_already_confirmed", 4, after(open_redirection_link, "redirection"), "redirection"),
     State("address_link_expired", 4, partial(open_redirection_link, days_ago=3), "redirection", status=410),
     State("redirection_not_chosen", 3, signed_in(), REDIRECTION),
-    State("redirection_in_force", 3, signed_in(forward_to_recovery_address), REDIRECTION),
     State("redirection_pending", 4, signed_in(forward), REDIRECTION),
     State("redirection_whose_link_has_expired", 4, signed_in(forward, mail_expired), REDIRECTION),
     State("redirection_not_delivered", 4, signed_in(forward, mail_bounced), REDIRECTION),
-    State("redirection_suspended", 3, signed_in(forward, suspend_forwarding), REDIRECTION),
     State("redirection_with_password_prompt", 3, signed_in(has_given_password=False), REDIRECTION),
     State("redirection_stop", 3, signed_in(forward), STOP),
     State("recovery_address", 3, signed_in(), RECOVERY),
@@ -190,7 +136,6 @@ declare(
     State("recovery_address_link_expired", 4, partial(open_recovery_link, days_ago=3), CONFIRMATION, status=410),
     State("change_to_report", 5, open_report_link, "not-me"),
     State("change_reported", 0, change_reported, "not-me-done"),
-    State("change_already_reported", 3, report_link_used, "not-me", status=410),
     State("report_link_expired", 4, partial(open_report_link, days_ago=8), "not-me", status=410),
 )
 declare(
@@ -203,7 +148,6 @@ declare(
     State("redirection_stop_without_password", 3, signed_in(forward, has_given_password=False), STOP, {}),
     State("recovery_address_with_a_typo", 3, signed_in(), RECOVERY, TYPO),
     State("recovery_address_with_a_wrong_password", 5, signed_in(has_given_password=False), RECOVERY, WRONG_PASSWORD),
-    State("recovery_address_throttled", 11, three_wishes_elsewhere, RECOVERY, {"address": NEW}),
 )
 declare(
     ACTIONS,

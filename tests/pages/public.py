@@ -11,14 +11,12 @@ from accounts.links.account_links import password_reset_link
 from accounts.models import Account
 from activation.links import reminders_link
 from activation.models import Charter
-from activation.reminders import services
 from core.rate_limits import BAD_LINKS_PER_CLIENT
-from mailrouting.models import Redirection
 from outbox.enums import Status
 from outbox.models import Message
 from tests.activation.wizard import client as wizard
 from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD, VERIFICATION, Answers, good_answer
-from tests.assistance.asking import ALL_WRONG, exhaust_request_limit, form_data
+from tests.assistance.asking import ALL_WRONG, form_data
 from tests.directory.listed import listed_people_called
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import reactivation_path, unlocked_account
@@ -64,19 +62,9 @@ def listed(family_name: str, number: int, client: Client) -> None:
     listed_people_called(family_name, number)
 
 
-def assistance_exhausted(client: Client) -> None:
-    exhaust_request_limit()
-
-
 def five_wrong_logins(client: Client) -> None:
     for _ in range(5):
         client.post(reverse("login"), WRONG_LOGIN)
-
-
-def five_wrong_passwords(client: Client) -> None:
-    signed_in()(client)
-    for _ in range(5):
-        client.post(reverse("account-password"), WRONG_PASSWORD)
 
 
 def reset_link(client: Client, *, hours_ago: int = 0) -> None:
@@ -128,15 +116,6 @@ def waiting_for_verification(*acts: Act) -> Arrange:
     return arrange
 
 
-def mail_asked_again(client: Client) -> None:
-    waiting_for_verification()(client)
-    client.post(reverse("activation-verification-resend"))
-
-
-def verified(account: Account) -> None:
-    Redirection.objects.filter(account=account).update(verified_at=timezone.now())
-
-
 def activation_link(client: Client, *, days_ago: int = 0) -> None:
     client.get(wizard.link_to(pending_account(), built_at=timezone.now() - timedelta(days=days_ago)))
 
@@ -145,14 +124,9 @@ def used_activation_link(client: Client) -> None:
     client.get(wizard.link_to(active_account()))
 
 
-def open_reminders_link(client: Client, *, days_ago: int = 0) -> Account:
+def open_reminders_link(client: Client, *, days_ago: int = 0) -> None:
     account, deadline = pending_account(), reminders_link.deadline(timezone.now() - timedelta(days=days_ago))
     client.get(reverse("reminders-link", args=[reminders_link.token(account, deadline)]))
-    return account
-
-
-def reminders_stopped(client: Client) -> None:
-    services.stop_reminders(account=open_reminders_link(client))
 
 
 for url in (
@@ -167,10 +141,10 @@ for url in (
     *("recovery-address-link", "not-me-link"),
 ):
     declare(PAGES, State(f"{url}-not-valid", 0, wrong_link, url, status=404))
-PAGES["missing_page"] = lambda client: PageRequest(f"{reverse('home')}nulle-part/", status=404)
 declare(
     PAGES,
     State("answer_of_first_connection", 1, after(visitor, "first-connection", LOGIN), "first-connection-answer"),
+    State("missing_page", 0, lambda client: PageRequest(f"{reverse('home')}nulle-part/", status=404)),
     State("too_many_requests", 0, many_wrong_links, "activation-link", status=429),
     State("csrf_failure", 0, csrf_checked, "first-connection", UNKNOWN_LOGIN, 403),
     State("bad_request", 0, visitor, "first-connection", {f"field{number}": "x" for number in range(300)}, 400),
@@ -198,25 +172,21 @@ declare(
     State("directory_choice", 2, at(DIRECTORY), DIRECTORY),
     State("mailbox", 2, at(MAILBOX), MAILBOX),
     State("verification", 3, waiting_for_verification(), VERIFICATION),
-    State("verification_resent_too_early", 4, mail_asked_again, f"{VERIFICATION}?verifie"),
     State("verification_not_delivered", 3, waiting_for_verification(mail_bounced), VERIFICATION),
     State("verification_without_a_mail", 3, waiting_for_verification(mail_deleted), VERIFICATION),
-    State("verification_done", 3, waiting_for_verification(verified), VERIFICATION),
     State("password", 2, at(PASSWORD), PASSWORD),
     State("done", 3, after(at(PASSWORD), PASSWORD, good_answer(PASSWORD)), "activation-done"),
     State("reminders", 3, open_reminders_link, "reminders"),
     State("reminders_link_expired", 3, partial(open_reminders_link, days_ago=95), "reminders", status=410),
-    State("reminders_already_stopped", 3, reminders_stopped, "reminders", status=410),
 )
 declare(
     REFUSALS,
     State("directory_searched_for_one_letter", 0, visitor, "directory?q=d"),
+    State("assistance_empty", 0, visitor, "assistance", {}),
     State("assistance_all_wrong", 0, visitor, "assistance", ALL_WRONG),
-    State("assistance_throttled", 0, assistance_exhausted, "assistance", form_data(), 429),
     State("first_connection_refused", 0, visitor, "first-connection", IMPOSSIBLE_LOGIN),
     State("account_password_missing", 2, signed_in(), "account-password", {}),
     State("account_password_wrong", 4, signed_in(), "account-password", WRONG_PASSWORD),
-    State("account_password_throttled", 2, five_wrong_passwords, "account-password", WRONG_PASSWORD, 429),
     State("login_refused", 2, visitor, "login", WRONG_LOGIN),
     State("login_throttled", 0, five_wrong_logins, "login", WRONG_LOGIN, 429),
     State("forgotten_password_refused", 0, visitor, "forgotten-password", IMPOSSIBLE_LOGIN),

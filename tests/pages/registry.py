@@ -26,7 +26,7 @@ class PageRequest(NamedTuple):
 
 
 Page = Callable[[Client], PageRequest]
-#: What happened before the request; a string or a number that it returns is the argument of the URL.
+#: What happened before the request. It returns the argument of the URL, a whole request or nothing of interest.
 Arrange = Callable[[Client], Any]
 Act = Callable[[Account], Any]
 
@@ -42,16 +42,19 @@ class State(NamedTuple):
     name: str
     queries: int
     arrange: Arrange
-    #: The name of the URL, with its query.
-    url: str
+    #: The name of the URL, with its query; « {} » in the query is what `arrange` returned.
+    url: str = ""
     data: Answers | Callable[[], Answers] | None = None
     status: int = 200
 
     def make(self, client: Client) -> PageRequest:
         argument = self.arrange(client)
+        if isinstance(argument, PageRequest):
+            return argument
         name, mark, query = self.url.partition("?")
-        path = reverse(name, args=[argument] if isinstance(argument, str | int) else None)
-        return PageRequest(path + mark + query, self.data() if callable(self.data) else self.data, self.status)
+        is_in_path = isinstance(argument, str | int) and "{}" not in query
+        path = reverse(name, args=[argument] if is_in_path else None) + mark + query.format(argument)
+        return PageRequest(path, self.data() if callable(self.data) else self.data, self.status)
 
 
 def declare(pages: dict[str, Page], *states: State, budgets: Counter[str] = QUERIES) -> None:

@@ -7,7 +7,6 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher, make_password
 from django.db import connection
 from django.test import Client
@@ -18,6 +17,7 @@ from redis import Redis
 
 from accounts.auth import login
 from accounts.auth.login import LoginRefused
+from accounts.auth.sessions import CONFIRMED_AT
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
@@ -26,7 +26,7 @@ from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, UNKNOWN_CLIENT_SIGN_INS_
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.concurrency import attempted_together
+from tests.activation.states import changed, leave
 from tests.factories import A_GOOD_PASSWORD, active_account, events_of, pending_account, reloaded
 from tests.fuzz import NEXT
 from tests.locking import locked_account
@@ -39,15 +39,6 @@ WRONG = "pas-le-bon-mot-de-passe"
 UNKNOWN = Account(institutional_address="personne.inconnue@univ-exemple.fr")
 
 
-def update(person: Account, **facts: object) -> Account:
-    Account.objects.filter(pk=person.pk).update(**facts)
-    return reloaded(person)
-
-
-def yesterday():
-    return timezone.localdate() - timedelta(days=1)
-
-
 def test_an_active_account_logs_in_to_the_requested_page_and_out(client):
     """SES-05, SES-07: logout takes a POST and ends the session on the server."""
     person, wanted = active_account(), reverse("account-history")
@@ -56,6 +47,7 @@ def test_an_active_account_logs_in_to_the_requested_page_and_out(client):
     assert f'name="next" value="{wanted}"' in form
     assert submit_login(client, person, next=wanted)["Location"] == wanted
     assert person.login in client.get(reverse("account")).content.decode()
+    assert CONFIRMED_AT in client.session
     stolen = Client()
     stolen.cookies["sessionid"] = client.cookies["sessionid"].value
     assert client.get(reverse("logout")).status_code == 405
@@ -63,21 +55,24 @@ def test_an_active_account_logs_in_to_the_requested_page_and_out(client):
     assert client.post(reverse("logout"))["Location"] == reverse("home")
     assert not is_signed_in(client)
     assert not is_signed_in(stolen)
-    assert events_of(person)[-2:] == [Event.SIGNED_IN, Event.SIGNED_OUT]
+    entered, left = list(person.journal.order_by("pk").values_list("event", "actor", "client_address"))[-2:]
+    assert entered == (Event.SIGNED_IN, person.pk, "127.0.0.1")
+    assert left == (Event.SIGNED_OUT, person.pk, "127.0.0.1")
     assert submit_login(client, person)["Location"] == reverse("account")
 
 
 def test_every_failure_gets_one_same_answer_for_the_same_work(monkeypatch):
-    """ENU-02, ENU-03, LOG-01: one hash, the same queries, and an entry that holds nothing of what was typed, which is
-    sometimes a password in the wrong field."""
+    """ENU-02, ENU-03, HLP-01, LOG-01: one hash, the same queries, and an entry that holds nothing of what was typed, which is
+    sometimes a password in the wrong field. Only the right password reveals a lock."""
+    locked, browser = locked_account(), Client()
     attempts = (
         (active_account(), WRONG),
-        (locked_account(), WRONG),
+        (locked, WRONG),
         (pending_account(), WRONG),
         (pending_account(), A_GOOD_PASSWORD),
-        (active_account(end_date=yesterday()), WRONG),
-        (active_account(end_date=yesterday()), A_GOOD_PASSWORD),
-        (update(active_account(), password=make_password(None)), A_GOOD_PASSWORD),
+        (leave(active_account()), WRONG),
+        (leave(active_account()), A_GOOD_PASSWORD),
+        (changed(active_account(), password=make_password(None)), A_GOOD_PASSWORD),
         (UNKNOWN, A_GOOD_PASSWORD),
         (Account(institutional_address=WRONG), A_GOOD_PASSWORD),
     )
@@ -102,22 +97,16 @@ def test_every_failure_gets_one_same_answer_for_the_same_work(monkeypatch):
     failures = JournalEntry.objects.filter(event=Event.SIGN_IN_FAILED).order_by("pk")
     assert [failure.account_id for failure in failures] == [person.pk for person, _password in attempts]
     assert WRONG not in str(list(failures.values()))
-
-
-def test_only_the_right_password_reveals_the_lock(client):
-    """HLP-01"""
-    person = locked_account()
-    assert submit_login(client, person)["Location"] == reverse("locked-help")
-    assert not is_signed_in(client)
-    assert submit_login(client, person, WRONG).status_code == 200
+    assert submit_login(browser, locked)["Location"] == reverse("locked-help")
+    assert not is_signed_in(browser)
 
 
 def test_a_departure_a_lock_or_another_password_ends_every_session():
     """SES-05, HLP-01: the account is read on each request, so its row alone ends all its sessions."""
     for change in (
-        lambda person: update(person, end_date=yesterday()),
-        lambda person: update(person, password=make_password("une-autre-phrase-de-passe")),
-        lambda person: update(person, password=make_password(None)),
+        leave,
+        lambda person: changed(person, password=make_password("une-autre-phrase-de-passe")),
+        lambda person: changed(person, password=make_password(None)),
         lambda person: Lock.objects.create(account=person, reason=LockReason.PHISHING),
         lambda person: lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY),
     ):
@@ -146,7 +135,7 @@ class OtherParameters(Argon2PasswordHasher):
 
 
 def person_with_an_older_hash(hasher: object = OtherParameters) -> Account:
-    return update(active_account(), password=hasher().encode(A_GOOD_PASSWORD, "saltsaltsalt"))
+    return reloaded(changed(active_account(), password=hasher().encode(A_GOOD_PASSWORD, "saltsaltsalt")))
 
 
 class TestUpgradeOfAnOlderHash:
@@ -175,27 +164,21 @@ class TestUpgradeOfAnOlderHash:
         assert is_signed_in(client)
         assert reloaded(person).password == person.password
 
-    def test_does_not_restore_a_password_that_was_changed_meanwhile(self, client, monkeypatch):
-        """PWD-05: the password changes between the check and the upgrade."""
-        person, upgrade, new = person_with_an_older_hash(), login.upgrade_hash, "une-phrase-du-bureau-bleu"
+    def test_meets_another_request_meanwhile(self, monkeypatch):
+        """PWD-05: between check and upgrade, another password is not undone; a double click succeeds twice."""
+        upgrade, new = login.upgrade_hash, "une-phrase-du-bureau-bleu"
+        for meanwhile, password in ((change_password, new), (upgrade, A_GOOD_PASSWORD)):
+            person, browser = person_with_an_older_hash(), Client()
 
-        def change_first(*, account: Account, password: str) -> bool:
-            change_password(account=reloaded(account), password=new)
-            return upgrade(account=account, password=password)
+            def upgrade_second(*, account: Account, password: str, first=meanwhile, chosen=password) -> bool:
+                first(account=reloaded(account), password=chosen)
+                return upgrade(account=account, password=password)
 
-        monkeypatch.setattr(login, "upgrade_hash", change_first)
-        assert "ne correspond pas" in submit_login(client, person).content.decode()
-        assert not is_signed_in(client)
-        assert reloaded(person).check_password(new)
-
-    @pytest.mark.django_db(transaction=True)
-    def test_succeeds_for_both_requests_of_a_double_click(self):
-        """PWD-05: both requests find an older hash; only one replaces it."""
-        for _ in range(3):
-            person, browsers = person_with_an_older_hash(), [Client(), Client()]
-            answers = attempted_together(*(lambda one=one: submit_login(one, person) for one in browsers))
-            assert [answer.status_code for answer in answers] == [302, 302]
-            assert any(map(is_signed_in, browsers))
+            monkeypatch.setattr(login, "upgrade_hash", upgrade_second)
+            answer = submit_login(browser, person)
+            assert answer.status_code == (200 if password == new else 302)
+            assert is_signed_in(browser) == (password != new)
+            assert reloaded(person).check_password(password)
 
 
 def test_the_next_page_is_always_a_readable_one_of_the_portal():
@@ -312,23 +295,3 @@ class TestThrottling:
         answer = submit_login(Client(REMOTE_ADDR="203.0.113.8"), active_account())
         assert answer.status_code == 429
         assert 0 < int(answer["Retry-After"]) <= 15 * 60 + 1
-
-
-def test_the_session_written_for_tests_is_that_of_the_login_page(time_machine):
-    """Most tests start from `log_in`, which skips the form; it must leave the same rows."""
-    time_machine.move_to("2026-06-10T10:00:00Z", tick=False)
-    by_page, direct, client, other = active_account(), active_account(), Client(), Client()
-    submit_login(client, by_page)
-    log_in(other, direct)
-
-    def written(person: Account, browser: Client) -> tuple[object, ...]:
-        row = Session.objects.filter(account=person).values("device", "client_address", "signed_in_at", "last_seen_at")
-        entries = JournalEntry.objects.filter(account=person, actor=person).order_by("pk")
-        return (
-            dict(browser.session) | {SESSION_KEY: "", HASH_SESSION_KEY: ""},
-            row.get(),
-            reloaded(person).last_login,
-            list(entries.values("event", "source", "client_address", "device", "details")),
-        )
-
-    assert written(by_page, client) == written(direct, other)

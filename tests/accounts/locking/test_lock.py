@@ -1,10 +1,11 @@
-"""Locking, one account or hundreds (HLP-01)."""
+"""Locking, one account or hundreds, by a service or `manage.py lock_account` (HLP-01)."""
 
 import re
-import time
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.locking.lock import LockOutcome, lock_account, lock_accounts, lock_accounts_by_name
+from accounts.locking.lock import lock_account, lock_accounts, lock_accounts_by_name
 from accounts.models import Account, Lock, Session
 from accounts.recovery.changes import report_unauthorized_change
 from journal.events import Event
@@ -20,21 +21,17 @@ from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
-from tests.accounts.recovery.recovering import change_to, lock
+from tests.accounts.recovery.recovering import change_to, lock, recipients
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.concurrency import attempted_together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.locking import an_agent, locked_account, password_reset_path, unlock
 from tests.mail_delivery import text_of
-from tests.signing_in import browser_of
+from tests.signing_in import browser_of, submit_login
 
 pytestmark = pytest.mark.django_db
 
 YESTERDAY = timezone.localdate() - timedelta(days=1)
-
-
-def notices(**facts) -> list[Message]:
-    return list(Message.objects.filter(kind=Kind.ACCOUNT_LOCKED, **facts).order_by("pk"))
 
 
 class TestALockIsImmediateAndTotal:
@@ -42,36 +39,35 @@ class TestALockIsImmediateAndTotal:
         """HLP-01"""
         change_redirection(account=person, target=person.recovery_address, keep_copy=True)
         signed_in, at_reset, at_activation = browser_of(person), Client(), Client()
-        reset = password_reset_path(person)
+        reset, newcomer = password_reset_path(person), pending_account()
         at_reset.get(reset)
-        newcomer = pending_account()
         answered_until(newcomer, DIRECTORY)
         begin(at_activation, newcomer)
-
         lock_accounts(accounts=[person, newcomer], reason=LockReason.PHISHING)
-
         assert signed_in.get(reverse("account")).status_code == 302
         assert not Session.objects.filter(account=person).exists()
         assert at_reset.post(reverse("password-reset"), {"password": A_GOOD_PASSWORD}).status_code == 410
         assert Client().get(reset, follow=True).status_code == 410
         assert at_activation.get(reverse(DIRECTORY)).status_code == 410
         assert not Redirection.objects.in_force().filter(account=person).exists()
-        refused = Client().post(reverse("login"), {"login": person.login, "password": A_GOOD_PASSWORD})
-        assert refused["Location"] == reverse("locked-help")
+        assert submit_login(Client(), person)["Location"] == reverse("locked-help")
 
-    def test_reason_author_and_time_are_those_of_the_first_lock(self, person):
-        """HLP-01"""
-        agent, now = an_agent(), timezone.now()
-        first = lock_account(
-            account=person, reason=LockReason.PHISHING, actor=agent, comment="Formulaire piégé du 3 octobre"
-        )
+    def test_reason_author_and_time_are_those_of_the_first_lock(self, person, time_machine, mail_delivery):
+        """HLP-01, HLP-02: its mail has no link that sets a password, and nothing that agents wrote."""
+        time_machine.move_to("2026-10-03T10:00Z", tick=False)
+        agent, now = an_agent(family_name="Lagente"), timezone.now()
+        first = lock_account(account=person, reason=LockReason.PHISHING, actor=agent, comment="Formulaire piégé")
+        time_machine.shift(60)
         assert lock_account(account=person, reason=LockReason.OTHER) == first
         kept = Lock.objects.get(account=person)
-        assert (kept.reason, kept.locked_by, kept.comment) == ("phishing", agent, "Formulaire piégé du 3 octobre")
-        assert abs(kept.locked_at - now) < timedelta(minutes=1)
+        assert (kept.reason, kept.locked_by, kept.locked_at) == ("phishing", agent, now)
         entry = person.journal.get(event=Event.LOCKED)
         assert (entry.actor, entry.details) == (agent, {"reason": "phishing"})
-        assert len(notices()) == 1
+        [mail] = mail_delivery.deliver()
+        assert mail["To"] == person.recovery_address
+        assert "hameçonnage" in text_of(mail)
+        for part in mail.iter_parts():
+            assert not re.search(r"Formulaire|Lagente|[A-Za-z0-9_-]{60}", part.get_content())
 
     @pytest.mark.django_db(transaction=True)
     def test_concurrent_locks_are_one_lock_and_do_not_deadlock(self):
@@ -84,71 +80,71 @@ class TestALockIsImmediateAndTotal:
                 lambda: lock(people[0]),
             )
             assert not [one for one in answered if isinstance(one, Exception)], answered
-        assert Lock.objects.count() == len(notices()) == 6
+        assert Lock.objects.count() == len(recipients(kind=Kind.ACCOUNT_LOCKED)) == 6
         assert people[0].journal.filter(event=Event.LOCKED).count() == 1
 
-
-class TestNotice:
-    def test_it_says_what_happened_why_and_where_to_get_help(self, mail_delivery):
-        """HLP-01, HLP-02: no link that sets a password, nothing that agents wrote."""
-        agent = an_agent(family_name="Lagente")
-        for reason in LockReason:
-            person = active_account()
-            lock_account(account=person, reason=reason, actor=agent, comment="Vu avec le RSSI")
-            mail = mail_delivery.last_mail()
-            assert mail["To"] == person.recovery_address
-            for words in (person.login, reverse("assistance"), f"{reason.label}."):
-                assert words.replace("\N{NO-BREAK SPACE}", " ") in text_of(mail).replace("\N{NO-BREAK SPACE}", " ")
-            for part in mail.iter_parts():
-                assert not re.search(r"Lagente|RSSI|[A-Za-z0-9_-]{60}", part.get_content())
-
-    def test_it_goes_to_the_recovery_address_alone_if_that_can_be_mailed(self, person, mail_delivery):
+    def test_the_notice_goes_to_the_recovery_address_alone_if_that_can_be_mailed(self, person, mail_delivery):
         """HLP-07: the intruder may read the university mailbox, or have changed the address."""
         report_unauthorized_change(entry=change_to(person))
         for facts in ({"recovery_address": ""}, {"recovery_address_disputed_at": timezone.now()}):
             lock(active_account(**facts))
-        assert [notice.address for notice in notices()] == [person.recovery_address]
+        assert recipients(kind=Kind.ACCOUNT_LOCKED) == [person.recovery_address]
         unlock(person)
         mail_delivery.deliver()
-        assert [notice.status for notice in notices()] == [Status.CANCELLED]
+        assert Message.objects.get(kind=Kind.ACCOUNT_LOCKED).status == Status.CANCELLED
 
 
-class TestList:
-    def test_each_name_is_answered_in_order(self, monkeypatch):
-        monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
-        person, locked, gone = active_account(), locked_account(), active_account(end_date=YESTERDAY)
-        names = [person.login.upper(), locked.uid, "nobody", gone.uid, f" {person.uid} "]
+def run(*arguments: object, reason: str = "phishing") -> list[str]:
+    """The lines that `manage.py lock_account` prints."""
+    out = StringIO()
+    try:
+        call_command("lock_account", *map(str, arguments), f"--reason={reason}", stdout=out)
+    except CommandError as refused:
+        out.write(str(refused))
+    return out.getvalue().splitlines()
 
-        answers = lock_accounts_by_name(
-            names=names, reason=LockReason.FRAUDULENT_SITE, system="siem", comment="Vague 12"
-        )
 
-        assert answers == [
-            (names[0], LockOutcome.LOCKED),
-            (names[1], LockOutcome.ALREADY_LOCKED),
-            (names[2], LockOutcome.UNKNOWN),
-            (names[3], LockOutcome.CLOSED),
-            (names[4], LockOutcome.LOCKED),
-        ]
-        kept = Lock.objects.get(account=person)
-        assert (kept.locked_by, kept.locked_by_system, kept.comment) == (None, "siem", "Vague 12")
-        assert person.journal.get(event=Event.LOCKED).details == {"reason": "fraudulent-site", "system": "siem"}
-        assert Lock.objects.get(account=locked).reason == LockReason.PHISHING
-        assert gone.is_locked
-        assert not notices(person=gone)
-
+class TestNames:
     def test_five_hundred_take_as_many_statements_as_two(self):
         """HLP-01"""
 
-        def statements(people: list[Account]) -> int:
+        def statements(people: list[Account]) -> list[str]:
             with CaptureQueriesContext(connection) as captured:
                 lock_accounts_by_name(names=[person.login for person in people], reason=LockReason.PHISHING)
-            return len(captured)
+            return [query["sql"] for query in captured]
 
         few, many = [active_account() for _ in range(2)], [pending_account() for _ in range(500)]
-        of_few, began = statements(few), time.monotonic()
-
-        assert statements(many) == of_few <= 12
-        assert time.monotonic() - began < 10
+        of_many = statements(many)
+        assert len(of_many) == len(statements(few)) <= 12
+        assert [sql for sql in of_many if "FOR UPDATE" in sql and "ORDER BY" in sql], "two lists could deadlock"
         assert Lock.objects.open().count() == 502
         assert Message.objects.filter(kind=Kind.ACCOUNT_LOCKED, priority=Priority.URGENT).count() == 502
+
+    def test_the_command_locks_names_or_a_file_and_fails_after_an_unknown_name(self, person, tmp_path, monkeypatch):
+        """HLP-01"""
+        monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
+        before, gone, file = locked_account(), active_account(end_date=YESTERDAY), tmp_path / "liste.txt"
+        for line_end in ("\n", "\r\n"):
+            names = [active_account().login for _ in range(3)]
+            file.write_bytes(b"\xef\xbb\xbf" + line_end.join(["", *names, "  "]).encode())
+            assert run("--file", file) == [f"{name}\tbloqué" for name in names]
+        printed = run("personne", before.uid, gone.uid, person.login.upper(), person.uid, "--comment", "Alerte CERT 12")
+        outcomes = ["personne\tinconnu", f"{before.uid}\tdéjà bloqué", f"{gone.uid}\tfermé"]
+        outcomes += [f"{person.login.upper()}\tbloqué", f"{person.uid}\tbloqué"]
+        assert printed == [*outcomes, "Identifiants inconnus\N{NO-BREAK SPACE}: 1"]
+        kept = Lock.objects.get(account=person)
+        assert (kept.reason, kept.comment) == (LockReason.PHISHING, "Alerte CERT 12")
+        assert person.journal.get(event=Event.LOCKED).source == "command"
+        assert gone.is_locked
+        assert not recipients(kind=Kind.ACCOUNT_LOCKED, person=gone)
+
+    def test_invalid_arguments_lock_no_account(self, person, tmp_path):
+        """INP-01, INP-02"""
+        binary = tmp_path / "liste.bin"
+        binary.write_bytes(bytes(range(256)) * 10)
+        for arguments in ((), ("--file", tmp_path / "absent.txt"), ("--file", tmp_path), ("--file", binary)):
+            assert "bloqué" not in str(run(*arguments))
+        for comment in ("x" * 501, "a\x00b", "a\u202eb"):
+            assert run(person.uid, "--comment", comment)
+        assert run(person.uid, reason="PHISHING")
+        assert not Lock.objects.exists()

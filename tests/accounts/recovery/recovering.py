@@ -50,9 +50,6 @@ def reset_mail_recipients(person: Account, mail_delivery: MailDelivery) -> list[
     return [mail["To"] for mail in mail_delivery.deliver()[before:]]
 
 
-# By the owner
-
-
 def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
     return browser.post(reverse("account-recovery"), {"address": address, **more})
 
@@ -94,9 +91,6 @@ def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
 
 def report(path: str, browser: Client | None = None) -> HttpResponse:
     return confirm(path, browser, page="not-me")
-
-
-# By agents and HR
 
 
 def a_responsable(**facts: Any) -> Account:

@@ -1,57 +1,43 @@
-"""Recovery addresses given by agents: corrections at once, and who may do what (HLP-05, ADM-05)."""
+"""Recovery addresses given by agents: corrections at once, and replacements by two agents (HLP-05, ADM-05)."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from accounts import tasks
 from accounts.enums import Proof
+from accounts.links.account_links import password_reset_link
 from accounts.links.signed_link import InvalidLink
-from accounts.models import Account, RecoveryAddressCorrection
-from accounts.recovery.changes import SameAddress
-from accounts.recovery.corrections import (
-    AccountClosed,
-    AlreadyProposed,
-    CorrectionNotAllowed,
-    NeedsTwoAgents,
-    OwnProposal,
-    correct_at_once,
-)
+from accounts.locking.unlock import changes_to_review
+from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
+from accounts.recovery import corrections
+from accounts.recovery.changes import SameAddress, report_unauthorized_change
+from accounts.recovery.corrections import apply_due_replacements, apply_replacement
 from activation.links import activation_link
 from agents.roles import Role
-from agents.staff.services import change_role, grant_role
-from hr_feed.proposals import dismiss_proposal, waiting_proposal_for, waiting_proposals
+from config.celery import app
+from core.email_addresses import InvalidAddress
+from core.templatetags.dates import datetime_long
+from hr_feed.proposals import dismiss_proposal, waiting_proposal_for
 from journal.events import Event
+from journal.models import JournalEntry
 from outbox.enums import Kind, Status
-from tests.accounts.recovery.recovering import (
-    GIVEN,
-    REASON,
-    REPORT,
-    a_responsable,
-    approve,
-    cancel,
-    close,
-    lock,
-    now_of,
-    proposed,
-    proposed_by_hr,
-)
-from tests.agents.signed_in import an_agent, enrol_device
-from tests.factories import active_account, pending_account, reloaded
-from tests.hr_feed.hr_files import imported, row
-from tests.locking import locked_account, unlock, unlocked_account
+from tests.accounts.recovery import recovering
+from tests.accounts.recovery.recovering import GIVEN, a_responsable, approve, approved, cancel, now_of, proposed
+from tests.agents.signed_in import an_agent
+from tests.concurrency import attempted_together
+from tests.factories import active_account, events_of, pending_account, reloaded
+from tests.locking import REPORT, locked_account, unlock, unlocked_account
 from tests.mail_delivery import link_in, text_of
 
 pytestmark = pytest.mark.django_db
 
+NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
 A_DAY = timedelta(hours=24)
-
-
-@pytest.fixture
-def newcomer() -> Account:
-    return pending_account()
 
 
 @pytest.fixture
@@ -59,28 +45,26 @@ def agent() -> Account:
     return a_responsable()
 
 
+@pytest.fixture
+def at_noon(time_machine):
+    """The clock stands still."""
+    time_machine.move_to(NOON, tick=False)
+    return time_machine
+
+
 def correct(account: Account, agent: Account, address: str = GIVEN) -> RecoveryAddressCorrection:
-    return correct_at_once(account=account, agent=agent, address=address, reason=REASON)
+    return corrections.correct_at_once(account=account, agent=agent, address=address, reason=recovering.REASON)
 
 
-def mails(account: Account) -> set[tuple[str, str]]:
-    return set(account.messages.values_list("kind", "address"))
-
-
-def locked(account: Account) -> Account:
-    lock(account)
-    return reloaded(account)
-
-
-class TestCorrectionAtOnce:
-    def test_older_links_die_and_the_new_address_gets_one(self, newcomer, agent, mail_delivery):
-        """TOK-07, EML-04, LOG-01: the old address is notified, the journal names the agent and no address."""
+class TestCorrection:
+    def test_older_links_die_and_the_new_address_gets_one(self, agent, mail_delivery):
+        """TOK-07, EML-04, LOG-01, ADM-08: the old address is notified, and HR cannot propose it again; the journal names
+        the agent and no address; a correction back cancels the mails of the first."""
+        newcomer = pending_account()
         old = newcomer.recovery_address
         older = activation_link.token(newcomer, activation_link.deadline(timezone.now()))
         newcomer.messages.create(kind=Kind.NEW_LINK, address=old)
-
         correction = correct(newcomer, agent)
-
         with pytest.raises(InvalidLink):
             activation_link.open(older)
         to_old, to_new = mail_delivery.deliver()
@@ -90,101 +74,53 @@ class TestCorrectionAtOnce:
         assert Client().get(link_in(to_new), follow=True).status_code == 200
         assert newcomer.messages.get(kind=Kind.NEW_LINK).status == Status.CANCELLED
         [entry] = newcomer.journal.filter(event=Event.RECOVERY_ADDRESS_CORRECTED)
-        assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": REASON})
-        kept = now_of(correction)
-        assert (kept.previous_address, kept.new_address, kept.proof) == (old, GIVEN, "")
-        assert (kept.proposed_by, kept.applied_at) == (agent, entry.at)
-
-    def test_a_disputed_or_missing_address_gets_no_notice_and_may_be_corrected_back(
-        self, newcomer, agent, mail_delivery
-    ):
-        """TOK-10"""
-        for facts in ({"recovery_address_disputed_at": timezone.now()}, {"recovery_address": ""}):
-            account = pending_account(**facts)
-            correct(account, agent)
-            assert reloaded(account).can_be_mailed
-            assert mails(account) == {(Kind.ACTIVATION, GIVEN)}
-        old = newcomer.recovery_address
-        for address in (GIVEN, old):
-            correct(newcomer, agent, address)
-        assert reloaded(newcomer).recovery_address == old
+        assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": recovering.REASON})
+        assert (correction.previous_address, correction.proposed_by, correction.applied_at) == (old, agent, entry.at)
+        assert reloaded(newcomer).recovery_address_owner_set_at is not None
+        for address, waits in ((old, False), ("encore@exemple.net", True)):
+            recovering.proposed_by_hr(newcomer, address)
+            assert (waiting_proposal_for(newcomer) is not None) == waits
+        other = pending_account()
+        for address in (GIVEN, other.recovery_address):
+            correct(other, agent, address)
         mail_delivery.deliver()
-        sent = newcomer.messages.filter(status=Status.SENT)
-        assert set(sent.values_list("kind", "address")) == {(Kind.ACTIVATION, old), (Kind.RECOVERY_CORRECTED, GIVEN)}
+        assert recovering.recipients(person=other, kind=Kind.ACTIVATION, status=Status.SENT) == [other.recovery_address]
+        assert recovering.recipients(person=other, kind=Kind.RECOVERY_CORRECTED, status=Status.SENT) == [GIVEN]
 
-    def test_the_next_hr_file_neither_overwrites_it_nor_proposes_the_old_one(self, agent):
-        """ADM-08"""
-        imported(row(hr_id="HR-1", recovery_address="slip@exemple.net"))
-        newcomer = Account.objects.get(hr_id="HR-1")
-        correct(newcomer, agent)
-        for _ in range(2):
-            imported(row(hr_id="HR-1", recovery_address="slip@exemple.net"))
-        assert reloaded(newcomer).recovery_address == GIVEN
-        assert newcomer.messages.filter(kind=Kind.ACTIVATION, address="slip@exemple.net").count() == 1
-        assert not waiting_proposals().exists()
-        imported(row(hr_id="HR-1", recovery_address="encore@exemple.net"))
-        assert waiting_proposal_for(newcomer).proposed == "encore@exemple.net"
-
-    def test_what_is_refused(self, newcomer, agent):
-        """HLP-05: used or locked accounts need two agents."""
-        for account in (active_account(), locked_account(), unlocked_account(), locked(pending_account())):
-            before = mails(account)
-            with pytest.raises(NeedsTwoAgents):
-                correct(account, agent)
-            assert (reloaded(account).recovery_address, mails(account)) == (account.recovery_address, before)
-        with pytest.raises(SameAddress):
-            correct(newcomer, agent, newcomer.recovery_address.replace("exemple", "EXEMPLE"))
-        unlocked = locked(pending_account())
-        correction = proposed(unlocked)
-        unlock(unlocked)
-        with pytest.raises(AlreadyProposed) as refused:
-            correct(unlocked, agent)
-        assert refused.value.correction == correction
-        close(newcomer)
-        with pytest.raises(AccountClosed):
-            correct(newcomer, agent)
-
-
-class TestPermissions:
-    """ADM-05, HLP-05"""
-
-    def test_the_proposer_does_not_approve_even_after_a_change_of_role(self, person, agent):
+    def test_used_or_locked_accounts_and_those_with_a_proposal_are_refused(self, agent):
         """HLP-05"""
-        correction = proposed(person, agent)
-        with pytest.raises(OwnProposal):
-            approve(correction, agent)
-        enrol_device(a_responsable())
-        for role, refusal in ((Role.ASSISTANCE, CorrectionNotAllowed), (Role.RESPONSABLES, OwnProposal)):
-            change_role(account=agent, role=role)
-            with pytest.raises(refusal):
-                approve(correction, reloaded(agent))
-        assert now_of(correction).approved_at is None
-        assert mails(person) == set()
+        locked = pending_account()
+        recovering.lock(locked)
+        correction = proposed(locked)
+        for account in (active_account(), locked_account(), unlocked_account(), locked):
+            with pytest.raises(corrections.NeedsTwoAgents):
+                correct(account, agent)
+        unlock(locked)
+        with pytest.raises(corrections.AlreadyProposed) as refused:
+            correct(locked, agent)
+        assert refused.value.correction == correction
 
-    def test_agents_without_the_permission_or_locked_do_nothing(self, person, newcomer):
-        """ADM-05, HLP-01"""
-        correction, entry = proposed(active_account()), proposed_by_hr(person, "rh@exemple.org")
-        for agent in (an_agent(Role.LECTURE), an_agent(Role.ASSISTANCE), locked(a_responsable())):
+    def test_agents_need_the_permission_an_active_account_and_another_than_an_agents(self, person, agent):
+        """ADM-05, HLP-01, HLP-05: nor does the proposer approve."""
+        correction, entry = proposed(active_account(), agent), recovering.proposed_by_hr(person, "rh@exemple.org")
+        locked = a_responsable()
+        recovering.lock(locked)
+        for refused in (an_agent(Role.LECTURE), an_agent(Role.ASSISTANCE), reloaded(locked)):
             for act in (
-                lambda: correct(newcomer, agent),
-                lambda: proposed(person, agent),
-                lambda: approve(correction, agent),
-                lambda: cancel(correction, agent),
-                lambda: dismiss_proposal(entry_id=entry.pk, agent=agent, reason=REASON),
+                lambda: correct(pending_account(), refused),
+                lambda: proposed(person, refused),
+                lambda: approve(correction, refused),
+                lambda: cancel(correction, refused),
+                lambda: dismiss_proposal(entry_id=entry.pk, agent=refused, reason=recovering.REASON),
             ):
-                with pytest.raises(CorrectionNotAllowed):
+                with pytest.raises(corrections.CorrectionNotAllowed):
                     act()
-        assert now_of(correction).is_open
-
-    def test_agents_do_not_correct_their_own_address_nor_another_agents(self, person, agent):
-        """ADM-05"""
-        for account in (agent, an_agent(), a_responsable()):
-            with pytest.raises(CorrectionNotAllowed):
+        for account in (agent, an_agent()):
+            with pytest.raises(corrections.CorrectionNotAllowed):
                 proposed(account, agent)
-        correction = proposed(person)
-        grant_role(account=person, role=Role.RESPONSABLES)
-        with pytest.raises(CorrectionNotAllowed):
-            approve(correction, reloaded(person))
+        with pytest.raises(corrections.OwnProposal):
+            approve(correction, agent)
+        assert now_of(correction).is_open
 
     def test_the_database_refuses_as_well(self, person):
         """HLP-05"""
@@ -193,11 +129,8 @@ class TestPermissions:
         for wrong in (
             {**approval, "approved_by": correction.proposed_by},
             {"approved_at": now},
-            {"effective_at": now},
             {**approval, "effective_at": now},
-            {"applied_at": now},
             {**approval, "applied_at": now},
-            {"undone_at": now},
             {"note": ""},
             {"proof": "birth-date"},
             {"proof": Proof.CALL_BACK},
@@ -207,3 +140,187 @@ class TestPermissions:
                 RecoveryAddressCorrection.objects.filter(pk=correction.pk).update(**wrong)
         with pytest.raises(IntegrityError), transaction.atomic():
             RecoveryAddressCorrection.objects.create(account=person, new_address="b@exemple.net", note=REPORT)
+
+
+class TestReplacement:
+    """HLP-05"""
+
+    def test_two_agents_a_day_and_notices(self, agent, at_noon, mail_delivery):
+        """HLP-05, HLP-03, HLP-04: the proof is kept; a call back goes to the number of HR."""
+        person, approver = active_account(phone="+33467123456"), a_responsable()
+        old, mailbox = person.recovery_address, person.institutional_address
+        correction = proposed(person, agent, proof=Proof.CALL_BACK)
+        assert mail_delivery.deliver() == []
+        approve(correction, approver)
+        kept = now_of(correction)
+        assert (kept.proposed_by, kept.approved_by, kept.note) == (agent, approver, REPORT)
+        assert (kept.proof, kept.number_called) == (Proof.CALL_BACK, "+33467123456")
+        assert (kept.proposed_at, kept.approved_at, kept.effective_at) == (NOON, NOON, NOON + A_DAY)
+        details = person.journal.get(event=Event.RECOVERY_REPLACEMENT_PROPOSED).details
+        assert details == {"correction": kept.pk, "proof": "call-back", "number_called": "+33467123456"}
+        notices = {mail["To"]: text_of(mail) for mail in mail_delivery.deliver()}
+        assert set(notices) == {old, mailbox, GIVEN}
+        for address, text in notices.items():
+            assert datetime_long(NOON + A_DAY) in text
+            assert ("/ce-n-est-pas-moi/" in text) == ("Ce n’est pas vous" in text) == (address != GIVEN)
+            assert GIVEN not in text or address == GIVEN
+        at_noon.move_to(NOON + A_DAY - timedelta(seconds=1), tick=False)
+        assert (apply_due_replacements(), apply_replacement(correction_id=correction.pk)) == (0, False)
+        assert recovering.reset_mail_recipients(person, mail_delivery) == [old]
+        deadline = timezone.now() + timedelta(minutes=30)
+        older = password_reset_link.token(reloaded(person), deadline, password_reset_link.subject(person))
+        at_noon.move_to(NOON + A_DAY, tick=False)
+        before = len(mail_delivery.server.messages)
+        for _ in range(2):
+            tasks.apply_due_replacements()
+        to_old, to_mailbox = mail_delivery.deliver()[before:]
+        assert (to_old["To"], to_mailbox["To"]) == (old, mailbox)
+        assert "Cette adresse-ci ne servira plus." in text_of(to_old)
+        with pytest.raises(InvalidLink):
+            password_reset_link.open(older)
+        assert recovering.reset_mail_recipients(person, mail_delivery) == [GIVEN]
+        entries = person.journal.filter(event__startswith="recovery").order_by("pk")
+        assert list(entries.values_list("event", "actor")) == [
+            (Event.RECOVERY_REPLACEMENT_PROPOSED, agent.pk),
+            (Event.RECOVERY_REPLACEMENT_APPROVED, approver.pk),
+            (Event.RECOVERY_ADDRESS_CHANGED, None),
+        ]
+        app.loader.import_default_modules()
+        assert tasks.apply_due_replacements.name in {entry["task"] for entry in app.conf.beat_schedule.values()}
+
+    def test_one_is_open_at_a_time_to_an_external_and_different_address_with_a_proof(self, person, agent, caplog):
+        """INP-03, FWD-02, HLP-03, HLP-04, LOG-02: neither journal nor log holds an address."""
+        caplog.set_level("DEBUG")
+        first = proposed(person)
+        with pytest.raises(corrections.AlreadyProposed) as refused:
+            proposed(person, agent, address="autre@exemple.org")
+        assert refused.value.correction == first
+        cancel(first, agent)
+        for wrong, refusal in (
+            *(({"address": address}, InvalidAddress) for address in ("a@univ-exemple.fr", "a b")),
+            ({"address": person.recovery_address}, SameAddress),
+            *(({"proof": proof}, corrections.CorrectionNotProven) for proof in (Proof.CALL_BACK, "", "birth-date")),
+        ):
+            with pytest.raises(refusal):
+                proposed(person, agent, **wrong)
+        recovering.in_force(person)
+        recorded = json.dumps(list(JournalEntry.objects.values_list("details", flat=True))) + caplog.text
+        assert not [address for address in (person.recovery_address, GIVEN) if address in recorded]
+
+    def test_any_agent_with_the_permission_cancels_it(self, person, agent, at_noon, mail_delivery):
+        """HLP-05: its proposer too; not once it is applied."""
+        correction = approved(person)
+        cancel(correction, agent)
+        at_noon.shift(A_DAY)
+        assert (apply_due_replacements(), mail_delivery.deliver()) == (0, [])
+        assert reloaded(person).recovery_address == person.recovery_address
+        entry = person.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
+        assert (entry.actor, entry.details) == (agent, {"correction": correction.pk, "reason": recovering.REASON})
+        own = cancel(proposed(person, agent), agent)
+        for act in (lambda: approve(own), lambda: cancel(recovering.in_force(person), agent)):
+            with pytest.raises(corrections.NotWaiting):
+                act()
+
+    def test_the_old_address_cancels_it_and_takes_it_back_for_seven_days(self, at_noon, mail_delivery):
+        """HLP-05, HLP-07: by a POST without login, which locks the account."""
+        waiting, applied = approved(active_account()), approved(active_account())
+        person, old = waiting.account, waiting.previous_address
+        [notice] = [mail for mail in mail_delivery.deliver() if mail["To"] == old]
+        assert recovering.report(link_in(notice)).status_code == 302
+        assert (now_of(waiting).given_up_at, reloaded(person).is_locked) == (NOON, True)
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 1
+        assert reloaded(person).recovery_address == old
+        person, old = applied.account, applied.previous_address
+        of_approval, of_effect = [link_in(mail) for mail in mail_delivery.deliver() if mail["To"] == old]
+        at_noon.move_to(NOON + A_DAY + timedelta(days=7), tick=False)
+        assert (recovering.report(of_approval).status_code, recovering.report(of_effect).status_code) == (410, 302)
+        assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (old, True)
+        assert now_of(applied).undone_at is not None
+
+    def test_a_report_of_an_earlier_change_restores_the_first_address(self, person, at_noon):
+        """HLP-06, HLP-07"""
+        first = recovering.change_to(person)
+        at_noon.shift(timedelta(minutes=1))
+        correction = approved(reloaded(person))
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 1
+        report_unauthorized_change(entry=first)
+        assert reloaded(person).recovery_address == person.recovery_address
+        assert RecoveryAddressChange.objects.get(account=person).undone_at is not None
+        assert now_of(correction).undone_at is not None
+
+    def test_an_address_changed_meanwhile_is_not_overwritten_nor_that_of_a_closed_account(self, person, agent, at_noon):
+        """HLP-06: a change of the owner's that is still pending is cancelled instead."""
+        to_approve, of_closed = proposed(person), proposed(active_account())
+        waiting, pending, closing = (approved(active_account()) for _ in range(3))
+        recovering.change_to(person)
+        recovering.change_to(waiting.account, "a.moi@exemple.org")
+        recovering.close(of_closed.account)
+        recovering.close(closing.account)
+        for act, refusal in (
+            (lambda: approve(to_approve), corrections.AddressChangedMeanwhile),
+            (lambda: approve(of_closed), corrections.AccountClosed),
+            (lambda: proposed(of_closed.account, agent), corrections.AccountClosed),
+        ):
+            with pytest.raises(refusal):
+                act()
+        at_noon.shift(A_DAY)
+        change = recovering.wish(pending.account, "une.autre@exemple.org")
+        assert apply_due_replacements() == 1
+        assert reloaded(waiting.account).recovery_address == "a.moi@exemple.org"
+        assert [now_of(one).is_open for one in (to_approve, waiting, closing)] == [True, False, False]
+        change.refresh_from_db()
+        assert change.cancelled_at is not None
+
+    def test_the_link_of_a_locked_account_goes_to_the_address_on_file_at_the_unlock(self, at_noon):
+        """HLP-05, HLP-06: and then to the new one."""
+        first, second = locked_account(recovery_address=""), locked_account()
+        for person in (first, second):
+            approved(person)
+        unlock(second)
+        assert recovering.recipients(person=second, kind=Kind.REACTIVATION) == [second.recovery_address]
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 2
+        assert recovering.recipients(person=second, kind=Kind.REACTIVATION) == [second.recovery_address, GIVEN]
+        assert recovering.recipients(person=first, kind=Kind.REACTIVATION) == []
+        assert Event.RECOVERY_ADDRESS_CHANGED in [entry.event for entry in changes_to_review(first)]
+        unlock(first)
+        assert recovering.recipients(person=first, kind=Kind.REACTIVATION) == [GIVEN]
+
+    def test_one_that_fails_does_not_stop_the_others_and_is_retried(self, at_noon, monkeypatch, caplog):
+        """AVL-02"""
+        broken, fine = approved(active_account()), approved(active_account())
+        at_noon.shift(A_DAY)
+
+        def fail(account: Account) -> None:
+            if account.pk == broken.account_id:
+                raise OSError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(corrections, "_mail_link", fail)
+            assert apply_due_replacements() == 1
+        assert (now_of(broken).is_open, now_of(fine).is_open) == (True, False)
+        assert reloaded(broken.account).recovery_address == broken.previous_address
+        assert GIVEN not in caplog.text
+        assert apply_due_replacements() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_proposals_approvals_or_workers_one_acts():
+    """AVL-05"""
+    for _ in range(2):
+        person, agents = active_account(), [a_responsable(), a_responsable()]
+        got = attempted_together(*(lambda a=a: proposed(person, a, address=f"a{a.pk}@exemple.org") for a in agents))
+        assert sorted(type(one).__name__ for one in got) == ["AlreadyProposed", "RecoveryAddressCorrection"]
+        correction = RecoveryAddressCorrection.objects.get(account=person)
+        agents = [a_responsable(), a_responsable()]
+        got = attempted_together(*(lambda a=a: approve(correction, a) for a in agents))
+        assert sorted(type(one).__name__ for one in got) == ["NotWaiting", "RecoveryAddressCorrection"]
+        assert len(recovering.recipients(person=person, kind=Kind.RECOVERY_ANNOUNCED)) == 1
+        past = timezone.now() - timedelta(seconds=1)
+        due = RecoveryAddressCorrection.objects.filter(account=person)
+        due.update(approved_at=past - A_DAY, effective_at=past)
+        assert sum(attempted_together(apply_due_replacements, apply_due_replacements)) == 1
+        assert events_of(person).count(Event.RECOVERY_ADDRESS_CHANGED) == 1
+        assert len(recovering.recipients(person=person, kind=Kind.RECOVERY_CHANGED)) == 2

@@ -24,6 +24,7 @@ Answers = dict[str, Any]
 
 CHARTER, DIRECTORY, MAILBOX = "activation-charter", "activation-directory", "activation-mailbox"
 VERIFICATION, PASSWORD = "activation-verification", "activation-password"
+USUAL = {DIRECTORY: {"listed": "no", "understood": "on"}, PASSWORD: {"password": A_GOOD_PASSWORD}}
 STEPS = (CHARTER, DIRECTORY, MAILBOX, VERIFICATION, PASSWORD)
 
 
@@ -37,18 +38,15 @@ def charter_answer() -> Answers:
     return {"version": Charter.objects.in_force().version, "accepted": "on"}
 
 
-def good_answer(step: str) -> Answers:
-    """What most people answer: yes to the charter, no to the rest."""
-    if step == CHARTER:
-        return charter_answer()
-    answers = {DIRECTORY: {"listed": "no", "understood": "on"}, PASSWORD: {"password": A_GOOD_PASSWORD}}
-    return answers.get(step, {})
-
-
 def begin(client: Client, person: Account) -> None:
     """Open the link and press the button of the first page."""
     client.get(link_to(person))
     client.post(reverse("activation"))
+
+
+def good_answer(step: str) -> Answers:
+    """What most people answer: yes to the charter, no to the rest."""
+    return charter_answer() if step == CHARTER else USUAL.get(step, {})
 
 
 def answer(client: Client, step: str, answers: Answers | None = None) -> HttpResponse:
@@ -70,9 +68,9 @@ def activate(person: Account) -> None:
     answer(browser, PASSWORD)
 
 
-def answered_until(person: Account, step: str) -> None:
-    """Everything before `step` answered, without a browser."""
-    before = STEPS[: STEPS.index(step)]
+def answered_until(person: Account, step: str, *, but: str = "") -> None:
+    """Everything before `step` answered, or all of it but one step, without a browser."""
+    before = {each for each in STEPS[: STEPS.index(step)] if each != but}
     if CHARTER in before:
         accept_charter(account=person, charter=Charter.objects.in_force())
     if DIRECTORY in before:
@@ -95,16 +93,14 @@ def everything_about(person: Account) -> dict[str, Any]:
 
 def everything_stored() -> str:
     """Every row of every table, and every string in Redis."""
+    found = []
     with connection.cursor() as cursor:
-        found = []
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT to_jsonb(t)::text FROM "{table}" t')
             found += [row[0] for row in cursor.fetchall()]
     with Redis.from_url(settings.REDIS_URL) as redis:
-        for key in redis.scan_iter("*"):
-            found.append(str(key))
-            if redis.type(key) == b"string":
-                found.append(redis.get(key).decode("utf-8", "replace"))
+        found += [str(key) for key in redis.scan_iter("*")]
+        found += [redis.get(key).decode("utf-8", "replace") for key in redis.scan_iter("*", _type="string")]
     return "\n".join(found)
 
 

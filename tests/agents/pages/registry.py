@@ -1,36 +1,28 @@
-"""Where each page registers itself, with the number of queries it may take."""
+"""Where the states of the agents' pages are declared, with the number of queries each may take."""
 
-from functools import cache
+from collections import Counter
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import Account
 from agents.roles import Role
-from tests.agents.signed_in import signed_in_browser, verified_agent
-from tests.pages import Page, PageRequest
-from tests.pages.registry import registering
+from tests.agents.signed_in import verified_agent
+from tests.pages import Page
+from tests.pages.registry import Arrange, State, declare
 from tests.pages.rendering import LoadedPage, render
 
 AGENT_PAGES: dict[str, Page] = {}
-#: Pages shown again because an answer was refused.
 AGENT_REFUSALS: dict[str, Page] = {}
-AGENT_QUERIES: dict[str, int] = {}
-#: Queries for the session, the account and the device, then two for the permissions once verified.
-OUTSIDE, INSIDE = 3, 5
-
-page = registering(AGENT_PAGES, AGENT_QUERIES)
-refusal = registering(AGENT_REFUSALS, AGENT_QUERIES)
+#: Three are for the session, the account and the device, then two for the permissions once verified.
+AGENT_QUERIES: Counter[str] = Counter()
 
 
-def plain_page(name: str, queries: int, url: str, role: Role = Role.ASSISTANCE) -> None:
-    """Register a page that needs no rows."""
-
-    def open_it(browser: Client) -> PageRequest:
-        come_in(browser, role)
-        return PageRequest(reverse(url))
-
-    AGENT_PAGES[name], AGENT_QUERIES[name] = open_it, queries
+def declare_inside(pages: dict[str, Page], *states: State) -> None:
+    """Their URLs are those of the agents' area."""
+    declare(pages, *(state._replace(url=f"admin:{state.url}") for state in states), budgets=AGENT_QUERIES)
 
 
 @cache
@@ -38,11 +30,27 @@ def load_agent_page(name: str) -> LoadedPage:
     return render({**AGENT_PAGES, **AGENT_REFUSALS}[name])
 
 
-def signed_in_as(browser: Client, account: Account) -> None:
-    browser.cookies = signed_in_browser(account).cookies
-
-
 def come_in(browser: Client, role: Role = Role.ASSISTANCE) -> Account:
     account, other = verified_agent(role)
     browser.cookies = other.cookies
     return account
+
+
+def assisting(
+    make: Callable[[Account], Any] = lambda me: None,
+    role: Role = Role.ASSISTANCE,
+    *,
+    about: Callable[[], Any] | None = None,
+) -> Arrange:
+    """An agent with the role has come in. The page is about what was made then, on behalf of the agent or not."""
+
+    def arrange(browser: Client) -> Any:
+        me = come_in(browser, role)
+        made = about() if about else make(me)
+        return getattr(made, "reference", None) or getattr(made, "pk", made)
+
+    return arrange
+
+
+managing = partial(assisting, role=Role.RESPONSABLES)
+reading = partial(assisting, role=Role.LECTURE)
