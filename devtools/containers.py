@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,9 +19,9 @@ import yaml
 
 from devtools.environment import PROJECT
 from devtools.packages import install
+from devtools.processes import wait_until
 
 IMAGES = Path(__file__).parent / "images"
-SECONDS_TO_START = 60.0
 PROGRAMS = ("dockerd", "docker", "docker-compose", "debootstrap")
 PACKAGES = "python3,python3-venv,redis-server,wget,ca-certificates"
 LEFT_OUT = """
@@ -66,15 +65,20 @@ class Engine:
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
 
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while subprocess.run(["docker", "info"], env=self.environment, capture_output=True).returncode:
-            if time.monotonic() > deadline:
-                raise TimeoutError((self.directory / "log").read_text()[-3000:])
-            time.sleep(0.2)
-
     def compose(self, *command: str, text: str | None = None) -> str:
         return self.run("docker-compose", *command, text=text)
+
+    def answers(self) -> bool:
+        return subprocess.run(["docker", "info"], env=self.environment, capture_output=True).returncode == 0
+
+    def up(self) -> None:
+        """Start every service and wait for the proxy, which waits for the others."""
+        self.compose("up", "--detach", "--no-build")
+        wait_until(self.is_reached, self.directory / "log")
+
+    def is_reached(self) -> bool:
+        status = self.run("docker", "ps", "--filter", "name=proxy", "--format", "{{.Status}}")
+        return "(healthy)" in status
 
     def mails(self) -> list[dict[str, Any]]:
         """What arrived at the stand-in of the mail catcher."""
@@ -135,7 +139,7 @@ def running_engine(directory: Path) -> Iterator[Engine]:
     with (directory / "log").open("wb") as log:
         daemon = subprocess.Popen(["dockerd", "--config-file", configuration], stdout=log, stderr=log)
     try:
-        engine.wait_until_ready()
+        wait_until(engine.answers, directory / "log")
         engine.build()
         yield engine
     finally:

@@ -131,7 +131,7 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
 
 class TestRefusals:
     def test_every_variable_refuses_nonsense_by_its_name_and_says_what_it_expects(self, settings_from):
-        """SUP-02, HDR-01, HDR-05, TOK-08, FWD-02, FWD-06: a value that is refused is not quoted, it may be a secret."""
+        """SUP-02, HDR-01, HDR-05, TOK-08, FWD-02, FWD-06, INP-03: a value that is refused is not quoted, it may be a secret."""
         assert set(REFUSED) == set(settings_from()["VARIABLES_IN_FORCE"])
         for name, values in REFUSED.items():
             for value in values:

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from devtools.browser import find
 from devtools.containers import Engine, missing_programs, running_engine
+from devtools.processes import wait_until
 from tests.factories import A_GOOD_PASSWORD
-from tests.stack import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,11 +60,11 @@ def sign_in(page: Page, login: str) -> None:
 def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume(engine, page):
     """AVL-08, SUP-03, EML-01: through the proxy, with every service of the file."""
     try:
-        engine.compose("up", "--detach", "--no-build")
+        engine.up()
         hr_file = HR_FILE.format(today=timezone.localdate())
         engine.compose("exec", "-T", "web", "sh", "-c", "cat > /tmp/people.csv", text=hr_file)
         engine.compose("exec", "-T", "web", "python", "manage.py", "import_staff", "/tmp/people.csv")
-        wait_until(engine.mails, lambda: engine.compose("logs", "worker"))
+        wait_until(engine.mails, engine.directory / "log")
         [facts] = engine.mails()
         mail = message_from_string(facts["content"], policy=policy.default)
         assert facts["recipients"] == ["zoe.petit@exemple.net"]
@@ -100,7 +100,7 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
         assert PROXY not in addresses, "the portal takes the client from the proxy"
 
         engine.compose("down")
-        engine.compose("up", "--detach", "--no-build")
+        engine.up()
         page.context.clear_cookies()
         sign_in(page, login)
     except (AssertionError, RuntimeError) as failure:

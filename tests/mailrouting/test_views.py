@@ -4,7 +4,6 @@ university lets its people forward to: two lists, one switch, no code (FWD-06)."
 from datetime import timedelta
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -14,7 +13,6 @@ from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from activation.models import Charter
-from config.env import checked_domains
 from core.email_addresses import InvalidAddress
 from journal.events import Event
 from mailrouting.domains import forwarding_address, may_receive, suggested_target
@@ -224,16 +222,11 @@ class TestLists:
         settings.FORWARDING_DENIED_DOMAINS = ["gmail.com", "exemple.net"]
         assert (suggested_target(TYPO), answer_of(person, None)["target"]) == (None, "")
 
-    def test_settings_are_read_in_the_spelling_of_addresses_and_what_would_match_nothing_is_refused(self, settings):
+    def test_a_domain_is_refused_in_each_of_its_spellings(self, settings):
         """INP-03"""
-        typed = [" Exemple.ORG", "Université.FR", "exemple.fr."]
-        settings.FORWARDING_DENIED_DOMAINS = checked_domains("X", typed)
-        assert settings.FORWARDING_DENIED_DOMAINS == ["exemple.org", "xn--universit-j4a.fr", "exemple.fr"]
+        settings.FORWARDING_DENIED_DOMAINS = ["exemple.org", "xn--universit-j4a.fr"]
         for address in ("x@université.fr", "x@UNIVERSITÉ.fr", "x@mail.xn--universit-j4a.fr"):
             assert not may_receive(address), address
-        for domain in ("*.exemple.org", ".exemple.org", "@exemple.org", "https://exemple.org", "a b", "a_b.fr"):
-            with pytest.raises(ImproperlyConfigured, match="FORWARDING_DENIED_DOMAINS"):
-                checked_domains("FORWARDING_DENIED_DOMAINS", [domain])
 
     def test_a_refused_domain_is_named_and_another_spelling_is_no_way_around(self, settings, browser, person):
         settings.FORWARDING_DENIED_DOMAINS = ["exemple.org", "gmail.com", "gmial.com"]

@@ -12,7 +12,7 @@ from django.core.checks import registry
 from django.template import Context, Template
 from django.utils import timezone, translation
 
-from config.env import mail_settings
+from config import services
 from devtools.processes import free_port
 from outbox.checks import check_mail_encryption
 from outbox.dispatch import send, send_due
@@ -119,7 +119,7 @@ class TestEncryption:
             assert (caught, seen_again(message).status) == ([], Status.QUEUED)
             assert "certificate" in seen_again(message).answer.lower()
 
-    def test_a_remote_relay_without_encryption_is_warned_of_by_check_deploy(self, settings):
+    def test_a_remote_relay_without_encryption_is_warned_of_by_check_deploy(self, settings, monkeypatch):
         """EML-05: not on this machine, nor with a provider's API."""
         assert check_mail_encryption in registry.registry.get_checks(include_deployment_checks=True)
         for url, warnings in [
@@ -130,7 +130,8 @@ class TestEncryption:
             ("anymail+postmark:?server_token=T", []),
         ]:
             plain = {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
-            for name, value in {**plain, **mail_settings(url)}.items():
+            monkeypatch.setenv("EMAIL_URL", url)
+            for name, value in {**plain, **services.mail("EMAIL_URL")}.items():
                 setattr(settings, name, value)
             assert [warning.id for warning in check_mail_encryption(None)] == warnings, url
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from celery.schedules import crontab
 from django.conf import settings as django_settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 from django.urls import reverse
@@ -24,7 +23,6 @@ from agents.models import EnrolmentCode
 from assistance.enums import Profile, RequestState
 from assistance.models import AssistanceRequest
 from config.celery import app
-from config.env import checked_days
 from core import retention
 from directory.models import DirectoryConsent
 from hr_feed.models import HrImport, ImportState
@@ -253,15 +251,12 @@ class TestRun:
 
 
 def test_the_nightly_tasks_are_scheduled_and_the_page_about_personal_data_states_every_limit(client, settings):
-    """PRV-03, PRV-05, SUP-02: limits of a day at least."""
+    """PRV-03, PRV-05"""
     app.loader.import_default_modules()
     schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
     for task in ("privacy.tasks.purge_old_data", "accounts.tasks.announce_closings", "activation.tasks.remind"):
         assert task in app.tasks
         assert isinstance(schedule[task], crontab)
-    assert checked_days("REMINDERS_AT_MOST", 0, least=0) == 0
-    with pytest.raises(ImproperlyConfigured, match="RETENTION_JOURNAL_DAYS"):
-        checked_days("RETENTION_JOURNAL_DAYS", 0)
     template = Path(django_settings.BASE_DIR / "templates/pages/donnees-personnelles.html").read_text(encoding="utf-8")
     used = {kind.setting for kind in retention.retention_rules() if kind.setting}
     assert used == {name for name in dir(django_settings) if name.startswith("RETENTION_")}

@@ -7,18 +7,22 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import yaml
 
 from devtools.environment import local_environment
+from devtools.postgresql_files import give_to_the_server, scratch_directory, server_user
+from devtools.processes import free_port, start, stop, wait_until
 from tests.project import PROJECT
 
 #: Written for the portal. A third-party file would be listed here with version, licence and SHA-256.
@@ -42,6 +46,7 @@ FORBIDDEN = (
     *("SET session_replication_role = replica", "TRUNCATE journal_journalentry"),
     *("TRUNCATE accounts_account CASCADE", "UPDATE journal_journalentry SET event = 'x'"),
     "DELETE FROM journal_journalentry",
+    "INSERT INTO django_migrations (app, name, applied) VALUES ('accounts', 'x', now())",
     "SET LOCAL portal.retention = 'on'; UPDATE journal_journalentry SET event = 'x'",
     *("SELECT * FROM pg_authid", "COPY accounts_account TO '/tmp/loot'"),
     *("COPY accounts_account TO PROGRAM 'cat'", "ALTER ROLE CURRENT_USER SUPERUSER"),
@@ -147,11 +152,12 @@ def url() -> Iterator[str]:
             owner.execute(f"DROP ROLE IF EXISTS {role}")
 
 
-def manage(*command: str, url: str) -> None:
+def manage(*command: str, url: str) -> str:
     line = [sys.executable, "-W", "ignore", "manage.py", *command]
     environment = local_environment(DATABASE_URL=url, DATABASE_POOL_SIZE="0")
     done = subprocess.run(line, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
 
 
 def test_the_role_does_the_work_of_the_portal_and_owns_nothing(url):
@@ -163,6 +169,43 @@ def test_the_role_does_the_work_of_the_portal_and_owns_nothing(url):
         assert portal.execute(owned).fetchall() == []
         rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles"
         assert portal.execute(f"{rights} WHERE rolname = current_user").fetchone() == (False,) * 5
+
+
+@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="PGBOUNCER IS NOT TRIED: apt install pgbouncer")
+def test_pgbouncer_in_transaction_mode_does_the_work_and_keeps_the_time_limits(url, tmp_path_factory):
+    """AVL-06: with `?options=`, and the limits of the role; the check warns of a role without them."""
+    parts, port = urlsplit(url), free_port()
+    directory = scratch_directory()
+    configuration, users = directory.path / "pgbouncer.ini", directory.path / "users.txt"
+    users.write_text(f'"{parts.username}" "{parts.password}"\n')
+    configuration.write_text(
+        f"[databases]\n* = host=127.0.0.1 port={parts.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+        f"unix_socket_dir =\npool_mode = transaction\nauth_type = scram-sha-256\nauth_file = {users}\n"
+    )
+    for path in (directory.path, configuration, users):
+        give_to_the_server(path)
+    with (directory.path / "log").open("wb") as log:
+        bouncer = start([str(shutil.which("pgbouncer")), configuration], user=server_user(), stdout=log, stderr=log)
+    try:
+        through = f"postgres://{parts.username}:{parts.password}@127.0.0.1:{port}{parts.path}?options="
+        wait_until(lambda: connects(through), directory.path / "log")
+        manage("load_demo", url=through)
+        assert "monitoring.W001" not in manage("check", "--database", "default", url=through)
+        with psycopg.connect(through) as portal:
+            assert portal.execute("SHOW statement_timeout").fetchone() == ("5s",)
+            assert portal.execute("SHOW lock_timeout").fetchone() == ("4s",)
+        owner = f"{os.environ['DATABASE_URL'].rsplit('/', 1)[0]}{parts.path}?options="
+        assert "PostgreSQL sets no lock_timeout" in manage("check", "--database", "default", url=owner)
+    finally:
+        stop(bouncer, signal.SIGTERM, patience=10)
+        directory.remove()
+
+
+def connects(url: str) -> bool:
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(url, connect_timeout=2).close()
+        return True
+    return False
 
 
 def test_the_role_can_neither_change_a_table_nor_rewrite_the_journal(url):
@@ -200,7 +243,7 @@ def test_services_get_their_passwords_out_of_sight_and_only_migrations_own_the_t
     """SUP-03: the password of Redis is on no command line."""
     command = SERVICES["redis"]["command"][-1]
     assert "requirepass %s" in command
-    assert '"$$REDIS_PASSWORD" | exec redis-server -' in command
+    assert '"$$REDIS_PASSWORD" | exec valkey-server -' in command
     assert SERVICES["redis"]["environment"]["REDIS_PASSWORD"] == "${REDIS_PASSWORD}"
     assert ":${REDIS_PASSWORD:?" in SERVICES["web"]["environment"]["REDIS_URL"]
     urls = {name: service.get("environment", {}).get("DATABASE_URL") for name, service in SERVICES.items()}

@@ -4,14 +4,12 @@ import json
 from hashlib import sha256
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
 from accounts.locking.api import LARGEST_BODY, MOST_ACCOUNTS
 from accounts.models import Lock, Session
-from config.env import checked_security_keys
 from journal.events import Event
 from outbox.enums import Kind
 from tests.accounts.recovery.recovering import recipients
@@ -122,25 +120,3 @@ class TestCalls:
                 assert response.status_code == status, str(body)[:80]
                 assert response.json()["error"]
         assert not Lock.objects.exists()
-
-    def test_the_setting_takes_names_with_digests_and_quotes_nothing_else(self):
-        """SUP-02"""
-        listed = [f"siem:{digest(KEY)}", f" siem:{digest(NEXT_KEY)} "]
-        assert checked_security_keys(listed) == [("siem", digest(KEY)), ("siem", digest(NEXT_KEY))]
-        wrong = [
-            KEY,
-            f"siem:{KEY}",
-            f"SIEM:{digest(KEY)}",
-            f":{digest(KEY)}",
-            f"siem:{digest(KEY).upper()}",
-            digest(KEY),
-            "",
-        ]
-        for value in (
-            *([one] for one in wrong),
-            [f"siem:{digest(KEY)}:x"],
-            [f"siem:{digest(KEY)}", f"soar:{digest(KEY)}"],
-        ):
-            with pytest.raises(ImproperlyConfigured, match="SECURITY_API_KEYS") as refused:
-                checked_security_keys(value)
-            assert KEY not in str(refused.value)
