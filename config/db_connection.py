@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from psycopg import Connection, OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 
 from core.request_context import current_request_context
@@ -18,7 +19,7 @@ TIMEOUT = 130.0
 
 
 class TimeoutConnection(Connection[Any]):
-    """Closes itself when the server has not answered in time."""
+    """Closes itself when the server has not answered in time, or takes no writes."""
 
     def wait(self, gen: Generator[Any, Any, Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         limit = WEB_TIMEOUT if current_request_context().source == "web" else TIMEOUT
@@ -27,4 +28,8 @@ class TimeoutConnection(Connection[Any]):
         except OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.close()
+            raise
+        except ReadOnlySqlTransaction:
+            # A standby, or a primary that a failover has replaced: the pool connects anew.
+            self.close()
             raise

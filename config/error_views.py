@@ -4,11 +4,11 @@ import re
 import sys
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 
+from core.database_errors import is_outage
 from core.request_context import current_request_context
 from core.security_log import log_security_event
 from outbox.rendering import shared_context
@@ -48,8 +48,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 with Retry-After when the database is unreachable or the mail provider has to retry."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError | MessageNotFound):
+    """500, or 503 with Retry-After when the database cannot be used or the mail provider has to retry."""
+    error = sys.exc_info()[1]
+    if is_outage(error) or isinstance(error, MessageNotFound):
         response = _page(request, 503)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

@@ -28,7 +28,7 @@ from activation.wizard.steps import STEPS, Wizard
 from core.rate_limits import refusal_counts
 from journal.events import Event
 from journal.models import JournalEntry
-from monitoring.health import database_answers, redis_answers
+from monitoring.health import database_trouble, redis_answers
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 
@@ -46,7 +46,7 @@ class PortalCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("portal_build", "Version of the portal.", value={"version": settings.VERSION})
-        yield from _metrics_of("database", database_answers(), DATABASE_SOURCES)
+        yield from _metrics_of("database", not database_trouble(), DATABASE_SOURCES)
         yield from _metrics_of("redis", redis_answers(), REDIS_SOURCES)
 
 

@@ -19,20 +19,22 @@ def alive(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: 503 without the database. Requests are served without Redis, more slowly."""
-    if not database_answers():
-        return HttpResponse("base de données injoignable\n", status=503, content_type="text/plain; charset=utf-8")
+    """Readiness: 503 without a database that takes writes. Requests are served without Redis, more slowly."""
+    if trouble := database_trouble():
+        return HttpResponse(f"{trouble}\n", status=503, content_type="text/plain; charset=utf-8")
     note = "" if redis_answers() else " (sans Redis)"
     return HttpResponse(f"prêt{note}\n", content_type="text/plain; charset=utf-8")
 
 
-def database_answers() -> bool:
+def database_trouble() -> str:
+    """Empty when the database answers and takes writes."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only")
+            [is_read_only] = cursor.fetchone()
     except (DatabaseError, InterfaceError):
-        return False
-    return True
+        return "base de données injoignable"
+    return "base de données en lecture seule" if is_read_only == "on" else ""
 
 
 def redis_answers() -> bool:

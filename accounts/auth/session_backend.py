@@ -9,12 +9,13 @@ from typing import Any, cast
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from accounts.models import Account, Session
 from core.compiled_query import CompiledQuery
+from core.database_errors import is_outage
 from core.request_context import current_request_context
 
 SESSION_KEY_LENGTH = 32
@@ -58,7 +59,7 @@ class SessionStore(DatabaseStore):
         try:
             super().save(must_create=must_create)
         except UpdateError as error:
-            if isinstance(error.__context__, OperationalError):
+            if is_outage(error.__context__):
                 raise error.__context__ from None
             raise
 

@@ -4,6 +4,7 @@ import os
 from urllib.parse import urlsplit
 
 import psycopg
+import psycopg_pool
 import pytest
 import trustme
 from django.conf import settings as portal
@@ -11,6 +12,7 @@ from django.db.utils import ConnectionHandler, OperationalError
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 from limits.storage import RedisStorage
+from psycopg.errors import ReadOnlySqlTransaction
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -97,6 +99,17 @@ class TestPostgreSQL:
                 assert database_of(url, "SHOW port", size=size) == str(second.port)
             first.stop()
             assert database_of(url, "SHOW port") == str(second.port)
+
+    def test_a_pooled_connection_to_a_server_that_takes_no_writes_is_closed(self):
+        """AVL-06: one that is kept would refuse every request after a failover."""
+        with psycopg_pool.ConnectionPool(PORTAL_DATABASE, **connection_pool(size=1, threads=4), open=True) as pool:
+            with pool.connection() as first:
+                first.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            with pytest.raises(ReadOnlySqlTransaction), pool.connection() as kept:
+                kept.execute("CREATE TABLE x ()")
+            assert kept.closed
+            with pool.connection() as following:
+                assert following is not first
 
 
 class TestRedis:

@@ -1,4 +1,4 @@
-"""The portal while PostgreSQL is unreachable (HDR-05, AVL-06)."""
+"""The portal while PostgreSQL is unreachable, or takes no writes (HDR-05, AVL-06)."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,9 @@ from accounts.models import Account
 from activation.links import activation_link
 from devtools.processes import free_port
 from monitoring.views import cached_metrics
+from tests.factories import active_account, pending_account
 from tests.headers import assert_headers
+from tests.signing_in import log_in
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def browser() -> Client:
     return Client(raise_request_exception=False)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def without_database(django_db_blocker) -> Iterator[None]:
     connection.close()
     facts = connection.settings_dict
@@ -31,6 +33,30 @@ def without_database(django_db_blocker) -> Iterator[None]:
     facts["PORT"] = port
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_takes_no_writes_is_not_ready_and_pages_say_when_to_come_back(browser):
+    """AVL-06, AVL-08: after a failover, until the portal is connected to the new server."""
+    path = reverse(
+        "activation-link", args=[activation_link.token(pending_account(), activation_link.deadline(timezone.now()))]
+    )
+    signed_in = log_in(Client(raise_request_exception=False), active_account())
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    ready = browser.get("/sante/pret")
+    assert (ready.status_code, ready.content.decode()) == (503, "base de données en lecture seule\n")
+    refused = [
+        browser.get(path),
+        browser.post(reverse("first-connection"), {"login": "x.y"}),
+        signed_in.post(reverse("logout")),
+    ]
+    assert [(page.status_code, int(page["Retry-After"])) for page in refused] == [(503, 30)] * 3
+    with connection.cursor() as cursor:
+        cursor.execute("RESET default_transaction_read_only")
+    assert browser.get("/sante/pret").status_code == 200
+    assert browser.get(path).status_code == 302
+
+
+@pytest.mark.usefixtures("without_database")
 def test_pages_that_need_no_database_are_shown_and_the_others_say_when_to_come_back(browser):
     """503 with Retry-After, in the language of the page, without internals."""
     for name in ("home", "help", "login", "first-connection", "locked-help"):
@@ -51,6 +77,7 @@ def test_pages_that_need_no_database_are_shown_and_the_others_say_when_to_come_b
         assert not any(inside in page for inside in ("psycopg", "connection", "127.0.0.1", "Traceback", "SELECT"))
 
 
+@pytest.mark.usefixtures("without_database")
 def test_other_errors_have_their_pages(browser, settings):
     """HDR-05, SES-07: none of them needs the database."""
     settings.ROOT_URLCONF = "tests.config.test_answers"
@@ -65,6 +92,7 @@ def test_other_errors_have_their_pages(browser, settings):
         assert response["X-Request-Id"] in response.content.decode()
 
 
+@pytest.mark.usefixtures("without_database")
 def test_health_and_metrics_are_there(browser, settings):
     """AVL-08, LOG-04: alive, not ready; the metrics say that the database is down."""
     assert browser.get("/sante/vivant").status_code == 200
