@@ -45,10 +45,6 @@ def handle_of(browser: Client) -> str:
     return Session.objects.get(session_key=key_of(browser)).handle
 
 
-def listed_sessions(browser: Client) -> list[Session]:
-    return browser.get(reverse("account-sessions")).context["sessions"]
-
-
 @pytest.fixture
 def move_clock(time_machine) -> Callable[..., None]:
     """Move to so much time after the start of the test."""
@@ -138,9 +134,10 @@ def test_the_list_shows_device_and_last_use_of_ones_own_and_marks_this_one(setti
     move_clock(minutes=25)
     submit_login(office, person)
 
-    page = office.get(reverse("account-sessions")).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    answer = office.get(reverse("account-sessions"))
+    page = answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
 
-    assert [session.device for session in listed_sessions(office)] == ["Firefox (Linux)", "Chrome (Android)"]
+    assert [session.device for session in answer.context["sessions"]] == ["Firefox (Linux)", "Chrome (Android)"]
     assert page.index("Firefox (Linux)") < page.index("Ici") < page.index("Chrome (Android)")
     assert page.count(reverse("account-session-end", args=[handle_of(phone)])) == 1
     assert handle_of(office) not in page

@@ -112,7 +112,7 @@ def test_fifteen_to_256_code_points_are_enough_in_any_script():
     assert {str(rule.text) for rule in RULES} <= set(map(str, password_validators_help_texts()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80))
 @example("E\u0301le\u0301phant-e\u0301te\u0301-violet")
 @example("  deux espaces autour  ")
