@@ -43,7 +43,6 @@ def test_an_active_account_logs_in_to_the_requested_page_and_out(client):
     """SES-05, SES-07: logout takes a POST and ends the session on the server."""
     person, wanted = active_account(), reverse("account-history")
     form = client.get(client.get(wanted)["Location"]).content.decode()
-
     assert f'name="next" value="{wanted}"' in form
     assert submit_login(client, person, next=wanted)["Location"] == wanted
     assert person.login in client.get(reverse("account")).content.decode()
@@ -83,7 +82,6 @@ def test_every_failure_gets_one_same_answer_for_the_same_work(monkeypatch):
         answers.add(normalised_answer(response, person.login))
         assert len(hashes) == number
         assert [query["sql"].split(" ")[0] for query in queries] == ["SELECT", "INSERT"], number
-
     [answer] = answers
     assert answer.status == 200
     assert "ne correspond pas" in answer.body
@@ -220,7 +218,6 @@ class TestThrottling:
                     answer = submit_login(guesser, person, WRONG)
                 assert answer.status_code == 200, number
             waits[20] = int(submit_login(guesser, person)["Retry-After"])
-
             assert list(waits) == [5, 8, 12, 17, 20]
             # Less the seconds that this took.
             assert [waits[number] for number in (5, 8, 12, 17)] == pytest.approx([121, 781, 2701, 121], abs=60)
@@ -248,9 +245,7 @@ class TestThrottling:
         new to the account is throttled, not locked out; the account is never locked."""
         person = active_account()
         submit_login(Client(REMOTE_ADDR="2001:db8:1:2:3::4"), person)
-
         outcomes = Counter(guess(person, f"198.51.{number // 250}.{number % 250}") for number in range(300))
-
         assert outcomes[LoginRefused] <= 102
         assert outcomes[RateLimitExceeded] >= 198
         known, new = Client(REMOTE_ADDR="2001:db8:1:2:ffff::1"), Client(REMOTE_ADDR="203.0.113.99")
