@@ -70,10 +70,6 @@ def redirection_verification(*, keep_copy: bool = True, **facts: Any) -> None:
     choose_redirection(account=active_account(**facts), target=ELSEWHERE, keep_copy=keep_copy)
 
 
-def redirection_changed(**facts: Any) -> None:
-    change_redirection(account=active_account(**facts), target=ELSEWHERE, keep_copy=True)
-
-
 SITUATIONS: dict[Kind, Callable[..., object]] = {
     Kind.ACTIVATION: partial(queued, Kind.ACTIVATION, pending_account),
     Kind.NEW_LINK: partial(queued, Kind.NEW_LINK, pending_account),
@@ -86,7 +82,9 @@ SITUATIONS: dict[Kind, Callable[..., object]] = {
     Kind.ACCOUNT_CLOSING: account_closing,
     Kind.ASSISTANCE_RECEIVED: assistance_received,
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
-    Kind.REDIRECTION_CHANGED: redirection_changed,
+    Kind.REDIRECTION_CHANGED: lambda **facts: change_redirection(
+        account=active_account(**facts), target=ELSEWHERE, keep_copy=True
+    ),
     Kind.PASSWORD_RESET: partial(queued, Kind.PASSWORD_RESET),
     Kind.PASSWORD_CHANGED: lambda **facts: change_password(
         account=active_account(**facts), password="une autre phrase"

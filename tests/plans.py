@@ -2,24 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Rows that one node of a plan reads of one table, filtered ones included."""
 
     table: str
     step: str
     rows: int
     statement: str
-
-    def __str__(self) -> str:
-        return f"{self.step} reads {self.rows} rows of {self.table} for {self.statement[:600]}"
 
 
 def queries_of(ask: Callable[[], object]) -> list[str]:

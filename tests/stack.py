@@ -101,12 +101,11 @@ class Stack:
         self.start_beat("late-beat", CLOCK_IS_LATE="yes")
 
     def stop(self, name: str) -> None:
-        """Stop "web", "worker", "spare" or "beat" in good order."""
         if name in self.processes:
             stop(self.processes.pop(name), signal.SIGTERM, patience=10)
 
     def kill(self, name: str) -> None:
-        """`kill -9` of "web", "worker", "spare" or "beat" with its children, as a crash of the machine would."""
+        """`kill -9` of a process with its children, as a crash of the machine would."""
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -141,7 +140,10 @@ class Stack:
 
     def wait_until_quiet(self) -> None:
         """Wait until no process has a transaction open, so that the tables can be emptied."""
-        wait_until(nothing_is_busy, self.log("worker"), seconds=15)
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        busy = f"SELECT pid FROM pg_stat_activity WHERE {others} AND state <> 'idle'"
+        with connection.cursor() as cursor:
+            wait_until(lambda: not cursor.execute(busy).fetchone(), self.log("worker"), seconds=15)
 
     def rest(self) -> None:
         """Let nothing of this test happen during the next one; a worker that has mails in hand sends them or is killed."""
@@ -177,13 +179,6 @@ def database_url() -> str:
     facts = connection.settings_dict
     password = quote(str(facts["PASSWORD"]), safe="")
     return f"postgres://{facts['USER']}:{password}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
-
-
-def nothing_is_busy() -> bool:
-    others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE {others} AND state <> 'idle'")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The documentation agrees with the code; the benchmarks that it explains run."""
+"""The documentation agrees with the code."""
 
 import ast
 import re
@@ -6,12 +6,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.core.management import get_commands
-from django.test import Client
 
 from accounts.enums import LockReason
-from benchmarks import MEASUREMENTS, accounts, journeys
+from benchmarks import MEASUREMENTS
 from core import rate_limits as limits
 from hr_feed.columns import COLUMNS
 from outbox.enums import Status
@@ -21,7 +19,6 @@ DOCUMENTS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
-LARGEST_PICTURE, LONGEST_README = 200_000, 120
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 # A path of the project: folders and a file, or a folder with its final slash.
@@ -48,7 +45,6 @@ def anchors(document: Path) -> set[str]:
 
 def test_exactly_the_variables_of_the_settings_are_documented_and_passed_on():
     """The recipe of a setting in CONTRIBUTING.md; the image sets DEBUG and STATIC_ROOT."""
-    assert variables_read('A = env.int("TOY_SIZE", default=3)\nB = env_list("TOY")') == {"TOY_SIZE": False, "TOY": True}
     of_the_settings = variables_read(read("config/settings.py"))
     compose = read("docker-compose.yml")
     gunicorn = set(re.findall(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"', read("gunicorn.conf.py")))
@@ -87,34 +83,13 @@ def test_document_names_what_exists(document: Path):
     assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", text)
 
 
-def test_pictures_are_small_and_used_and_the_readme_is_short():
-    shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in LINK.findall(read(document))}
-    pictures = sorted((PROJECT / "docs/pictures").glob("*.png"))
-    assert pictures
-    for picture in pictures:
-        assert picture in shown, picture.name
-        assert picture.stat().st_size <= LARGEST_PICTURE, picture.name
-    assert len(read("README.md").splitlines()) < LONGEST_README
-    assert {"make run", "make test"} <= set(re.findall(r"make \w+", read("README.md")))
-
-
-def test_statuses_columns_reasons_and_limits_are_documented():
+def test_statuses_columns_reasons_limits_and_measurements_are_documented():
     operations = read("docs/operations.md")
     assert set(Status.values) <= set(re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \|$", operations, re.MULTILINE))
     assert {*COLUMNS, *LockReason.values} <= set(CODE.findall(operations))
     table = read("docs/architecture.md").partition("## Limits")[2].partition("\n## ")[0]
     rates = [limit.rate for limit in vars(limits).values() if isinstance(limit, limits.RateLimit)]
     assert sorted(re.findall(r"\| (\d+/[\w/;]+) \|", table)) == sorted(rates)
-
-
-@pytest.mark.django_db
-def test_measurements_are_documented_and_their_pages_open():
-    explained = read("docs/performance.md")
     for name in MEASUREMENTS:
         assert callable(import_module(f"benchmarks.{name}").measure)
-        assert f"\n`{name}` " in explained, name
-    for name, (path, cookies) in {**accounts.wizard_pages(), "account": accounts.account_page()}.items():
-        browser, [key] = Client(), cookies.values()
-        browser.cookies[settings.SESSION_COOKIE_NAME] = key
-        assert browser.get(path).status_code == 200, name
-    assert journeys.queries().startswith("An activation is 12 requests")
+        assert f"\n`{name}` " in read("docs/performance.md"), name

@@ -1,6 +1,5 @@
 """Agents to test with, their devices and their browsers."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -18,8 +17,6 @@ from journal.events import Event
 from journal.services import record_event
 from tests.factories import active_account
 from tests.signing_in import application_whose_code_was_given, log_in
-
-NEXT_CODE_DELAY = timedelta(minutes=2)
 
 
 def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
@@ -46,11 +43,6 @@ def wrong_code(device: TOTPDevice) -> str:
     """Six digits that the device shows at no time near now."""
     good = {code_of(device, steps=step) for step in range(-5, 6)}
     return next(code for code in ("000000", "111111", "222222", "333333") if code not in good)
-
-
-def signed_in_browser(account: Account, **options: Any) -> Client:
-    """Signed in with the password alone."""
-    return log_in(Client(**options), account)
 
 
 def submit_code(browser: Client, code: str, **more: str) -> HttpResponse:

@@ -38,6 +38,7 @@ from tests.agents.hr_imports import imported, now, people, previewed, received
 from tests.agents.screens import visible_text
 from tests.factories import active_account, reloaded
 from tests.hr_feed.hr_files import another, row, text_of
+from tests.plans import queries_of
 
 pytestmark = pytest.mark.django_db
 
@@ -99,12 +100,15 @@ def run_until_killed(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
 
 class TestSending:
-    def test_nothing_is_written_before_the_preview_is_confirmed(self, agent, browser, monkeypatch):
+    def test_nothing_is_written_before_the_preview_is_confirmed(
+        self, agent, browser, monkeypatch, django_capture_on_commit_callbacks
+    ):
         """ADM-06: extra fields confirm nothing; a second click sends no second file. Its parts make the whole again."""
         monkeypatch.setattr(services, "PART", 100)
         content = text_of(*people(3)).encode()
         forged = {"state": "done", "uploaded_by": "1", "approved_by": "1", "sure": "on", "attempts": "9"}
-        first, second = (send(browser, content, **forged) for _ in range(2))
+        with django_capture_on_commit_callbacks() as tasks:
+            first, second = (send(browser, content, **forged) for _ in range(2))
         hr_import = HrImport.objects.get()
         assert first.url == second.url == reverse("admin:import", args=[hr_import.pk])
         assert (hr_import.state, hr_import.uploaded_by, hr_import.attempts) == (ImportState.TO_PREVIEW, agent, 0)
@@ -112,12 +116,15 @@ class TestSending:
         with jobs._content(hr_import) as stream:
             assert stream.read() == content
         assert page_of(browser, hr_import, "import-report").status_code == 404
-        assert run_next()
+        assert "FOR UPDATE" in str(queries_of(run_next)), "two workers could take it"
         assert now(hr_import).state == ImportState.PREVIEWED
         assert not people_of_the_file()
         assert not Message.objects.filter(kind=Kind.ACTIVATION).exists()
         entry = JournalEntry.objects.get(event=Event.HR_FILE_RECEIVED)
         assert (entry.actor, entry.account, entry.details["file"]) == (agent, None, "personnel.csv")
+        with django_capture_on_commit_callbacks() as more_tasks:
+            assert "FOR UPDATE" in str(queries_of(lambda: services.approve(pk=hr_import.pk, agent=agent)))
+        assert str([*tasks, *more_tasks]).count("enqueue_on_commit") == 2
 
     def test_what_cannot_be_read_is_refused_at_once_with_an_explanation(self, browser, monkeypatch):
         good = text_of(row())

@@ -27,6 +27,7 @@ from tests.agents.signed_in import an_agent, enrol_device, enrolment_code_for, v
 from tests.concurrency import together
 from tests.factories import active_account, pending_account, reloaded
 from tests.locking import locked_account, unlocked_account
+from tests.plans import queries_of
 from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,7 @@ class TestAnotherRole:
         for reason in ("", "parce que", "x" * 501):
             assert change(browser, other, "Lecture", reason).status_code == 200
         assert "déjà son rôle" in change(browser, other, "Assistance").content.decode()
-        change_role(account=other, role=Role.ASSISTANCE)
+        assert 'OF "accounts_account"' in str(queries_of(lambda: change_role(account=other, role=Role.ASSISTANCE)))
         assert (role_of(other), other.messages.count()) == ((True, ["Assistance"]), 0)
         answer = change(browser, other, "Lecture")
         assert "a maintenant le rôle Lecture" in browser.get(answer.url).content.decode()
@@ -201,8 +202,9 @@ class TestPermission:
         assert [change(browser, account, "Lecture").status_code, withdraw(browser, account).status_code] == [404, 404]
 
     def test_the_last_responsable_who_can_log_in_keeps_the_role(self):
-        """ADM-05: on the command line too; Responsables without a device or locked do not count."""
+        """ADM-05: on the command line too; locked Responsables and those without a confirmed device do not count."""
         last, without_device, locked = enrolled_responsable(), an_agent(Role.RESPONSABLES), enrolled_responsable()
+        TOTPDevice.objects.create(user=without_device, name="application", confirmed=False)
         lock_account(account=locked, reason=LockReason.PHISHING)
         assert outcome_of(withdraw_role, account=last) == "LastResponsable"
         assert outcome_of(change_role, account=last, role=Role.ASSISTANCE) == "LastResponsable"

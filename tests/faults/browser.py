@@ -77,9 +77,9 @@ class Browser:
         return answer
 
     def request_link(self, login: str) -> Answer:
-        """The page that follows the form, whose seconds count too."""
+        """The page that follows the form, whose seconds count too; the answer to the form when it is no redirect."""
         sent = self.ask(FIRST_CONNECTION, {"login": login})
-        page = self.ask(sent.location or FIRST_CONNECTION)
+        page = self.ask(sent.location) if sent.location else sent
         return Answer(page.path, page.status, sent.seconds + page.seconds, page.at, page.text)
 
     def activate(self, link: str, *, charter: str, password: str, pause: float = 0.0) -> None:

@@ -2,7 +2,6 @@
 and each is sent once (AVL-01, AVL-05), but for one more copy of the same mail after a killed worker (AVL-04).
 """
 
-import json
 import os
 import re
 import signal
@@ -86,10 +85,10 @@ def test_a_link_is_mailed_without_a_sweep_also_after_the_broker_was_lost(stack):
 def test_connections_that_break_are_made_anew(stack):
     """AVL-06: web and worker replace the connections of their pools after a restart of PostgreSQL."""
     people = [pending_account(), pending_account()]
+    stack.stop("web")  # one connection is in its new pool: a request has no time to replace four
+    stack.start_all()
     for number, person in enumerate(people, 1):
-        ask = partial(browser_of(stack).ask, FIRST_CONNECTION, {"login": person.login})
-        # Of several broken connections a request replaces those that it has the time for.
-        wait_until(lambda ask=ask: ask().status == 302, stack.log("web"), seconds=15)
+        assert browser_of(stack).ask(FIRST_CONNECTION, {"login": person.login}).status == 302
         stack.catcher.wait_for(number, timeout=30)
         all_sent(stack)
         stack.wait_until_quiet()
@@ -108,6 +107,7 @@ def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally):
     page = browser.request_link(person.login)
     assert "e-mail" in page.text
     browser.activate(link_to(newcomer), charter=Charter.objects.in_force().version, password=A_GOOD_PASSWORD)
+    assert {answer.status for answer in browser.answers} == {200, 302}
     assert max(answer.seconds for answer in browser.answers) < PATIENCE
     assert reloaded(newcomer).activated_at
     assert LinkRequest.objects.waiting().count() == 1
@@ -344,7 +344,7 @@ def sent_in_vain(spare: SpareWorker) -> Message:
 
 def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_over(stack, spare, tally):
     """EML-05, AVL-03: refused, hanging, greylisted, badly certified, without STARTTLS; each is retried and warned of."""
-    host, certificate = spare.server.host, spare.server.tls
+    host, certificate, log = spare.server.host, spare.server.tls, stack.log("spare")
     rows = {f"hangs at {stage}": queued_mail() for stage in HANGS}
     for stage, row in zip(HANGS, rows.values(), strict=True):
         spare.halts(PausedServer(stage, then="421 4.4.2 Too late"), send_message, row.pk)
@@ -378,13 +378,12 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
     finally:
         spare.server.start()
 
-    lines = [json.loads(line) for line in stack.log("spare").read_text().splitlines()]
-    warnings = [line.get("message", "") for line in lines if line["level"] == "WARNING"]
     for name, row in rows.items():
+        warning = rf'"WARNING".*"Mail {row.pk} '
+        wait_until(lambda warning=warning: re.search(warning, log.read_text()), log, seconds=5)
         assert row.status == Status.QUEUED, name
         assert row.answer, name
         assert timedelta(0) < row.due_at - timezone.now() < timedelta(seconds=36), name
-        assert any(f"Mail {row.pk} " in warning for warning in warnings), name
     assert (not_wanted.status, not_wanted.answer) == (Status.REFUSED, NOT_WANTED)
     assert spare.server.messages == []
 
@@ -394,7 +393,7 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
         spare.give(send_due_messages)
     spare.server.wait_for(len(rows), timeout=30)
     sent = Message.objects.filter(status=Status.SENT)
-    wait_until(lambda: sent.count() == len(rows), stack.log("spare"), seconds=10)
+    wait_until(lambda: sent.count() == len(rows), log, seconds=10)
     assert set(sent.values_list("attempts", flat=True)) == {2}
     assert all(mail.envelope.encrypted for mail in spare.server.messages)
     assert stack.catcher.messages == []

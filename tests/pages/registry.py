@@ -10,8 +10,6 @@ from django.urls import reverse
 
 from accounts.models import Account
 from tests.activation.wizard.client import Answers
-from tests.factories import active_account
-from tests.signing_in import log_in
 
 
 class PageRequest(NamedTuple):
@@ -60,38 +58,3 @@ class State(NamedTuple):
 def declare(pages: dict[str, Page], *states: State, budgets: Counter[str] = QUERIES) -> None:
     for state in states:
         pages[state.name], budgets[state.name] = state.make, state.queries
-
-
-def visitor(client: Client) -> None:
-    """Nothing came before."""
-
-
-def after(arrange: Arrange, url: str, data: Answers | None = None) -> Arrange:
-    """After that answer was sent."""
-
-    def arrange_and_send(client: Client) -> None:
-        arrange(client)
-        client.post(reverse(url), data)
-
-    return arrange_and_send
-
-
-def logged_in(client: Client, **facts: object) -> Account:
-    account = active_account(**facts)
-    log_in(client, account)
-    return account
-
-
-def signed_in(*acts: Act, has_given_password: bool = True, **facts: object) -> Arrange:
-    """The acts happen to an account that signs in, with its password just now or with an old cookie."""
-
-    def arrange(client: Client) -> None:
-        account = active_account(**facts)
-        for act in acts:
-            act(account)
-        if has_given_password:
-            log_in(client, account)
-        else:
-            client.force_login(account)
-
-    return arrange

@@ -43,7 +43,7 @@ FORBIDDEN = (
     *("ALTER TABLE journal_journalentry DISABLE TRIGGER ALL", "DROP TRIGGER {trigger} ON journal_journalentry"),
     "CREATE RULE nothing AS ON INSERT TO journal_journalentry DO INSTEAD NOTHING",
     "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-    *("SET session_replication_role = replica", "TRUNCATE journal_journalentry"),
+    *("SET session_replication_role = replica", "TRUNCATE journal_journalentry", "TRUNCATE accounts_session"),
     *("TRUNCATE accounts_account CASCADE", "UPDATE journal_journalentry SET event = 'x'"),
     "DELETE FROM journal_journalentry",
     "INSERT INTO django_migrations (app, name, applied) VALUES ('accounts', 'x', now())",
