@@ -79,8 +79,7 @@ def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
     }
 
 
-def redis(name: str) -> dict[str, Any]:
-    """REDIS_URL, for the limits and for Celery alike; with rediss:// both verify the server's certificate."""
+def redis_url(name: str) -> str:
     url = env.text(name)
     if url.startswith("sentinel://"):
         raise refused(name, "redis:// or rediss://; Sentinel is not supported, put a proxy in front of it")
@@ -91,14 +90,16 @@ def redis(name: str) -> dict[str, Any]:
         is_valid = False
     options = dict(parse_qsl(parts.query)) if is_valid else {}
     if not is_valid or not re.fullmatch(r"(/\d*)?", parts.path) or options.keys() - {"ssl_ca_certs"}:
-        raise refused(
-            name, "redis://:password@host:6379/0 or rediss://…, the latter with or without ?ssl_ca_certs=path"
-        )
-    settings: dict[str, Any] = {"REDIS_URL": url, "CELERY_BROKER_URL": url.partition("?")[0]}
-    if parts.scheme == "rediss":
-        verification = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
-        settings["CELERY_BROKER_USE_SSL"] = verification | options
-    return settings
+        raise refused(name, "redis://:password@host:6379/0 or rediss://…, also with ?ssl_ca_certs=path")
+    return url
+
+
+def celery_broker(url: str) -> tuple[str, dict[str, Any] | None]:
+    """URL and TLS options. Celery alone would not verify the certificate of rediss://, as the limits do."""
+    address, _, query = url.partition("?")
+    if not url.startswith("rediss://"):
+        return url, None
+    return address, {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **dict(parse_qsl(query))}
 
 
 def mail(name: str) -> dict[str, Any]:

@@ -147,7 +147,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: rate limits and broker; nothing is stored there alone.
 
-vars().update(services.redis("REDIS_URL"))
+REDIS_URL = services.redis_url("REDIS_URL")
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = services.celery_broker(REDIS_URL)
 
 # Mail
 

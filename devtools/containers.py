@@ -11,10 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import aiosmtpd
 import yaml
 
 from devtools.environment import PROJECT
@@ -89,7 +89,7 @@ class Engine:
         self._build_base()
         context = self.directory / "images"
         shutil.copytree(IMAGES, context)
-        packages = Path(str(find_spec("aiosmtpd").submodule_search_locations[0])).parent  # type: ignore[union-attr]
+        packages = Path(aiosmtpd.__file__).parent.parent
         for name in ("aiosmtpd", "public", "attr", "attrs"):
             shutil.copytree(packages / name, context / "mail" / name)
         shutil.copytree(PROJECT / "devtools", context / "mail/devtools")

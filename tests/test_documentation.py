@@ -1,11 +1,11 @@
 """The documentation agrees with the code."""
 
-import ast
 import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import get_commands
 
 from accounts.enums import LockReason
@@ -29,15 +29,6 @@ def read(path: Path | str) -> str:
     return (PROJECT / path).read_text(encoding="utf-8")
 
 
-def variables_read(source: str) -> dict[str, bool]:
-    """Every variable that a settings module reads, and whether it is required."""
-    found = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("env.", "env_")):
-            found[ast.literal_eval(node.args[0])] = all(keyword.arg != "default" for keyword in node.keywords)
-    return found
-
-
 def anchors(document: Path) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", read(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -45,20 +36,20 @@ def anchors(document: Path) -> set[str]:
 
 def test_exactly_the_variables_of_the_settings_are_documented_and_passed_on():
     """The recipe of a setting in CONTRIBUTING.md; the image sets DEBUG and STATIC_ROOT."""
-    of_the_settings = variables_read(read("config/settings.py"))
+    of_the_settings = set(settings.VARIABLES_IN_FORCE)
     compose = read("docker-compose.yml")
-    gunicorn = set(re.findall(r'os\.environ\.get\("([A-Z][A-Z0-9_]*)"', read("gunicorn.conf.py")))
+    gunicorn = set(re.findall(r'env\.\w+\("([A-Z][A-Z0-9_]*)"', read("gunicorn.conf.py")))
     others = {*gunicorn, *re.findall(r"\$\{([A-Z][A-Z0-9_]*)", compose)}
     others |= set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(".env.example"), re.MULTILINE))
     rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", read("docs/configuration.md"), re.MULTILINE)
-    assert sorted(name for name, _default in rows) == sorted(set(of_the_settings) | others)
-    defaults = dict(rows)
-    for name, is_required in of_the_settings.items():
-        assert (defaults[name] == "required") == is_required, name
+    assert sorted(name for name, _default in rows) == sorted(of_the_settings | others)
+    required = read("config/settings.py").partition("env.require(")[2].partition("\n)\n")[0]
+    names = {name for name, default in rows if default == "required"} & of_the_settings
+    assert names == set(re.findall(r'"([A-Z_]+)"', required))
     passed_on = compose.partition("x-settings:")[2].partition("x-portal:")[0]
     passed_on = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", passed_on, re.MULTILINE))
-    assert passed_on <= set(of_the_settings) | gunicorn
-    assert set(of_the_settings) - passed_on == {"DEBUG", "STATIC_ROOT"}
+    assert passed_on <= of_the_settings | gunicorn
+    assert of_the_settings - passed_on == {"DEBUG", "STATIC_ROOT"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -59,7 +59,7 @@ class SessionStore(DatabaseStore):
         try:
             super().save(must_create=must_create)
         except UpdateError as error:
-            if is_outage(error.__context__):
+            if error.__context__ and is_outage(error.__context__):
                 raise error.__context__ from None
             raise
 

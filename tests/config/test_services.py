@@ -124,10 +124,11 @@ class TestRedis:
                 (f"{other}/0?ssl_ca_certs={certificate}", False),
             ):
                 monkeypatch.setenv("REDIS_URL", f"rediss://:{url.password}@127.0.0.1:{where}")
-                settings = services.redis("REDIS_URL")
-                assert RedisStorage(settings["REDIS_URL"], socket_timeout=5).check() == is_accepted
-                broker = Connection(settings["CELERY_BROKER_URL"], ssl=settings["CELERY_BROKER_USE_SSL"])
-                with broker, Redis.from_url(settings["REDIS_URL"]) as client:
+                checked = services.redis_url("REDIS_URL")
+                assert RedisStorage(checked, socket_timeout=5).check() == is_accepted
+                address, options = services.celery_broker(checked)
+                broker = Connection(address, ssl=options)
+                with broker, Redis.from_url(checked) as client:
                     if is_accepted:
                         broker.ensure_connection(max_retries=0, timeout=5)
                         assert client.ping()
@@ -136,9 +137,3 @@ class TestRedis:
                             broker.ensure_connection(max_retries=0, timeout=5)
                         with pytest.raises(RedisConnectionError, match="CERTIFICATE"):
                             client.ping()
-
-    def test_without_tls_celery_gets_the_url_as_it_is(self, monkeypatch):
-        monkeypatch.setenv("REDIS_URL", "redis://:p%40ss@redis:6380/3")
-        assert services.redis("REDIS_URL") == dict.fromkeys(
-            ("REDIS_URL", "CELERY_BROKER_URL"), "redis://:p%40ss@redis:6380/3"
-        )
