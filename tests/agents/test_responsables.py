@@ -162,10 +162,13 @@ class TestReplacement:
             assert correction.effective_at == datetime(2026, 6, 11, 10, tzinfo=UTC)
             assert f"Elle servira à partir du {datetime_long(correction.effective_at)}." in read(answer)
             assert "a approuvé cette adresse le" in read(others_browser.post(approval, follow=True))
-            replaced = proposed(active_account(), proposer)
-            Account.objects.filter(pk=replaced.account_id).update(recovery_address="a@exemple.org")
-            answer = others_browser.post(address_of("-approve", replaced.pk), follow=True)
-            assert "L’adresse en place a changé depuis la proposition" in read(answer)
+            for meanwhile, words in (
+                ({"recovery_address": "a@exemple.org"}, "L’adresse en place a changé depuis la proposition"),
+                ({"end_date": timezone.localdate() - timedelta(days=1)}, "Ce compte est fermé"),
+            ):
+                replaced = proposed(active_account(), proposer)
+                Account.objects.filter(pk=replaced.account_id).update(**meanwhile)
+                assert words in read(others_browser.post(address_of("-approve", replaced.pk), follow=True))
 
     def test_is_cancelled_with_a_reason_and_in_time(self, browser, agent):
         """HLP-05"""
@@ -176,6 +179,7 @@ class TestReplacement:
         assert "l’adresse de secours reste celle en place" in read(answer)
         entry = correction.account.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
         assert (entry.actor, entry.details["reason"]) == (agent, REASON)
+        assert "a été abandonnée par" in read(browser.get(cancelling, follow=True))
         answer = browser.post(address_of("-give-up", late.pk), {"reason": REASON}, follow=True)
         assert "Cette adresse est en vigueur depuis le" in read(answer)
         assert reloaded(late.account).recovery_address == GIVEN

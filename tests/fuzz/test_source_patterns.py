@@ -20,7 +20,6 @@ REVIEWED = {
         # Settings, and canonical targets.
         "mailrouting/domains.py: return {parseaddr(address)[1].lower() for address in (settings.DEFAULT_FROM_EMAIL, settings.SUPPORT_ADDRESS)}",
         "mailrouting/domains.py: refused |= Q(target__iexact=address)",
-        'config/env.py: idna.encode(domain.strip().removesuffix("."), uts46=True, std3_rules=True).decode() for domain in domains',
     },
     # Request data as names of columns or lookups (INP-06, CVE-2025-64459).
     re.compile(

@@ -1,0 +1,44 @@
+"""Every scheduled task and the commands of the whole portal run, in this process."""
+
+from collections import Counter
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.enums import State
+from accounts.models import Account
+from config.celery import app
+from monitoring.checks import check_time_limits
+from tests.outbox.messages import invitation
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_scheduled_task_does_its_work(mail_server):
+    app.loader.import_default_modules()
+    message = invitation()
+    for entry in app.conf.beat_schedule.values():
+        app.tasks[entry["task"]].apply(throw=True)
+    assert message.address in [mail["To"] for mail in mail_server.messages]
+
+
+def test_the_demonstration_imports_activates_and_locks_once(settings):
+    settings.DEBUG = True
+    for _ in range(2):
+        call_command("load_demo")
+    states = Counter(account.state for account in Account.objects.filter(hr_id__startswith="DEMO"))
+    assert (states[State.ACTIVE], states[State.LOCKED]) == (2, 1)
+    assert states[State.PENDING] > 0
+
+
+def test_settings_in_force_are_printed_and_a_connection_without_time_limits_is_warned_of():
+    """SUP-02, AVL-06"""
+    output = StringIO()
+    call_command("show_settings", stdout=output)
+    assert "SECRET_KEY=********\n" in output.getvalue()
+    assert check_time_limits(databases=["default"]) == check_time_limits(databases=None) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")
+    assert [warning.id for warning in check_time_limits(databases=["default"])] == ["monitoring.W001"]
