@@ -68,6 +68,9 @@ class Engine:
     def compose(self, *command: str, text: str | None = None) -> str:
         return self.run("docker-compose", *command, text=text)
 
+    def manage(self, *command: str) -> str:
+        return self.compose("exec", "-T", "web", "python", "manage.py", *command)
+
     def answers(self) -> bool:
         return subprocess.run(["docker", "info"], env=self.environment, capture_output=True).returncode == 0
 
@@ -98,9 +101,8 @@ class Engine:
         shutil.copy(Path(sys.executable).parent / "caddy", context / "caddy")
         shutil.copy("/etc/ssl/certs/ca-certificates.crt", context)
         # The index of packages that this machine uses.
-        settings = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True
-        )
+        command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+        settings = subprocess.run(command, capture_output=True)
         index = os.environ.get("PIP_INDEX_URL") or settings.stdout.decode().strip()
         certificates = "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
         (context / "pip.conf").write_text(certificates + (f"index-url = {index}\n" if index else ""))

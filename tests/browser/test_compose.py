@@ -6,7 +6,7 @@ from email import message_from_string, policy
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from devtools.browser import find
 from devtools.containers import Engine, missing_programs, running_engine
@@ -25,6 +25,7 @@ pytestmark = [
 PROXY = "172.30.77.2"
 PORTAL = "https://compte.localhost"
 ARGUMENTS = ("--no-sandbox", f"--host-resolver-rules=MAP compte.localhost {PROXY}")
+CLIENTS = "from journal.models import *; print(*JournalEntry.objects.values_list('client_address', flat=True))"
 HR_FILE = """hr_id;family_name;given_name;birth_date;category;employer;recovery_address;start_date
 E1;Petit;Zoé;1990-05-17;staff;Université Exemple;zoe.petit@exemple.net;{today}
 """
@@ -37,12 +38,11 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
-        # The proxy makes its certificate itself (TLS=internal).
-        yield browser.new_context(ignore_https_errors=True, locale="fr-FR").new_page()
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    browser = chromium.browser_type.launch(executable_path=find(), args=ARGUMENTS)
+    # The proxy makes its certificate itself (TLS=internal).
+    yield browser.new_context(ignore_https_errors=True, locale="fr-FR").new_page()
+    browser.close()
 
 
 def press(page: Page, name: str) -> None:
@@ -63,7 +63,7 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
         engine.up()
         hr_file = HR_FILE.format(today=timezone.localdate())
         engine.compose("exec", "-T", "web", "sh", "-c", "cat > /tmp/people.csv", text=hr_file)
-        engine.compose("exec", "-T", "web", "python", "manage.py", "import_staff", "/tmp/people.csv")
+        engine.manage("import_staff", "/tmp/people.csv")
         wait_until(engine.mails, engine.directory / "log")
         [facts] = engine.mails()
         mail = message_from_string(facts["content"], policy=policy.default)
@@ -85,19 +85,9 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
         login = re.search(r"\S+@univ-exemple\.fr", text)[0]
         sign_in(page, login)
 
-        addresses = engine.compose(
-            "exec",
-            "-T",
-            "web",
-            "python",
-            "manage.py",
-            "shell",
-            "-v",
-            "0",
-            "-c",
-            "from journal.models import JournalEntry as J; print({str(e.client_address) for e in J.objects.filter(source='web')})",
+        assert PROXY not in engine.manage("shell", "-v", "0", "-c", CLIENTS), (
+            "the portal takes the client from the proxy"
         )
-        assert PROXY not in addresses, "the portal takes the client from the proxy"
 
         engine.compose("down")
         engine.up()
