@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import anymail.backends
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
 
 from config import env
 from config.db_connection import TimeoutConnection
@@ -64,8 +65,7 @@ def database(name: str, *, pool: dict[str, Any] | bool) -> dict[str, Any]:
 def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
     """psycopg pool options for a process with that many threads. Size 0: no pool, and no limit on a silent server.
 
-    One thread in eight never waits for a connection: it answers 503 when too many requests come at once. Reconnection
-    stops after some seconds, and starts again with the next request: longer attempts pause longer between tries.
+    One thread in eight never waits for a connection: it answers 503 when too many requests come at once.
     """
     if not size:
         return False
@@ -75,8 +75,19 @@ def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
         "max_waiting": max(1, threads - size - threads // 8),
         "timeout": 3,
         "reconnect_timeout": 3,
+        "reconnect_failed": reconnect_again,
         "connection_class": TimeoutConnection,
     }
+
+
+def reconnect_again(pool: ConnectionPool) -> None:
+    """Begin a new series of attempts, since the pauses between those of a long one grow.
+
+    The pool itself begins none while `max_waiting` requests are queued, although they have given up.
+    """
+    largest = pool.max_size
+    pool.resize(0, largest)
+    pool.resize(1, largest)
 
 
 def redis_url(name: str) -> str:

@@ -18,7 +18,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config import services
 from config.services import connection_pool
+from devtools.processes import wait_until
 from devtools.servers import PostgreSQL
+from tests.concurrency import attempted_together
 from tests.config.tls_relay import certificate_of, tls_relay
 
 PORTAL_DATABASE = os.environ["DATABASE_URL"]
@@ -110,6 +112,20 @@ class TestPostgreSQL:
             assert kept.closed
             with pool.connection() as following:
                 assert following is not first
+
+    def test_a_full_queue_of_requests_that_have_given_up_does_not_keep_the_pool_from_reconnecting(self):
+        """AVL-06: the process answered 503 until it was restarted."""
+        options = connection_pool(size=2, threads=8) | {"timeout": 0.2, "reconnect_timeout": 0.5}
+        options["check"] = psycopg_pool.ConnectionPool.check_connection
+        with PostgreSQL() as server, psycopg_pool.ConnectionPool(server.url, **options, open=True) as pool:
+            pool.wait()
+            server.stop()
+            assert all(isinstance(got, Exception) for got in attempted_together(*[pool.getconn] * 12))
+            wait_until(
+                lambda: not pool.get_stats()["pool_size"] or pool.get_stats()["connections_errors"] > 6, server.log
+            )
+            server.start()
+            wait_until(lambda: not isinstance(attempted_together(pool.getconn)[0], Exception), server.log, seconds=10)
 
 
 class TestRedis:
