@@ -1,9 +1,13 @@
 """The agents' pages in a university of 100,000 accounts: none reads a large table through (performance.md)."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from agents.accounts.search import AccountList
@@ -15,7 +19,6 @@ from journal.models import JournalEntry
 from outbox.models import Message
 from tests.agents.signed_in import verified_agent
 from tests.agents.test_roles import PAGES, address_of
-from tests.plans import queries_of, readings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.xdist_group("scale")]
 
@@ -38,6 +41,41 @@ FILTERED = [
     *(f"journal/?{query}" for query in ("par=personne", "compte=personne.1", "du=2020-01-01&au=2020-01-01")),
     "adresses/?page=2",
 ]
+
+
+class Reading(NamedTuple):
+    """Rows that one node of a plan reads of one table, filtered ones included."""
+
+    table: str
+    step: str
+    rows: int
+    statement: str
+
+
+def queries_of(ask: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    return [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+
+
+def readings(statement: str) -> list[Reading]:
+    """Empty for a statement that writes."""
+    if not statement.lstrip(" (").startswith(("SELECT", "WITH")):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING off, FORMAT json) {statement}")
+        [answer] = cursor.fetchone()
+    plan = answer if isinstance(answer, list) else json.loads(answer)
+    return list(readings_of(plan[0]["Plan"], statement))
+
+
+def readings_of(node: dict[str, Any], statement: str) -> Iterator[Reading]:
+    if "Relation Name" in node:
+        filtered = sum(rows for fact, rows in node.items() if fact.startswith("Rows Removed by"))
+        rows = round((node["Actual Rows"] + filtered) * node["Actual Loops"])
+        yield Reading(node["Relation Name"], node["Node Type"], rows, statement)
+    for below in node.get("Plans", []):
+        yield from readings_of(below, statement)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from config.services import connection_pool
 from devtools.processes import wait_until
 from devtools.servers import PostgreSQL
 from tests.concurrency import attempted_together
-from tests.config.tls_relay import certificate_of, tls_relay
+from tests.config.tls_relay import tls_relay
 
 PORTAL_DATABASE = os.environ["DATABASE_URL"]
 
@@ -75,7 +75,7 @@ class TestPostgreSQL:
     def test_tls_is_verified_as_the_url_asks(self, database_of, authority, tmp_path):
         """EML-05: of the connection that carries personal data."""
         url = urlsplit(PORTAL_DATABASE)
-        certificate = certificate_of(authority, tmp_path)
+        authority.cert_pem.write_to_path(certificate := tmp_path / "authority.pem")
         with tls_relay(url.port, authority) as good, tls_relay(url.port, authority, name="other.example") as other:
             through = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{good}").geturl()
             wrong = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{other}").geturl()
@@ -132,7 +132,7 @@ class TestRedis:
     def test_tls_is_verified_by_the_limits_and_by_celery_alike(self, monkeypatch, authority, tmp_path):
         """SUP-02"""
         url = urlsplit(portal.REDIS_URL)
-        certificate = certificate_of(authority, tmp_path)
+        authority.cert_pem.write_to_path(certificate := tmp_path / "authority.pem")
         with tls_relay(url.port, authority) as port, tls_relay(url.port, authority, name="other.example") as other:
             for where, is_accepted in (
                 (f"{port}/0?ssl_ca_certs={certificate}", True),

@@ -4,7 +4,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Thread
 
 import trustme
@@ -51,9 +50,3 @@ def copy(source: socket.socket, target: socket.socket) -> None:
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-
-
-def certificate_of(authority: trustme.CA, directory: Path) -> Path:
-    path = directory / "authority.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
