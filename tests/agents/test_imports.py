@@ -16,6 +16,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from tests.plans import queries_of
 
 from accounts.enums import LockReason
 from accounts.models import Account, Lock
@@ -38,7 +39,6 @@ from tests.agents.hr_imports import imported, now, people, previewed, received
 from tests.agents.screens import visible_text
 from tests.factories import active_account, reloaded
 from tests.hr_feed.hr_files import another, row, text_of
-from tests.plans import queries_of
 
 pytestmark = pytest.mark.django_db
 

@@ -24,10 +24,10 @@ from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
 from tests.agents.signed_in import an_agent, enrol_device, enrolment_code_for, verified_agent
+from tests.agents.test_scale import queries_of
 from tests.concurrency import together
 from tests.factories import active_account, pending_account, reloaded
 from tests.locking import locked_account, unlocked_account
-from tests.plans import queries_of
 from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
