@@ -16,7 +16,6 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from tests.plans import queries_of
 
 from accounts.enums import LockReason
 from accounts.models import Account, Lock
@@ -37,6 +36,7 @@ from outbox.models import Message
 from privacy.purge import purge
 from tests.agents.hr_imports import imported, now, people, previewed, received
 from tests.agents.screens import visible_text
+from tests.agents.test_scale import queries_of
 from tests.factories import active_account, reloaded
 from tests.hr_feed.hr_files import another, row, text_of
 
