@@ -92,9 +92,9 @@ def number(name: str, *, default: int, least: int = 1, most: int = 36_500) -> in
     return int(digits)
 
 
-def attribute(name: str, default: str = "") -> str:
+def attribute(name: str) -> str:
     """The name of an attribute at a sign-in provider."""
-    value = text(name, default)
+    value = text(name)
     if not re.fullmatch(r"[\w.:-]*", value):
         raise refused(name, "the name of an attribute, without spaces")
     return value

@@ -53,7 +53,7 @@ class SessionStore(DatabaseStore):
         return row
 
     def save(self, must_create: bool = False) -> None:
-        """Raises UpdateError when the session was ended elsewhere, and OperationalError when the database fails: Django
+        """Raises UpdateError when the session was ended elsewhere, and the database's own error when it fails: Django
         raises UpdateError for both, and the response would hide the failure.
         """
         try:

