@@ -147,6 +147,14 @@ def running_engine(directory: Path) -> Iterator[Engine]:
     finally:
         daemon.terminate()
         daemon.wait(60)
+        unmount_below(directory)
+
+
+def unmount_below(directory: Path) -> None:
+    """A stopped engine leaves a namespace of the network mounted, which nothing could remove afterwards."""
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in sorted((place for place in places if place.startswith(f"{directory}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 if __name__ == "__main__":
