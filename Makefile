@@ -1,4 +1,4 @@
-# Needs Python 3.11 or later and make. ARGS="..." is passed on by test, test-all and bench.
+# Needs Python 3.11 or later and make. ARGS="..." is passed on by the tests and bench.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,10 @@ PRODUCTION := DEBUG=false PORTAL_URL=https://compte.univ-exemple.fr ALLOWED_HOST
 	UNIVERSITY_NAME=Exemple UNIVERSITY_DOMAINS=univ-exemple.fr \
 	DATABASE_URL=postgres://portail@192.0.2.2/portail REDIS_URL=redis://192.0.2.3/0
 
-.PHONY: help install run test test-all coverage lint audit sbom image format bench messages
+# Every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install run test test-quick test-all coverage lint audit sbom image format bench messages
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +30,9 @@ run: $(INSTALLED) ## start the whole portal with a demonstration; Ctrl-C ends it
 test: $(INSTALLED) ## run the tests but for the slow ones; ARGS="tests/outbox -k link" runs those named
 	@$(BIN)/python -m devtools.browser
 	@$(BIN)/python -m devtools.with_servers pytest $(if $(ARGS),$(ARGS),-m "not slow")
+
+test-quick: $(INSTALLED) ## run those that need neither a browser nor processes of their own
+	@$(BIN)/python -m devtools.with_servers pytest -n 2 -m "not (slow or browser or stack or processes)" $(ARGS)
 
 test-all: $(INSTALLED) ## run every test, with faults, scale, containers and a fresh clone
 	@$(BIN)/python -m devtools.browser

@@ -23,6 +23,7 @@ from devtools.servers import PostgreSQL
 from tests.concurrency import attempted_together
 from tests.config.tls_relay import tls_relay
 
+pytestmark = pytest.mark.processes
 PORTAL_DATABASE = os.environ["DATABASE_URL"]
 
 

@@ -189,7 +189,8 @@ class TestRefusals:
 
 
 def test_a_toy_that_follows_the_recipe_of_contributing_is_checked_and_shown(monkeypatch):
-    assert (env.number("TOY_SIZE", default=3), env.IN_FORCE.pop("TOY_SIZE")) == (3, "3")
+    monkeypatch.setattr(env, "IN_FORCE", {})
+    assert (env.number("TOY_SIZE", default=3), env.IN_FORCE["TOY_SIZE"]) == (3, "3")
     monkeypatch.setenv("TOY_SIZE", "beaucoup")
     with pytest.raises(ImproperlyConfigured, match="TOY_SIZE must be a whole number from 1 to 36500"):
         env.number("TOY_SIZE", default=3)

@@ -24,6 +24,7 @@ from devtools.processes import LOOPBACK, free_port, leashed
 from devtools.servers import ONCE, PostgreSQL, Redis
 from tests.project import PROJECT
 
+pytestmark = pytest.mark.processes
 PRINT_URLS_AND_WAIT = (
     "import os, time; print(os.environ['DATABASE_URL'], os.environ['REDIS_URL'], flush=True); time.sleep(60)"
 )

@@ -1,7 +1,6 @@
 """Requests built from the packs: each value in each field, malformed bodies, forged forms."""
 
 from collections.abc import Iterable, Iterator
-from itertools import product
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
@@ -15,6 +14,8 @@ Value = str | bytes
 #: Markup, template and SQL in one value; then invisible and control characters, which most fields refuse.
 MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
 INVISIBLE = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
+#: For each parameter and field of the public area.
+ALL_VALUES = list(N.items())
 #: For each field of each form.
 WORST_VALUES: list[tuple[str, Value]] = [
     ("mixed", MIXED),
@@ -73,7 +74,7 @@ def text_of(value: Value) -> str:
 
 def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
     """Every universal value and the packs that fit the field, each with its name."""
-    yield from N.items()
+    yield from ALL_VALUES
     marks = {one.kind, one.autocomplete, *one.name.split("_")}
     packs = {mark: pack for mark, pack in PACKS.items() if mark in marks}
     if len({"email", "username", "login"} & set(packs)) > 1:
@@ -81,12 +82,12 @@ def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
     yield from ((f"{mark} {number}", value) for mark, pack in packs.items() for number, value in enumerate(pack))
 
 
-def field_payloads(form: RenderedForm, thorough: set[str]) -> Iterator[Payload]:
-    """Every value in each `thorough` field, the worst ones in the others, a different value in each field of one form.
+def field_payloads(form: RenderedForm, thorough: set[str], others: list[tuple[str, Value]]) -> Iterator[Payload]:
+    """Every value in each `thorough` field, `others` in the others, a different value in each field of one form.
     Then an acceptable value alone, since a form that is refused for one field goes no further."""
     good, names = form.answers(), sorted(set(form.fields) - {CSRF})
     yield mixed_payload(form)
-    rounds = {name: list(values_for(form.fields[name])) if name in thorough else WORST_VALUES for name in names}
+    rounds = {name: list(values_for(form.fields[name])) if name in thorough else others for name in names}
     for turn in range(max((len(values) for values in rounds.values()), default=0)):
         drawn = {name: values[(turn + place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
@@ -101,15 +102,16 @@ def mixed_payload(form: RenderedForm) -> Payload:
     return Payload("mixed", (MIXED,), encode_form((name, MIXED) for name in form.fields if name != CSRF))
 
 
-def query_payloads(names: set[str], new: set[str]) -> Iterator[Payload]:
-    """A mixture in each parameter; for those that are `new`, every universal value and odd numbers."""
+def query_payloads(names: set[str], new: set[str], values: list[tuple[str, Value]]) -> Iterator[Payload]:
+    """A mixture in each parameter; for those that are `new`, each of the values and odd numbers."""
     yield Payload("? mixed", (MIXED,), query=encode_form((name, MIXED) for name in sorted(names)).decode())
-    for label, value in N.items() if new else ():
+    for label, value in values if new else ():
         # gunicorn refuses longer request lines.
         short = value[:4000]
         yield Payload(f"? {label}", (text_of(short),), query=encode_form((name, short) for name in new).decode())
-    for name, number in product(sorted(new), ODD_NUMBERS):
-        yield Payload(f"? {name} {number!r}", (), query=encode_form([(name, number)]).decode())
+    for turn in range(len(ODD_NUMBERS) if new else 0):
+        drawn = [(name, ODD_NUMBERS[(turn + place) % len(ODD_NUMBERS)]) for place, name in enumerate(sorted(new))]
+        yield Payload(f"? {drawn}", (), query=encode_form(drawn).decode())
 
 
 def forged_requests(form: RenderedForm) -> Iterator[tuple[Payload, str, str]]:
@@ -126,14 +128,18 @@ def forged_requests(form: RenderedForm) -> Iterator[tuple[Payload, str, str]]:
         yield Payload(name, (), encode_form([*answers, (CSRF, given)])), cookie, origin
 
 
+def incomplete_payloads(form: RenderedForm) -> Iterator[Payload]:
+    good = form.answers()
+    for omitted in form.fields:
+        yield Payload(f"{omitted} omitted", (), encode_form((name, good[name]) for name in good if name != omitted))
+    yield Payload("nothing", ())
+
+
 def malformed_payloads(form: RenderedForm) -> Iterator[Payload]:
     good, asked = list(form.answers().items()), [(name, MIXED) for name in form.fields if name != CSRF]
-    for name in form.fields:
-        yield Payload(f"{name} omitted", (), encode_form(pair for pair in good if pair[0] != name))
     yield Payload("twice", (MIXED,), encode_form([*good, *asked]))
     yield Payload("[]", (MIXED,), encode_form((f"{name}[]", MIXED) for name in form.fields))
     yield Payload("in the query", (MIXED,), query=encode_form((name, MIXED) for name in form.fields).decode())
-    yield Payload("nothing", ())
     # A file in place of each field; its name is a path and markup.
     parts = [
         f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../<script>alert(1)</script>.php"\r\n'

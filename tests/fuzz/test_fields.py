@@ -1,9 +1,10 @@
 """Hostile input in every form and parameter, found in the pages themselves: INP-01, INP-06, INP-07, SES-07; and
 the headers and cookies of every answer: HDR-02, HDR-03, HDR-04, SES-06.
 
-Every page is made once. A mixture of hostile values goes into each query and each form; every value of the packs goes
-once into each parameter and each field of each address, and each form is sent once malformed and forged. Parameters
-that a view reads without showing them are found as well. Every other page is in English.
+Every page is made once. A mixture of hostile values goes into each query, each form and each field; every value of the
+packs goes once into each parameter and each field of the public area, and into each type of field of the agents' area.
+Each public form is sent once malformed and forged, and so is one form of the agents' area. Parameters that a view reads
+without showing them are found as well. Every other page is in English.
 """
 
 from itertools import cycle
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.django_db
 #: A refusal has the form of its page, which is among them.
 PUBLIC = {**PAGES, **ACTIONS}
 AGENTS_AREA = "/admin/"
+AGENTS_VALUES = requests.WORST_VALUES[:2]
 #: Addresses with the fields and parameters that were fuzzed in this process.
 already_sent: set[tuple[str, str]] = set()
 
@@ -57,7 +59,8 @@ def fuzz(name: str, make: Page) -> None:
     page.add_failures(method, path, usual, *(f"inline {what}" for what in InlineCodeParser(html).found))
     if method == "GET":
         address = urlsplit(path).path
-        for payload in requests.query_payloads({*read, "inconnu"}, not_yet_sent("?", read)):
+        values = AGENTS_VALUES if path.startswith(AGENTS_AREA) else requests.ALL_VALUES
+        for payload in requests.query_payloads({*read, "inconnu"}, not_yet_sent("?", read), values):
             page.request("GET", address, payload)
     forms = forms_of(html, path)
     if name in ACTIONS and sent:
@@ -80,8 +83,14 @@ def fuzz_form(page: FuzzedPage, form: RenderedForm) -> None:
         usual = page.request("POST", form.action, Payload("plausible", (), encode_form(good.items())))
     for name in read - set(form.fields):
         form.fields[name] = RenderedField(name, "hidden", is_asked=False)
-    payloads = list(requests.field_payloads(form, fields_for_all_values(form)))
-    payloads += requests.malformed_payloads(form) if set(form.fields) - {CSRF} else ()
+    is_of_agents = form.action.startswith(AGENTS_AREA)
+    other_values = AGENTS_VALUES if is_of_agents else requests.WORST_VALUES
+    payloads = [
+        *requests.field_payloads(form, fields_for_all_values(form), other_values),
+        *requests.incomplete_payloads(form),
+    ]
+    if set(form.fields) - {CSRF} and not_yet_sent("malformed", {"agents" if is_of_agents else form.action}):
+        payloads += requests.malformed_payloads(form)
     for payload in payloads:
         outcome = page.request("POST", form.action, payload)
         page.add_failures("POST", form.action, payload, *more_than_usual(outcome, usual))

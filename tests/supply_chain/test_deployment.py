@@ -25,6 +25,7 @@ from devtools.postgresql_files import give_to_the_server, scratch_directory, ser
 from devtools.processes import free_port, start, stop, wait_until
 from tests.project import PROJECT
 
+pytestmark = pytest.mark.processes
 #: Written for the portal. A third-party file would be listed here with version, licence and SHA-256.
 OWN_STATIC_FILES = {"css/portail.css", "favicon.svg", "js/charter_autosave.js", "js/portail.js"}
 OF_DEVELOPERS = {"debug_toolbar", "django_extensions", "django.contrib.admindocs", "silk", "formtools"}

@@ -28,7 +28,7 @@ from tests.fuzz import NEXT
 from tests.locking import locked_account
 from tests.signing_in import is_signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("single-sign-on")]
+pytestmark = [pytest.mark.django_db, pytest.mark.processes, pytest.mark.xdist_group("single-sign-on")]
 
 INTERRUPTED = "/connexion/interrompue/"
 UNAVAILABLE = "/connexion/indisponible/"
