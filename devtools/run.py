@@ -10,11 +10,10 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -25,13 +24,13 @@ from devtools.environment import PROJECT, local_environment
 from devtools.mailcatcher import MailCatcher
 from devtools.mailpages import serve
 from devtools.postgresql_files import UnsafeDirectoryError
-from devtools.processes import LOOPBACK, free_port, leashed, listen, start, tail
+from devtools.processes import LOOPBACK, free_port, listen, tail
 from devtools.servers import PostgreSQL, Redis, ServerStartError
+from devtools.services import ServiceFailedError, Services
 
 WEB_PORT = 8000
 MAIL_PORT = 8025
 SECONDS_TO_START = 90.0
-SECONDS_TO_STOP = 10.0
 
 WELCOME = """
 Le portail est prêt.                The portal is ready.
@@ -54,59 +53,6 @@ Arrêter / Stop: Ctrl-C
 """
 
 
-class DemonstrationError(Exception):
-    """The demonstration cannot go on; the message is shown in the terminal."""
-
-
-class Services:
-    """The processes of the portal."""
-
-    def __init__(self, environment: dict[str, str], logs: Path) -> None:
-        self.environment = environment
-        self.logs = logs
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, *command: str, pass_fds: Sequence[int] = ()) -> None:
-        """Start a long-running process; its output goes to the log of that name."""
-        with self.log(name).open("wb") as log:
-            self.processes[name] = start(
-                command, env=self.environment, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds
-            )
-
-    def run(self, name: str, *command: str) -> None:
-        """Run a command. Raises DemonstrationError when it fails."""
-        with self.log(name).open("wb") as log:
-            done = subprocess.run(leashed(command), env=self.environment, cwd=PROJECT, stdout=log, stderr=log)
-        if done.returncode:
-            raise self.failure(name, done.returncode)
-
-    def check(self) -> None:
-        """Raises DemonstrationError when a process has ended."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
-                raise self.failure(name, process.returncode)
-
-    def failure(self, name: str, code: int) -> DemonstrationError:
-        log = self.log(name)
-        return DemonstrationError(
-            f"« {name} » s’est arrêté (code {code}). / “{name}” ended (code {code}).\n{log} :\n\n{tail(log)}"
-        )
-
-    def log(self, name: str) -> Path:
-        return self.logs / f"{name}.log"
-
-    def stop(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        deadline = time.monotonic() + SECONDS_TO_STOP
-        for process in self.processes.values():
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def main() -> int:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
@@ -118,7 +64,7 @@ def main() -> int:
             while True:
                 services.check()
                 time.sleep(0.5)
-    except (DemonstrationError, ServerStartError, UnsafeDirectoryError) as failure:
+    except (ServiceFailedError, ServerStartError, UnsafeDirectoryError) as failure:
         say(str(failure))
         return 1
 
@@ -149,7 +95,7 @@ def start_everything(everything: ExitStack) -> Services:
     urls = server_urls(everything, home)
     environment = portal_environment(home, web, EMAIL_URL=catcher.url, **urls)
     services = Services(environment, logs)
-    everything.callback(services.stop)
+    everything.callback(services.stop_all)
     start_portal(services, home, web)
     wait_until_ready(services, web)
     portal, agent = environment["PORTAL_URL"], code_in(services.log("agent"))
@@ -223,13 +169,13 @@ def start_portal(services: Services, home: Path, web: socket.socket) -> None:
 
 
 def wait_until_ready(services: Services, web: socket.socket) -> None:
-    """Wait for the first 200. Raises DemonstrationError."""
+    """Wait for the first 200. Raises ServiceFailedError."""
     address = f"http://{LOOPBACK}:{web.getsockname()[1]}/sante/pret"
     deadline = time.monotonic() + SECONDS_TO_START
     while not answers(address):
         services.check()
         if time.monotonic() > deadline:
-            raise DemonstrationError(f"{address} ne répond pas. / does not answer.\n{tail(services.log('web'))}")
+            raise ServiceFailedError(f"{address} ne répond pas. / does not answer.\n{tail(services.log('web'))}")
         time.sleep(0.2)
 
 

@@ -5,7 +5,6 @@ A folder whose tests want it imports `running_stack` and `stack` in its conftest
 """
 
 import os
-import signal
 import sys
 import tempfile
 import urllib.request
@@ -13,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from subprocess import Popen
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -25,10 +22,10 @@ from kombu import Connection
 
 import tests.charter  # noqa: F401 (the charter has to survive the tests that use this)
 from devtools.mailcatcher import MailCatcher
-from devtools.processes import LOOPBACK, listen, start, stop, tail, wait_until
+from devtools.processes import LOOPBACK, listen, tail, wait_until
 from devtools.servers import Redis
+from devtools.services import Services
 
-PROJECT = Path(__file__).resolve().parent.parent
 #: What the security system « siem » calls the portal with.
 SECURITY_KEY = "k" * 43
 NEEDS_STACK = [pytest.mark.slow, pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -36,16 +33,14 @@ NEEDS_STACK += [pytest.mark.django_db(transaction=True)]
 WORKER = ("celery", "--quiet", "-A", "config", "worker", "--loglevel", "INFO")
 
 
-class Stack:
+class Stack(Services):
     """The processes of the portal. `url` is the portal's address, `catcher` gets its mails, `redis` is its own."""
 
     def __init__(self, catcher: MailCatcher, directory: Path) -> None:
-        self.catcher = catcher
-        self.redis = Redis()
-        self.directory = directory
-        self.processes: dict[str, Popen[bytes]] = {}
+        self.catcher, self.directory, self.redis = catcher, directory, Redis()
         self._listener = listen()
         self.url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        super().__init__({}, directory)
 
     @property
     def env(self) -> dict[str, str]:
@@ -71,6 +66,7 @@ class Stack:
         """Everything but beat; returns once it works. Raises TimeoutError with the end of a log."""
         if not self.redis.answers():
             self.redis.start()
+        self.environment = self.env
         self.start_web()
         self.start_worker()
         wait_until(self.web_is_ready, self.log("web"))
@@ -80,35 +76,25 @@ class Stack:
 
     def start_web(self) -> None:
         bind = f"fd://{self._listener.fileno()}"
-        self._start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[self._listener.fileno()])
+        self.start("web", "gunicorn", "config.wsgi", "--bind", bind, pass_fds=[self._listener.fileno()])
 
     def start_worker(self) -> None:
-        self._start("worker", *WORKER, "--concurrency", "2")
+        self.start("worker", *WORKER, "--concurrency", "2")
 
     def start_spare_worker(self, *, processes: int, **environment: str) -> None:
         """Start a worker beside the other unless it runs: for what is sent to the queue "spare", in its own environment."""
         of_its_own = ("--queues", "spare", "--hostname", "spare@%h", "--without-mingle", "--without-gossip")
-        self._start("spare", *WORKER, "--concurrency", str(processes), *of_its_own, environment=environment)
+        self.start("spare", *WORKER, "--concurrency", str(processes), *of_its_own, **environment)
         wait_until(lambda: self.worker_is_ready("spare"), self.log("spare"))
 
     def start_beat(self, name: str = "beat", **environment: str) -> None:
         """Start beat with a schedule of one second unless it runs."""
         command = ("celery", "--quiet", "-A", "tests.quick_beat", "beat", "--pidfile", "", "--schedule")
-        self._start(name, *command, str(self.directory / f"{name}-schedule"), environment=environment)
+        self.start(name, *command, str(self.directory / f"{name}-schedule"), **environment)
 
     def start_late_beat(self) -> None:
         """Start one more, "late-beat", on a machine whose clock is 90 seconds late."""
         self.start_beat("late-beat", CLOCK_IS_LATE="yes")
-
-    def stop(self, name: str) -> None:
-        if name in self.processes:
-            stop(self.processes.pop(name), signal.SIGTERM, patience=10)
-
-    def kill(self, name: str) -> None:
-        """`kill -9` of a process with its children, as a crash of the machine would."""
-        process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
     def restart_worker(self) -> None:
         self.start_worker()
@@ -157,21 +143,10 @@ class Stack:
                 self.kill("worker")
         self.wait_until_quiet()
 
-    def log(self, name: str) -> Path:
-        return self.directory / f"{name}.log"
-
     def close(self) -> None:
-        for name in list(self.processes):
-            self.stop(name)
+        self.stop_all()
         self.redis.close()
         self._listener.close()
-
-    def _start(self, name: str, *command: str, pass_fds: Any = (), environment: dict[str, str] | None = None) -> None:
-        if name in self.processes and self.processes[name].poll() is None:
-            return
-        env = {**self.env, **(environment or {})}
-        with self.log(name).open("wb") as log:
-            self.processes[name] = start(command, env=env, cwd=PROJECT, stdout=log, stderr=log, pass_fds=pass_fds)
 
 
 def database_url() -> str:

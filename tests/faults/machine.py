@@ -37,7 +37,8 @@ from outbox.tasks import send_due_messages
 from tests.factories import pending_account
 from tests.faults.browser import LONGEST_WAIT, Answer, Browser
 from tests.invariants import assert_nothing_is_half_done
-from tests.stack import PROJECT, Stack, database_url, wait_until
+from tests.project import PROJECT
+from tests.stack import Stack, database_url, wait_until
 
 #: Seconds on an idle machine: the usual and the longest wait of a load balancer (AVL-08).
 ALIVE_WITHIN, PATIENCE_OF_A_BALANCER = 1.0, 5.0

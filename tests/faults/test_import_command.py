@@ -17,7 +17,8 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.hr_feed.hr_files import another, row, text_of
 from tests.invariants import assert_nothing_is_half_done
-from tests.stack import NEEDS_STACK, PROJECT, database_url
+from tests.project import PROJECT
+from tests.stack import NEEDS_STACK, database_url
 
 pytestmark = NEEDS_STACK
 

@@ -17,7 +17,8 @@ from django.test import Client
 
 from devtools.processes import LOOPBACK, free_port, start, stop
 from tests.accounts.auth.sso.providers.program import PAGES, PASSWORD, USER
-from tests.stack import PROJECT, wait_until
+from tests.project import PROJECT
+from tests.stack import wait_until
 
 PORTAL = "http://127.0.0.1:8000"
 PROGRAM = "tests.accounts.auth.sso.providers.program"
