@@ -1,11 +1,13 @@
 """The English catalogue is complete, agrees with the French, and has no unused message."""
 
+import ast
 import re
 import string
 
 from babel.messages.catalog import Catalog
 
-from devtools.messages import read_catalogue, source_catalogue, translations, untranslated
+from devtools.messages import KEYWORDS, read_catalogue, source_catalogue, translations, untranslated
+from tests.project import APPS, PROJECT
 
 CATALOGUE = read_catalogue()
 PAIRS = [
@@ -43,6 +45,14 @@ def test_catalogue_holds_exactly_the_messages_of_the_sources_in_english():
     assert not CATALOGUE.obsolete
     assert [message.id for message in untranslated(CATALOGUE)] == []
     assert [message.id for message in CATALOGUE if message.id and message.fuzzy] == []
+
+
+def test_no_text_to_translate_is_inside_an_f_string():
+    """Babel does not look there: « aucune » stayed French in an English history."""
+    for path in (found for app in APPS for found in (PROJECT / app).rglob("*.py")):
+        joined = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.JoinedStr)]
+        calls = (part for node in joined for part in ast.walk(node) if isinstance(part, ast.Call))
+        assert not [call.lineno for call in calls if ast.unparse(call.func) in KEYWORDS], path
 
 
 def test_english_agrees_with_the_french():

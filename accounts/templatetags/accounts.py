@@ -32,7 +32,8 @@ def detail(entry: JournalEntry) -> str:
     facts = entry.details
     for before, after in BEFORE_AND_AFTER:
         if before in facts and after in facts and facts[before] != facts[after]:
-            return f"{facts[before] or _('aucune')} → {facts[after] or _('aucune')}"
+            none = _("aucune")
+            return f"{facts[before] or none} → {facts[after] or none}"
     if "fields" in facts:
         return ", ".join(_column(name) for name in facts["fields"])
     return str(next((facts[key] for key in MAIN_DETAILS if facts.get(key)), ""))

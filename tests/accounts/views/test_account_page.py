@@ -4,6 +4,7 @@ another account (ADM-01)."""
 import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import zip_longest
 
 import pytest
 from django.test import Client
@@ -17,13 +18,14 @@ from accounts.models import Account, RecoveryAddressChange, Session
 from accounts.templatetags.accounts import author, detail
 from activation.models import Charter
 from core.request_context import RequestContext, use_request_context
+from devtools.messages import read_catalogue
 from directory.services import record_directory_consent
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
 from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
-from outbox.enums import Status
+from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, wish
 from tests.factories import active_account, reloaded
@@ -202,6 +204,22 @@ class TestTheHistory:
         assert len(shown[Topic.ALL]) == sum(len(shown[topic]) for topic in (Topic.SIGN_INS, Topic.CHANGES, Topic.MAILS))
         html = history_page(browser, sujet="CONNEXIONS")
         assert re.search(r'<a href="/compte/historique/"\s+aria-current="page">\s*Tout\s*</a>', html)
+
+    def test_has_no_french_word_in_english(self, person, browser):
+        fields = [field.name for field in Account._meta.fields]
+        for event in Event:
+            for actor, source in ((person, "web"), (None, "web"), (None, "worker"), (active_account(), "web")):
+                details = {"fields": fields} if actor else {"previous": "", "address": "a@exemple.net"}
+                JournalEntry.objects.create(account=person, actor=actor, event=event, source=source, details=details)
+        for kind, status in zip_longest(Kind, Status, fillvalue=Status.QUEUED):
+            lease = timezone.now() if status == Status.SENDING else None
+            Message.objects.create(kind=kind, status=status, person=person, address="a@exemple.net", leased_until=lease)
+        french = {each.id for each in read_catalogue() if each.id and each.string != each.id}
+        address, count = f"/en{reverse('account-history')}", len(history(account=person, topic=Topic.ALL))
+        for page in range(1, count // 20 + 2):
+            html = unescape(browser.get(address, {"page": page}).content.decode())
+            words = {" ".join(part.split()) for part in re.split(r"<[^>]+>|, | · | → |: ", html)}
+            assert words & (french - {"Français"}) == set()
 
     def test_has_twenty_entries_and_keeps_the_topic_from_page_to_page(self, person, browser):
         moments = [timezone.now() - timedelta(days=1, seconds=number) for number in range(44)]
