@@ -57,10 +57,16 @@ def dashboard() -> Dashboard:
     return Dashboard(
         requests=pending_requests(),
         locked=Lock.objects.open().count(),
-        undelivered=undelivered_mails().count(),
-        links_expiring_today=links_expiring_today().aggregate(people=Count("person", distinct=True))["people"],
+        undelivered=_people_of(undelivered_mails()),
+        links_expiring_today=_people_of(links_expiring_today()),
         not_activated=long_pending_accounts().count(),
     )
+
+
+def _people_of(mails: MessageQuerySet) -> int:
+    """The count of the list of accounts that the figure leads to."""
+    people: int = mails.aggregate(people=Count("person", distinct=True))["people"]
+    return people
 
 
 def long_pending_accounts() -> AccountQuerySet:

@@ -34,17 +34,6 @@ class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
         same_account = Q(account=request.account_id) if request.account_id else Q()
         return self.alias(mailbox=Lower("contact_address")).filter(same_mailbox | same_account)
 
-    def first_of_each_person(self) -> "AssistanceRequestQuerySet":
-        """The oldest open request of each account; without an account, of each mailbox.
-
-        Requests about two accounts are never merged: an attacker could hide a request behind another.
-        """
-        older = AssistanceRequest.objects.open().filter(pk__lt=OuterRef("pk"))
-        about_the_same = older.filter(account=OuterRef("account"))
-        from_the_same = older.filter(account__isnull=True).alias(mailbox=Lower("contact_address"))
-        from_the_same = from_the_same.filter(mailbox=Lower(OuterRef("contact_address")))
-        return self.filter(~Exists(about_the_same), Q(account__isnull=False) | ~Exists(from_the_same))
-
     def with_others(self) -> "AssistanceRequestQuerySet":
         """Annotate each request with how many `others` of the same person are open."""
         others = AssistanceRequest.objects.open().exclude(pk=OuterRef("pk")).alias(mailbox=Lower("contact_address"))

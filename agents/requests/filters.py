@@ -51,14 +51,12 @@ class RequestList(TextChoices):
 def search_requests(*, agent: Account, query: str, among: RequestList, profile: str) -> AssistanceRequestQuerySet:
     """The requests of a list, narrowed by profile and by a query: a reference, a name, or an identifier.
 
-    Without a query, the list of open requests has one line a person.
+    The page and the export read this, and the count of the queue is that of its open requests: one line a request.
     """
     requests = among.requests(agent).select_related("account", "taken_by")
     if profile in Profile.values:
         requests = requests.filter(profile=profile)
-    if query:
-        return requests.filter(_matches(query)).with_others()
-    return requests.first_of_each_person().with_others() if among is RequestList.TO_DO else requests.with_others()
+    return (requests.filter(_matches(query)) if query else requests).with_others()
 
 
 def requests_of_same_person(request: AssistanceRequest) -> AssistanceRequestQuerySet:

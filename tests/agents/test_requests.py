@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
-from agents.dashboard import pending_requests
+from agents.dashboard import dashboard, pending_requests
 from agents.roles import Role
 from assistance import handling
 from assistance.business_hours import call_expected_by
@@ -159,20 +159,32 @@ class TestQueue:
             request_from()
         assert [len(listed(browser, page=number)) for number in ("1", "2", "0", "99999999")] == [25, 5, 25, 25]
 
-    def test_several_requests_of_one_person_are_one_line(self, browser, agent, owner):
-        """One mailbox joins requests without an account only: an attacker could hide a request behind another."""
+    def test_the_count_the_list_and_the_export_are_of_the_same_requests(self, owner):
+        """Of one account, one mailbox, without an account, or about an agent: no line hides another."""
+        agent, browser = verified_agent(Role.RESPONSABLES)
+        mailbox = {"contact_address": "une@exemple.net"}
+        made = [request_from(owner), request_from(owner), request_from(active_account(), **mailbox)]
+        made += [request_from(**mailbox), request_from(contact_address="UNE@exemple.net"), request_from(an_agent())]
+        for number, closed in enumerate(made):
+            still_open = [one.reference for one in made[number:]]
+            counted = f"{len(still_open)} demande{'s' if len(still_open) > 1 else ''} à traiter"
+            assert counted in visible_text(browser.get(LIST))
+            assert pending_requests().number == dashboard().requests.number == len(still_open)
+            for filters in ({}, {"profil": "staff"}, {"etat": "new"}, {"q": "lefort"}, {"etat": "all"}):
+                rows = browser.post(reverse("admin:export-requests", query=filters), {"reason": NOTE}).getvalue()
+                exported = re.findall(r"A-\w{5}", rows.decode())
+                assert listed(browser, **filters) == exported, filters
+                assert exported == still_open or {"q", "etat"} & filters.keys(), filters
+            handling.close_request(request=taken_by(agent, closed), actor=agent, outcome=RequestState.SOLVED)
+
+    def test_the_requests_of_a_person_lead_to_each_other(self, browser, owner):
+        """One mailbox is one person, but never one line: an attacker could hide a request behind another."""
         first, second, third = (request_from(owner) for _ in range(3))
         mailbox = {"contact_address": "une@exemple.net"}
-        before, anonymous = request_from(active_account(), **mailbox), request_from(**mailbox)
-        _same, after = request_from(contact_address="UNE@exemple.net"), request_from(active_account(), **mailbox)
-        lines = [one.reference for one in (before, anonymous, after)]
-        assert listed(browser) == [first.reference, *lines]
-        assert "et 2\u00a0autres demandes" in browser.get(LIST).content.decode()
+        before, anonymous, after = (request_from(one, **mailbox) for one in (active_account(), None, active_account()))
+        assert browser.get(LIST).content.decode().count("et 2\u00a0autres demandes") == 6
         assert listed(browser, personne=first.reference) == [third.reference, second.reference, first.reference]
         assert listed(browser, q="lefort") == [first.reference, second.reference, third.reference]
-        taken_by(agent, first)
-        handling.close_request(request=first, actor=agent, outcome=RequestState.DUPLICATE)
-        assert listed(browser) == [second.reference, *lines]
         html = page(browser, anonymous).content.decode()
         assert [one for one in (before, after) if reverse("admin:request", args=[one.reference]) not in html] == []
 
