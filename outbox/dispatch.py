@@ -1,6 +1,5 @@
 """Sends the mails of the outbox. The table holds the state; the broker only starts workers sooner."""
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +13,6 @@ from outbox.enums import Status
 from outbox.models import Message
 from outbox.rendering import render_email
 from outbox.transport import Accepted, Answer, Postponed, SMTPTransport
-
-logger = logging.getLogger(__name__)
 
 BATCH = 50
 LEASE = timedelta(minutes=5)
@@ -99,7 +96,7 @@ def _draft(message: Message, now: datetime) -> Draft | None:
     try:
         content = registry.build_email(message)
     except Exception as error:
-        status.record_answer(message, _build_failure(message, error))
+        status.record_answer(message, _build_failure(error))
         return None
     if content is None:
         status.mark_cancelled(message)
@@ -112,15 +109,15 @@ def _send_one(draft: Draft, transport: SMTPTransport) -> Answer:
     try:
         answer = transport.hand_over(render_email(draft.message, draft.content))
     except Exception as error:
-        answer = _build_failure(draft.message, error)
+        answer = _build_failure(error)
     status.record_answer(draft.message, answer)
     return answer
 
 
-def _build_failure(message: Message, error: Exception) -> Postponed:
+def _build_failure(error: Exception) -> Postponed:
     """A mail that cannot be built is retried like any other, and does not block the rest."""
-    logger.error("Mail %s could not be built", message.pk, exc_info=error)
-    return Postponed(type(error).__name__, server_is_down=False)
+    name = type(error).__name__
+    return Postponed(f"could not be built: {name}", server_is_down=False, fault=name, error=error)
 
 
 def _server_is_down(answer: Answer) -> bool:

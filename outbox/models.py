@@ -58,6 +58,8 @@ class Message(models.Model):
     reference = models.UUIDField(_("référence"), default=uuid.uuid4, unique=True, editable=False)
     provider_id = models.CharField(_("identifiant chez le prestataire"), max_length=200, blank=True)
     answer = models.CharField(_("réponse du serveur"), max_length=500, blank=True)
+    # What has to be repaired at the portal or its relay before the mail can leave (`outbox.transport.Postponed`).
+    fault = models.CharField(_("panne de notre côté"), max_length=60, blank=True, default="", db_default="")
 
     objects = MessageQuerySet.as_manager()
 

@@ -1,3 +1,5 @@
+from email.charset import QP, Charset
+
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -5,6 +7,10 @@ from django.utils import translation
 
 from outbox.models import Message
 from outbox.registry import Email
+
+# A relay may take seven bits only (RFC 6152); Django would send eight without asking it.
+SEVEN_BITS = Charset("utf-8")
+SEVEN_BITS.body_encoding = QP
 
 
 def render_email(message: Message, content: Email) -> EmailMultiAlternatives:
@@ -26,6 +32,7 @@ def render_email(message: Message, content: Email) -> EmailMultiAlternatives:
             "Content-Language": message.language,
         },
     )
+    email.encoding = SEVEN_BITS
     email.attach_alternative(html, "text/html")
     return email
 

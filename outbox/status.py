@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -53,8 +53,8 @@ def record_answer(message: Message, answer: Answer) -> None:
             _finish(message, Status.REFUSED, text)
         case Postponed(text) if _is_exhausted(message):
             _finish(message, Status.GIVEN_UP, text)
-        case Postponed(text):
-            _postpone(message, text)
+        case Postponed():
+            _postpone(message, answer)
 
 
 def mark_cancelled(message: Message) -> None:
@@ -91,10 +91,29 @@ def _finish(message: Message, status: Status, answer: str) -> None:
     _log_status(message, status)
 
 
-def _postpone(message: Message, answer: str) -> None:
+def _postpone(message: Message, answer: Postponed) -> None:
     due_at = timezone.now() + delay_before_retry(message.attempts)
-    _leased(message).update(status=Status.QUEUED, leased_until=None, due_at=due_at, answer=answer)
-    logger.warning("Mail %s (%s) postponed: %s", message.pk, message.kind, answer)
+    with transaction.atomic():
+        is_new = bool(answer.fault) and _is_new(answer.fault)
+        _leased(message).update(
+            status=Status.QUEUED, leased_until=None, due_at=due_at, answer=answer.answer, fault=answer.fault
+        )
+    logger.log(
+        logging.ERROR if is_new else logging.WARNING,
+        "Mail %s (%s) postponed: %s",
+        message.pk,
+        message.kind,
+        answer.answer,
+        exc_info=answer.error if is_new else None,
+    )
+
+
+def _is_new(fault: str) -> bool:
+    """Whether no waiting mail has met it: a fault that concerns all mails is one alert, not one for each."""
+    with connection.cursor() as cursor:
+        # The first mails of several workers meet it at once.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"outbox fault {fault}"])
+    return not Message.objects.unfinished().filter(fault=fault).exists()
 
 
 def _leased(message: Message) -> MessageQuerySet:

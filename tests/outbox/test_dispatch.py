@@ -24,6 +24,7 @@ from accounts.models import Account
 from activation.links import activation_link
 from devtools.mailcatcher import Envelope, MailCatcher, Stage, accept
 from mailrouting.services import choose_redirection
+from monitoring import collectors
 from outbox import dispatch, status
 from outbox.dispatch import send, send_due
 from outbox.enums import Priority, Status
@@ -39,6 +40,39 @@ pytestmark = pytest.mark.django_db
 
 SECRET, WEBHOOK = "hook:a-long-random-secret", "/anymail/postmark/tracking/"
 MORNING = datetime(2026, 6, 10, 8, tzinfo=UTC)
+#: Replies that end a mail, then those that do not.
+ABOUT_THE_MAILBOX = """rcpt 550 5.1.1 No such user
+rcpt 550 5.1.1 <relay@spam.example>: User unknown
+rcpt 550 user unknown
+rcpt 551 User not local
+rcpt 553 sorry, no mailbox here by that name (#5.1.1)
+rcpt 554 5.2.2 Mailbox full
+rcpt 556 5.1.10 Null MX
+rcpt 550 5.4.1 Recipient address rejected: Access denied
+rcpt 550 5.5.0 Requested action not taken: mailbox unavailable
+data 550 5.1.1 No such user"""
+ABOUT_US_OR_NOW = """connect 421 4.3.2 Service shutting down
+connect 554 5.7.1 Client host blocked
+mail 530 5.7.0 Authentication required
+mail 550 5.1.1 Unknown sender
+rcpt 450 4.2.1 Greylisted
+rcpt 550
+rcpt 550 Rejected
+rcpt 550 relay not permitted
+rcpt 550 Sender verify failed: unknown user
+rcpt 550 5.1.0 <a@b.fr>: Sender address rejected: User unknown
+rcpt 550 5.1.8 <compte@univ-exemple.fr>: Sender address rejected: Domain not found
+rcpt 550 5.7.1 Unknown user: relaying denied
+rcpt 552 Message size exceeds the limit
+rcpt 553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)
+rcpt 554 5.7.1 <x@exemple.net>: Relay access denied
+data 451 4.3.0 Error
+data 550 5.7.26 Unauthenticated email is not accepted due to the DMARC policy
+data 552 5.3.4 Message too big
+data 554 5.7.1 Message rejected
+data 554 Transaction failed"""
+REPLIES = [(*line.split(maxsplit=1), True) for line in ABOUT_THE_MAILBOX.splitlines()]
+REPLIES += [(*line.split(maxsplit=1), False) for line in ABOUT_US_OR_NOW.splitlines()]
 
 
 def refusing(said: str, *, at_stage: Stage) -> Callable[[Stage, Envelope], str]:
@@ -125,25 +159,19 @@ class TestOneMail:
 
 
 class TestRefusals:
-    def test_a_permanent_refusal_is_final_and_a_temporary_one_is_retried_later(self, mail_server):
-        """AVL-03: 5xx, whose answer the row keeps; 4xx, and 5xx that are about us and not about this mail."""
-        for said, stage, is_final in [
-            ("550 5.1.1 No such user", "rcpt", True),
-            ("554 5.7.1 Message rejected", "data", True),
-            ("421 4.3.2 Service shutting down", "connect", False),
-            ("450 4.2.1 Greylisted", "rcpt", False),
-            ("451 4.3.0 Error", "data", False),
-            ("554 5.7.1 <x@exemple.net>: Relay access denied", "rcpt", False),
-            ("530 5.7.0 Authentication required", "mail", False),
-        ]:
+    def test_only_what_is_said_of_the_mailbox_is_final(self, mail_server):
+        """AVL-03: 5xx, whose answer the row keeps. What is said of us, or for now, is retried later."""
+        for stage, said, is_final in REPLIES:
             mail_server.messages.clear()
             mail_server.answer = refusing(said, at_stage=stage)
             message = invitation()
             send(message_id=message.pk)
             mail_server.answer = accept
-            refused = seen_again(message)
-            assert (refused.status, refused.leased_until) == (Status.REFUSED if is_final else Status.QUEUED, None)
+            refused, is_ours = seen_again(message), not is_final and said[0] == "5"
+            fate = Status.REFUSED if is_final else Status.QUEUED
+            assert (refused.status, refused.leased_until) == (fate, None), said
             assert refused.answer == said if is_final else said[:3] in refused.answer
+            assert refused.fault == (" ".join(re.findall(r"^5..|\b5\.\d+\.\d+", said)) if is_ours else "")
             if not is_final:
                 assert timedelta(seconds=20) < refused.due_at - timezone.now() < timedelta(seconds=40)
             send(message_id=message.pk)
@@ -151,6 +179,31 @@ class TestRefusals:
             Message.objects.filter(pk=message.pk).update(due_at=timezone.now())
             send(message_id=message.pk)
             assert (len(mail_server.messages), seen_again(message).attempts) == ((0, 1) if is_final else (1, 2)), said
+
+    def test_a_fault_of_ours_is_one_alert_for_all_its_mails(self, mail_server, settings, monkeypatch, caplog):
+        """LOG-04, AVL-03: the relay, the sender of the settings, a template; again once it has been repaired."""
+
+        def errors() -> int:
+            for _ in range(2):
+                Message.objects.update(due_at=timezone.now())
+                send_due()
+            return len([record for record in caplog.records if record.levelname == "ERROR"])
+
+        messages = [invitation() for _ in range(3)]
+        mail_server.answer = refusing("550 5.7.1 relay not permitted", at_stage="rcpt")
+        assert errors() == 1
+        [at_fault] = [metric for metric in collectors._outbox() if metric.name == "portal_outbox_at_fault"]
+        assert [sample.value for sample in at_fault.samples] == [3, 0]
+        with monkeypatch.context() as patch:
+            patch.setattr(dispatch, "render_email", lambda *_facts: {}["missing"])
+            assert errors() == 2
+        settings.DEFAULT_FROM_EMAIL = "Université, Montpellier 3 <compte@univ-exemple.fr>"
+        assert (errors(), set(statuses(*messages))) == (3, {Status.QUEUED})
+        settings.DEFAULT_FROM_EMAIL, mail_server.answer = "compte@univ-exemple.fr", accept
+        assert (errors(), set(statuses(*messages))) == (3, {Status.SENT})
+        invitation()
+        mail_server.answer = refusing("550 5.7.1 relay not permitted", at_stage="rcpt")
+        assert errors() == 4
 
     def test_a_mail_is_given_up_after_four_days_of_attempts(self, mail_server):
         """AVL-03: at growing distances. The row keeps the last answer. A mail that only waited gets its attempts."""
@@ -327,19 +380,22 @@ class TestProvider:
         assert link in str(mail["TextBody"]).splitlines()
         assert f'href="{link}"' in str(mail["HtmlBody"])
 
-    def test_a_refused_mail_is_not_retried_and_trouble_of_the_provider_is_waited_out(self, provider, settings):
-        """EML-06, AVL-03: too large, or an address that has bounced; trouble uses up one attempt of one mail."""
+    def test_a_refused_mailbox_is_not_retried_and_trouble_of_the_provider_is_waited_out(self, provider, settings):
+        """EML-06, AVL-03: an address that has bounced; a mail that is too large, or whose sender is not known there, waits.
+        Other trouble uses up one attempt of one mail."""
         inactive = "Found inactive addresses: x@exemple.net. Inactive recipients are ones that have bounced."
-        for code, answer, attempted in [
-            (413, {"Message": "Too large"}, 2),
-            (422, {"ErrorCode": 406, "Message": inactive}, 2),
-            *((code, {"Message": "Not now"}, 1) for code in (401, 429, 500, 503)),
+        for code, answer, attempted, fate in [
+            (413, {"Message": "Too large"}, 2, Status.QUEUED),
+            (422, {"ErrorCode": 406, "Message": inactive}, 2, Status.REFUSED),
+            (422, {"ErrorCode": 400, "Message": "Sender signature not found"}, 2, Status.QUEUED),
+            *((code, {"Message": "Not now"}, 1, Status.QUEUED) for code in (401, 429, 500, 503)),
         ]:
             provider.received.clear()
             provider.status, provider.answer = code, answer
             messages = [invitation(pending_account(recovery_address="x@exemple.net")) for _ in range(2)]
             send_due()
-            fate = Status.REFUSED if attempted == 2 else Status.QUEUED
+            fault = f"HTTP {code}" if fate == Status.QUEUED and code < 429 else ""
+            assert seen_again(messages[0]).fault == fault
             facts = [(seen_again(message).status, seen_again(message).attempts) for message in messages]
             assert (facts, len(provider.received)) == ([(fate, 1), (fate, attempted - 1)], attempted), code
             Message.objects.all().delete()

@@ -2,12 +2,15 @@
 
 import smtplib
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from email import message_from_bytes, policy
 
 import pytest
 import trustme
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 from django.core.checks import registry
 from django.template import Context, Template
 from django.utils import timezone, translation
@@ -58,6 +61,33 @@ def test_a_part_that_mails_share_is_in_the_language_of_each_and_knows_nothing_of
         settings.UNIVERSITY_NAME = university
         with translation.override(language):
             assert template.render(Context({"name": name})) == expected
+
+
+@pytest.mark.parametrize("seven_bits_only", [True, False])
+def test_a_relay_of_seven_bits_gets_every_mail(settings, seven_bits_only):
+    """TOK-11: with and without 8BITMIME (RFC 6152). The first answers 500 to any other byte."""
+    caught = []
+    handler = type("Keep", (), {"handle_DATA": staticmethod(keep_in(caught))})()
+    server = QuietController(handler, hostname="127.0.0.1", port=free_port(), decode_data=seven_bits_only)
+    server.start()
+    settings.EMAIL_PORT = server.port
+    message = invitation(pending_account(given_name="Zoé", language="fr"))
+    send(message_id=message.pk)
+    server.stop()
+    assert seen_again(message).status == Status.SENT, seen_again(message).answer
+    [content] = caught
+    mail = message_from_bytes(content.encode() if seven_bits_only else content, policy=policy.default)
+    assert mail.as_bytes().isascii()
+    assert "Zoé" in text_of(mail)
+    assert "Zoé" in html_of(mail)
+
+
+def keep_in(caught: list[bytes | str]) -> Callable[..., Awaitable[str]]:
+    async def keep(_server: object, _session: object, envelope: Envelope) -> str:
+        caught.append(envelope.content)
+        return "250 OK"
+
+    return keep
 
 
 class TestHostileAddresses:
