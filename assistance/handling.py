@@ -199,6 +199,17 @@ def close_request(*, request: AssistanceRequest, actor: Account, outcome: Reques
 
 
 @transaction.atomic
+def close_solved_request(*, request: AssistanceRequest, actor: Account) -> None:
+    """Close a request that the actor has just solved, even if a colleague has it. Raises AlreadyClosed."""
+    locked = _lock_open_request(request, actor)
+    if locked.taken_by is None:
+        locked.taken_by, locked.taken_at = actor, timezone.now()
+    locked.state, locked.closed_at = RequestState.SOLVED, timezone.now()
+    locked.save(update_fields=["state", "taken_by", "taken_at", "closed_at"])
+    _add_step(locked, actor, StepKind.SOLVED, Event.REQUEST_CLOSED)
+
+
+@transaction.atomic
 def reopen_request(*, request: AssistanceRequest, actor: Account) -> None:
     """Reopen a closed request and assign it to the actor. Raises StillOpen."""
     locked = _lock_request(request, actor)

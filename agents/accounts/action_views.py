@@ -27,7 +27,6 @@ from accounts.locking.unlock import (
     changes_to_review,
     restorable_addresses,
     restore_address,
-    unlock_account,
 )
 from accounts.models import Account, Lock
 from accounts.permissions import AgentPermission, require_may_act_on
@@ -42,6 +41,7 @@ from agents.journal.entries import FormattedEntry, format_entries
 from agents.journal.formatting import name_of
 from agents.templatetags.agents import masked
 from assistance.models import AssistanceRequest
+from assistance.solved import open_requests_of, unlock_and_close
 from core.templatetags.dates import hour, past_datetime, past_datetime_short
 from core.text import has_forbidden_character
 from journal.events import Event
@@ -153,7 +153,10 @@ class LockView(AccountActionView):
 
 
 class UnlockView(AccountActionView):
-    """Unlock after a proof of identity, once each change that an intruder may have made is ticked."""
+    """Unlock after a proof of identity, once each change that an intruder may have made is ticked.
+
+    Requests for assistance that this solves are closed with it.
+    """
 
     permission_required = AgentPermission.RELEASE
     form_class = UnlockForm
@@ -161,8 +164,13 @@ class UnlockView(AccountActionView):
     success_message = "Compte débloqué. E-mail envoyé à l’adresse de secours."
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        changes = changes_to_review(self.account)
-        return {**super().get_form_kwargs(), "account": self.account, "changes": changes}
+        return {
+            **super().get_form_kwargs(),
+            "account": self.account,
+            "changes": changes_to_review(self.account),
+            "requests": open_requests_of(self.account, led_by=self.led_by),
+            "led_by": self.led_by,
+        }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
@@ -180,7 +188,7 @@ class UnlockView(AccountActionView):
 
     def form_valid(self, form: UnlockForm) -> HttpResponse:
         try:
-            unlock_account(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
+            closed = unlock_and_close(account=self.account, agent=self.agent, **form.cleaned_data, **self.details)
         except ChangesNotReviewed:
             form.show(changes_to_review(self.account))
             return self.refuse(form, "reviewed", CHANGED_MEANWHILE)
@@ -188,6 +196,7 @@ class UnlockView(AccountActionView):
             return self.refuse(form, None, not_locked_message(self.account))
         except UnlockRefused as refused:
             return self.refuse(form, *REFUSAL_MESSAGES[type(refused)])
+        self.success_message = " ".join([self.success_message, *(f"Demande {one} clôturée." for one in closed)])
         return super().form_valid(form)
 
 

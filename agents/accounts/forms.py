@@ -11,8 +11,11 @@ from accounts.locking.unlock import SHORTEST_REPORT
 from accounts.models import Account
 from activation.enums import ResendReason
 from agents.form_fields import MAX_REASON_LENGTH, ReasonField
-from agents.templatetags.requests import telephone
+from agents.templatetags.requests import short_name, telephone
+from assistance.enums import Reason
+from assistance.models import AssistanceRequest
 from core.forms.fields import LineField, ParagraphField
+from core.templatetags.dates import past_datetime
 from journal.models import JournalEntry
 
 MAX_REPORT_LENGTH = 2_000
@@ -57,7 +60,16 @@ class ResendForm(forms.Form):
     reason = CodedReasonField(label="Motif", choices=ResendReason.choices)
 
 
+class SolvedRequestsField(forms.MultipleChoiceField):
+    """References; one that a colleague has closed meanwhile is no error."""
+
+    def validate(self, value: Any) -> None:
+        pass
+
+
 class UnlockForm(forms.Form):
+    conditional_fields = ("solved",)
+
     reason = CodedReasonField(label="Motif du déblocage", choices=ReleaseReason.choices)
     proof = forms.ChoiceField(
         label="Comment avez-vous vérifié l’identité\N{NO-BREAK SPACE}?",
@@ -87,9 +99,28 @@ class UnlockForm(forms.Form):
         error_messages={"invalid_choice": REVIEW_EACH},
     )
 
-    def __init__(self, *args: Any, account: Account, changes: Sequence[JournalEntry], **kwargs: Any) -> None:
+    solved = SolvedRequestsField(
+        label="Demandes d’assistance à clôturer avec ce déblocage",
+        help_text="Les demandes cochées sont résolues. Les autres restent dans la file.",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        account: Account,
+        changes: Sequence[JournalEntry],
+        requests: Sequence[AssistanceRequest],
+        led_by: AssistanceRequest | None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.account = account
+        self.account, self.requests = account, requests
+        self.fields["solved"].choices = [(one.reference, _request_label(one)) for one in requests]  # type: ignore[attr-defined]
+        self.fields["solved"].initial = [
+            one.reference for one in requests if one == led_by or one.reason == Reason.LOCKED
+        ]
         self.fields["proof"].choices = proofs_for(account)  # type: ignore[attr-defined]
         self.show(changes)
 
@@ -103,6 +134,16 @@ class UnlockForm(forms.Form):
         if len(reviewed) < len(self.changes):
             raise ValidationError(REVIEW_EACH, code="unticked")
         return sorted(reviewed)
+
+    def clean_solved(self) -> list[AssistanceRequest]:
+        return [one for one in self.requests if one.reference in self.cleaned_data["solved"]]
+
+
+def _request_label(request: AssistanceRequest) -> str:
+    words = [request.reference, request.get_reason_display(), f"reçue le {past_datetime(request.asked_at)}"]
+    if request.taken_by:
+        words.append(f"prise en charge par {short_name(request.taken_by)}")
+    return ", ".join(words)
 
 
 def proofs_for(account: Account) -> list[tuple[str, str]]:

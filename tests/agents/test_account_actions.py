@@ -23,6 +23,7 @@ from activation.enums import LinkRequestKind
 from activation.resend import resend_link
 from activation.services import request_link
 from agents.roles import Role
+from assistance.handling import take_request
 from assistance.models import AssistanceRequest
 from journal.events import Event
 from journal.services import record_event
@@ -51,8 +52,8 @@ ELSEWHERE = "une.autre@exemple.org"
 YESTERDAY = timezone.localdate() - timedelta(days=1)
 
 
-def a_request_about(person: Account) -> AssistanceRequest:
-    return assistance_request(login=person.login, contact_address=ELSEWHERE)
+def a_request_about(person: Account, **facts: str) -> AssistanceRequest:
+    return assistance_request(login=person.login, contact_address=ELSEWHERE, **facts)
 
 
 def ticked(person: Account) -> list[int]:
@@ -152,6 +153,34 @@ class TestLocking:
 
 
 class TestUnlocking:
+    def test_closes_the_requests_that_it_solves_and_the_person_is_told_once(self, agent, browser, mail_delivery):
+        """HLP-05: the others of the person are shown, and stay open unless ticked."""
+        person, colleague = locked_account(), an_agent(given_name="Omar", family_name="Petit")
+        led, same, other = (a_request_about(person, reason=reason) for reason in ("other", "locked", "no-link"))
+        mistyped, stranger = a_request_about(pending_account()), a_request_about(pending_account())
+        AssistanceRequest.objects.filter(pk=mistyped.pk).update(account=None)
+        take_request(request=same, actor=colleague)
+        before = len(mail_delivery.deliver())
+        unlock_page = f"{act_on('release', person)}?demande={led.reference}"
+        shown = re.findall(r'value="(A-\w{5})"[^>]*?( checked)?>', browser.get(unlock_page).content.decode())
+        ticks = {led.reference: " checked", same.reference: " checked", other.reference: "", mistyped.reference: ""}
+        assert dict(shown) == ticks | {mistyped.reference: " checked"}
+        ticked_now = [one.reference for one in (led, same, stranger)]
+        done = follow(browser, browser.post(unlock_page, good_release(person, proof="in-person", solved=ticked_now)))
+        closed = AssistanceRequest.objects.filter(state="solved", closed_at__isnull=False)
+        assert {(one, one.taken_by) for one in closed} == {(led, agent), (same, colleague)}
+        assert f"Demande {led.reference} clôturée. Demande {same.reference} clôturée." in visible_text(done)
+        entries = person.journal.filter(event=Event.REQUEST_CLOSED, actor=agent)
+        assert {entry.details["reference"] for entry in entries} == {led.reference, same.reference}
+        assert [mail["To"] for mail in mail_delivery.deliver()[before:]] == [person.recovery_address]
+        # A request that a colleague closes while the page is open is no error.
+        again = locked_account()
+        gone = a_request_about(again)
+        browser.get(act_on("release", again))
+        AssistanceRequest.objects.filter(pk=gone.pk).update(state="duplicate", closed_at=timezone.now())
+        form = good_release(again, proof="in-person", solved=[gone.reference])
+        assert "Compte débloqué" in visible_text(follow(browser, browser.post(act_on("release", again), form)))
+
     def test_after_a_call_back_the_link_goes_to_the_restored_address_alone(self, agent, browser, mail_delivery):
         """HLP-03 to HLP-06: neither to the intruder nor where the request says; the page has shown the mail."""
         person = robbed_person()
