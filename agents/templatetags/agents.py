@@ -1,6 +1,8 @@
 """Filters of the pages about accounts."""
 
 from django import template
+from django.template import Context
+from django.urls import reverse
 
 from accounts.models import Account
 from journal.models import JournalEntry
@@ -16,6 +18,14 @@ def masked(address: str) -> str:
     name, _at, domain = address.rpartition("@")
     shown = f"{name[:1]}{HIDDEN}{name[-1:]}" if len(name) > 2 else HIDDEN
     return f"{shown}@{domain}"
+
+
+@register.inclusion_tag("agents/_menu_link.html", takes_context=True)
+def menu_link(context: Context, url_name: str, label: str) -> dict[str, str]:
+    """Current on its page and on those below it: an export is below its list, enrolment below the device."""
+    url, path = reverse(url_name), context["request"].path
+    path = path.replace("/exports/", "/").replace("/inscription/", "/appareil/")
+    return {"url": url, "label": label, "current": "page" if path == url else "true" if path.startswith(url) else ""}
 
 
 @register.filter

@@ -40,6 +40,9 @@ def test_page_keeps_the_contract(name):
     page = load_agent_page(name)
     assert_contract(page, "fr", is_refusal=name in AGENT_REFUSALS)
     assert "espace agents DSIN" in page.html
+    menu = re.findall(r'<a [^>]*href="(/admin/[^"]*)"(?: aria-current="(\w+)")?', page.html.partition("</header>")[0])
+    marked = [mark for _url, mark in menu if mark]
+    assert len(marked) == (1 if len(menu) > 1 else 0) or name in AGENT_REFUSALS, menu
     assert len(page.queries) <= AGENT_QUERIES[name], (len(page.queries), page.queries)
     # No plain space before a high sign, no straight apostrophe between letters.
     text = unescape(re.sub(r"<[^>]+>", " ", page.html))
