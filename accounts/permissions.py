@@ -2,6 +2,7 @@
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.utils import timezone
 
 from accounts.models import Account
 
@@ -35,3 +36,8 @@ def require_may_act_on(actor: Account, account: Account) -> None:
 def may_manage(actor: Account, account: Account) -> bool:
     """Whether `account` belongs to another agent."""
     return actor.pk != account.pk and account.is_staff
+
+
+def may_approve(agent: Account) -> bool:
+    """Whether the agent counts as one of two, long enough after a colleague appointed them (agents/tenure.py)."""
+    return agent.approves_from is not None and agent.approves_from <= timezone.now()

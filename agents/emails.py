@@ -2,6 +2,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.emails import notice
+from agents.staff.notices import responsables
+from agents.tenure import TENURE
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
@@ -29,3 +31,20 @@ def role_changed(message: Message) -> Email | None:
         "assistance_url": assistance_url,
     }
     return Email("assistance/emails/role_changed", context)
+
+
+@register_email(Kind.AGENTS_CHANGED)
+def agents_changed(message: Message) -> Email | None:
+    """To each Responsable, unless they are one no more."""
+    reader = responsables().filter(pk=message.person_id).first()
+    entries = JournalEntry.objects.filter(pk=message.subject_id or 0)
+    entry = entries.select_related("account", "actor").first()
+    if reader is None or entry is None or entry.account is None:
+        return None
+    context = {
+        "account": reader,
+        "entry": entry,
+        "waits_days": TENURE.days if entry.actor and entry.event != Event.ROLE_WITHDRAWN else 0,
+        "agents_url": f"{settings.PORTAL_URL}{reverse('admin:agents')}",
+    }
+    return Email("assistance/emails/agents_changed", context)

@@ -8,7 +8,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.recovery.corrections import require_correction_permission
+from accounts.recovery.two_agents import require_correction_permission
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event

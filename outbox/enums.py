@@ -22,9 +22,11 @@ class Kind(models.TextChoices):
     RECOVERY_ANNOUNCED = "recovery-announced", _("Nouvelle adresse de secours")
     SECOND_FACTOR_CHANGED = "second-factor-changed", _("Double authentification modifiée")
     ROLE_CHANGED = "role-changed", _("Rôle d’agent modifié")
+    AGENTS_CHANGED = "agents-changed", _("Changement parmi les agents")
     ACCOUNT_ACTIVATED = "account-activated", _("Compte activé")
     ACTIVATION_REMINDER = "activation-reminder", _("Rappel d’activation")
     ACCOUNT_CLOSING = "account-closing", _("Fermeture prochaine du compte")
+    ACCOUNT_REOPENED = "account-reopened", _("Compte rouvert")
     ASSISTANCE_RECEIVED = "assistance-received", _("Demande d’assistance reçue")
 
 

@@ -42,6 +42,7 @@ EMPTY = {
     "recovery_address_disputed_at": None,
     "activated_at": None,
     "password_changed_at": None,
+    "approves_from": None,
     "last_login": None,
 }
 

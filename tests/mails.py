@@ -66,6 +66,11 @@ def second_factor_changed(**facts: Any) -> None:
     confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
 
 
+def agents_changed(**facts: Any) -> None:
+    reader = an_agent(Role.RESPONSABLES, **facts)
+    grant_role(account=active_account(), role=Role.LECTURE, actor=reader)
+
+
 def redirection_verification(*, keep_copy: bool = True, **facts: Any) -> None:
     choose_redirection(account=active_account(**facts), target=ELSEWHERE, keep_copy=keep_copy)
 
@@ -80,6 +85,7 @@ SITUATIONS: dict[Kind, Callable[..., object]] = {
     Kind.ACCOUNT_ACTIVATED: partial(queued, Kind.ACCOUNT_ACTIVATED),
     Kind.ACTIVATION_REMINDER: activation_reminder,
     Kind.ACCOUNT_CLOSING: account_closing,
+    Kind.ACCOUNT_REOPENED: partial(queued, Kind.ACCOUNT_REOPENED),
     Kind.ASSISTANCE_RECEIVED: assistance_received,
     Kind.REDIRECTION_VERIFICATION: redirection_verification,
     Kind.REDIRECTION_CHANGED: lambda **facts: change_redirection(
@@ -95,6 +101,7 @@ SITUATIONS: dict[Kind, Callable[..., object]] = {
     Kind.RECOVERY_REPLACEMENT: lambda **facts: approved(active_account(**facts)),
     Kind.RECOVERY_ANNOUNCED: lambda **facts: approved(active_account(**facts)),
     Kind.SECOND_FACTOR_CHANGED: second_factor_changed,
+    Kind.AGENTS_CHANGED: agents_changed,
     Kind.ROLE_CHANGED: lambda **facts: grant_role(account=active_account(**facts), role=Role.LECTURE),
 }
 

@@ -39,7 +39,8 @@ NEVER_ASKED = {"fr": "L’université ne vous demandera jamais", "en": "The univ
 #: HLP-02: a locked account is not unlocked by a mail.
 WITHOUT_LINK = {
     *(Kind.ALREADY_ACTIVE, Kind.LOCKED, Kind.ACCOUNT_LOCKED, Kind.ACCOUNT_ACTIVATED, Kind.ASSISTANCE_RECEIVED),
-    *(Kind.RECOVERY_CORRECTED, Kind.RECOVERY_ANNOUNCED, Kind.ACCOUNT_CLOSING, Kind.ROLE_CHANGED),
+    *(Kind.RECOVERY_CORRECTED, Kind.RECOVERY_ANNOUNCED, Kind.ACCOUNT_CLOSING, Kind.ROLE_CHANGED, Kind.AGENTS_CHANGED),
+    Kind.ACCOUNT_REOPENED,
 }
 
 

@@ -23,8 +23,11 @@ SessionData = Mapping[str, Any]
 
 CONFIRMED_AT = "password_confirmed_at"
 SECOND_FACTOR_AT = "second_factor_at"
+#: Of the latest code, in a session that was verified before.
+CODE_GIVEN_AT = "second_factor_code_at"
 #: Sensitive forms do not ask again for a password given within this period.
 PASSWORD_CONFIRMATION_PERIOD = timedelta(minutes=5)
+CODE_CONFIRMATION_PERIOD = timedelta(minutes=5)
 #: Activity is written this many times per idle limit (every minute of thirty), not on each request.
 ACTIVITY_WRITES_PER_IDLE_LIMIT = 30
 
@@ -79,6 +82,17 @@ def confirm_password(request: HttpRequest) -> None:
 def password_is_confirmed(request: HttpRequest) -> bool:
     age = _now() - request.session.get(CONFIRMED_AT, 0)
     return bool(age < PASSWORD_CONFIRMATION_PERIOD.total_seconds())
+
+
+def confirm_code(request: HttpRequest) -> None:
+    """Not `mark_second_factor`: the session does not last longer."""
+    request.session[CODE_GIVEN_AT] = _now()
+
+
+def code_is_confirmed(request: HttpRequest) -> bool:
+    """Whether a code of the second factor was given within the last minutes, at the sign-in or since."""
+    given_at = max(request.session.get(SECOND_FACTOR_AT, 0), request.session.get(CODE_GIVEN_AT, 0))
+    return bool(_now() - given_at < CODE_CONFIRMATION_PERIOD.total_seconds())
 
 
 def open_sessions(account: Account) -> list[Session]:

@@ -71,6 +71,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
     activated_at = models.DateTimeField(_("activé le"), null=True)
     password_changed_at = models.DateTimeField(_("mot de passe modifié le"), null=True)
     is_staff = models.BooleanField(_("agent DSIN"), default=False)
+    # Set by agents/tenure.py; null for an account that is no agent's.
+    approves_from = models.DateTimeField(_("peut approuver à partir du"), null=True)
     # An erased account keeps its logins, which must not be given again, and its HR key, so that the HR file does not
     # recreate it (privacy/erasure.py).
     erased_at = models.DateTimeField(_("effacé le"), null=True)
@@ -116,7 +118,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return f"{self.given_name} {self.family_name}".strip()
 
     @property
     def is_locked(self) -> bool:

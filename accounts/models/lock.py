@@ -51,7 +51,9 @@ class Lock(models.Model):
             models.CheckConstraint(
                 name="lock_released_with_proof",
                 condition=Q(released_at__isnull=True)
-                | (Q(released_reason__in=ReleaseReason.values, proof__in=Proof.values) & ~Q(report="")),
+                | (Q(released_reason__in=ReleaseReason.values, proof__in=Proof.values) & ~Q(report=""))
+                # All locks that a leaked key made (accounts/locking/system_locks.py).
+                | (Q(released_reason=ReleaseReason.BY_MISTAKE, proof="") & ~Q(report="") & ~Q(locked_by_system="")),
             ),
             models.CheckConstraint(
                 name="lock_called_back_at_a_number", condition=~Q(proof=Proof.CALL_BACK) | ~Q(number_called="")

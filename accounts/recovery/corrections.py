@@ -1,7 +1,8 @@
 """Recovery addresses given by agents, for owners who cannot change theirs.
 
 One agent corrects the address of a pending account at once. Anything else is a replacement: proposed with a proof,
-approved by a second agent, announced to the old and new addresses, and applied a day later unless one of them objects.
+approved by a second agent, announced to the old and new addresses, and applied a day later unless one of them objects,
+or one of the two agents is an agent no more. Neither may be new (agents/tenure.py).
 """
 
 import logging
@@ -14,9 +15,16 @@ from django.utils import timezone
 from accounts.enums import Proof, State
 from accounts.models import Account, RecoveryAddressCorrection
 from accounts.notifications import notification_addresses
-from accounts.permissions import AgentPermission
 from accounts.recovery.changes import SameAddress, set_recovery_address
 from accounts.recovery.pending import cancel_correction, cancel_pending_change
+from accounts.recovery.two_agents import (
+    CorrectionRefused,
+    may_correct,
+    require_correction_permission,
+    require_second_agent,
+    require_tenure,
+    require_two_with_tenure,
+)
 from core.email_addresses import external_address, same_address
 from journal.events import Event
 from journal.services import record_event
@@ -29,19 +37,9 @@ logger = logging.getLogger(__name__)
 EFFECTIVE_AFTER = timedelta(hours=24)
 #: The mail with a link, by state of the account.
 LINK = {State.PENDING: Kind.ACTIVATION, State.TO_REACTIVATE: Kind.REACTIVATION}
+#: In the journal, when a replacement is given up.
+AN_AGENT_LEFT = "Un des deux agents n’a plus le rôle qu’il faut."
 BATCH = 500
-
-
-class CorrectionRefused(Exception):
-    """Base class: nothing has changed."""
-
-
-class CorrectionNotAllowed(CorrectionRefused):
-    """Without the permission, or for an agent's account."""
-
-
-class OwnProposal(CorrectionNotAllowed):
-    """The proposer does not approve."""
 
 
 class AccountClosed(CorrectionRefused):
@@ -121,6 +119,7 @@ def propose_replacement(
     `details` go into the journal. Raises CorrectionRefused, SameAddress, InvalidAddress.
     """
     account = _lock_for(agent, account)
+    require_tenure(agent)
     if proof not in Proof.values or (proof == Proof.CALL_BACK and not account.phone):
         raise CorrectionNotProven
     number = account.phone if proof == Proof.CALL_BACK else ""
@@ -145,15 +144,14 @@ def approve_replacement(*, correction_id: int, agent: Account) -> RecoveryAddres
     """
     correction = _lock_correction(correction_id)
     account = correction.account
-    require_correction_permission(agent, account)
-    if correction.proposed_by_id == agent.pk:
-        raise OwnProposal
+    require_second_agent(correction, agent)
     if not correction.is_open or correction.approved_at is not None:
         raise NotWaiting(correction)
     if account.is_closed:
         raise AccountClosed
     if account.recovery_address != correction.previous_address:
         raise AddressChangedMeanwhile
+    require_two_with_tenure(correction, agent)
     entry = record_event(
         account=account, actor=agent, event=Event.RECOVERY_REPLACEMENT_APPROVED, correction=correction.pk
     )
@@ -188,7 +186,8 @@ def apply_due_replacements() -> int:
 
 @transaction.atomic
 def apply_replacement(*, correction_id: int) -> bool:
-    """Apply an approved replacement if it is due and the address on file is still the one that was notified.
+    """Apply an approved replacement if it is due, by two who still are agents, and if the address on file is still the
+    one that was notified.
 
     Notifies the previous addresses, with a link to undo it.
     """
@@ -200,6 +199,9 @@ def apply_replacement(*, correction_id: int) -> bool:
         # The address now on file was not notified.
         cancel_correction(correction=correction)
         return False
+    if not all(may_correct(agent, account) for agent in (correction.proposed_by, correction.approved_by)):
+        cancel_correction(correction=correction, reason=AN_AGENT_LEFT)
+        return False
     cancel_pending_change(account)
     addresses = notification_addresses(account)
     set_recovery_address(account, correction.new_address)
@@ -209,13 +211,6 @@ def apply_replacement(*, correction_id: int) -> bool:
     _mail_each(Kind.RECOVERY_CHANGED, account, addresses, entry.pk)
     _mail_link(account)
     return True
-
-
-def require_correction_permission(agent: Account, account: Account) -> None:
-    """Raises CorrectionNotAllowed."""
-    is_agent = agent.is_staff and agent.state == State.ACTIVE and agent.has_perm(AgentPermission.CORRECT_ADDRESS)
-    if not is_agent or agent.pk == account.pk or account.is_staff:
-        raise CorrectionNotAllowed
 
 
 def _lock_for(agent: Account, account: Account) -> Account:
@@ -230,7 +225,8 @@ def _lock_correction(correction_id: int) -> RecoveryAddressCorrection:
     """The account's row is locked first, as everywhere."""
     account_id = RecoveryAddressCorrection.objects.values_list("account_id", flat=True).get(pk=correction_id)
     account = Account.objects.lock(account_id)
-    correction = RecoveryAddressCorrection.objects.select_related("approved_by", "given_up_by").get(pk=correction_id)
+    people = ("proposed_by", "approved_by", "given_up_by")
+    correction = RecoveryAddressCorrection.objects.select_related(*people).get(pk=correction_id)
     correction.account = account
     return correction
 

@@ -7,6 +7,7 @@ from django import forms
 from accounts.forms import NewRecoveryAddressForm
 from agents.accounts.forms import proofs_for
 from agents.form_fields import ReasonField
+from agents.second_factor.forms import ConfirmedByCodeForm
 from core.forms.fields import ADDRESS_ATTRIBUTES, ExternalAddressField
 
 
@@ -64,6 +65,10 @@ class ReplacementForm(NewRecoveryAddressForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["proof"].choices = proofs_for(self.account)  # type: ignore[attr-defined]
+
+
+class AddressApprovalForm(ConfirmedByCodeForm):
+    """Nothing but the code, when none was just given."""
 
 
 class CancellationForm(forms.Form):

@@ -8,16 +8,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.functional import cached_property
-from django.views.generic import FormView, TemplateView, View
+from django.views.generic import FormView, TemplateView
 
 from accounts.models import Account, RecoveryAddressCorrection
-from accounts.permissions import AgentPermission, require_may_act_on
+from accounts.permissions import AgentPermission, may_approve, require_may_act_on
 from accounts.recovery.changes import SameAddress
 from accounts.recovery.corrections import (
     AccountClosed,
     AddressChangedMeanwhile,
     AlreadyProposed,
-    CorrectionNotAllowed,
     CorrectionNotProven,
     NeedsTwoAgents,
     NotWaiting,
@@ -28,12 +27,14 @@ from accounts.recovery.corrections import (
     open_correction,
     propose_replacement,
 )
+from accounts.recovery.two_agents import CorrectionNotAllowed, NewAgent, ProposerNotCounted
 from agents import audit
 from agents.access import AgentView
 from agents.accounts.action_views import AccountActionView
 from agents.accounts.search import LAST_PAGE, PAGE_SIZE
 from agents.accounts.views import page_number
-from agents.addresses.forms import CancellationForm, CorrectionForm, DismissalForm, ReplacementForm
+from agents.addresses.forms import AddressApprovalForm, CancellationForm, CorrectionForm, DismissalForm, ReplacementForm
+from agents.second_factor.confirmation import ConfirmedByCodeMixin
 from core.templatetags.dates import datetime_long, past_datetime
 from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_proposal_for, waiting_proposals
 from journal.models import JournalEntry
@@ -45,6 +46,14 @@ FROM_HR = "rh"
 TWO_AGENTS_NEEDED = "Le compte vient d’être activé ou bloqué\N{NO-BREAK SPACE}: un autre agent doit approuver"
 NO_NUMBER = "Les RH ne connaissent plus de numéro à rappeler\N{NO-BREAK SPACE}: choisissez une autre preuve"
 ADDRESS_CHANGED = "L’adresse en place a changé depuis la proposition\N{NO-BREAK SPACE}: refusez cette proposition."
+NEW_AGENT = (
+    "Vous avez reçu votre rôle ou un code d’inscription depuis moins de sept jours\N{NO-BREAK SPACE}: "
+    "un autre agent doit s’en charger"
+)
+PROPOSER_NOT_COUNTED = (
+    "L’agent qui a proposé cette adresse n’a plus ce rôle, ou l’a reçu depuis moins de sept jours\N{NO-BREAK SPACE}: "
+    "refusez cette proposition, un autre agent la refera."
+)
 CLOSED = "Ce compte est fermé\N{NO-BREAK SPACE}: son adresse de secours ne change plus"
 
 
@@ -110,6 +119,8 @@ class CorrectAddressView(AccountActionView):
             return self.refuse(form, None, already_proposed_message(other.correction))
         except AccountClosed:
             return self.refuse(form, None, CLOSED)
+        except NewAgent:
+            return self.refuse(form, None, NEW_AGENT)
         except CorrectionNotProven:
             return self.refuse(form, "proof", NO_NUMBER)
         except NeedsTwoAgents:
@@ -150,7 +161,8 @@ class CorrectionView(AgentView):
         return correction
 
 
-class AddressView(CorrectionView, TemplateView):
+class AddressView(ConfirmedByCodeMixin, CorrectionView, FormView):
+    form_class = AddressApprovalForm
     template_name = "agents/address.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -161,20 +173,29 @@ class AddressView(CorrectionView, TemplateView):
         correction = self.correction
         waits = correction.is_open and correction.approved_at is None
         is_outdated = correction.is_open and correction.account.recovery_address != correction.previous_address
+        is_own = correction.proposed_by_id == self.agent.pk
+        is_new_agent = not may_approve(self.agent)
         return super().get_context_data(
             **kwargs,
             correction=correction,
             account=correction.account,
-            waits=waits,
-            is_own=correction.proposed_by_id == self.agent.pk,
+            is_own=is_own,
+            is_new_agent=is_new_agent,
             is_outdated=is_outdated,
+            may_be_approved=waits and not (is_own or is_new_agent or is_outdated or correction.account.is_closed),
         )
 
 
-class ApproveView(CorrectionView, View):
+class ApproveView(AddressView):
     http_method_names = ["post"]
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def form_invalid(self, form: AddressApprovalForm) -> HttpResponse:  # type: ignore[override]
+        # The page shows the address.
+        audit.record_address_read(account=self.correction.account, actor=self.agent)
+        return super().form_invalid(form)
+
+    def confirmed(self, form: AddressApprovalForm) -> HttpResponse:
+        request = self.request
         try:
             correction = approve_replacement(correction_id=self.correction.pk, agent=self.agent)
         except CorrectionNotAllowed:
@@ -185,6 +206,10 @@ class ApproveView(CorrectionView, View):
             messages.warning(request, ADDRESS_CHANGED)
         except AccountClosed:
             messages.warning(request, f"{CLOSED}.")
+        except NewAgent:
+            messages.warning(request, f"{NEW_AGENT}.")
+        except ProposerNotCounted:
+            messages.warning(request, PROPOSER_NOT_COUNTED)
         else:
             assert correction.effective_at is not None
             messages.success(

@@ -140,3 +140,16 @@ class BackupCodesForm(DeviceChangeForm):
 class RemovalForm(DeviceChangeForm):
     def use_code(self, typed: str) -> Any:
         services.remove_device(account=self.account, typed=typed)
+
+
+class ConfirmedByCodeForm(DeviceChangeForm):
+    """What one agent does alone and an intruder would do first; asks for a code last, unless one was just given."""
+
+    def __init__(self, *args: Any, code_is_confirmed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        code = self.fields.pop("code")
+        if not code_is_confirmed:
+            self.fields["code"] = code
+
+    def use_code(self, typed: str) -> Any:
+        return services.verify(account=self.account, typed=typed)

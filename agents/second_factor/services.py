@@ -16,12 +16,16 @@ from accounts.models import Account, Session
 from accounts.notifications import notify_change
 from agents.models import BackupCode, EnrolmentCode
 from agents.second_factor.codes import canonical_code, is_totp_token, random_code, split_prefix
+from agents.staff.notices import tell_responsables
+from agents.tenure import start_tenure
 from core.rate_limits import ENROLMENT_CODES_PER_ACCOUNT
 from core.security_log import log_security_event
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
 
+#: Wrong codes before the first wait.
+TYPING_ERRORS = 3
 ENROLMENT_CODE_LIFETIME = timedelta(hours=24)
 BACKUP_CODES = 10
 
@@ -31,7 +35,7 @@ class CodeRefused(Exception):
 
 
 class CodeThrottled(Exception):
-    """No code is checked before `until`; each wrong code doubles the wait."""
+    """No code is checked before `until`; each wrong code beyond the first ones doubles the wait."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"until {until:%H:%M:%S}")
@@ -108,10 +112,11 @@ def confirm_device(*, account: Account, device_id: int | None, typed: str, keep:
 def issue_enrolment_code(*, account: Account, actor: Account | None = None, reason: str = "") -> str:
     """An enrolment code, valid for 24 hours; it replaces an earlier one.
 
-    The present device and all sessions are deleted: the agent has lost the device, or is new.
+    The present device and all sessions are deleted: the agent has lost the device, or is new. The agent and all
+    Responsables are told.
     """
-    Account.objects.lock(account.pk)
-    deleted, _by_model = _devices(account).delete()
+    start_tenure(Account.objects.lock(account.pk), actor=actor)
+    _devices(account).delete()
     Session.objects.filter(account=account).delete()
     code, now = random_code(), timezone.now()
     EnrolmentCode.objects.update_or_create(
@@ -123,8 +128,8 @@ def issue_enrolment_code(*, account: Account, actor: Account | None = None, reas
         },
     )
     entry = record_event(account=account, actor=actor, event=Event.ENROLMENT_CODE_GIVEN, reason=reason)
-    if deleted:
-        notify_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
+    notify_change(kind=Kind.SECOND_FACTOR_CHANGED, entry=entry)
+    tell_responsables(entry)
     ENROLMENT_CODES_PER_ACCOUNT.reset(str(account.pk))
     return code
 
@@ -179,6 +184,9 @@ def _use_backup_code(device: TOTPDevice, code: str) -> bool:
 
 
 def _require_not_throttled(device: TOTPDevice) -> None:
+    if device.throttling_failure_count < TYPING_ERRORS:
+        # django-otp makes wait from the first error on, for a second: a form sent twice would be "too many tries".
+        device.throttling_failure_timestamp = None
     is_allowed, details = device.verify_is_allowed()
     if not is_allowed:
         log_security_event(

@@ -7,6 +7,7 @@ from accounts.enums import State
 from accounts.models import Account
 from agents.form_fields import ReasonField
 from agents.roles import Role
+from agents.second_factor.forms import ConfirmedByCodeForm
 from core.forms.fields import LoginField
 
 KEPT = "Elle reste au journal."
@@ -30,7 +31,7 @@ DESCRIPTIONS = {
 }
 
 
-class EnrolmentCodeForm(forms.Form):
+class EnrolmentCodeForm(ConfirmedByCodeForm):
     reason = ReasonField(
         label="Raison",
         help_text=f"Par exemple\N{NO-BREAK SPACE}: nouvel agent, ou téléphone perdu, vu en personne. {KEPT}",
@@ -47,7 +48,7 @@ class RoleField(forms.ChoiceField):
         return Role(super().clean(value))
 
 
-class RoleForm(forms.Form):
+class RoleForm(ConfirmedByCodeForm):
     role = RoleField()
     reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: changement de service. {KEPT}")
 
@@ -63,7 +64,7 @@ class RoleForm(forms.Form):
 
 
 class AppointmentForm(RoleForm):
-    """A new agent; `account` is set once the form is valid."""
+    """A new agent; `person` is set once the form is valid."""
 
     login = LoginField(
         label="Identifiant",
@@ -74,7 +75,7 @@ class AppointmentForm(RoleForm):
     reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: arrivée dans l’équipe. {KEPT}")
     field_order = ("login", "role", "reason")
 
-    account: Account
+    person: Account
 
     def clean_login(self) -> str:
         login: str = self.cleaned_data["login"]
@@ -85,9 +86,9 @@ class AppointmentForm(RoleForm):
             raise ValidationError(ALREADY_AGENT, code="agent")
         if account.state != State.ACTIVE:
             raise ValidationError(NOT_ACTIVE[account.state], code="state")
-        self.account = account
+        self.person = account
         return login
 
 
-class WithdrawalForm(forms.Form):
+class WithdrawalForm(ConfirmedByCodeForm):
     reason = ReasonField(label="Raison", help_text=f"Par exemple\N{NO-BREAK SPACE}: départ du service. {KEPT}")

@@ -14,9 +14,12 @@ from accounts.notifications import notify_change
 from accounts.permissions import AgentPermission
 from agents.roles import Role
 from agents.second_factor.services import delete_second_factor
+from agents.staff.notices import responsables, tell_responsables
+from agents.tenure import approves_from
 from core.email_addresses import institutional_address_from_login
 from hr_feed.login_names import NameRegistry, uid_base
 from journal.events import Event
+from journal.models import JournalEntry
 from journal.services import record_event
 from outbox.enums import Kind
 from outbox.services import queue_email
@@ -52,7 +55,7 @@ class LastResponsable(RoleRefused):
 
 @transaction.atomic
 def grant_role(*, account: Account, role: Role, actor: Account | None = None, reason: str = "") -> None:
-    """Give an account a role. Its sessions end and its addresses are notified; it needs an enrolment code next.
+    """Give an account a role. Its sessions end, its addresses and all Responsables are notified; a code comes next.
 
     `actor` is None on the command line. Raises RoleRefused.
     """
@@ -89,11 +92,12 @@ def withdraw_role(*, account: Account, actor: Account | None = None, reason: str
         raise AccountIsNotAgent
     _require_another_manager(account)
     former = role_of(account)
+    account.approves_from = None
     _set_groups(account, [])
     delete_second_factor(account=account)
     end_sessions(account=account)
     entry = record_event(account=account, actor=actor, event=Event.ROLE_WITHDRAWN, role=former, reason=reason)
-    notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
+    _notify(entry)
 
 
 def role_of(account: Account) -> str:
@@ -104,8 +108,8 @@ def role_of(account: Account) -> str:
 def active_managers() -> AccountQuerySet:
     """Accounts that can manage agents today: active, in that role, with a device."""
     devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
-    agents: AccountQuerySet = Account.objects.active().filter(Exists(devices), is_staff=True)
-    return agents.filter(groups__name=Role.RESPONSABLES.value)
+    managers: AccountQuerySet = responsables().filter(Exists(devices))
+    return managers
 
 
 @transaction.atomic
@@ -162,19 +166,25 @@ def _require_another_manager(account: Account) -> None:
 
 
 def _set_role(account: Account, role: Role, actor: Account | None, reason: str, *, former: str = "") -> None:
+    account.approves_from = approves_from(actor)
     _set_groups(account, [Group.objects.get(name=role.value)])
     end_sessions(account=account)
     entry = record_event(
         account=account, actor=actor, event=Event.ROLE_GIVEN, role=role.value, former=former, reason=reason
     )
+    _notify(entry)
+
+
+def _notify(entry: JournalEntry) -> None:
     notify_change(kind=Kind.ROLE_CHANGED, entry=entry)
+    tell_responsables(entry)
 
 
 def _set_groups(account: Account, groups: Collection[Group]) -> None:
     account.groups.set(groups)
     account.user_permissions.clear()
     account.is_staff, account.is_superuser = bool(groups), False
-    account.save(update_fields=["is_staff", "is_superuser"])
+    account.save(update_fields=["is_staff", "is_superuser", "approves_from"])
 
 
 def _free_uid(given_name: str, family_name: str, login: str) -> str:

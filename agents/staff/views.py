@@ -19,6 +19,7 @@ from accounts.models import Account
 from accounts.permissions import AgentPermission, may_manage
 from agents.access import AgentView
 from agents.models import EnrolmentCode
+from agents.second_factor.confirmation import ConfirmedByCodeMixin
 from agents.second_factor.services import device_of, issue_enrolment_code
 from agents.staff.forms import ALREADY_AGENT, AppointmentForm, EnrolmentCodeForm, RoleForm, WithdrawalForm
 from agents.staff.services import (
@@ -58,7 +59,7 @@ class AgentsView(AgentView, TemplateView):
         )
 
 
-class OneAgentView(AgentView, FormView):
+class OneAgentView(ConfirmedByCodeMixin, AgentView, FormView):
     """A form about another agent, never about the agent who opens it."""
 
     permission_required = AgentPermission.MANAGE_AGENTS
@@ -75,7 +76,7 @@ class OneAgentView(AgentView, FormView):
         return super().get_context_data(**{"account": self.account, **kwargs})
 
 
-class RoleActionView(AgentView, FormView):
+class RoleActionView(ConfirmedByCodeMixin, AgentView, FormView):
     """A change of a role, refused with a message when another agent was faster."""
 
     permission_required = AgentPermission.MANAGE_AGENTS
@@ -85,14 +86,14 @@ class RoleActionView(AgentView, FormView):
         """Call the service and redirect. Raises RoleRefused."""
         raise NotImplementedError
 
-    def form_valid(self, form: Form) -> HttpResponse:
+    def confirmed(self, form: Form) -> HttpResponse:
         try:
             return self.act(form)
         except RoleNotAllowed as refused:
             raise PermissionDenied from refused
         except RoleRefused as refused:
             form.add_error(None, REFUSALS[type(refused)])
-            return self.form_invalid(form)
+            return self.form_invalid(form)  # type: ignore[arg-type]
 
 
 class AppointmentView(RoleActionView):
@@ -100,7 +101,7 @@ class AppointmentView(RoleActionView):
     template_name = "agents/agent_new.html"
 
     def act(self, form: AppointmentForm) -> HttpResponse:
-        person, role = form.account, form.cleaned_data["role"]
+        person, role = form.person, form.cleaned_data["role"]
         grant_role(account=person, role=role, actor=self.agent, reason=form.cleaned_data["reason"])
         messages.success(self.request, f"{person.full_name} est maintenant agent, avec le rôle {role.label}.")
         return redirect("admin:agent-code", person.pk)
@@ -144,7 +145,7 @@ class EnrolmentCodeView(OneAgentView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**{"device": device_of(self.account), **kwargs})
 
-    def form_valid(self, form: EnrolmentCodeForm) -> HttpResponse:
+    def confirmed(self, form: EnrolmentCodeForm) -> HttpResponse:
         account = self.account
         code = issue_enrolment_code(account=account, actor=self.agent, reason=form.cleaned_data["reason"])
         context = {

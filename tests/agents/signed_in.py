@@ -1,5 +1,6 @@
 """Agents to test with, their devices and their browsers."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -18,10 +19,12 @@ from journal.services import record_event
 from tests.factories import active_account
 from tests.signing_in import application_whose_code_was_given, log_in
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
 
 def an_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> Account:
-    """An account with a role and without a device: the rows of `grant_role`, without its mail."""
-    person = active_account(is_staff=True, **facts)
+    """Appointed long ago, without a device: the rows of `grant_role`, without its mails."""
+    person = active_account(**{"is_staff": True, "approves_from": LONG_AGO, **facts})
     Account.groups.through.objects.create(account=person, group=Group.objects.get(name=role.value))
     record_event(account=person, event=Event.ROLE_GIVEN, role=role.value, former="", reason="")
     return Account.objects.get(pk=person.pk)

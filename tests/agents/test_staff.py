@@ -1,11 +1,13 @@
 """Responsables give, change and withdraw the roles of agents (ADM-05); `create_agent` creates the first one (ADM-03)."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
@@ -17,13 +19,16 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
+from accounts.recovery import two_agents
 from agents.models import BackupCode, EnrolmentCode
 from agents.roles import Role
 from agents.staff.services import RoleRefused, change_role, grant_role, withdraw_role
+from agents.tenure import TENURE
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
-from tests.agents.signed_in import an_agent, enrol_device, enrolment_code_for, verified_agent
+from tests.accounts.recovery.recovering import approve, proposed
+from tests.agents.signed_in import an_agent, code_of, enrol_device, enrolment_code_for, verified_agent
 from tests.agents.test_scale import queries_of
 from tests.concurrency import together
 from tests.factories import active_account, pending_account, reloaded
@@ -61,6 +66,13 @@ def enrolled_responsable() -> Account:
     account = an_agent(Role.RESPONSABLES)
     enrol_device(account)
     return account
+
+
+def approved_after_withdrawal(person: Account, proposer: Account, browser: Client) -> str:
+    """The page after an approval, when the proposer has lost the role meanwhile."""
+    correction = proposed(person, reloaded(proposer))
+    withdraw_role(account=proposer)
+    return browser.post(reverse("admin:address-approve", args=[correction.pk]), follow=True).content.decode()
 
 
 def outcome_of(act: Callable[..., None], **facts: object) -> str:
@@ -181,6 +193,58 @@ class TestWithdrawing:
         grant_role(account=reloaded(other), role=Role.LECTURE)
         assert browser_of(other).post(reverse("admin:enrolment"), {"code": code}).status_code == 200
         assert not TOTPDevice.objects.filter(user=other).exists()
+
+
+class TestTwoAgents:
+    """HLP-05, ADM-03, ADM-04, ADM-05"""
+
+    def test_an_agent_whom_one_responsable_made_is_no_second_agent_for_seven_days(self, agent, browser):
+        """Of which all Responsables are told; nor does such an agent propose; the command line vouches at once."""
+        colleague, puppet, victims = enrolled_responsable(), active_account(), [active_account() for _ in range(3)]
+        correction, page_of_code = proposed(victims[0], agent), add(browser, puppet.login, "Responsables").url
+        [code] = CODE.findall(browser.post(page_of_code, {"reason": REASON}).content.decode())
+        theirs = browser_of(puppet)
+        theirs.post(reverse("admin:enrolment"), {"code": code})
+        theirs.post(reverse("admin:application"), {"code": code_of(puppet.totpdevice_set.get())})
+        approval, page = (reverse(f"admin:address{name}", args=[correction.pk]) for name in ("-approve", ""))
+        typed = {"address": "a@exemple.org", "proof": "in-person", "reason": REASON}
+        for answer in (
+            theirs.post(approval, follow=True),
+            theirs.get(page),
+            theirs.post(reverse("admin:account-correct", args=[victims[1].pk]), typed),
+        ):
+            assert "moins de sept jours" in answer.content.decode()
+            assert "Approuver et prévenir" not in answer.content.decode()
+        told = Message.objects.filter(kind=Kind.AGENTS_CHANGED)
+        assert Counter(told.values_list("person", flat=True)) == {agent.pk: 4, colleague.pk: 4}
+        with time_machine.travel(timezone.now() + TENURE):
+            own = proposed(victims[1], reloaded(puppet))
+            assert approve(correction, reloaded(puppet)).approved_by == puppet
+        with pytest.raises(two_agents.ProposerNotCounted):
+            approve(own, colleague)
+        run("create_agent", puppet.login, "--role", "Responsables")
+        assert approve(own, colleague).approved_by == colleague
+        assert "n’a plus ce rôle" in approved_after_withdrawal(victims[2], puppet, browser)
+
+    def test_acts_of_one_agent_alone_ask_for_a_code_unless_one_was_given_within_five_minutes(self, agent, browser):
+        """A code that was accepted is not asked for again while other fields are corrected."""
+        other, person, device = an_agent(), active_account(), agent.totpdevice_set.get()
+        appointment = {"login": person.login, "role": "Lecture", "reason": REASON}
+        acts = [(name, other.pk, appointment) for name in ("agent-role", "agent-code", "agent-withdrawal")]
+        acts += [("address-approve", proposed(active_account()).pk, {}), ("agent-new", None, appointment)]
+        with time_machine.travel(timezone.now() + timedelta(minutes=5), tick=False) as clock:
+            for name, pk, data in acts:
+                url, before = reverse(f"admin:{name}", args=[pk] if pk else []), Message.objects.count()
+                assert 'name="code"' in browser.get(url.removesuffix("approuver/")).content.decode()
+                for code, words in (("", "Saisissez le code"), ("k7fq-2m9x-w4tp-bh3z", "ne correspond pas")):
+                    assert words in browser.post(url, {**data, "code": code}).content.decode(), name
+                    TOTPDevice.objects.update(throttling_failure_count=0)
+                assert Message.objects.count() == before
+            wrong = browser.post(url, {**appointment, "login": "personne", "code": code_of(device)}).content.decode()
+            assert ("Aucun compte" in wrong, 'name="code"' in wrong) == (True, False)
+            assert browser.post(url, appointment).status_code == 302
+            clock.shift(timedelta(minutes=5))
+            assert 'name="code"' in browser.get(url).content.decode()
 
 
 class TestPermission:

@@ -19,6 +19,7 @@ from agents.staff.services import (
     get_or_create_account,
     grant_role,
 )
+from agents.tenure import start_tenure
 from core.email_addresses import InvalidAddress, external_address
 from core.templatetags.dates import datetime_long
 
@@ -29,7 +30,7 @@ REFUSALS: dict[type[RoleRefused], str] = {
 
 
 class Command(BaseCommand):
-    """Idempotent: another code is created only when asked for."""
+    """Idempotent: another code is created only when asked for. Vouches for the agent, who may approve at once."""
 
     help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
 
@@ -43,6 +44,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         account = self._account(options)
         self._set_role(account, Role(options["role"]))
+        start_tenure(account, actor=None)
         self.stdout.write(f"{account.full_name} ({account.login})\N{NO-BREAK SPACE}: agent, rôle {options['role']}.")
         codes = EnrolmentCode.objects.filter(account=account)
         has_one = device_of(account) or codes.valid_at(timezone.now()).exists()

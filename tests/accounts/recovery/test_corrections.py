@@ -14,11 +14,12 @@ from accounts.links.account_links import password_reset_link
 from accounts.links.signed_link import InvalidLink
 from accounts.locking.unlock import changes_to_review
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection
-from accounts.recovery import corrections
+from accounts.recovery import corrections, two_agents
 from accounts.recovery.changes import SameAddress, report_unauthorized_change
 from accounts.recovery.corrections import apply_due_replacements, apply_replacement
 from activation.links import activation_link
 from agents.roles import Role
+from agents.staff.services import change_role, withdraw_role
 from config.celery import app
 from core.email_addresses import InvalidAddress
 from core.templatetags.dates import datetime_long
@@ -113,12 +114,12 @@ class TestCorrection:
                 lambda: cancel(correction, refused),
                 lambda: dismiss_proposal(entry_id=entry.pk, agent=refused, reason=recovering.REASON),
             ):
-                with pytest.raises(corrections.CorrectionNotAllowed):
+                with pytest.raises(two_agents.CorrectionNotAllowed):
                     act()
         for account in (agent, an_agent()):
-            with pytest.raises(corrections.CorrectionNotAllowed):
+            with pytest.raises(two_agents.CorrectionNotAllowed):
                 proposed(account, agent)
-        with pytest.raises(corrections.OwnProposal):
+        with pytest.raises(two_agents.OwnProposal):
             approve(correction, agent)
         assert now_of(correction).is_open
 
@@ -272,6 +273,23 @@ class TestReplacement:
         assert [now_of(one).is_open for one in (to_approve, waiting, closing)] == [True, False, False]
         change.refresh_from_db()
         assert change.cancelled_at is not None
+
+    def test_one_is_given_up_when_either_agent_is_an_agent_no_more(self, at_noon):
+        """HLP-05, ADM-05: withdrawn, in a lesser role, locked or erased since the approval."""
+        withdrawn, lesser, locked, erased = waiting = [approved(active_account()) for _ in range(4)]
+        withdraw_role(account=withdrawn.approved_by)
+        change_role(account=lesser.proposed_by, role=Role.ASSISTANCE)
+        recovering.lock(locked.approved_by)
+        RecoveryAddressCorrection.objects.filter(pk=erased.pk).update(proposed_by=None)
+        at_noon.shift(A_DAY)
+        assert apply_due_replacements() == 0
+        for correction in waiting:
+            assert reloaded(correction.account).recovery_address == correction.previous_address
+            entry = correction.account.journal.get(event=Event.RECOVERY_REPLACEMENT_GIVEN_UP)
+            assert (now_of(correction).given_up_at, entry.details["reason"]) == (
+                NOON + A_DAY,
+                corrections.AN_AGENT_LEFT,
+            )
 
     def test_the_link_of_a_locked_account_goes_to_the_address_on_file_at_the_unlock(self, at_noon):
         """HLP-05, HLP-06: and then to the new one."""

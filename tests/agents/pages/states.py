@@ -199,12 +199,12 @@ def running_import(me: Account) -> object:
 def import_of_all_kinds(me: Account) -> object:
     imported(*people(3), agent=me)
     facts = {"family_name": "Lefèvre-Dumont", "employer": "CNRS", "birth_date": "1990-01-31", "end_date": "2030-08-31"}
-    rows = [another(1, **facts), another(2, recovery_address="p2@gmial.com"), another(4), another(5, ine="?")]
+    rows = [another(1, **facts), another(2, recovery_address="p2@gmial.com"), another(4), another(5, category="?")]
     return previewed(*rows, agent=me)
 
 
 def unusual_import(me: Account) -> object:
-    rows = [*people(30), *(another(number, ine="?") for number in range(31, 45))]
+    rows = [*people(30), *(another(number, category="?") for number in range(31, 45))]
     imported(*rows, agent=me)
     Account.objects.filter(hr_id__in=[f"HR{number}" for number in range(1, 29)]).update(employer="Inria")
     return previewed(*rows, agent=me)
@@ -246,7 +246,7 @@ declare_inside(
     State("agent_role", 7, managing(about=an_agent), "agent-role"),
     State("agent_withdrawal", 6, managing(about=an_agent), "agent-withdrawal"),
     State("agent_code", 7, managing(about=an_agent), "agent-code"),
-    State("agent_code_given", 14, managing(about=an_agent), "agent-code", {"reason": "Vue en personne."}),
+    State("agent_code_given", 20, managing(about=an_agent), "agent-code", {"reason": "Vue en personne."}),
     State("charters", 9, managing(two_versions_and_a_draft), "charters"),
     State("charter_of_a_version", 8, managing(drafts.published), "charter"),
     State("charter_preview", 7, managing(drafts.a_draft), "charter-preview"),
@@ -261,7 +261,7 @@ declare_inside(
     State("import_running", 6, managing(running_import), "import"),
     State("import_previewed", 7, managing(import_of_all_kinds), "import"),
     State("import_out_of_the_ordinary", 7, managing(unusual_import), "import"),
-    State("import_done", 6, managing(lambda me: imported(*people(3), another(4, ine="?"), agent=me)), "import"),
+    State("import_done", 6, managing(lambda me: imported(*people(3), another(4, category="?"), agent=me)), "import"),
     State("address_correct_with_a_proof", 11, managing(address_without_recovery), "account-correct?proposition=rh"),
     State("backup_codes", 43, first_code_given),
     State("charter_publish", 7, managing(lambda me: PageRequest(drafts.publish_page(drafts.a_draft(me))))),
