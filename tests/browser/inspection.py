@@ -11,16 +11,14 @@ from urllib.parse import urlsplit
 import axe_playwright_python
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Page, Route
 
 from tests.browser.visitor import Visitor
 from tests.pages.rendering import LoadedPage
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
-RUN_AXE = """async options => {
-    const {violations} = await axe.run(document, {...options, preload: false, resultTypes: ["violations"]});
-    return violations.map(rule => `${rule.id}: ${rule.nodes.map(node => node.target.join(" ")).join(" | ")}`);
-}"""
+#: An object of functions that look at the page.
+CHECKS = Path(__file__).with_name("checks.js").read_text()
 # Chromium trusts this host, and asks it for nothing.
 NOWHERE = "http://localhost:9"
 Rules = dict[str, Any]
@@ -30,57 +28,14 @@ STRUCTURE: Rules = {**ALL_RULES, "rules": {"color-contrast": {"enabled": False}}
 # What depends on the colour scheme or the width.
 APPEARANCE: Rules = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
 LARGE, NARROWEST = 1280, 320
-OPEN_DETAILS = "document.querySelectorAll('details').forEach(details => { details.open = true; })"
 # WCAG 1.4.4: text twice as large; WCAG 1.4.12: spacing that a reader may set.
 ENLARGED = "html { font-size: 200% !important }"
 SPACED = """* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
     p { margin-bottom: 2em !important }"""
-# Elements wider than the page under a style sheet, outside a part that scrolls by itself.
-TOO_WIDE = """style => {
-    const sheet = new CSSStyleSheet(), root = document.documentElement;
-    sheet.replaceSync(style);
-    document.adoptedStyleSheets = [sheet];
-    const wide = root.scrollWidth <= root.clientWidth ? []
-        : [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > root.clientWidth);
-    const found = wide.map(element => `too wide: ${element.tagName}.${element.className}`);
-    document.adoptedStyleSheets = [];
-    return found;
-}"""
-FACTS = """() => ({
-    language: document.documentElement.lang,
-    headings: document.querySelectorAll("h1").length,
-    skips: [...document.querySelectorAll("h1, h2, h3, h4")].map(heading => Number(heading.tagName[1]))
-        .filter((level, place, levels) => place && level > levels[place - 1] + 1),
-    stored: localStorage.length + sessionStorage.length,
-    inline: document.querySelectorAll("[style], style, script:not([src])").length,
-})"""
-# What a password manager goes by, and what tells two buttons apart.
-PASSWORDS = """() => {
-    const passwords = [...document.querySelectorAll("input[type=password]")];
-    const names = [...document.querySelectorAll("[data-toggle]:not([hidden])")].map(button => button.ariaLabel);
-    return [
-        ...passwords.filter(input => !input.form?.querySelector("[autocomplete=username]:not([type=hidden])"))
-            .map(input => `no username beside ${input.name}`),
-        ...names.filter((name, place) => names.indexOf(name) !== place).map(name => `two buttons "${name}"`),
-    ];
-}"""
-# Each line of the summary, and whether it leads to an input that is marked and says the same beside itself.
-ERRORS = """() => {
-    const summary = document.getElementById("erreurs");
-    const explained = link => {
-        const input = document.getElementById(link.hash.slice(1));
-        if (!input) return false;
-        const group = input.closest("fieldset.field");
-        const ids = (input.getAttribute("aria-describedby") || group?.getAttribute("aria-describedby") || "").split(" ");
-        const texts = ids.map(id => document.getElementById(id)?.textContent ?? "");
-        return input.getAttribute("aria-invalid") === "true" && texts.some(text => text.includes(link.textContent));
-    };
-    return {
-        focused: document.activeElement === summary,
-        unexplained: [...summary.querySelectorAll("a")].filter(link => !explained(link)).map(link => link.textContent),
-        marked: document.querySelectorAll("[aria-invalid=true]").length > 0 || !summary.querySelector("a"),
-    };
-}"""
+
+
+def check(page: Page, name: str, *arguments: object) -> Any:
+    return page.evaluate(f"arguments => ({CHECKS}).{name}(...arguments)", arguments)
 
 
 def inspect(
@@ -89,15 +44,15 @@ def inspect(
     """What is wrong with the page, in a large light and in a narrow dark window (HDR-02: nothing inline or stored)."""
     page = visitor.page
     page.locator("h1").first.wait_for()
-    facts: dict[str, Any] = page.evaluate(FACTS)
+    facts: dict[str, Any] = check(page, "facts")
     expected = {"language": language, "headings": 1, "skips": [], "stored": 0, "inline": 0}
     found = [f"{fact} is {facts[fact]}" for fact in expected if facts[fact] != expected[fact]]
-    strangers = {cookie["name"] for cookie in visitor.context.cookies()} - {"sessionid", "csrftoken"}
-    found += [*(f"cookie {name}" for name in strangers), *errors_of(visitor), *page.evaluate(PASSWORDS)]
-    page.evaluate(OPEN_DETAILS)
-    found += [*violations(visitor, light), *page.evaluate(TOO_WIDE, ENLARGED)]
+    strangers = {cookie["name"] for cookie in visitor.context.cookies()} - {"sessionid", "csrftoken", "known"}
+    found += [*(f"cookie {name}" for name in strangers), *errors_of(visitor), *check(page, "passwords")]
+    check(page, "openDetails")
+    found += [*violations(visitor, light), *check(page, "tooWide", ENLARGED)]
     page.set_viewport_size({"width": 320, "height": 800})
-    found += [*page.evaluate(TOO_WIDE, ""), *page.evaluate(TOO_WIDE, SPACED)]
+    found += [*check(page, "tooWide", ""), *check(page, "tooWide", SPACED)]
     page.emulate_media(color_scheme="dark")
     found += [f"{violation} (dark)" for violation in violations(visitor, dark)]
     page.emulate_media(color_scheme="light")
@@ -110,14 +65,14 @@ def violations(visitor: Visitor, rules: Rules | None) -> list[str]:
         return []
     if not visitor.page.evaluate("'axe' in window"):
         visitor.page.evaluate(AXE)
-    return visitor.page.evaluate(RUN_AXE, rules)
+    return check(visitor.page, "runAxe", rules)
 
 
 def errors_of(visitor: Visitor) -> list[str]:
     """What is wrong with the summary of errors, when there is one; only a script gives it the focus (A11Y-03)."""
     if not visitor.page.locator("#erreurs").count():
         return []
-    errors: dict[str, Any] = visitor.page.evaluate(ERRORS)
+    errors: dict[str, Any] = check(visitor.page, "errors")
     found = [f"not explained: {text}" for text in errors["unexplained"]]
     found += [] if errors["focused"] == visitor.has_scripts else ["the summary of errors has no focus"]
     found += [] if errors["marked"] else ["no input is marked"]

@@ -15,7 +15,7 @@ from agents.roles import Role
 from tests.agents.hr_imports import imported, previewed
 from tests.agents.pages import AGENT_PAGES, AGENT_REFUSALS
 from tests.agents.signed_in import verified_agent
-from tests.browser.inspection import OPEN_DETAILS, Screen
+from tests.browser.inspection import Screen, check
 from tests.browser.visitor import IN_BROWSER
 from tests.fuzz import COMPUTED, N
 from tests.hr_feed.hr_files import another
@@ -62,7 +62,7 @@ def complaints(screen: Screen, address: str, answer: HttpResponse) -> list[str]:
         return []
     screen.show(address, answer)
     screen.page.locator("h1").first.wait_for()
-    screen.page.evaluate(OPEN_DETAILS)
+    check(screen.page, "openDetails")
     found = [*screen.page.evaluate(INJECTED), *screen.page.evaluate(NOT_ISOLATED)]
     found += [COMPUTED] if COMPUTED in screen.page.inner_text("body") else []
     troubles, screen.troubles = screen.troubles, []
