@@ -1,4 +1,4 @@
-"""Codes of the second factor: enrolment codes and backup codes. The TOTP device is django-otp's."""
+"""The announcement, and the codes of the second factor. The TOTP device is django-otp's."""
 
 from datetime import datetime
 
@@ -8,6 +8,21 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Account
+
+
+class Announcement(models.Model):
+    """A sentence on top of every page; the only row, or none."""
+
+    text_fr = models.CharField(_("texte en français"), max_length=500)
+    text_en = models.CharField(_("texte en anglais"), max_length=500, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("annonce")
+        verbose_name_plural = _("annonces")
+
+    def __str__(self) -> str:
+        return self.text_fr
 
 
 class EnrolmentCodeQuerySet(models.QuerySet["EnrolmentCode"]):

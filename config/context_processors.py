@@ -5,6 +5,8 @@ from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils import translation
 
 from accounts.auth.sessions import idle_seconds
+from agents.announcement import current_announcement
+from outbox.rendering import shared_context
 
 OTHER_LANGUAGE = {"fr": "en", "en": "fr"}
 # Lazy: resolved in the language of the page.
@@ -12,17 +14,14 @@ ASSISTANCE_URL, IDLE_URL = reverse_lazy("assistance"), reverse_lazy("account-kee
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context of every page; runs no query."""
+    """Context of every page; runs no query of its own, but that of the announcement every few seconds."""
     signed_in = SESSION_KEY in request.session if hasattr(request, "session") else False
-    other_language = OTHER_LANGUAGE[translation.get_language() or "fr"]
+    language = translation.get_language() or "fr"
+    other_language = OTHER_LANGUAGE[language]
     return {
-        "university_name": settings.UNIVERSITY_NAME,
-        "support_address": settings.SUPPORT_ADDRESS,
-        "support_phone": settings.SUPPORT_PHONE,
+        **shared_context(),
         "privacy_officer_address": settings.PRIVACY_OFFICER_ADDRESS,
-        "ent_url": settings.ENT_URL,
-        "webmail_url": settings.WEBMAIL_URL,
-        "moodle_url": settings.MOODLE_URL,
+        "announcement": current_announcement(language),
         "assistance_url": ASSISTANCE_URL,
         "other_language": other_language,
         "other_language_url": _in_language(request, other_language),

@@ -173,9 +173,9 @@ def provider_url(name: str, *, debug: bool) -> str:
 
 
 def web_address(name: str, default: str) -> str:
-    """The address of another site of the university, which pages and mails link to."""
+    """The address of another site of the university, which pages and mails link to; "" without a default."""
     url = text(name, default)
-    if not is_web_address(url, debug=True):
+    if url and not is_web_address(url, debug=True):
         raise refused(name, "an address that starts with https:// or http://")
     return url
 

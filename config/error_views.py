@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 
+from agents.announcement import current_announcement
 from core.database_errors import is_outage
 from core.request_context import current_request_context
 from core.security_log import log_security_event
@@ -71,5 +72,10 @@ def _page_name(request: HttpRequest) -> str | None:
 def _page(request: HttpRequest, status: int, template: str | None = None) -> HttpResponse:
     """The page of a status, with the request id for the support."""
     language = "en" if request.path.startswith("/en/") else "fr"
-    context = {**shared_context(), "reference": current_request_context().request_id, "path_language": language}
+    context = {
+        **shared_context(),
+        "announcement": current_announcement(language),
+        "reference": current_request_context().request_id,
+        "path_language": language,
+    }
     return HttpResponse(render_to_string(template or f"{status}.html", context), status=status)

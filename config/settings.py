@@ -9,7 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import env, services
+from config import env, identity, services
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -37,6 +37,10 @@ PRIVACY_OFFICER_ADDRESS = env.mail_address("PRIVACY_OFFICER_ADDRESS", f"dpo@{UNI
 ENT_URL = env.web_address("ENT_URL", f"https://ent.{UNIVERSITY_DOMAINS[0]}/")
 WEBMAIL_URL = env.web_address("WEBMAIL_URL", f"https://webmail.{UNIVERSITY_DOMAINS[0]}/")
 MOODLE_URL = env.web_address("MOODLE_URL", f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
+DOCUMENTATION_URL = env.web_address("DOCUMENTATION_URL", "")
+HR_CONTACT, REGISTRY_CONTACT = identity.contact("HR_CONTACT"), identity.contact("REGISTRY_CONTACT")
+UNIVERSITY_COLOUR = identity.colour("UNIVERSITY_COLOUR")
+UNIVERSITY_LOGO = identity.logo("UNIVERSITY_LOGO")
 
 FORWARDING_ALLOWED = env.boolean("FORWARDING_ALLOWED", default=True)
 FORWARDING_ALLOWED_DOMAINS = env.domains("FORWARDING_ALLOWED_DOMAINS")

@@ -13,6 +13,7 @@ from django.views.generic import TemplateView
 
 from accounts.locking.api import LocksView
 from accounts.views.password import WellKnownChangePasswordView
+from config import views
 from monitoring import health
 from monitoring.views import metrics
 
@@ -36,6 +37,8 @@ def mail_webhooks() -> list[URLPattern]:
 
 
 urlpatterns = [
+    path("identite/logo", views.logo, name="logo"),
+    path("identite/couleurs.css", views.colours, name="colours"),
     path("sante/vivant", health.alive, name="alive"),
     path("sante/pret", health.ready, name="ready"),
     path("sante/mesures", metrics, name="metrics"),

@@ -63,6 +63,7 @@ class Event(models.TextChoices):
     HR_IMPORT_STARTED = "hr_import_started", _("Import du fichier RH confirmé")
     HR_IMPORT_RESUMED = "hr_import_resumed", _("Import du fichier RH repris")
     HR_IMPORT_FINISHED = "hr_import_finished", _("Import du fichier RH terminé")
+    ANNOUNCEMENT_CHANGED = "announcement_changed", _("Annonce du portail modifiée")
     HR_IMPORT_ABANDONED = "hr_import_abandoned", _("Fichier RH abandonné")
     HR_REPORT_READ = "sensitive_read_hr_report", _("Compte rendu d’import téléchargé")
     USER_ERASED = "user_deleted", _("Données personnelles effacées")

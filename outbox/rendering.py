@@ -47,4 +47,9 @@ def shared_context() -> dict[str, object]:
         "ent_url": settings.ENT_URL,
         "webmail_url": settings.WEBMAIL_URL,
         "moodle_url": settings.MOODLE_URL,
+        "documentation_url": settings.DOCUMENTATION_URL,
+        "hr_contact": settings.HR_CONTACT,
+        "registry_contact": settings.REGISTRY_CONTACT,
+        "university_colour": settings.UNIVERSITY_COLOUR,
+        "logo_url": settings.UNIVERSITY_LOGO.url if settings.UNIVERSITY_LOGO else "",
     }

@@ -1,6 +1,7 @@
 """Fixtures of all tests. Mails go through SMTP to a real server that keeps them."""
 
 import gc
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 from django.utils import translation
 
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
+from agents import announcement
 from devtools.mailcatcher import MailCatcher, accept
 from tests.faults.tally import pytest_terminal_summary  # noqa: F401
 from tests.mail_delivery import MailDelivery
@@ -37,6 +39,12 @@ def activate_french() -> Iterator[None]:
     """`reverse` would otherwise use the language of the last request."""
     with translation.override("fr"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_announcement(monkeypatch) -> None:
+    """None is read during a test, whose queries may be counted."""
+    monkeypatch.setattr(announcement, "last_read", announcement.LastRead(due_at=math.inf))
 
 
 @pytest.fixture(autouse=True)

@@ -132,6 +132,7 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "changed": ("Changement signalé", _choice_label(Event)),
     "version": ("Version", _text),
     "summary": ("Ce qui change", _text),
+    "announcement": ("Annonce", _text),
     "file": ("Fichier", _text),
     "size": ("Taille en octets", _text),
     "created": ("Comptes créés", _text),

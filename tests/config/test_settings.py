@@ -42,6 +42,7 @@ ADDRESS = ["assistance", "a@b", "a@exemple.fr, b@exemple.fr", "Aide <a@exemple.f
 TWO_LINES = ["a\nb"]
 BOOLEAN = ["oui", "True", "1", "yes"]
 WEB_ADDRESS = ["javascript:alert(1)", "ent.univ-exemple.fr", "https://", "https://a b.fr", 'https://a.fr/"><x']
+CONTACT = [*ADDRESS, *WEB_ADDRESS]
 RETENTION = [name for name in dir(portal) if name.startswith("RETENTION_")]
 #: Values that are refused, with a message that names the variable; a variable that takes any line refuses two lines.
 REFUSED = {
@@ -81,7 +82,11 @@ REFUSED = {
         "DSIN",
     ],
     "MESSAGE_ID_DOMAIN": DOMAINS,
-    **dict.fromkeys(("ENT_URL", "WEBMAIL_URL", "MOODLE_URL"), WEB_ADDRESS),
+    **dict.fromkeys(("ENT_URL", "WEBMAIL_URL", "MOODLE_URL", "DOCUMENTATION_URL"), WEB_ADDRESS),
+    **dict.fromkeys(("HR_CONTACT", "REGISTRY_CONTACT"), CONTACT),
+    # The grey is the first that is too light: 4.48 to 1.
+    "UNIVERSITY_COLOUR": ["bleu", "#0b5", "#777777", "#ffcc00", "#0b5563;}", "rgb(0,0,0)"],
+    "UNIVERSITY_LOGO": ["/absent.svg", "/etc/passwd", str(PROJECT), str(PROJECT / "static/css/portail.css")],
     **dict.fromkeys(("FORWARDING_ALLOWED", "HIBP_ENABLED", "DIRECTORY_INDEXED", "HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("FORWARDING_ALLOWED_DOMAINS", "FORWARDING_DENIED_DOMAINS"), DOMAINS),
     "SECURITY_API_KEYS": [
