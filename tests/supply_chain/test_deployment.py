@@ -3,9 +3,7 @@ has the rights that it needs and no more (SUP-03, LOG-03).
 """
 
 import json
-import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -20,10 +18,10 @@ import psycopg
 import pytest
 import yaml
 
-from devtools.environment import local_environment
 from devtools.postgresql_files import give_to_the_server, scratch_directory, server_user
 from devtools.processes import free_port, start, stop, wait_until
 from tests.project import PROJECT
+from tests.supply_chain.database import SERVER, manage, portal_database
 
 pytestmark = pytest.mark.processes
 #: Written for the portal. A third-party file would be listed here with version, licence and SHA-256.
@@ -135,30 +133,8 @@ def test_static_analysis_covers_all_code_of_production():
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A database made by `deploy/roles.sh` and `manage.py migrate`, for the portal's role."""
-    server, password = os.environ["DATABASE_URL"].rsplit("/", 1)[0], secrets.token_hex(8)
-    # The role belongs to the whole server, and another run may be using it at the same time.
-    name, role = f"roles_{secrets.token_hex(4)}", f"portail_app_{secrets.token_hex(4)}"
-    sql = (PROJECT / "deploy/roles.sh").read_text().partition("<<'SQL'\n")[2].partition("\nSQL\n")[0]
-    sql = sql.replace("portail_app", role).replace(":'password'", f"'{password}'")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as owner:
-        owner.execute(f"CREATE DATABASE {name}")
-        try:
-            with psycopg.connect(f"{server}/{name}", autocommit=True) as inside:
-                inside.execute(sql)
-            manage("migrate", "--no-input", "-v", "0", url=f"{server}/{name}")
-            yield re.sub(r"//[^@]+@", f"//{role}:{password}@", f"{server}/{name}")
-        finally:
-            owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            owner.execute(f"DROP ROLE IF EXISTS {role}")
-
-
-def manage(*command: str, url: str) -> str:
-    line = [sys.executable, "-W", "ignore", "manage.py", *command]
-    environment = local_environment(DATABASE_URL=url, DATABASE_POOL_SIZE="0")
-    done = subprocess.run(line, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout + done.stderr
+    with portal_database() as url:
+        yield url
 
 
 def test_the_role_does_the_work_of_the_portal_and_owns_nothing(url):
@@ -195,7 +171,7 @@ def test_pgbouncer_in_transaction_mode_does_the_work_and_keeps_the_time_limits(u
         with psycopg.connect(through) as portal:
             assert portal.execute("SHOW statement_timeout").fetchone() == ("5s",)
             assert portal.execute("SHOW lock_timeout").fetchone() == ("4s",)
-        owner = f"{os.environ['DATABASE_URL'].rsplit('/', 1)[0]}{parts.path}?options="
+        owner = f"{SERVER}{parts.path}?options="
         assert "PostgreSQL sets no lock_timeout" in manage("check", "--database", "default", url=owner)
     finally:
         stop(bouncer, signal.SIGTERM, patience=10)

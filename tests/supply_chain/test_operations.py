@@ -1,0 +1,190 @@
+"""What operators do with `deploy/`: back up, restore, upgrade, run on Kubernetes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import distributions
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import kubernetes_validate
+import psycopg
+import pytest
+import yaml
+from django.conf import settings
+from packaging.utils import canonicalize_name
+from pip_requirements_parser import RequirementsFile
+
+from agents.management.commands.load_demo import PASSWORD
+from devtools.environment import local_environment
+from devtools.postgresql_files import programs
+from devtools.servers import Redis
+from tests.project import PROJECT
+from tests.supply_chain.database import SERVER, manage, portal_database
+
+pytestmark = pytest.mark.processes
+#: The next version: a table that refers to accounts, a column that its code fills, and its entry.
+UPGRADE = """
+CREATE TABLE accounts_badge (id int PRIMARY KEY, account_id bigint NOT NULL REFERENCES accounts_account);
+INSERT INTO accounts_badge SELECT id, id FROM accounts_account;
+ALTER TABLE accounts_account ADD COLUMN colour text NOT NULL DEFAULT 'red';
+ALTER TABLE accounts_account ALTER COLUMN colour DROP DEFAULT;
+INSERT INTO django_migrations (app, name, applied) VALUES ('accounts', '9999_badges', now());
+"""
+SIGN_IN = f"""
+from django.test import Client
+answer = Client().post("/connexion/", {{"login": "nadia.lefevre", "password": "{PASSWORD}"}})
+print(answer.status_code, answer.headers.get("Location"))
+"""
+RELEASED_TESTS = ("tests/activation/wizard/test_steps.py", "tests/accounts/auth/test_login.py", "tests/outbox/test_dispatch.py")
+
+
+@pytest.fixture
+def backups(tmp_path, monkeypatch) -> Path:
+    """Where `backup.sh` writes, with a key of gpg, and the programs of the tests' PostgreSQL."""
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    server = urlsplit(SERVER)
+    environment = {
+        "PGHOST": server.hostname,
+        "PGPORT": str(server.port),
+        "PGUSER": server.username,
+        "PGPASSWORD": server.password,
+        "POSTGRES_PROGRAMS": "",
+        "GNUPGHOME": str(home),
+        "BACKUP_RECIPIENT": "sauvegarde@univ-exemple.fr",
+        "BACKUP_METRICS": str(tmp_path),
+        "PATH": f"{programs()}:{os.environ['PATH']}",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    key = ("gpg", "--batch", "--passphrase", "", "--quick-generate-key", environment["BACKUP_RECIPIENT"])
+    subprocess.run(key, check=True, capture_output=True)
+    yield tmp_path
+    subprocess.run(["gpgconf", "--kill", "all"], check=False)
+
+
+def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROJECT / "deploy" / script, *arguments], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.skipif(not shutil.which("gpg"), reason="THE BACKUP IS NOT TRIED: apt install gnupg")
+def test_backup_made_before_an_upgrade_brings_the_former_version_back(backups, monkeypatch):
+    """Restoring into the upgraded database left a mixture of both."""
+    with portal_database() as url:
+        name = urlsplit(url).path[1:]
+        monkeypatch.setenv("PGDATABASE", name)
+        manage("load_demo", url=url)
+        done = run("backup.sh", backups)
+        dump = Path(done.stdout.strip())
+        assert dump.is_file(), done.stderr
+        assert b"PGDMP" not in dump.read_bytes()
+        assert dump.stat().st_mode & 0o077 == 0
+        at = re.search(r"^portal_last_backup_timestamp_seconds (\d+)$", (backups / "portail.prom").read_text(), re.M)
+        assert abs(time.time() - int(at[1])) < 60
+        with psycopg.connect(f"{SERVER}/{name}") as owner:
+            owner.execute(UPGRADE)
+            owner.commit()
+            assert "in use" in run("restore.sh", dump).stderr
+        (backups / "cut-off.dump.gpg").write_bytes(dump.read_bytes()[:-2000])
+        assert run("restore.sh", backups / "cut-off.dump.gpg").returncode
+        with psycopg.connect(f"{SERVER}/{name}") as owner:
+            assert owner.execute("SELECT count(*) > 5 FROM accounts_badge").fetchone() == (True,)
+        restored = run("restore.sh", dump)
+        assert restored.returncode == 0, restored.stderr
+        manage("migrate", "--check", url=url)
+        agent = ("create_agent", "lou.martin", "--role", "Responsables", "--name", "Lou Martin")
+        assert "Code d’inscription" in manage(
+            *agent, "--recovery-address", "lou.martin@exemple.net", url=f"{SERVER}/{name}"
+        )
+        assert "302 /compte/" in manage("shell", "-c", SIGN_IN, url=url)
+        with psycopg.connect(f"{SERVER}/{name}") as owner:
+            assert owner.execute("SELECT to_regclass('accounts_badge')").fetchone() == (None,)
+        monkeypatch.setenv("PGDATABASE", "no_such_database")
+        assert run("backup.sh", backups).returncode
+        assert len(list(backups.glob("*.dump.gpg*"))) == 2, "of a failed dump nothing stays"
+
+
+def last_release() -> str:
+    """Its tag, or the last commit whose changelog has nothing unreleased."""
+    found = git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").split()
+    for commit in found or git("log", "--format=%H", "--", "CHANGELOG.md").split():
+        if "## Unreleased" not in git("show", f"{commit}:CHANGELOG.md"):
+            return commit
+    pytest.skip("THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: this clone does not hold it")
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: {done.stderr}")
+    return done.stdout
+
+
+def packages_of(release: Path) -> Path:
+    """The folder of the packages that the release has and this environment has not."""
+    here = {canonicalize_name(each.name): each.version for each in distributions()}
+    asked = RequirementsFile.from_file(str(release / "requirements.txt")).requirements
+    others = [each for each in asked if here.get(canonicalize_name(each.name)) != each.get_pinned_version]
+    lines, folder = release / "others.txt", release / "packages"
+    lines.write_text("\n".join(each.dumps() for each in others if not each.marker or each.marker.evaluate()))
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--target", folder, "-r", lines]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: {done.stderr}")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_last_release_works_on_the_new_schema(tmp_path):
+    """During an upgrade its processes meet the new tables: its own tests run on them."""
+    archive = subprocess.run(["git", "archive", last_release()], cwd=PROJECT, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x", "-C", tmp_path], input=archive, check=True)
+    shutil.copytree(PROJECT / "locale", tmp_path / "locale", dirs_exist_ok=True)
+    with portal_database() as url, Redis() as redis, psycopg.connect(f"{SERVER}/postgres", autocommit=True) as owner:
+        name = urlsplit(url).path[1:]
+        # pytest-django takes the database of that name as it is.
+        owner.execute(f"ALTER DATABASE {name} RENAME TO test_{name}")
+        try:
+            urls = {"DATABASE_URL": f"{SERVER}/{name}", "REDIS_URL": redis.url}
+            environment = {**local_environment(**urls), "PYTHONPATH": f"{tmp_path}:{packages_of(tmp_path)}"}
+            command = ["python", "-m", "pytest", "-n", "0", "-q", "--reuse-db", "-m", "not (slow or browser or stack)"]
+            done = subprocess.run(
+                [*command, *RELEASED_TESTS], cwd=tmp_path, env=environment, capture_output=True, text=True
+            )
+        finally:
+            owner.execute(f"ALTER DATABASE test_{name} RENAME TO {name}")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
+    """SUP-03: each pod is hardened; secrets come from files; only migrations own the tables."""
+    files = [path.read_text() for path in sorted((PROJECT / "deploy/kubernetes").glob("*.yaml"))]
+    assert all("\n---\n" in text for text in files), "sed joins them"
+    found = [each for text in files for each in yaml.safe_load_all(text.replace("VERSION", "0.2.0")) if each]
+    for each in found:
+        kubernetes_validate.validate(each, "1.30", strict=True)
+    [variables] = [each["data"] for each in found if each["kind"] == "ConfigMap"]
+    assert {name.removesuffix("_FILE") for name in variables} <= set(settings.VARIABLES_IN_FORCE)
+    pods = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]
+        for each in found
+        if "template" in each.get("spec", {})
+    }
+    assert set(pods) == {"web", "worker", "beat", "migrate-0.2.0"}
+    for name, pod in pods.items():
+        assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 10001}.items()
+        assert ("owner" in str(pod)) is name.startswith("migrate"), name
+        for container in (*pod["containers"], *pod.get("initContainers", [])):
+            own = container["securityContext"]
+            assert (own["readOnlyRootFilesystem"], own["allowPrivilegeEscalation"]) == (True, False), name
+            assert own["capabilities"] == {"drop": ["ALL"]}
+            assert {"memory"} == set(container["resources"]["limits"])
+        compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"][name.partition("-")[0]]
+        if "command" in compose:
+            written = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in compose["command"]]
+            assert pod["containers"][0]["command"] == written
+    assert {each["metadata"]["name"] for each in found if each["kind"] == "PodDisruptionBudget"} == {"web", "worker"}
