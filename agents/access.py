@@ -54,13 +54,20 @@ class AgentView(View):
         return current_agent(self.request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not is_verified_agent(request):
-            return _redirect_to_second_factor(request)
-        if not self.agent.has_perm(self.permission_required):
-            raise PermissionDenied
+        if refused := refusal(request, self.permission_required):
+            return refused
         page = request.resolver_match.view_name if request.resolver_match else None
         log_security_event("authz_admin", outcome="success", account=self.agent.pk, page=page, method=request.method)
         return super().dispatch(request, *args, **kwargs)
+
+
+def refusal(request: HttpRequest, permission: AgentPermission) -> HttpResponseRedirect | None:
+    """The way to the second factor of an agent who has not passed it. Raises PermissionDenied."""
+    if not is_verified_agent(request):
+        return _redirect_to_second_factor(request)
+    if not current_agent(request).has_perm(permission):
+        raise PermissionDenied
+    return None
 
 
 def _redirect_to_second_factor(request: HttpRequest) -> HttpResponseRedirect:

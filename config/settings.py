@@ -107,12 +107,14 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "accounts.auth.sso.middleware.SsoFormActionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.auth.middleware.SessionLimitsMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "agents.middleware.AgentAccessMiddleware",
+    # After what decides who may send the form: it reads the whole body.
+    "django.middleware.csrf.CsrfViewMiddleware",
     "activation.charter.middleware.CharterMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

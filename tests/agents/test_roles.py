@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
@@ -107,16 +108,31 @@ def test_a_role_opens_what_the_table_says():
     assert wrong == []
 
 
+class Unread:
+    """60 MB that the client sends slowly."""
+
+    def read(self, *_size: int) -> bytes:
+        raise AssertionError("the body is read before the visitor is looked at")
+
+    readline = read
+
+
+UPLOAD = {"CONTENT_TYPE": "multipart/form-data; boundary=x", "wsgi.input": Unread(), "CONTENT_LENGTH": "60000000"}
+
+
 def test_pages_are_closed_without_a_verified_session_of_an_agent():
-    """ADM-02: to anonymous visitors, to accounts without a role, to a superuser verified in another session."""
+    """ADM-02: to anonymous visitors, to accounts without a role, to a superuser verified in another session. INP-07:
+    before the body is read.
+    """
     superuser, _elsewhere = verified_agent()
     Account.objects.filter(pk=superuser.pk).update(is_superuser=True)
     browsers = {"anonymous": Client(), "account": browser_of(active_account()), "superuser": browser_of(superuser)}
     allowed = (reverse("login"), reverse("admin:verification"))
     wrong = []
     for name, url in pages():
-        for (who, browser), method in product(browsers.items(), ("get", "post", "put")):
-            answer = getattr(browser, method)(url)
+        for (who, browser), method in product(browsers.items(), ("GET", "POST", "PUT")):
+            browser.handler.enforce_csrf_checks, browser.cookies[settings.CSRF_COOKIE_NAME] = True, "a" * 32
+            answer = browser.generic(method, url, **({} if method == "GET" else UPLOAD))
             is_closed = answer.status_code == REFUSED or (answer.status_code == 302 and answer.url.startswith(allowed))
             wrong += [] if is_closed else [(name, who, method, answer.status_code)]
     assert wrong == []
