@@ -18,7 +18,6 @@ import aiosmtpd
 import yaml
 
 from devtools.environment import PROJECT
-from devtools.packages import install
 from devtools.processes import wait_until
 
 IMAGES = Path(__file__).parent / "images"
@@ -155,11 +154,3 @@ def unmount_below(directory: Path) -> None:
     places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for place in sorted((place for place in places if place.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "--lazy", place], check=True)
-
-
-if __name__ == "__main__":
-    if missing_programs() and os.geteuid() == 0:
-        print("Installing Docker for the test of the deployment…", flush=True)
-        install("docker.io", "docker-compose", "debootstrap")
-    if missing_programs():
-        print(LEFT_OUT.format(", ".join(missing_programs())), flush=True)
