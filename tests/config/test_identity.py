@@ -61,7 +61,7 @@ def test_contacts_and_documentation_are_where_they_are_needed_once_set(request, 
     contacts = ("drh@univ-exemple.fr", "https://univ-exemple.fr/scolarite")
     places = {
         "/": ["https://doc.univ-exemple.fr/"],
-        **{path: contacts for path in ("/en/aide/", "/premiere-connexion/", "/compte/donnees/")},
+        **dict.fromkeys(("/en/aide/", "/premiere-connexion/", "/compte/donnees/"), contacts),
     }
     person = active_account()
     browser = browser_of(person)
