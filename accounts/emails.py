@@ -11,6 +11,7 @@ from accounts.expiry import day_as_number
 from accounts.links.account_links import not_me_link, password_reset_link, recovery_address_link
 from accounts.models import Account, Lock, RecoveryAddressChange, RecoveryAddressCorrection
 from accounts.notifications import notification_addresses
+from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
 from outbox.models import Message
@@ -61,12 +62,19 @@ def recovery_changed(message: Message) -> Email | None:
 
 @register_email(Kind.RECOVERY_CORRECTED)
 def recovery_corrected(message: Message) -> Email | None:
-    """To the previous address, unless it is on file again."""
+    """To the address that another one has replaced, unless it is on file again."""
     account = message.person
     entry = JournalEntry.objects.filter(account=message.person_id, pk=message.subject_id or 0).first()
     if account is None or account.is_closed or entry is None or message.address == account.recovery_address:
         return None
-    context = {"account": account, "entry": entry, "assistance_url": _assistance_url()}
+    is_restored = entry.event == Event.RECOVERY_ADDRESS_RESTORED
+    context = {
+        "account": account,
+        "entry": entry,
+        "by_agents": is_restored and entry.actor_id is not None,
+        "by_report": is_restored and entry.actor_id is None,
+        "assistance_url": _assistance_url(),
+    }
     return Email("accounts/emails/recovery_corrected", context)
 
 
@@ -121,6 +129,17 @@ def account_closing(message: Message) -> Email | None:
         return None
     account_url = f"{settings.PORTAL_URL}{reverse('account')}"
     return Email("accounts/emails/account_closing", {"account": account, "account_url": account_url})
+
+
+@register_email(Kind.ACCOUNT_REOPENED)
+def account_reopened(message: Message) -> Email | None:
+    """To each address on file, after a short absence."""
+    account = message.person
+    if account is None or account.state != State.ACTIVE or message.address not in notification_addresses(account):
+        return None
+    pages = {"account_url": "account", "forgotten_password_url": "forgotten-password"}
+    urls = {key: f"{settings.PORTAL_URL}{reverse(name)}" for key, name in pages.items()}
+    return Email("accounts/emails/account_reopened", {"account": account, **urls})
 
 
 def notice(message: Message, template: str) -> Email | None:

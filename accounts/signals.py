@@ -6,3 +6,5 @@ from django.dispatch import Signal
 account_unlocked = Signal()
 # Sent by the HR feed. Arguments: `accounts` (their ids), `actor`.
 accounts_updated = Signal()
+# Sent after a long absence. Arguments: `accounts` (their ids), `actor`.
+accounts_started_anew = Signal()

@@ -12,7 +12,8 @@ OVERSEAS = {
 }
 COUNTRY_OF = {prefix: country for country, prefixes in OVERSEAS.items() for prefix in prefixes}
 
-SEPARATORS = str.maketrans("", "", " .-/\u00a0\u202f")
+#: Blanks, full stops, slashes and all kinds of hyphens; the direction marks that address books put around numbers.
+SEPARATORS = re.compile(r"[\s./\-\u2010-\u2015\u2212\u200e\u200f\u202a-\u202c\u2066-\u2069]+")
 DOMESTIC = re.compile(r"0[1-79][0-9]{8}")
 INTERNATIONAL = re.compile(r"\+[1-9][0-9]{7,14}")
 FRENCH = re.compile(r"\+33[1-79][0-9]{8}")
@@ -27,7 +28,7 @@ def normalize_phone(raw: str) -> str:
 
     Raises InvalidPhoneNumber for short, special-rate (08) or incomplete numbers and extensions.
     """
-    number = raw.strip().translate(SEPARATORS).replace("(0)", "", 1)
+    number = compact_number(raw)
     if number.startswith("00"):
         number = f"+{number[2:]}"
     if DOMESTIC.fullmatch(number):
@@ -35,3 +36,8 @@ def normalize_phone(raw: str) -> str:
     if not INTERNATIONAL.fullmatch(number) or (number.startswith("+33") and not FRENCH.fullmatch(number)):
         raise InvalidPhoneNumber
     return number
+
+
+def compact_number(raw: str) -> str:
+    """As typed, without what stands between the digits."""
+    return SEPARATORS.sub("", raw).replace("(0)", "", 1)

@@ -19,8 +19,10 @@ ErrorMessage: TypeAlias = "str | _StrPromise"
 LONGEST_LINE = 1_000
 LONGEST_PARAGRAPH = 10_000
 
+#: Spaces of keyboards and of word processors.
+WIDE_SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 #: Often pasted around a value.
-BLANKS = " \t\r\n\u00a0\u202f"
+BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f"
 LINE_SEPARATORS = r"\u2028\u2029"
@@ -39,7 +41,11 @@ UNREADABLE = r"\ufffd\ud800-\udfff"
 FORBIDDEN = re.compile(f"[{CONTROLS}{LINE_SEPARATORS}{BIDI_CONTROLS}{ZERO_WIDTH}{OTHER_FORMAT_MARKS}{UNREADABLE}]")
 FORBIDDEN_IN_PARAGRAPH = re.compile(rf"(?![\n\t]){FORBIDDEN.pattern}")
 CONTROL = re.compile(f"[{CONTROLS}{UNREADABLE}]")
-SPACES = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+SPACE = re.compile(f"[ {WIDE_SPACES}]")
+SPACES = re.compile(f"{SPACE.pattern}+")
+#: Signs that keyboards and word processors give for the apostrophe and the hyphen of names.
+APOSTROPHES, HYPHENS = "´`‘’‛ʼˈ′＇", "‐‑‒–—―−－﹣"
+PUNCTUATION = str.maketrans(dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(HYPHENS, "-"))
 LINE_BREAK = re.compile(r"\r\n?")
 
 
@@ -71,6 +77,11 @@ def clean_line(value: str) -> str:
             code="forbidden_character",
         )
     return SPACES.sub(" ", unicodedata.normalize("NFC", line))
+
+
+def fold_punctuation(name: str) -> str:
+    """One apostrophe and one hyphen, whatever the keyboard."""
+    return name.translate(PUNCTUATION)
 
 
 def clean_paragraph(value: str) -> str:

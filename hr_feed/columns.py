@@ -25,6 +25,8 @@ class Column:
     updated: bool = True
     #: The account owner's own choice once the account is activated.
     only_before_activation: bool = False
+    #: What the validator refuses is a warning: the person is imported, and keeps the value of before.
+    helpful: bool = False
     #: Stored in a new account when the file gives none.
     default: str | None = None
 
@@ -40,6 +42,8 @@ class Column:
         old, new = f"account.{self.name}", f"feed.{self.name}"
         if self.only_before_activation:
             return f"CASE WHEN account.activated_at IS NULL THEN coalesce({new}, {old}) ELSE {old} END"
+        if self.helpful:
+            new = f"coalesce({new}, {old})"
         return new if self.required else f"CASE WHEN %(has_{self.name})s THEN {new} ELSE {old} END"
 
 
@@ -55,10 +59,18 @@ COLUMNS: dict[str, Column] = {
         Column("recovery_address", validators.recovery_address, required=True, updated=False),
         Column("start_date", validators.start_date, "date", required=True, shown=True, cached=True),
         Column("end_date", validators.end_date, "date", shown=True, cached=True),
-        Column("language", validators.language, shown=True, cached=True, only_before_activation=True, default="fr"),
+        Column(
+            "language",
+            validators.language,
+            shown=True,
+            cached=True,
+            only_before_activation=True,
+            helpful=True,
+            default="fr",
+        ),
         Column("institutional_address", validators.institutional_address, updated=False),
-        Column("ine", validators.ine),
-        Column("phone", validators.phone),
+        Column("ine", validators.ine, helpful=True, default=""),
+        Column("phone", validators.phone, helpful=True, default=""),
     )
 }
 

@@ -14,13 +14,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from core.celery import enqueue_on_commit
+from hr_feed.parsing.contracts import checked_people, hr_ids_of_several_rows
 from hr_feed.parsing.parser import FeedFile
-from hr_feed.parsing.rows import Person, RowChecker
+from hr_feed.parsing.rows import Person
 from hr_feed.preview import example_of_change, example_of_newcomer
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Problem, Severity
 from hr_feed.sync.apply import Changes, apply
 from hr_feed.sync.diff import AccountDifference, differences, lines_with_a_known_recovery_address, new_lines
 from hr_feed.sync.login_assignment import assign_logins
+from hr_feed.sync.look_alikes import LookAlikes
 from hr_feed.sync.staging import staged
 from outbox.tasks import send_due_messages
 
@@ -41,20 +43,27 @@ PROPOSED = _(
     "La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents"
 )
 LOGIN_KEPT = _("L’identifiant d’une personne ne change pas\N{NO-BREAK SPACE}: cette adresse n’est pas reprise")
-SHARED = _("Quelqu’un d’autre a la même adresse de secours")
+SHARED = _("Une autre personne a la même adresse de secours")
 
 
 def import_feed(
-    stream: BinaryIO, *, dry_run: bool = False, progress: Progress | None = None, actor: Account | None = None
+    stream: BinaryIO,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    actor: Account | None = None,
+    distinct: frozenset[str] = frozenset(),
 ) -> ImportReport:
     """Create and update accounts from an HR file; with `dry_run`, only report what would change.
 
-    `stream` is seekable; `actor` is the agent who imports, for the journal. Good rows are imported, bad ones reported.
-    An import that was killed can be run again. Raises UnreadableFile before any change.
+    `stream` is seekable; `actor` is the agent who imports, for the journal; `distinct` are the HR numbers of new people
+    who look like others and are not. An import that was killed can be run again. Raises UnreadableFile before any
+    change.
     """
+    repeated = hr_ids_of_several_rows(FeedFile(stream))
     feed = FeedFile(stream)
-    run = _Preview(feed.columns) if dry_run else _Import(feed.columns, actor)
-    for chunk in _prefetched(_checked_chunks(feed)):
+    run = _Preview(feed, distinct) if dry_run else _Import(feed, distinct, actor)
+    for chunk in _prefetched(_checked_chunks(feed, repeated)):
         run.process(chunk)
         if progress:
             progress(chunk.lines_read, feed.lines)
@@ -65,20 +74,21 @@ def import_feed(
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     rows: int
-    #: Good rows by line.
+    refused: int
+    #: Good rows by line; of several rows of one person, one that has the whole.
     people: dict[int, Person]
     problems: list[Problem]
     lines_read: int
 
 
-def _checked_chunks(feed: FeedFile) -> Iterator[_Chunk]:
-    checker = RowChecker()
-    rows = iter(feed)
+def _checked_chunks(feed: FeedFile, repeated: dict[str, int]) -> Iterator[_Chunk]:
+    rows = checked_people(feed, repeated, timezone.localdate())
     # Keep checked rows only: the text of a hostile row is long.
-    while checked := [checker.check(row) for row in islice(rows, ROWS_IN_A_CHUNK)]:
+    while checked := list(islice(rows, ROWS_IN_A_CHUNK)):
         people = {row.person.line: row.person for row in checked if row.person}
         problems = [problem for row in checked for problem in row.problems]
-        yield _Chunk(len(checked), people, problems, feed.lines_read)
+        refused = sum(row.is_refused for row in checked)
+        yield _Chunk(len(checked), refused, people, problems, feed.lines_read)
 
 
 def _prefetched(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
@@ -97,9 +107,11 @@ def _prefetched(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
 
 
 class _Preview:
-    def __init__(self, columns: frozenset[str]) -> None:
-        self.report = ImportReport()
-        self._columns = columns
+    def __init__(self, feed: FeedFile, distinct: frozenset[str]) -> None:
+        self.report = ImportReport(misspelt=len(feed.headings.misspelt()))
+        self._report(feed.headings.problems())
+        self._columns = feed.columns
+        self._look_alikes = LookAlikes(distinct)
         self._today = timezone.localdate()
 
     def process(self, chunk: _Chunk) -> None:
@@ -131,9 +143,12 @@ class _Preview:
         ]
 
     def _changes(self, people: dict[int, Person]) -> Changes:
-        newcomers, refused = assign_logins([people[line] for line in new_lines()])
-        changes = Changes(newcomers, refused, differences(columns=self._columns, today=self._today))
-        self._report(refused)
+        new = [people[line] for line in new_lines()]
+        questions = self._look_alikes.questions(new)
+        asked = {question.line for question in questions}
+        newcomers, refused = assign_logins([person for person in new if person.line not in asked])
+        changes = Changes(newcomers, refused, questions, differences(columns=self._columns, today=self._today))
+        self._report([*questions, *refused])
         self._warn_about_kept_values(changes.differences, people)
         return changes
 
@@ -161,8 +176,10 @@ class _Preview:
         report.corrected += len(changes.corrections)
         report.proposed += len(changes.proposals)
         report.closing += sum(difference.leaves for difference in changes.differences)
-        report.refused += chunk.rows - len(chunk.people) + len(changes.refused)
-        report.unchanged += len(chunk.people) - len(changes.refused) - len(changes.newcomers) - changed
+        report.asked += len(changes.questions)
+        report.refused += chunk.refused + len(changes.refused)
+        settled = len(changes.refused) + len(changes.questions) + len(changes.newcomers) + changed
+        report.unchanged += len(chunk.people) - settled
 
     def _report(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
@@ -170,8 +187,8 @@ class _Preview:
 
 
 class _Import(_Preview):
-    def __init__(self, columns: frozenset[str], actor: Account | None) -> None:
-        super().__init__(columns)
+    def __init__(self, feed: FeedFile, distinct: frozenset[str], actor: Account | None) -> None:
+        super().__init__(feed, distinct)
         self._actor = actor
 
     def finish(self) -> None:

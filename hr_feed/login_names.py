@@ -8,19 +8,22 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from core.text import APOSTROPHES as APOSTROPHE_SIGNS
+
 #: With the longest number behind it, an address stays below 64 characters before the @ sign.
-LONGEST_GIVEN_NAME = 26
-LONGEST_FAMILY_NAME = 30
+LONGEST_LOGIN = 57
 #: With the longest number behind it, 20 characters.
 LONGEST_UID_BASE = 14
 
 #: Letters that Unicode does not decompose.
 LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
+    | {"ŧ": "t"}
 )
 ACCENTS = re.compile("[\u0300-\u036f]+")
 NOT_A_LETTER = re.compile("[^a-z]+")
-APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
+#: Also of transliterations, which count as letters.
+APOSTROPHES = str.maketrans("", "", f"'{APOSTROPHE_SIGNS}ʹʻʽʾʿˁ")
 
 #: Names that the mail system (RFC 2142) and Unix systems use themselves.
 RESERVED_NAMES = frozenset(
@@ -35,8 +38,16 @@ RESERVED_NAMES = frozenset(
 )
 
 
-class NoLatinLetter(ValueError):
-    """The names have no letter that an address can have."""
+class NoLogin(ValueError):
+    """The names cannot be written in an address."""
+
+
+class NotLatin(NoLogin):
+    """A letter has no plain equivalent: without it, the login would be another name."""
+
+
+class NameTooLong(NoLogin):
+    pass
 
 
 @dataclass(slots=True)
@@ -66,28 +77,38 @@ def numbered(base: str, number: int) -> str:
 
 
 def login_base(given_name: str, family_name: str) -> str:
-    """`camille.durand` for Camille Durand, `jean-pierre.de-la-tour`, `maeva.dangelo`; raises NoLatinLetter."""
-    given = _shortened(hyphenated(given_name), LONGEST_GIVEN_NAME)
-    family = _shortened(hyphenated(family_name), LONGEST_FAMILY_NAME)
-    base = ".".join(filter(None, (given, family)))
+    """`camille.durand` for Camille Durand, `jean-pierre.de-la-tour`, `maeva.dangelo`; with every letter of the names.
+
+    Raises NoLogin.
+    """
+    base = ".".join(filter(None, (hyphenated(given_name), hyphenated(family_name))))
     if not base:
-        raise NoLatinLetter
+        raise NotLatin
+    if len(base) > LONGEST_LOGIN:
+        raise NameTooLong
     return base
 
 
 def uid_base(given_name: str, family_name: str, login: str) -> str:
-    """`cdurand` for Camille Durand: letters only, from the login where the names have no Latin one."""
-    given, family = hyphenated(given_name).replace("-", ""), hyphenated(family_name).replace("-", "")
+    """`cdurand` for Camille Durand: letters only, from the login where the names cannot be written in it."""
+    try:
+        given, family = hyphenated(given_name).replace("-", ""), hyphenated(family_name).replace("-", "")
+    except NotLatin:
+        given, family = "", ""
     base = f"{given[:1]}{family}" if family else given
     return (base or NOT_A_LETTER.sub("", login.partition("@")[0]) or "u")[:LONGEST_UID_BASE]
 
 
 @lru_cache(maxsize=10_000)
 def hyphenated(name: str) -> str:
-    """Plain lower-case letters without accents, a hyphen between words; apostrophes go."""
-    plain = unicodedata.normalize("NFKD", name.lower().translate(APOSTROPHES).translate(LETTERS))
-    return NOT_A_LETTER.sub("-", ACCENTS.sub("", plain)).strip("-")
+    """Plain lower-case letters without accents, a hyphen between words; apostrophes go. Raises NotLatin."""
+    plain = folded(name)
+    if any(sign.isalpha() and not "a" <= sign <= "z" for sign in plain):
+        raise NotLatin
+    return NOT_A_LETTER.sub("-", plain).strip("-")
 
 
-def _shortened(name: str, longest: int) -> str:
-    return name[:longest].rstrip("-")
+def folded(name: str) -> str:
+    """In lower case, without accents and apostrophes; letters of other scripts as they are."""
+    plain = unicodedata.normalize("NFKD", name.lower().translate(APOSTROPHES))
+    return ACCENTS.sub("", plain).translate(LETTERS)

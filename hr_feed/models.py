@@ -75,6 +75,10 @@ class HrImport(models.Model):
     foreseen = models.JSONField(_("prévu"), default=dict)
     done = models.JSONField(_("fait"), default=dict)
     examples = models.JSONField(_("exemples"), default=dict)
+    # `db_default`: the version before this column goes on inserting rows during an upgrade.
+    distinct = models.JSONField(
+        _("numéros RH de personnes distinctes"), default=list, db_default=models.Value([], models.JSONField())
+    )
     report = models.TextField(_("compte rendu"), blank=True)
 
     objects = HrImportQuerySet.as_manager()

@@ -20,6 +20,7 @@ class Severity(models.TextChoices):
     ERROR = "error", _("erreur")
     WARNING = "warning", _("avertissement")
     PROPOSAL = "proposal", _("proposition")
+    QUESTION = "question", _("à décider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,11 @@ class ImportReport:
     closing: int = 0
     unchanged: int = 0
     refused: int = 0
+    #: New people who may have an account already.
+    asked: int = 0
     warnings: int = 0
+    #: Columns that are not read and seem to be missing ones.
+    misspelt: int = 0
     problems: list[Problem] = field(default_factory=list)
     problems_left_out: int = 0
     newcomers: list[Example] = field(default_factory=list, compare=False)

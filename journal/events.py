@@ -57,13 +57,17 @@ class Event(models.TextChoices):
     PASSWORD_CHANGED = "authn_password_change_self", _("Mot de passe changé")
     PASSWORD_RESET = "authn_password_reset", _("Mot de passe oublié\N{NO-BREAK SPACE}: nouveau mot de passe choisi")
     USER_ACTIVATED = "user_activated", _("Compte activé")
+    USER_STARTED_ANEW = (
+        "user_started_anew",
+        _("Compte rouvert après une longue absence\N{NO-BREAK SPACE}: à activer à nouveau"),
+    )
     REMINDERS_STOPPED = "reminders_stopped", _("Rappels d’activation arrêtés")
     USER_ARCHIVED = "user_archived", _("Compte fermé, la date de départ est passée")
+    ANNOUNCEMENT_CHANGED = "announcement_changed", _("Annonce du portail modifiée")
     HR_FILE_RECEIVED = "upload_stored", _("Fichier RH envoyé")
     HR_IMPORT_STARTED = "hr_import_started", _("Import du fichier RH confirmé")
     HR_IMPORT_RESUMED = "hr_import_resumed", _("Import du fichier RH repris")
     HR_IMPORT_FINISHED = "hr_import_finished", _("Import du fichier RH terminé")
-    ANNOUNCEMENT_CHANGED = "announcement_changed", _("Annonce du portail modifiée")
     HR_IMPORT_ABANDONED = "hr_import_abandoned", _("Fichier RH abandonné")
     HR_REPORT_READ = "sensitive_read_hr_report", _("Compte rendu d’import téléchargé")
     USER_ERASED = "user_deleted", _("Données personnelles effacées")

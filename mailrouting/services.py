@@ -58,6 +58,16 @@ def create_mailboxes_of_updated(
     record_events(accounts=without, event=Event.MAILBOX_CREATED, actor=actor)
 
 
+def forget_redirections(sender: object, accounts: Collection[int], actor: Account | None, **kwargs: object) -> None:
+    """After a long absence the old target may be another person's: the activation asks again. In the transaction that
+    has locked the accounts.
+    """
+    decided = Redirection.objects.filter(account__in=accounts)
+    stopped = [redirection.account for redirection in decided.exclude(target="").select_related("account")]
+    decided.delete()
+    record_events(accounts=stopped, event=Event.REDIRECTION_STOPPED, actor=actor)
+
+
 @transaction.atomic
 def choose_redirection(*, account: Account, target: str, keep_copy: bool) -> Redirection:
     """The wizard's answer: forward to `target`. The recovery address is verified already; any other address has to be

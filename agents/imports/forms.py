@@ -1,5 +1,6 @@
 """Forms with which the HR file is uploaded and confirmed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -45,13 +46,23 @@ class HrFileForm(forms.Form):
 
 
 class ApprovalForm(forms.Form):
+    distinct = forms.MultipleChoiceField(
+        label="Cochez les lignes qui, vérification faite, sont d’autres personnes",
+        help_text="Elles auront un compte. Les autres ne sont pas importées.",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "Cette ligne n’est plus à départager. Actualisez la page"},
+    )
     sure = forms.BooleanField(
         label="J’ai vérifié\N{NO-BREAK SPACE}: c’est bien ce fichier que je veux importer",
         widget=CheckboxInput,
         error_messages={"required": "Cochez la case si vous avez vérifié que c’est le bon fichier"},
     )
 
-    def __init__(self, *args: Any, is_ordinary: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_ordinary: bool, look_alikes: Sequence[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["distinct"].choices = look_alikes  # type: ignore[attr-defined]
+        if not look_alikes:
+            del self.fields["distinct"]
         if is_ordinary:
             del self.fields["sure"]

@@ -18,6 +18,7 @@ LABELS = {
     "proposed": "Adresses de secours proposées aux agents",
     "unchanged": "Personnes sans changement",
     "refused": "Lignes refusées",
+    "asked": "Personnes à départager",
     "warnings": "Avertissements",
 }
 ALWAYS_SHOWN = ("read", "created", "updated", "refused")
@@ -60,11 +61,18 @@ def counts(hr_import: HrImport) -> list[Count]:
 
 
 def would_write(hr_import: HrImport) -> bool:
-    return any(hr_import.foreseen.get(name) for name in WRITES)
+    return any(hr_import.foreseen.get(name) for name in (*WRITES, "asked"))
 
 
 def good_rows(hr_import: HrImport) -> int:
-    return int(hr_import.foreseen.get("read", 0)) - int(hr_import.foreseen.get("refused", 0))
+    foreseen = hr_import.foreseen
+    return int(foreseen.get("read", 0)) - int(foreseen.get("refused", 0)) - int(foreseen.get("asked", 0))
+
+
+def look_alikes(hr_import: HrImport) -> list[tuple[str, str]]:
+    """The new people to decide about: HR number, and line with reason."""
+    examples = hr_import.examples.get(Severity.QUESTION, [])
+    return [(one["hr_id"], f"{one['hr_id']}, ligne {one['line']}. {one['reason']}.") for one in examples]
 
 
 def summarize(hr_import: HrImport) -> str:
@@ -86,6 +94,12 @@ def sections(hr_import: HrImport) -> list[Section]:
     refused = examples.get(Severity.ERROR, [])
     found = [
         Section("Lignes refusées", numbers.get("refused", 0), refused, is_open=len(refused) <= OPEN_UP_TO),
+        Section(
+            "Personnes à départager",
+            numbers.get("asked", 0),
+            examples.get(Severity.QUESTION, []),
+            is_open=hr_import.state != ImportState.PREVIEWED,
+        ),
         Section("Avertissements", numbers.get("warnings", 0), examples.get(Severity.WARNING, [])),
         Section("Adresses de secours proposées", numbers.get("proposed", 0), examples.get(Severity.PROPOSAL, [])),
         Section("Comptes à créer", numbers.get("created", 0), examples.get("newcomers", []), is_about_people=True),

@@ -12,7 +12,7 @@ from django.views.generic import FormView, TemplateView
 from accounts.permissions import AgentPermission
 from agents.access import AgentView
 from agents.imports.forms import ApprovalForm, HrFileForm
-from agents.imports.presenters import counts, good_rows, sections, summarize, would_write
+from agents.imports.presenters import counts, good_rows, look_alikes, sections, summarize, would_write
 from hr_feed.columns import optional_columns, required_columns
 from hr_feed.models import HrImport, ImportState
 from hr_feed.uploads import services
@@ -72,7 +72,8 @@ class ApprovalView(ImportView):
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
         try:
-            services.approve(pk=self.kwargs["pk"], agent=self.agent)
+            distinct = form.cleaned_data.get("distinct", [])
+            services.approve(pk=self.kwargs["pk"], agent=self.agent, distinct=distinct)
         except services.ImportAlreadyRunning:
             messages.warning(
                 request, "Un autre fichier est en cours d’import. Confirmez celui-ci quand il sera terminé."
@@ -136,6 +137,7 @@ def import_context(hr_import: HrImport) -> dict[str, Any]:
         "earlier": earlier_import(hr_import),
         "would_write": would_write(hr_import),
         "good_rows": good_rows(hr_import),
+        "look_alikes": look_alikes(hr_import),
     }
 
 
@@ -146,4 +148,5 @@ def earlier_import(hr_import: HrImport) -> HrImport | None:
 
 
 def approval_form(facts: dict[str, Any], **kwargs: Any) -> ApprovalForm:
-    return ApprovalForm(is_ordinary=not facts["doubts"] and facts["earlier"] is None, **kwargs)
+    is_ordinary = not facts["doubts"] and facts["earlier"] is None
+    return ApprovalForm(is_ordinary=is_ordinary, look_alikes=facts["look_alikes"], **kwargs)

@@ -15,9 +15,9 @@ from core.email_addresses import (
     InvalidAddress,
     suggested_correction,
 )
-from core.text import BLANKS
 from hr_feed.columns import COLUMNS
 from hr_feed.parsing import validators
+from hr_feed.parsing.faults import AROUND_CELLS, InvalidCell, refuse_accidents
 from hr_feed.parsing.parser import Row
 from hr_feed.report import Problem, Severity
 
@@ -27,6 +27,7 @@ CACHED_VALUES = 5_000
 PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 
 ENDS_BEFORE_START = gettext_lazy("Le départ est avant l’arrivée")
+NO_NAME = gettext_lazy("Donnez le nom, le prénom, ou les deux")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Person:
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return f"{self.given_name} {self.family_name}".strip()
 
     @property
     def recovery_address(self) -> str:
@@ -66,8 +67,23 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
+    line: int
     person: Person | None
     problems: list[Problem]
+    #: Part of a person whose other row has the whole.
+    is_merged: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        return self.person is None and not self.is_merged
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first row with a value that people should not share."""
+
+    line: int
+    hr_id: str
 
 
 class RowChecker:
@@ -80,59 +96,68 @@ class RowChecker:
             for name, column in COLUMNS.items()
         }
         self._validators["recovery_address"] = self._domains.recovery_address
-        self._line_of_hr_id: dict[str, int] = {}
-        self._line_of_recovery_address: dict[str, int] = {}
-        self._institutional_addresses: set[str] = set()
+        self._recovery_addresses: dict[str, _First] = {}
+        self._institutional_addresses: dict[str, _First] = {}
 
     def check(self, row: Row) -> CheckedRow:
         if row.fault:
-            return CheckedRow(None, [Problem(row.line, "", "", Severity.ERROR, str(row.fault))])
-        values, faults = self._values(row)
+            return CheckedRow(row.line, None, [Problem(row.line, "", "", Severity.ERROR, str(row.fault))])
+        values, faults, ignored = self._values(row)
         faults += [] if faults else self._conflicts(values)
         if faults:
-            return CheckedRow(None, _problems(row.line, values.get("hr_id", ""), Severity.ERROR, faults))
-        warnings = _problems(row.line, values["hr_id"], Severity.WARNING, self._warnings(values))
-        person = Person(row.line, values, self._is_shared(values))
+            return CheckedRow(row.line, None, _problems(row.line, values.get("hr_id", ""), Severity.ERROR, faults))
+        found = [*ignored, *self._warnings(values)]
+        person = Person(row.line, values, self._sharing(values) is not None)
         self._remember(person)
-        return CheckedRow(person, warnings)
+        return CheckedRow(row.line, person, _problems(row.line, values["hr_id"], Severity.WARNING, found))
 
-    def _values(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    def _values(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]], list[tuple[str, str]]]:
+        """Values, faults that refuse the row, and cells that are left out."""
         values: dict[str, Any] = {}
         faults: list[tuple[str, str]] = []
+        ignored: list[tuple[str, str]] = []
         for column, validate in self._validators.items():
+            cell = row.cells.get(column, "").strip(AROUND_CELLS)
             try:
-                values[column] = validate(row.cells.get(column, "").strip(BLANKS))
-            except validators.InvalidCell as refusal:
-                faults.append((column, str(refusal.reason)))
-            except InvalidAddress as refusal:
-                faults.append((column, str(refusal.message)))
-        return values, faults
+                refuse_accidents(cell)
+                values[column] = validate(cell)
+            except (InvalidCell, InvalidAddress) as refusal:
+                if COLUMNS[column].helpful:
+                    values[column] = None
+                    ignored.append((column, _("%(reason)s. Le reste de la ligne est importé") % {"reason": refusal}))
+                else:
+                    faults.append((column, str(refusal)))
+        return values, faults, ignored
 
     def _conflicts(self, values: dict[str, Any]) -> list[tuple[str, str]]:
         found = []
-        if first_line := self._line_of_hr_id.get(values["hr_id"]):
-            found.append(("hr_id", _("Déjà à la ligne %(line)s") % {"line": first_line}))
+        if not values["family_name"] and not values["given_name"]:
+            found.append(("family_name", str(NO_NAME)))
         if values["end_date"] and values["end_date"] < values["start_date"]:
             found.append(("end_date", str(ENDS_BEFORE_START)))
-        if values["institutional_address"] in self._institutional_addresses:
-            found.append(("institutional_address", _("Déjà donnée à quelqu’un plus haut dans le fichier")))
+        first = self._institutional_addresses.get(values["institutional_address"])
+        if first and first.hr_id != values["hr_id"]:
+            reason = _("La même adresse est à la ligne %(line)s, pour une autre personne") % {"line": first.line}
+            found.append(("institutional_address", reason))
         return found
 
     def _warnings(self, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        if self._is_shared(values):
-            line = self._line_of_recovery_address[values["recovery_address"]]
-            yield "recovery_address", _("La même adresse de secours est à la ligne %(line)s") % {"line": line}
+        if first := self._sharing(values):
+            reason = _("La même adresse de secours est à la ligne %(line)s") % {"line": first.line}
+            yield "recovery_address", reason
         if domain := self._domains.likely_domain(values["recovery_address"]):
             yield "recovery_address", _("Peut-être une faute de frappe, pour %(domain)s") % {"domain": domain}
 
-    def _is_shared(self, values: dict[str, Any]) -> bool:
-        return values["recovery_address"] in self._line_of_recovery_address
+    def _sharing(self, values: dict[str, Any]) -> _First | None:
+        """An earlier row of another person with the same recovery address, whatever the case."""
+        first = self._recovery_addresses.get(values["recovery_address"].lower())
+        return first if first and first.hr_id != values["hr_id"] else None
 
     def _remember(self, person: Person) -> None:
-        self._line_of_hr_id[person.hr_id] = person.line
-        self._line_of_recovery_address.setdefault(person.recovery_address, person.line)
+        first = _First(person.line, person.hr_id)
+        self._recovery_addresses.setdefault(person.recovery_address.lower(), first)
         if person.institutional_address:
-            self._institutional_addresses.add(person.institutional_address)
+            self._institutional_addresses.setdefault(person.institutional_address, first)
 
 
 class _Domains:

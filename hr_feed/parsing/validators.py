@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.enums import Category
 from core.email_addresses import external_address, institutional_address_from_login, is_university_address
-from core.phone_numbers import InvalidPhoneNumber, normalize_phone
-from core.text import BLANKS, InvalidText, clean_line
+from core.phone_numbers import InvalidPhoneNumber, compact_number, normalize_phone
+from core.text import BLANKS, InvalidText, clean_line, fold_punctuation
 from hr_feed.login_names import RESERVED_NAMES
+from hr_feed.parsing.dates import day
+from hr_feed.parsing.faults import InvalidCell
 
 LONGEST_NAME = 100
 YOUNGEST, OLDEST = 14, 100
@@ -21,18 +23,22 @@ CATEGORIES = frozenset(Category.values)
 
 HR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 INE = re.compile(r"[0-9A-Z]{11}")
-ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-FRENCH_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 INSTITUTIONAL_LOCAL_PART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 #: Characters allowed between the letters of a name, and combining accents.
-IN_NAMES = dict.fromkeys([*map(ord, " -'.·\u2019\u02bc\u2010\u2011"), *range(0x300, 0x370)])
+IN_NAMES = dict.fromkeys([*map(ord, " -'.·"), *range(0x300, 0x370)])
+AROUND_HYPHENS = re.compile(r" *- *(?=[^ -])")
+#: What HR systems that require two names put in place of the second one.
+NO_NAME = frozenset("-.")
+#: Numbers of a telephone behind a word, or with a word in brackets behind them.
+WORDS_AROUND_NUMBER = re.compile(r"^(?:tel|tél|mob)\.?\s*:?|\([a-zà-ÿ ]+\)$", re.IGNORECASE)
+#: A French number whose plus sign or first zero a spreadsheet ate, or that has both.
+SHORT_OF_A_ZERO = re.compile(r"(?:\+?33)?0?([1-79][0-9]{8})")
 
 REQUIRED = _("Valeur obligatoire")
 BAD_HR_ID = _("64 caractères au plus\N{NO-BREAK SPACE}: lettres, chiffres, point, tiret, barre oblique")
 BAD_NAME = _("Un nom a des lettres, des espaces, des tirets et des apostrophes")
 NAME_TOO_LONG = _("100 caractères au plus")
 BAD_CATEGORY = _("Écrivez staff, hosted ou student")
-BAD_DATE = _("Écrivez la date sous la forme AAAA-MM-JJ ou JJ/MM/AAAA")
 BAD_AGE = _("La personne doit avoir de 14 à 100 ans")
 BAD_LANGUAGE = _("Écrivez fr ou en")
 BAD_INE = _("Un INE a 11 chiffres et lettres sans accent")
@@ -42,20 +48,16 @@ BAD_LOCAL_PART = _("Avant le signe @, l’adresse a des lettres sans accent, des
 RESERVED = _("Cette adresse est réservée au fonctionnement de la messagerie")
 
 
-class InvalidCell(ValueError):
-    """`reason` never quotes the cell: the report must hold no personal data."""
-
-    def __init__(self, reason: str | Promise) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 def hr_id(raw: str) -> str:
     return _matching(HR_ID, required(raw), BAD_HR_ID)
 
 
 def name(raw: str) -> str:
-    cleaned = line(raw)
+    """Empty for a person with the other name only."""
+    stated = AROUND_HYPHENS.sub("-", fold_punctuation(raw.strip(BLANKS)))
+    if not stated or stated in NO_NAME:
+        return ""
+    cleaned = line(stated)
     if not cleaned.translate(IN_NAMES).isalpha():
         _refuse(BAD_NAME)
     return cleaned
@@ -92,20 +94,6 @@ def end_date(raw: str) -> date | None:
     return day(stated) if stated else None
 
 
-def day(text: str) -> date:
-    """Accepts 1980-12-31 and 31/12/1980."""
-    if match := FRENCH_DATE.fullmatch(text):
-        number, month, year = match.groups()
-        text = f"{year}-{month:0>2}-{number:0>2}"
-    elif not ISO_DATE.fullmatch(text):
-        _refuse(BAD_DATE)
-    try:
-        found = date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidCell(BAD_DATE) from error
-    return found if found.year >= 1900 else _refuse(BAD_DATE)
-
-
 def language(raw: str) -> str | None:
     stated = raw.strip(BLANKS).lower()
     if not stated:
@@ -133,15 +121,26 @@ def ine(raw: str) -> str:
 
 def phone(raw: str) -> str:
     """Returns E.164."""
-    stated = raw.strip(BLANKS)
+    stated = WORDS_AROUND_NUMBER.sub("", raw.lstrip(BLANKS + "'").rstrip(BLANKS))
     try:
-        return normalize_phone(stated) if stated else ""
+        return _normalized(stated) if stated else ""
     except InvalidPhoneNumber as refusal:
         raise InvalidCell(BAD_PHONE) from refusal
 
 
+def _normalized(number: str) -> str:
+    try:
+        return normalize_phone(number)
+    except InvalidPhoneNumber:
+        match = SHORT_OF_A_ZERO.fullmatch(compact_number(number))
+        if match is None:
+            raise
+        return normalize_phone(f"0{match[1]}")
+
+
 def recovery_address(raw: str) -> str:
-    return external_address(required(raw))
+    """Without the dot that ends a complete domain name."""
+    return external_address(required(raw).removesuffix("."))
 
 
 def required(raw: str) -> str:

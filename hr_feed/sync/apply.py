@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Account
+from accounts.returns import announce_reopening, start_anew
 from accounts.signals import accounts_updated
 from core.request_context import current_request_context
 from hr_feed.columns import COLUMNS, columns_present, updated_columns
@@ -111,6 +112,8 @@ class Changes:
     newcomers: Sequence[Newcomer]
     #: New people who cannot get a login.
     refused: Sequence[Problem]
+    #: About new people who may have an account already: nothing changes.
+    questions: Sequence[Problem]
     differences: Sequence[AccountDifference]
 
     @property
@@ -126,8 +129,18 @@ class Changes:
         return [difference for difference in self.differences if difference.is_proposal]
 
     @property
-    def returns(self) -> list[AccountDifference]:
-        return [difference for difference in self.differences if difference.comes_back]
+    def anew(self) -> list[AccountDifference]:
+        return [difference for difference in self.differences if difference.starts_anew]
+
+    @property
+    def reopened(self) -> list[AccountDifference]:
+        return [difference for difference in self.differences if difference.reopens]
+
+    @property
+    def to_be_activated(self) -> list[AccountDifference]:
+        """Employed again, or reached at another address."""
+        pending = [one for one in self.differences if one.comes_back and (one.is_pending or one.starts_anew)]
+        return [*self.corrections, *(one for one in pending if not one.is_correction)]
 
 
 def apply(
@@ -142,9 +155,11 @@ def apply(
     _create_accounts(changes.newcomers, run)
     _execute(update_facts_sql(), ids=_ids(changes.updates), **columns_present(columns))
     accounts_updated.send(sender=Account, accounts=_ids(changes.updates), actor=actor)
+    start_anew(_ids(changes.anew), actor=actor)
+    announce_reopening(_ids(changes.reopened))
     _execute(CORRECT_RECOVERY_ADDRESSES, ids=_ids(changes.corrections))
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
-    _execute(QUEUE_ACTIVATION_MAILS, ids=_ids([*changes.corrections, *changes.returns]), **run.mail_parameters())
+    _execute(QUEUE_ACTIVATION_MAILS, ids=_ids(changes.to_be_activated), **run.mail_parameters())
     _record(list(_entries(changes, people)), run)
 
 

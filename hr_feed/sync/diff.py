@@ -8,6 +8,7 @@ from datetime import date
 from django.db import connection
 
 from accounts.models import Account, Lock
+from accounts.returns import LONGEST_ABSENCE
 from hr_feed.columns import columns_present, updated_columns
 
 ACCOUNTS = Account._meta.db_table
@@ -31,13 +32,17 @@ SELECT
     )
 """
 
+# A system that writes in capitals has not changed the address.
+OTHER_RECOVERY_ADDRESS = "lower(account.recovery_address) <> lower(feed.recovery_address)"
+
 # LATERAL and LIMIT force one index lookup a line: the planner would read the whole table instead.
 KNOWN_RECOVERY_ADDRESSES = f"""
 SELECT line FROM unnest(%s::integer[]) checked(line)
 JOIN hr_feed feed USING (line)
 CROSS JOIN LATERAL (
     SELECT FROM {ACCOUNTS} account
-    WHERE account.recovery_address = feed.recovery_address AND account.hr_id IS DISTINCT FROM feed.hr_id
+    WHERE account.recovery_address IN (feed.recovery_address, lower(feed.recovery_address))
+        AND account.hr_id IS DISTINCT FROM feed.hr_id
     LIMIT 1
 ) other
 ORDER BY line
@@ -59,22 +64,22 @@ SELECT
     feed.line,
     account.recovery_address,
     array_remove(ARRAY[{changed}], NULL) AS fields,
-    account.recovery_address <> feed.recovery_address AS other_recovery_address,
+    {OTHER_RECOVERY_ADDRESS} AS other_recovery_address,
     feed.institutional_address NOT IN ('', account.institutional_address) AS other_institutional_address,
-    account.activated_at IS NULL
-        AND account.recovery_address_owner_set_at IS NULL
+    (account.activated_at IS NULL AND account.recovery_address_owner_set_at IS NULL
+            OR account.end_date < %(long_ago)s AND coalesce(new.end_date >= %(today)s, true))
         AND NOT EXISTS (
             SELECT FROM {Lock._meta.db_table} lock WHERE lock.account_id = account.id AND lock.released_at IS NULL
         ) AS hr_may_correct,
-    account.activated_at IS NULL
-        AND account.end_date < %(today)s
-        AND coalesce(new.end_date >= %(today)s, true) AS comes_back,
+    account.end_date < %(today)s AND coalesce(new.end_date >= %(today)s, true) AS comes_back,
+    account.activated_at IS NULL AS is_pending,
+    coalesce(account.end_date < %(long_ago)s, false) AS is_long_gone,
     coalesce(account.end_date >= %(today)s, true) AND coalesce(new.end_date < %(today)s, false) AS leaves
 FROM {ACCOUNTS} account
 JOIN hr_feed feed ON feed.hr_id = account.hr_id
 CROSS JOIN LATERAL (SELECT {new_values}) new
 WHERE (account.erased_at IS NULL OR coalesce(new.end_date >= %(today)s, true))
-    AND (account.recovery_address <> feed.recovery_address
+    AND ({OTHER_RECOVERY_ADDRESS}
         OR feed.institutional_address NOT IN ('', account.institutional_address)
         OR ({before}) IS DISTINCT FROM ({after}))
 ORDER BY account.id
@@ -92,12 +97,23 @@ class AccountDifference:
     fields: list[str]
     other_recovery_address: bool
     other_institutional_address: bool
-    #: The account was never activated nor locked, and its owner has not chosen the recovery address.
+    #: The account was never activated nor locked, and its owner has not chosen the recovery address; or starts anew.
     hr_may_correct: bool
-    #: Never activated, and employed again.
-    comes_back: bool
+    #: Employed again after the account was closed.
+    comes_back: bool | None
+    is_pending: bool
+    is_long_gone: bool
     #: The file closes the account.
     leaves: bool
+
+    @property
+    def starts_anew(self) -> bool:
+        return bool(self.comes_back) and self.is_long_gone and not self.is_pending
+
+    @property
+    def reopens(self) -> bool:
+        """The account, with its password, after a short absence."""
+        return bool(self.comes_back) and not self.is_pending and not self.is_long_gone
 
     @property
     def is_a_change(self) -> bool:
@@ -123,7 +139,8 @@ def new_lines() -> list[int]:
 def differences(*, columns: frozenset[str], today: date) -> list[AccountDifference]:
     """Locks the accounts that differ."""
     with connection.cursor() as cursor:
-        cursor.execute(differences_sql(), {"today": today, **columns_present(columns)})
+        days = {"today": today, "long_ago": today - LONGEST_ABSENCE}
+        cursor.execute(differences_sql(), {**days, **columns_present(columns)})
         return [AccountDifference(*row) for row in cursor.fetchall()]
 
 

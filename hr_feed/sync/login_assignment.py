@@ -7,13 +7,16 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from hr_feed.login_names import NameRegistry, NoLatinLetter, login_base, uid_base
+from hr_feed.login_names import NameRegistry, NameTooLong, NotLatin, login_base, uid_base
 from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem, Severity
 from hr_feed.sync.diff import names_in_use
 
 IN_USE = _("Cette adresse institutionnelle est ou a été celle de quelqu’un d’autre")
-NO_LATIN_LETTER = _("Aucune lettre latine dans le nom\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle")
+NOT_LATIN = _(
+    "Une lettre du nom n’existe pas dans une adresse e-mail\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle"
+)
+TOO_LONG = _("Le nom est trop long pour une adresse e-mail\N{NO-BREAK SPACE}: donnez l’adresse institutionnelle")
 
 
 class Newcomer(NamedTuple):
@@ -71,8 +74,10 @@ def _requests(people: Sequence[Person]) -> tuple[list[NameRequest], list[Problem
     for person in people:
         try:
             requests.append(_request(person))
-        except NoLatinLetter:
-            problems.append(_refusal(person, NO_LATIN_LETTER))
+        except NotLatin:
+            problems.append(_refusal(person, NOT_LATIN))
+        except NameTooLong:
+            problems.append(_refusal(person, TOO_LONG))
     return requests, problems
 
 

@@ -24,7 +24,7 @@ from journal.events import Event
 
 logger = logging.getLogger(__name__)
 
-COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "warnings")
+COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "asked", "warnings")
 #: Not known after several runs: what a dead run changed is unchanged in the next one.
 OF_ONE_RUN = ("closing", "unchanged")
 
@@ -77,7 +77,7 @@ def _preview(hr_import: HrImport) -> None:
         hr_import,
         state=ImportState.PREVIEWED,
         attempts=0,
-        foreseen={**_counts(report), "known": known},
+        foreseen={**_counts(report), "known": known, "misspelt": report.misspelt},
         examples={**_people(report), **_problems(report)},
         report=_csv(report),
     )
@@ -85,7 +85,12 @@ def _preview(hr_import: HrImport) -> None:
 
 def _import(hr_import: HrImport) -> None:
     with _content(hr_import) as stream:
-        report = import_feed(stream, progress=_lease_renewal(hr_import), actor=hr_import.approved_by)
+        report = import_feed(
+            stream,
+            progress=_lease_renewal(hr_import),
+            actor=hr_import.approved_by,
+            distinct=frozenset(hr_import.distinct),
+        )
     with transaction.atomic():
         counts = _counts_of_all_runs(hr_import, report)
         _finish(

@@ -33,14 +33,27 @@ LIMITS = (
     SanityLimit("updated", "known", 0.2, 20, "La fiche de {part} personnes changerait, sur {whole} connues."),
     SanityLimit("closing", "known", 0.05, 10, "Le compte de {part} personnes serait fermé, sur {whole} connues."),
     SanityLimit(
+        "asked",
+        "known",
+        0.02,
+        10,
+        "{part} nouvelles personnes ressemblent à des personnes connues\N{NO-BREAK SPACE}: les numéros RH du fichier "
+        "sont-ils bien ceux d’avant, avec leurs zéros\N{NO-BREAK SPACE}?",
+    ),
+    SanityLimit(
         "corrected", "known", 0.05, 10, "L’adresse de secours de {part} personnes serait corrigée, sur {whole} connues."
     ),
+)
+MISSPELT = (
+    "Une colonne qui n’est pas lue ressemble à une colonne qui manque\N{NO-BREAK SPACE}: ses valeurs, par exemple des "
+    "dates de départ, seraient perdues."
 )
 
 
 def failed_checks(foreseen: Mapping[str, int]) -> list[str]:
     """As sentences. A first import can only exceed the limit of refused rows."""
-    return [_sentence(limit, foreseen) for limit in LIMITS if _is_exceeded(limit, foreseen)]
+    misspelt = [MISSPELT] if foreseen.get("misspelt") else []
+    return misspelt + [_sentence(limit, foreseen) for limit in LIMITS if _is_exceeded(limit, foreseen)]
 
 
 def _is_exceeded(limit: SanityLimit, foreseen: Mapping[str, int]) -> bool:

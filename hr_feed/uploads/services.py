@@ -1,7 +1,7 @@
 """What agents do with an HR file."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.core.files import File
 from django.db import IntegrityError, transaction
@@ -51,19 +51,23 @@ def store_upload(*, file: "File[bytes]", name: str, agent: Account) -> HrImport:
 
 
 @transaction.atomic
-def approve(*, pk: int, agent: Account) -> None:
-    """Raises StaleImport, ImportAlreadyRunning."""
+def approve(*, pk: int, agent: Account, distinct: Sequence[str] = ()) -> None:
+    """`distinct`: HR numbers of new people who look like others and are not.
+
+    Raises StaleImport, ImportAlreadyRunning.
+    """
     hr_import = _locked(pk)
     if hr_import.state != ImportState.PREVIEWED:
         raise StaleImport
     hr_import.state, hr_import.approved_by, hr_import.approved_at = ImportState.TO_IMPORT, agent, timezone.now()
     hr_import.attempts = hr_import.lines_done = 0
+    hr_import.distinct = list(distinct)
     try:
         with transaction.atomic():
-            hr_import.save(update_fields=["state", "approved_by", "approved_at", "attempts", "lines_done"])
+            hr_import.save(update_fields=["state", "approved_by", "approved_at", "attempts", "lines_done", "distinct"])
     except IntegrityError as error:
         raise ImportAlreadyRunning from error
-    record_import_event(hr_import, Event.HR_IMPORT_STARTED, agent)
+    record_import_event(hr_import, Event.HR_IMPORT_STARTED, agent, **({"distinct": list(distinct)} if distinct else {}))
     enqueue_on_commit(run_hr_imports)
 
 

@@ -152,7 +152,7 @@ class TestPreview:
         before = list(Account.objects.order_by("pk").values()), Message.objects.count()
         changed = {"family_name": "Lefèvre", "birth_date": "1991-07-17", "recovery_address": "nouvelle@exemple.org"}
         changed |= {"phone": "07 98 76 54 32", "ine": "0123456789A", "employer": "CNRS"}
-        hr_import = previewed(another(1, **changed), another(3), another(4, ine="?"), agent=agent)
+        hr_import = previewed(another(1, **changed), another(3), another(4, category="?"), agent=agent)
         page = re.sub(r"\s+", " ", page_of(browser, hr_import).content.decode())
         assert [hr_import.foreseen[what] for what in ("created", "updated", "corrected")] == [1, 1, 1]
         shown = ("<bdi>Nomb</bdi> → <bdi>Lefèvre</bdi>", "<bdi>Université</bdi> → <bdi>CNRS</bdi>", "Camille Nomd")
@@ -178,7 +178,7 @@ class TestPreview:
 class TestImporting:
     def test_a_confirmed_file_is_imported_once_and_its_content_is_deleted(self, agent, browser):
         """PRV-05: the report stays. The same content again has to be confirmed, and sends no mail."""
-        hr_import, other = previewed(*people(3), another(4, ine="?")), previewed(*people(2))
+        hr_import, other = previewed(*people(3), another(4, category="?")), previewed(*people(2))
         answers = [act(browser, "approval", hr_import) for _ in range(2)]
         at_the_same_time = browser.post(reverse("admin:import-approval", args=[other.pk]), follow=True)
         assert "Un autre fichier est en cours d’import" in visible_text(at_the_same_time)
@@ -201,10 +201,10 @@ class TestImporting:
         assert actors_of(Event.USER_CREATED) == [agent] * 3
         assert not hr_import.parts.exists()
         assert "Camille" not in json.dumps(done.examples) + done.report
-        assert "HR4;ine;erreur" in done.report
+        assert "HR4;category;erreur" in done.report
 
         Account.objects.filter(hr_id="HR1").update(employer="CNRS")
-        again = previewed(*people(3), another(4, ine="?"))
+        again = previewed(*people(3), another(4, category="?"))
         assert "Ce fichier a déjà été importé" in page_of(browser, again).content.decode()
         for typed in ({}, {"sure": "1"}):
             assert "Cochez la case" in act(browser, "approval", again, **typed).content.decode()
@@ -225,12 +225,12 @@ class TestImporting:
         """ADM-07"""
         formula = another(4, recovery_address="=cmd|' /C calc'!A0")
         header = another(5, family_name="Dur\r\nBcc: victime@example.org")
-        hr_import = imported(*people(2), another(3, ine="?"), formula, header)
+        hr_import = imported(*people(2), another(3, category="?"), formula, header)
         answer = page_of(browser, hr_import, "import-report")
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
         assert f'filename="import-rh-{hr_import.pk}.csv"' in answer["Content-Disposition"]
         rows = list(csv.reader(StringIO(answer.content.decode("utf-8-sig"), newline=""), delimiter=";"))
-        problems = [["4", "HR3", "ine"], ["5", "HR4", "recovery_address"], ["6", "HR5", "family_name"]]
+        problems = [["4", "HR3", "category"], ["5", "HR4", "recovery_address"], ["6", "HR5", "family_name"]]
         assert [line[:3] for line in rows[1:]] == problems
         assert not any(cell.startswith(("=", "+", "-", "@")) for line in rows for cell in line)
         assert actors_of(Event.HR_REPORT_READ) == [agent]

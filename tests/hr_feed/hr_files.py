@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable
+from datetime import date, timedelta
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -29,10 +30,11 @@ def row(**facts: str) -> dict[str, str]:
 
 
 def another(number: int, **facts: str) -> dict[str, str]:
-    """Another person: no identifier, name or address in common with other numbers."""
+    """Another person: no identifier, name, birth date or address in common with other numbers."""
     letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
     unlike = {"hr_id": f"HR{number}", "family_name": f"Nom{letters}", "recovery_address": f"p{number}@exemple.net"}
-    return {**CAMILLE, **unlike, **facts}
+    birth_date = (date(1960, 1, 1) + timedelta(days=number)).isoformat()
+    return {**CAMILLE, **unlike, "birth_date": birth_date, **facts}
 
 
 def text_of(*rows: dict[str, str], columns: Iterable[str] = COLUMNS, delimiter: str = ";", end: str = "\n") -> str:

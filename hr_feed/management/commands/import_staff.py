@@ -1,4 +1,4 @@
-"""`manage.py import_staff FILE.csv [--dry-run] [--report OUT.csv]`: update the accounts from an HR file."""
+"""`manage.py import_staff FILE.csv [--dry-run] [--report OUT.csv] …`: update the accounts from an HR file."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hr_feed.importer import import_feed
-from hr_feed.parsing.parser import UnreadableFile
+from hr_feed.parsing.headings import Headings
+from hr_feed.parsing.parser import FeedFile, UnreadableFile
 from hr_feed.report import ImportReport
 
 LINES_SHOWN = 20
@@ -27,16 +28,27 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, metavar="FICHIER.csv")
         parser.add_argument("--dry-run", action="store_true", help="dit ce qui changerait et ne change rien")
         parser.add_argument("--report", type=Path, metavar="SORTIE.csv", help="y écrit une ligne par problème")
+        parser.add_argument(
+            "--new-person",
+            action="append",
+            default=[],
+            metavar="NUMÉRO_RH",
+            help="crée ce compte, bien qu’un autre lui ressemble (à répéter)",
+        )
+        parser.add_argument(
+            "--columns-checked", action="store_true", help="importe, bien que des colonnes semblent mal nommées"
+        )
 
     def handle(self, *args: Any, file: Path, dry_run: bool, report: Path | None, **options: Any) -> None:
         with self._report_file(report) as report_file:
-            done = self._import(file, dry_run=dry_run)
+            distinct = frozenset(options["new_person"])
+            done = self._import(file, dry_run, distinct, is_checked=dry_run or options["columns_checked"])
             if report_file:
                 done.write_csv(report_file)
         if options["verbosity"] > 0:
             self._summarise(done, dry_run=dry_run)
 
-    def _import(self, file: Path, *, dry_run: bool) -> ImportReport:
+    def _import(self, file: Path, dry_run: bool, distinct: frozenset[str], *, is_checked: bool) -> ImportReport:
         try:
             stream = file.open("rb")
         except OSError as error:
@@ -45,7 +57,9 @@ class Command(BaseCommand):
             if not stream.seekable():
                 raise CommandError(_unreadable(file))
             try:
-                return import_feed(stream, dry_run=dry_run, progress=self._show_progress)
+                if not is_checked:
+                    _refuse_misspelt(FeedFile(stream).headings)
+                return import_feed(stream, dry_run=dry_run, progress=self._show_progress, distinct=distinct)
             except UnreadableFile as error:
                 raise CommandError(str(error)) from error
             finally:
@@ -101,8 +115,18 @@ def _counts(report: ImportReport) -> list[tuple[str, int]]:
         (_("Adresses de secours proposées"), report.proposed),
         (_("Sans changement"), report.unchanged),
         (_("Lignes refusées"), report.refused),
+        (_("Personnes à départager") + " (--new-person)", report.asked),
         (_("Avertissements"), report.warnings),
     ]
+
+
+def _refuse_misspelt(headings: Headings) -> None:
+    """People whose last day is lost get an account, and a mail that cannot be taken back."""
+    for name, column in headings.misspelt().items():
+        raise UnreadableFile(
+            _("La colonne %(name)s n’est pas lue. Renommez-la %(column)s, ou ajoutez --columns-checked pour l’ignorer.")
+            % {"name": name, "column": column}
+        )
 
 
 def _unreadable(file: Path) -> str:

@@ -1,0 +1,105 @@
+"""New rows that may be of a person who has an account already: no second one is made unless a person has decided so."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from django.db import connection
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from hr_feed.login_names import folded
+from hr_feed.parsing.rows import Person
+from hr_feed.report import Problem, Severity
+from hr_feed.sync.diff import ACCOUNTS
+
+#: Spreadsheets eat zeros before a number, and add some behind it.
+_NUMBER = "ltrim(regexp_replace(lower({}), '[.]0+$', ''), '0')"
+_ADDED_ZEROS = re.compile(r"\.0+$")
+NOT_IN_NAMES = re.compile(r"[\W_]+")
+
+BORN_ON_THE_SAME_DAY = f"""
+SELECT line, account.hr_id, account.given_name, account.family_name
+FROM hr_feed feed JOIN {ACCOUNTS} account USING (birth_date)
+WHERE line = ANY(%s) AND account.hr_id IS NOT NULL
+"""
+OF_A_SIMILAR_NUMBER = f"""
+SELECT line, account.hr_id
+FROM hr_feed feed JOIN {ACCOUNTS} account ON {_NUMBER.format("account.hr_id")} = {_NUMBER.format("feed.hr_id")}
+WHERE line = ANY(%s)
+"""
+
+SAME_PERSON = _(
+    "Mêmes noms et même date de naissance que le compte du numéro RH %(other)s. Si c’est la même personne, remettez ce "
+    "numéro dans le fichier\N{NO-BREAK SPACE}; sinon, confirmez qu’il y a deux personnes"
+)
+SAME_NUMBER = _(
+    "Le numéro RH %(other)s, presque le même, a déjà un compte. Si c’est la même personne, remettez ce numéro dans le "
+    "fichier\N{NO-BREAK SPACE}; sinon, confirmez qu’il y a deux personnes"
+)
+SAME_AS_LINE = _(
+    "Peut-être la même personne qu’à la ligne %(other)s. Si c’est elle, ne gardez qu’un numéro RH dans le "
+    "fichier\N{NO-BREAK SPACE}; sinon, confirmez qu’il y a deux personnes"
+)
+
+
+class LookAlikes:
+    """Finds them in all chunks of one file. `distinct`: the HR numbers that a person has confirmed."""
+
+    def __init__(self, distinct: frozenset[str]) -> None:
+        self._distinct = distinct
+        self._lines: dict[object, int] = {}
+
+    def questions(self, newcomers: Sequence[Person]) -> list[Problem]:
+        """One about each new person who may have an account."""
+        known = self._known(newcomers) if newcomers else {}
+        found = [(person, self._earlier_line(person), known.get(person.line)) for person in newcomers]
+        return [
+            Problem(person.line, person.hr_id, "hr_id", Severity.QUESTION, earlier or other or "")
+            for person, earlier, other in found
+            if person.hr_id not in self._distinct and (earlier or other)
+        ]
+
+    def _earlier_line(self, person: Person) -> str:
+        keys = (_name_key(person), ("number", _number_key(person.hr_id)))
+        lines = [self._lines.setdefault(key, person.line) for key in keys]
+        return _sentence(SAME_AS_LINE, min(lines)) if min(lines) < person.line else ""
+
+    def _known(self, newcomers: Sequence[Person]) -> dict[int, str]:
+        by_line = {person.line: person for person in newcomers}
+        with connection.cursor() as cursor:
+            cursor.execute(OF_A_SIMILAR_NUMBER, [list(by_line)])
+            similar = {line: _sentence(SAME_NUMBER, hr_id) for line, hr_id in cursor.fetchall()}
+            cursor.execute(BORN_ON_THE_SAME_DAY, [list(by_line)])
+            same = {
+                line: _sentence(SAME_PERSON, hr_id) for line, hr_id in _of_the_same_names(cursor.fetchall(), by_line)
+            }
+        return similar | same
+
+
+def _of_the_same_names(found: list[tuple[int, str, str, str]], people: dict[int, Person]) -> Iterator[tuple[int, str]]:
+    for line, hr_id, given_name, family_name in found:
+        if _names(given_name, family_name) == _names(people[line].given_name, people[line].family_name):
+            yield line, hr_id
+
+
+def _name_key(person: Person) -> object:
+    return _names(person.given_name, person.family_name), person.values["birth_date"]
+
+
+def _names(given_name: str, family_name: str) -> tuple[str, ...]:
+    """Also when the two columns are swapped."""
+    return tuple(sorted((_plain(given_name), _plain(family_name))))
+
+
+@lru_cache(maxsize=10_000)
+def _plain(name: str) -> str:
+    return NOT_IN_NAMES.sub("", folded(name))
+
+
+def _number_key(hr_id: str) -> str:
+    return _ADDED_ZEROS.sub("", hr_id.lower()).lstrip("0")
+
+
+def _sentence(reason: Promise, other: object) -> str:
+    return str(reason) % {"other": other}
