@@ -9,6 +9,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from config import env
 from core.logging import JsonFormatter, timestamp, to_json_line
+from core.request_context import IN_ENVIRONMENT, RequestContext
 
 # Mailed links have their secret in the path; no other path component is that long.
 SECRET = re.compile(r"[\w-]{24,}")
@@ -30,19 +31,20 @@ class JsonLog(Logger):  # type: ignore[misc]  # gunicorn has no types
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         if not self.access_log_enabled:
             return
-        headers = {name.lower(): value for name, value in resp.headers}
+        context = environ.get(IN_ENVIRONMENT, RequestContext())
         facts = {
             "time": timestamp(time.time()),
             "level": "INFO",
             "logger": "gunicorn.access",
             "event": "http_request",
-            "request_id": headers.get("x-request-id"),
+            "request_id": context.request_id or None,
             "method": environ.get("REQUEST_METHOD"),
             "path": mask(environ.get("PATH_INFO", "")),
             "status": int(str(resp.status).split()[0]),
             "bytes": getattr(resp, "sent", 0),
             "milliseconds": round(request_time.total_seconds() * 1000),
             "peer": environ.get("REMOTE_ADDR"),
+            "client_address": context.client_address,
         }
         self.access_log.info("%s", to_json_line(facts))
 

@@ -8,19 +8,27 @@ from typing import Any
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from celery.schedules import crontab
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import before_task_publish, celeryd_init, heartbeat_sent, setup_logging
 from django.conf import settings
 from django.utils.log import configure_logging
 from kombu import Queue
 from kombu.transport.redis import Channel
 
-from core.request_context import RequestContext, use_request_context
+from core.request_context import RequestContext, current_request_context, use_request_context
+from monitoring.heartbeats import record_heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
+#: Header of a task.
+REQUEST_ID = "portal_request_id"
+HEARTBEAT_TASK = "monitoring.tasks.prove_that_tasks_run"
+
+
 class PortalTask(DjangoTask):
-    """Runs with the request context of a worker; the task's id is the request id of its log lines and journal entries.
+    """Runs with the request context of a worker.
+
+    The request id of its log lines and journal entries is that of the request that caused it, else the task's own.
 
     Acknowledged before it runs: the tables hold the state, and the sweeps find what a killed worker left. A late
     acknowledgement that meets an unreachable broker would stop the worker or interrupt a mail.
@@ -29,7 +37,9 @@ class PortalTask(DjangoTask):
     acks_late = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with use_request_context(RequestContext(source="worker", request_id=self.request.id or "")):
+        task_id = self.request.id or ""
+        request_id = self.request.get(REQUEST_ID) or task_id
+        with use_request_context(RequestContext(source="worker", request_id=request_id, task_id=task_id)):
             return super().__call__(*args, **kwargs)
 
 
@@ -61,6 +71,8 @@ app.conf.update(
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # What a Redis answers that is full or has become a replica: the worker would stop.
+    broker_channel_error_retry=True,
     task_publish_retry=False,
     task_ignore_result=True,
     task_time_limit=600,
@@ -96,10 +108,27 @@ app.conf.update(
             "schedule": timedelta(seconds=20),
             "options": SWEEP_EXPIRY,
         },
+        "heartbeat": {"task": HEARTBEAT_TASK, "schedule": timedelta(seconds=20), "options": SWEEP_EXPIRY},
         "old-hr-files": {"task": "hr_feed.tasks.discard_old_hr_files", "schedule": timedelta(hours=1)},
     },
 )
 app.autodiscover_tasks()
+
+
+@before_task_publish.connect
+def pass_request_id_on(headers: dict[str, Any], **options: object) -> None:
+    headers[REQUEST_ID] = current_request_context().request_id
+
+
+# Before: beat lives although the broker takes nothing.
+@before_task_publish.connect(sender=HEARTBEAT_TASK)
+def record_that_beat_runs(**options: object) -> None:
+    record_heartbeat("beat")
+
+
+@heartbeat_sent.connect
+def record_that_a_worker_listens(**options: object) -> None:
+    record_heartbeat("worker")
 
 
 # A worker may log warnings before it sets up its log.

@@ -12,7 +12,7 @@ from config.error_views import method_not_allowed
 from core.client_ip import client_address, device_name, is_trusted_proxy
 from core.logging import LINK_SECRET
 from core.rate_limits import RateLimitExceeded
-from core.request_context import RequestContext, current_request_context, use_request_context
+from core.request_context import IN_ENVIRONMENT, RequestContext, current_request_context, use_request_context
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -39,6 +39,7 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         context = RequestContext("web", client_address(request), device_name(request), uuid.uuid4().hex)
+        request.META[IN_ENVIRONMENT] = context
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
             for header in FORWARDED_HEADERS:
                 request.META.pop(header, None)

@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "monitoring",
 ]
 MIDDLEWARE = [
+    "monitoring.requests.RequestCountMiddleware",
     "config.middleware.RequestContextMiddleware",
     "config.middleware.PortalHeadersMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from core.request_context import current_request_context
+from core.request_context import IN_ENVIRONMENT, RequestContext, current_request_context
 
 # The secret of a mailed link; no other word of a log line is that long.
 LINK_SECRET = re.compile(r"[\w-]{40,}")
@@ -42,13 +42,16 @@ class JsonFormatter(logging.Formatter):
     """For machines: events have named fields and numbers of accounts, other lines a masked message."""
 
     def format(self, record: logging.LogRecord) -> str:
+        context = _context_of(record)
         facts: dict[str, object] = {
             "time": timestamp(record.created),
             "level": record.levelname,
             "logger": record.name,
             "event": "log",
-            "request_id": current_request_context().request_id or None,
+            "request_id": context.request_id or None,
         }
+        if context.task_id:
+            facts["task_id"] = context.task_id
         return to_json_line(facts | self._message(record) | _exception(record))
 
     def _message(self, record: logging.LogRecord) -> dict[str, object]:
@@ -77,6 +80,13 @@ def _message_without_traceback(record: logging.LogRecord) -> str:
     """Some libraries write the traceback, with values, into the message."""
     message = record.getMessage()
     return message.partition("\n")[0] if record.exc_info else message
+
+
+def _context_of(record: logging.LogRecord) -> RequestContext:
+    """Django logs a refused request after the response, with the request."""
+    environment = getattr(getattr(record, "request", None), "META", {})
+    context: RequestContext = environment.get(IN_ENVIRONMENT) or current_request_context()
+    return context
 
 
 def _exception(record: logging.LogRecord) -> dict[str, object]:

@@ -5,15 +5,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+#: Where a request's context is in its WSGI environment, for what is logged after the response.
+IN_ENVIRONMENT = "portal.request_context"
+
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`source` is "web", "worker" or "command"; `device` a browser and system, never a whole user agent."""
+    """`source` is "web", "worker" or "command"; `device` a browser and system, never a whole user agent.
+
+    In a worker, `request_id` is that of the request that caused the task.
+    """
 
     source: str = "command"
     client_address: str | None = None
     device: str = ""
     request_id: str = ""
+    task_id: str = ""
 
 
 _COMMAND = RequestContext()

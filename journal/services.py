@@ -3,7 +3,7 @@ from typing import Any
 
 from django.db import transaction
 
-from core.request_context import current_request_context
+from core.request_context import current_request_context, use_request_context
 from core.security_log import Outcome, log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
@@ -76,12 +76,14 @@ def record_events(
 
 
 def log_journal_event(event: Event, **facts: int | None) -> None:
-    """Log the event when the transaction commits."""
+    """Log the event when the transaction commits, with the context of now."""
+    context = current_request_context()
     outcome: Outcome = "failure" if event.value.endswith(FAILURE) else "success"
     also = {"also": ALSO[event]} if event in ALSO else {}
 
     # Not a lambda: Django logs the name when it fails.
     def write() -> None:
-        log_security_event(event.value, outcome=outcome, **facts, **also)
+        with use_request_context(context):
+            log_security_event(event.value, outcome=outcome, **facts, **also)
 
     transaction.on_commit(write, robust=True)

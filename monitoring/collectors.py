@@ -1,11 +1,11 @@
 """Prometheus metrics, read from the tables and Redis at each scrape: the same from whichever process answers.
 
-Nothing is counted in the processes. Metrics hold kinds and numbers, no personal data. Each label value is present at
+Metrics hold kinds and numbers, no personal data. Each label value is present at
 zero too, or an alert would not see it rise.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +15,8 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import DatabaseError
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from redis import Redis
 from redis.exceptions import RedisError
 
 from accounts.enums import LockReason, State
@@ -25,17 +24,22 @@ from accounts.models import Account, Lock, Session
 from activation.models import LinkRequest
 from activation.querysets import with_wizard_facts
 from activation.wizard.steps import STEPS, Wizard
-from core.rate_limits import refusal_counts
+from hr_feed.models import HrImport
 from journal.events import Event
 from journal.models import JournalEntry
-from monitoring.health import database_trouble, redis_answers
+from monitoring.families import gauge, gauge_by
+from monitoring.health import database_trouble
+from monitoring.redis_metrics import heartbeats, queues, refusals, requests
+from monitoring.redis_server import redis_answers, redis_trouble
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 #: Label of accounts whose activation link has not been opened yet.
 BEFORE_THE_STEPS = "lien"
-QUEUES = ("urgent", "bulk")
+DATABASE_UP = "1 when PostgreSQL answers and takes writes."
+REDIS_UP = "1 when Redis answers."
+REDIS_WRITES = "1 when Redis answers and takes writes."
 PRIORITIES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 
 Source = Callable[[], Iterable[Metric]]
@@ -46,20 +50,22 @@ class PortalCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("portal_build", "Version of the portal.", value={"version": settings.VERSION})
-        yield from _metrics_of("database", not database_trouble(), DATABASE_SOURCES)
-        yield from _metrics_of("redis", redis_answers(), REDIS_SOURCES)
+        yield from _metrics_of("portal_database_up", DATABASE_UP, not database_trouble(), DATABASE_SOURCES)
+        yield from _metrics_of("portal_redis_up", REDIS_UP, redis_answers(), (queues, refusals, requests))
+        # A Redis that takes no writes keeps the old heartbeats.
+        yield from _metrics_of("portal_redis_takes_writes", REDIS_WRITES, not redis_trouble(), (heartbeats,))
 
 
-def _metrics_of(server: str, answers: bool, sources: Iterable[Source]) -> Iterator[Metric]:
+def _metrics_of(name: str, about: str, is_true: bool, sources: Iterable[Source]) -> Iterator[Metric]:
     """Whether the server answers, then its metrics; a query that times out leaves out one source only."""
-    yield _gauge(int(answers), f"portal_{server}_up", f"1 when the {server} answers.")
-    for source in sources if answers else ():
+    yield gauge(int(is_true), name, about)
+    for source in sources if is_true else ():
         with suppress(DatabaseError, RedisError):
             yield from list(source())
 
 
 def _accounts() -> Iterable[Metric]:
-    yield _gauge_by(
+    yield gauge_by(
         "state", State.values, _count_by(Account.objects.all(), _state()), "portal_accounts", "Accounts by state."
     )
 
@@ -71,7 +77,7 @@ def _activation_steps() -> Iterable[Metric]:
     half_way = with_wizard_facts(pending.filter(has_begun), timezone.now())
     numbers = Counter(Wizard(account).first_open.slug for account in half_way.iterator())
     numbers[BEFORE_THE_STEPS] = pending.exclude(has_begun).count()
-    yield _gauge_by(
+    yield gauge_by(
         "step",
         (BEFORE_THE_STEPS, *(step.slug for step in STEPS)),
         numbers,
@@ -86,10 +92,8 @@ def _events() -> Iterable[Metric]:
     rows = list(entries.annotate(of_the_day=Count("pk"), of_the_hour=Count("pk", filter=Q(at__gte=now - HOUR))))
     day = {row["event"]: row["of_the_day"] for row in rows}
     hour = {row["event"]: row["of_the_hour"] for row in rows}
-    yield _gauge_by(
-        "event", Event.values, day, "portal_events_last_day", "Entries of the journal of the last 24 hours."
-    )
-    yield _gauge_by("event", Event.values, hour, "portal_events_last_hour", "Entries of the journal of the last hour.")
+    yield gauge_by("event", Event.values, day, "portal_events_last_day", "Entries of the journal of the last 24 hours.")
+    yield gauge_by("event", Event.values, hour, "portal_events_last_hour", "Entries of the journal of the last hour.")
 
 
 def _mails() -> Iterable[Metric]:
@@ -113,17 +117,26 @@ def _outbox() -> Iterable[Metric]:
         .annotate(
             waiting=Count("pk"),
             postponed=Count("pk", filter=Q(status=Status.QUEUED, attempts__gt=0, due_at__gt=now)),
+            at_fault=Count("pk", filter=~Q(fault="")),
         )
     )
     by_priority = {PRIORITIES[Priority(row["priority"])]: row for row in rows}
     names = PRIORITIES.values()
     waiting = {name: row["waiting"] for name, row in by_priority.items()}
     postponed = {name: row["postponed"] for name, row in by_priority.items()}
+    at_fault = {name: row["at_fault"] for name, row in by_priority.items()}
     due = Message.objects.due(now).order_by().values("priority").annotate(since=Min("due_at"))
     oldest = {PRIORITIES[Priority(row["priority"])]: _seconds_since(row["since"], now) for row in due}
-    yield _gauge_by("priority", names, waiting, "portal_outbox_waiting", "Mails not sent yet.")
-    yield _gauge_by("priority", names, postponed, "portal_outbox_postponed", "Mails to be tried again later.")
-    yield _gauge_by(
+    yield gauge_by("priority", names, waiting, "portal_outbox_waiting", "Mails not sent yet.")
+    yield gauge_by("priority", names, postponed, "portal_outbox_postponed", "Mails to be tried again later.")
+    yield gauge_by(
+        "priority",
+        names,
+        at_fault,
+        "portal_outbox_at_fault",
+        "Mails that wait for a repair of ours.",
+    )
+    yield gauge_by(
         "priority", names, oldest, "portal_outbox_oldest_seconds", "How long the first mail due has been due."
     )
 
@@ -132,40 +145,40 @@ def _link_requests() -> Iterable[Metric]:
     now = timezone.now()
     waiting = LinkRequest.objects.waiting().aggregate(number=Count("pk"), since=Min("requested_at"))
     asked = LinkRequest.objects.filter(requested_at__gte=now - HOUR).count()
-    yield _gauge(waiting["number"], "portal_link_requests_waiting", "Requests for links not answered yet.")
-    yield _gauge(
+    yield gauge(waiting["number"], "portal_link_requests_waiting", "Requests for links not answered yet.")
+    yield gauge(
         _seconds_since(waiting["since"], now), "portal_link_requests_oldest_seconds", "How long the first has waited."
     )
-    yield _gauge(
+    yield gauge(
         asked, "portal_link_requests_last_hour", "Requests for links of the last hour, for known and unknown logins."
     )
 
 
 def _locks() -> Iterable[Metric]:
     numbers = _count_by(Lock.objects.open(), F("reason"))
-    yield _gauge_by("reason", LockReason.values, numbers, "portal_locks_open", "Locks not released yet.")
+    yield gauge_by("reason", LockReason.values, numbers, "portal_locks_open", "Locks not released yet.")
 
 
 def _sessions() -> Iterable[Metric]:
     now = timezone.now()
     used_since = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     number = Session.objects.filter(account__isnull=False, expire_date__gt=now, last_seen_at__gt=used_since).count()
-    yield _gauge(number, "portal_sessions_open", "Sessions of people who are signed in.")
+    yield gauge(number, "portal_sessions_open", "Sessions of people who are signed in.")
 
 
-def _queues() -> Iterable[Metric]:
-    with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
-        lengths = {queue: redis.llen(queue) for queue in QUEUES}
-    yield _gauge_by("queue", QUEUES, lengths, "portal_queue_length", "Tasks that no worker has taken yet.")
-
-
-def _refusals() -> Iterable[Metric]:
-    family = CounterMetricFamily(
-        "portal_refusals", "Requests refused as too many, by limit; begins again every day.", labels=["limit"]
+def _hr_imports() -> Iterable[Metric]:
+    """While a worker imports one, the others wait for it."""
+    now = timezone.now()
+    imports = list(HrImport.objects.light().to_work_on())
+    is_busy = any(one.is_running for one in imports)
+    waiting = [one.approved_at or one.uploaded_at for one in imports if one.is_expected and not is_busy]
+    stopped = sum(one.has_stopped for one in imports)
+    yield gauge(stopped, "portal_hr_imports_stopped", "HR files whose runs failed too often.")
+    yield gauge(
+        _seconds_since(min(waiting, default=None), now),
+        "portal_hr_imports_oldest_seconds",
+        "How long the first HR file has waited for a worker that has none.",
     )
-    for limit, number in refusal_counts().items():
-        family.add_metric([limit], number)
-    yield family
 
 
 DATABASE_SOURCES: tuple[Source, ...] = (
@@ -177,8 +190,8 @@ DATABASE_SOURCES: tuple[Source, ...] = (
     _link_requests,
     _locks,
     _sessions,
+    _hr_imports,
 )
-REDIS_SOURCES: tuple[Source, ...] = (_queues, _refusals)
 
 
 def _state() -> Case:
@@ -198,15 +211,3 @@ def _count_by(rows: QuerySet[Any], by: Case | F) -> dict[str, int]:
 
 def _seconds_since(since: datetime | None, now: datetime) -> float:
     return (now - since).total_seconds() if since else 0.0
-
-
-def _gauge(number: float, name: str, about: str) -> Metric:
-    return GaugeMetricFamily(name, about, value=number)
-
-
-def _gauge_by(label: str, values: Iterable[str], numbers: Mapping[str, float], name: str, about: str) -> Metric:
-    """A gauge with one sample for each of `values`."""
-    family = GaugeMetricFamily(name, about, labels=[label])
-    for value in values:
-        family.add_metric([value], numbers.get(value, 0))
-    return family

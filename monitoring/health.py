@@ -5,8 +5,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from redis import Redis
-from redis.exceptions import RedisError
+
+from monitoring.redis_server import redis_trouble
 
 
 @login_not_required
@@ -19,10 +19,11 @@ def alive(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: 503 without a database that takes writes. Requests are served without Redis, more slowly."""
+    """Readiness: 503 without a database that takes writes. Without Redis, or with a full one, requests are served."""
     if trouble := database_trouble():
         return HttpResponse(f"{trouble}\n", status=503, content_type="text/plain; charset=utf-8")
-    note = "" if redis_answers() else " (sans Redis)"
+    trouble = redis_trouble()
+    note = f" ({trouble})" if trouble else ""
     return HttpResponse(f"prêt{note}\n", content_type="text/plain; charset=utf-8")
 
 
@@ -35,13 +36,3 @@ def database_trouble() -> str:
     except (DatabaseError, InterfaceError):
         return "base de données injoignable"
     return "base de données en lecture seule" if is_read_only == "on" else ""
-
-
-def redis_answers() -> bool:
-    """Whether Redis answers within half a second."""
-    try:
-        with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5) as redis:
-            redis.ping()
-    except (RedisError, OSError):
-        return False
-    return True

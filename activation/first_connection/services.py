@@ -1,6 +1,7 @@
 """Answer requests for a link, in the worker: response times tell nothing about accounts."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from activation.enums import LinkRequestKind
 from activation.models import LinkRequest
 from core.email_addresses import InvalidAddress, institutional_address_from_login
 from core.rate_limits import MAIL_WINDOW, MAILS_PER_HOUR
+from core.request_context import current_request_context, use_request_context
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
@@ -57,7 +59,9 @@ def answer_link_request(*, request_id: int) -> Message | None:
     if _has_reached_mail_quota(account, answers.values()):
         log_withheld_mail(kind=kind, person=account)
         return None
-    record_event(account=account, event=Event.LINK_REQUESTED)
+    # Where it was asked for, not the worker.
+    with use_request_context(replace(current_request_context(), client_address=request.client_address)):
+        record_event(account=account, event=Event.LINK_REQUESTED)
     return queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)
 
 

@@ -23,6 +23,7 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account
 from accounts.services import set_language
 from activation.enums import LinkRequestKind
+from activation.first_connection.services import answer_link_request
 from activation.links import activation_link
 from activation.services import complete_activation, dispute_recovery_address, request_link
 from agents.roles import Role
@@ -243,13 +244,18 @@ def test_an_entry_says_who_what_when_and_from_where(settings):
         assert before <= entry.at <= timezone.now()
         assert (entry.source, entry.client_address, entry.device) == ("web", recorded, "Firefox (Linux)")
         assert (entry.request_id, len(entry.request_id)) == (response["X-Request-Id"], 32)
+    with use_request_context(WEB):
+        asked = request_link(login=person.login, wish=LinkRequestKind.FIRST_CONNECTION)
     with use_request_context(RequestContext(source="worker")):
-        record_event(account=person, event=Event.LINK_REQUESTED)
+        answer_link_request(request_id=asked.pk)
     agent = active_account(is_staff=True)
     lock_account(account=person, reason=LockReason.PHISHING, actor=agent)
-    for event, source, actor in ((Event.LINK_REQUESTED, "worker", None), (Event.LOCKED, "command", agent)):
+    for event, *facts in (
+        (Event.LINK_REQUESTED, "worker", WEB.client_address, None),
+        (Event.LOCKED, "command", None, agent),
+    ):
         entry = person.journal.get(event=event)
-        assert (entry.source, entry.client_address, entry.actor) == (source, None, actor)
+        assert [entry.source, entry.client_address, entry.actor] == facts
     # Enough to recognise a device, too little to track its owner.
     for user_agent, device in {EDGE: "Edge (Windows)", "x" * 5000: "", "": "", "\x00<b>": ""}.items():
         assert device_name(RequestFactory().get("/", headers={"User-Agent": user_agent})) == device

@@ -11,6 +11,7 @@ import redis
 import requests
 
 from activation.models import Charter
+from devtools.processes import LOOPBACK
 from outbox.tasks import send_due_messages
 from tests.factories import A_GOOD_PASSWORD, pending_account, reloaded
 from tests.faults.browser import CSRF_TOKEN, Browser
@@ -92,7 +93,7 @@ def ask_hostile_questions(browser: Browser, token: str) -> None:
 
 
 def test_lines_are_json_and_neither_logs_nor_redis_hold_personal_data_or_secrets(stack):
-    """LOG-01, LOG-02, PWD-08, TOK-01, TOK-09: over an activation, a login and a change of address."""
+    """LOG-01, LOG-02, LOG-04, PWD-08, TOK-01, TOK-09: over an activation, a login and a change of address."""
     person, browser, login = pending_account(**CANARY), browser_of(stack), CANARY["institutional_address"]
     logs = {name: stack.log(name) for name in ("web", "worker", "beat")}
     before = {"web": logs["web"].stat().st_size, "worker": logs["worker"].stat().st_size, "beat": 0}
@@ -129,6 +130,7 @@ def test_lines_are_json_and_neither_logs_nor_redis_hold_personal_data_or_secrets
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), line
         assert {"level", "logger", "event", "request_id"} <= set(line), line
+        assert line["request_id"] or not line["logger"].startswith("django."), line
     events = [line["event"] for line in lines]
     for event in ("user_activated", "recovery_address_changed", "authn_login_fail", "authn_login_success"):
         assert events.count(event) == 1, event
@@ -137,11 +139,22 @@ def test_lines_are_json_and_neither_logs_nor_redis_hold_personal_data_or_secrets
     [activated] = [line for line in lines if line["event"] == "user_activated"]
     assert (activated["account"], activated["actor"]) == (person.pk, person.pk)
 
+    # What the worker did for the request of a person, by the reference and the address of that request.
+    [asked] = [line for line in lines if line["event"] == "link_requested"]
+    [answered] = [
+        line for line in lines if line["event"] == "http_request" and line["request_id"] == asked["request_id"]
+    ]
+    assert (answered["path"], answered["client_address"]) == ("/premiere-connexion/", asked["client_address"])
+    assert answered["client_address"] == LOOPBACK
+    assert asked["task_id"] != asked["request_id"]
+
     halves = [half for token in tokens for half in (token[:40], token[40:])]
     for log in logs.values():
         text = log.read_text().lower()
         assert [word for word in (*halves, *cookies, *PERSONAL) if word.lower() in text] == [], log.name
     with redis.Redis.from_url(stack.redis.url, decode_responses=True) as server:
+        signs = {"beat", "worker", "task"}
+        wait_until(lambda: server.hgetall("portal:heartbeats").keys() == signs, logs["beat"], seconds=20)
         reads = {"string": server.get, "hash": server.hgetall, "set": server.smembers}
         reads |= {"list": partial(server.lrange, start=0, end=-1), "zset": partial(server.zrange, start=0, end=-1)}
         kept = [f"{key} {reads[server.type(key)](key)}" for key in server.scan_iter()]

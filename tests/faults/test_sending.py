@@ -6,6 +6,8 @@ import os
 import re
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from activation.models import Charter, LinkRequest
 from activation.tasks import answer_waiting_link_requests
 from config.celery import app
 from devtools.mailcatcher import Envelope, Stage, accept
-from devtools.processes import children
+from devtools.processes import LOOPBACK, children
 from journal.models import JournalEntry
 from outbox.dispatch import BATCH
 from outbox.enums import Kind, Priority, Status
@@ -32,7 +34,7 @@ from outbox.tasks import send_due_messages, send_message
 from tests.activation.wizard.client import link_to
 from tests.concurrency import together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
-from tests.faults.browser import FIRST_CONNECTION
+from tests.faults.browser import FIRST_CONNECTION, Browser
 from tests.faults.machine import PausedServer, SpareWorker, all_sent, browser_of, leases_run_out, queued_mail
 from tests.faults.tally import Tally
 from tests.mail_delivery import text_of
@@ -100,10 +102,43 @@ def test_connections_that_break_are_made_anew(stack):
     assert recipients(stack) == [person.recovery_address for person in people]
 
 
-def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally):
-    """AVL-01: a link asked for and an activation finished, within two seconds a page; one row and one mail each."""
+@contextmanager
+def redis_is(trouble: str, stack: Stack) -> Iterator[None]:
+    """Away, full, or the replica of a primary that is lost."""
+    with redis.Redis.from_url(stack.redis.url) as server:
+        if trouble == "Redis plein":
+            server.config_set("maxmemory", 1)
+        elif trouble == "Redis en lecture seule":
+            server.replicaof(LOOPBACK, "1")
+        else:
+            stack.redis.kill()
+        yield
+        if trouble == "sans Redis":
+            stack.redis.start()
+        server.replicaof("NO", "ONE")
+        server.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("trouble", ["sans Redis", "Redis plein", "Redis en lecture seule"])
+def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally, trouble):
+    """AVL-01: a link asked for and an activation finished, within two seconds a page; one row and one mail each.
+    AVL-06: the worker lives on, takes tasks again, and readiness says what is wrong.
+    """
     person, newcomer, browser = pending_account(), pending_account(), browser_of(stack)
-    stack.redis.kill()
+    worker = stack.processes["worker"].pid
+    with redis_is(trouble, stack):
+        assert browser.ask("/sante/pret").text == f"prêt ({trouble})\n"
+        without_redis(stack, browser, person, newcomer)
+    beat_ticks(stack)
+    stack.catcher.wait_for(2, timeout=30)
+    all_sent(stack)
+    beat_ticks(stack)
+    assert set(recipients(stack)) == {person.recovery_address, newcomer.recovery_address}
+    assert tally(stack.catcher.messages) == Tally(sent=2, lost=0, doubled=0)
+    assert (stack.processes["worker"].poll(), stack.processes["worker"].pid) == (None, worker)
+
+
+def without_redis(stack: Stack, browser: Browser, person: Account, newcomer: Account) -> None:
     page = browser.request_link(person.login)
     assert "e-mail" in page.text
     browser.activate(link_to(newcomer), charter=Charter.objects.in_force().version, password=A_GOOD_PASSWORD)
@@ -113,14 +148,6 @@ def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally):
     assert LinkRequest.objects.waiting().count() == 1
     assert list(Message.objects.values_list("person", "kind")) == [(newcomer.pk, Kind.ACCOUNT_ACTIVATED)]
     assert stack.catcher.messages == []
-
-    stack.redis.start()
-    beat_ticks(stack)
-    stack.catcher.wait_for(2, timeout=30)
-    all_sent(stack)
-    beat_ticks(stack)
-    assert set(recipients(stack)) == {person.recovery_address, newcomer.recovery_address}
-    assert tally(stack.catcher.messages) == Tally(sent=2, lost=0, doubled=0)
 
 
 def test_a_worker_survives_a_broker_that_dies_while_it_sends(stack, tally):

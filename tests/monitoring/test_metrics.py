@@ -1,17 +1,21 @@
-"""Metrics, alerts and dashboard (LOG-04)."""
+"""Metrics (LOG-04)."""
 
-import json
-import re
+import os
+import subprocess
+import sys
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from math import inf
+from unittest.mock import Mock
 
-import promql_parser
 import pytest
-import yaml
+from celery.signals import heartbeat_sent
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg_pool import ConnectionPool, PoolTimeout
+from redis import Redis
 
 from accounts.enums import LockReason, State
 from accounts.locking.lock import lock_account
@@ -21,17 +25,24 @@ from activation.models import LinkRequest
 from activation.services import request_link
 from activation.wizard.steps import STEPS
 from core.rate_limits import all_limits
+from devtools.servers import Redis as RedisServer
+from hr_feed.models import MOST_ATTEMPTS, HrImport
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
-from monitoring.collectors import BEFORE_THE_STEPS, PortalCollector
+from monitoring.collectors import BEFORE_THE_STEPS
+from monitoring.heartbeats import HEARTBEATS
+from monitoring.heartbeats import KEY as KEY_OF_HEARTBEATS
+from monitoring.requests import STATUSES, counts
+from monitoring.tasks import prove_that_tasks_run
 from monitoring.views import cached_metrics
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.activation.wizard.client import CHARTER, DIRECTORY, answered_until, link_to
 from tests.factories import active_account, pending_account
+from tests.monitoring.test_alerts import figures
 from tests.project import PROJECT
-from tests.test_documentation import anchors
+from tests.stack import database_url
 
 pytestmark = pytest.mark.django_db
 
@@ -42,12 +53,6 @@ KEY = "a-key-for-tests-0123456789abcdef"
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
     cached_metrics.clear()
-
-
-def figures() -> dict[tuple[str, ...], float]:
-    """Every sample by name and labels, looked up now."""
-    samples = (sample for metric in PortalCollector().collect() for sample in metric.samples)
-    return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
 
 
 def test_only_prometheus_reads_it_ten_seconds_old_at_most_and_without_personal_data(
@@ -65,7 +70,7 @@ def test_only_prometheus_reads_it_ten_seconds_old_at_most_and_without_personal_d
     person = active_account(family_name="Canari", ine="1234567890A")
     client = Client(headers={"authorization": f"Bearer {KEY}"})
     Client().post("/connexion/", {"login": person.login, "password": "canary-password-1"})
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         response = client.get(PAGE)
     assert (response.status_code, bool(response.cookies)) == (200, False)
     assert response["Content-Type"].startswith("text/plain; version=")
@@ -148,31 +153,102 @@ def test_refusals_by_limit_and_queues_with_and_without_redis(client, settings):
     limits = {labels[1] for labels in found if labels[0] == "portal_refusals_total"}
     assert limits == {limit.name for limit in all_limits()}
     assert found["portal_queue_length", "urgent"] == found["portal_queue_length", "bulk"] == 0
-    assert found["portal_redis_up",] == found["portal_database_up",] == 1
+    assert found["portal_redis_up",] == found["portal_database_up",] == found["portal_redis_takes_writes",] == 1
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     found = figures()
     assert (found["portal_redis_up",], found["portal_database_up",]) == (0, 1)
     assert not {labels[0] for labels in found} & {"portal_queue_length", "portal_refusals_total"}
 
 
-def test_alerts_and_dashboard_use_every_metric_and_no_other_and_each_alert_has_a_runbook():
-    """LOG-04: with these values of their labels."""
-    groups = yaml.safe_load((PROJECT / "deploy/alerts.yml").read_text(encoding="utf-8"))["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    dashboard = json.loads((PROJECT / "deploy/grafana-dashboard.json").read_text(encoding="utf-8"))
-    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    expressions += [rule["expr"] for rule in rules]
+def test_a_redis_that_takes_no_writes_is_not_ready_and_its_heartbeats_are_left_out(client, settings):
+    """AVL-06, LOG-04: full, the replica of a lost primary, or without the right to write."""
+    with RedisServer() as server, Redis.from_url(server.url) as redis:
+        settings.REDIS_URL = server.url
+        for trouble, begin, end in (
+            ("Redis plein", lambda: redis.config_set("maxmemory", 1), lambda: redis.config_set("maxmemory", 0)),
+            ("Redis en lecture seule", lambda: redis.replicaof("127.0.0.1", "1"), lambda: redis.replicaof("NO", "ONE")),
+            (
+                "Redis refuse les écritures",
+                lambda: redis.execute_command("ACL", "SETUSER", "default", "-set"),
+                server.stop,
+            ),
+        ):
+            begin()
+            assert (client.get("/sante/pret").status_code, client.get("/sante/pret").text) == (
+                200,
+                f"prêt ({trouble})\n",
+            )
+            found = figures()
+            assert (found["portal_redis_up",], found["portal_redis_takes_writes",]) == (1, 0)
+            assert ("portal_heartbeat_seconds", "beat") not in found
+            end()
+        assert client.get("/sante/pret").text == "prêt (sans Redis)\n"
+
+
+def test_signs_of_life_of_beat_workers_and_tasks(tmp_path, monkeypatch, time_machine, settings):
+    """LOG-04, AVL-06: infinite as long as there was none; the health check of a container looks for its own."""
+
+    def ages() -> list[float]:
+        return [figures()["portal_heartbeat_seconds", of] for of in HEARTBEATS]
+
+    def is_healthy(process: str) -> bool:
+        command = [sys.executable, PROJECT / "deploy/health.py", process]
+        return subprocess.run(command, env={"TMPDIR": str(tmp_path)}).returncode == 0
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("monitoring.heartbeats._last", {})
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        redis.delete(KEY_OF_HEARTBEATS)
+    assert (set(ages()), is_healthy("beat"), is_healthy("worker")) == ({inf}, False, False)
+    for begin in (prove_that_tasks_run.delay, partial(heartbeat_sent.send, sender=None), prove_that_tasks_run):
+        begin()
+    assert (max(ages()) < 10, is_healthy("beat"), is_healthy("worker")) == (True, True, True)
+    for file in tmp_path.iterdir():
+        os.utime(file, (0, 0))
+    time_machine.move_to(timezone.now() + timedelta(seconds=130))
+    heartbeat_sent.send(sender=None)
+    beat, worker, task = ages()
+    assert (beat > 120, worker < 10, task > 120, is_healthy("beat"), is_healthy("worker")) == (
+        True,
+        True,
+        True,
+        False,
+        True,
+    )
+
+
+def test_requests_by_status_slow_ones_and_those_without_a_connection(client, monkeypatch, settings):
+    """LOG-04: of all processes; what Redis did not take is added later. Health checks are not counted."""
+    names = [("portal_requests_total", status) for status in STATUSES] + [("portal_slow_requests_total",)]
+
+    def added(url: str = "/sante/vivant") -> list[float]:
+        before = figures()
+        monkeypatch.setattr(counts, "_due_at", 0.0)
+        client.get(url)
+        return [figures()[name] - before[name] for name in (*names, ("portal_pool_refusals_total",))]
+
+    added()
+    assert (added("/sante/pret"), added("/rien/")) == ([0] * 7, [0, 0, 0, 1, 0, 0, 0])
+    monkeypatch.setattr("monitoring.requests.SLOW_SECONDS", -1)
+    url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(counts, "_due_at", 0.0)
+    client.get("/aide/")
+    settings.REDIS_URL = url
+    assert added() == [0, 1, 0, 0, 0, 1, 0]
+    with ConnectionPool(database_url(), min_size=1, max_size=1, timeout=0.1) as pool, pool.connection():
+        monkeypatch.setattr("monitoring.requests.connection", Mock(pool=pool))
+        with pytest.raises(PoolTimeout):
+            pool.getconn()
+        assert added()[-1] == 1
+
+
+def test_hr_files_that_no_worker_takes_or_that_failed(time_machine):
+    """AVL-09, LOG-04: one that waits behind another has not waited for a worker."""
+    hr_import = partial(HrImport.objects.create, file_name="rh.csv", size=1)
+    names = ("portal_hr_imports_oldest_seconds",), ("portal_hr_imports_stopped",)
+    hr_import(sha256="1", uploaded_at=timezone.now() - timedelta(minutes=20))
+    hr_import(sha256="2", attempts=MOST_ATTEMPTS)
     found = figures()
-    names, words = {labels[0] for labels in found}, {word for labels in found for word in labels[1:]}
-    for expression in expressions:
-        promql_parser.parse(expression)
-        assert set(re.findall(r"portal_\w+", expression)) <= names, expression
-        for value in re.findall(r'(?:event|status|priority|step)=~?"([^"]+)"', expression):
-            assert set(value.split("|")) <= words, expression
-    assert [name for name in names if name not in " ".join(expressions)] == []
-    operations = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
-    for rule in rules:
-        assert rule["labels"]["severity"] in ("page", "ticket")
-        document, _hash, anchor = rule["annotations"]["runbook"].partition("#")
-        assert anchor in anchors(PROJECT / document), rule["alert"]
-        assert f"`{rule['alert']}`" in operations, rule["alert"]
+    assert (1200 <= found[names[0]] < 1260, found[names[1]]) == (True, 1)
+    hr_import(sha256="3", leased_until=timezone.now() + timedelta(minutes=1), attempts=1)
+    assert [figures()[name] for name in names] == [0, 1]
