@@ -115,9 +115,8 @@ def restore_address(*, account: Account, agent: Account, change: int, **details:
     changes = {entry.pk: entry for entry in changes_to_review(account)}
     if change not in restorable_addresses(account, list(changes.values())):
         raise AddressNotRestorable
-    addresses = [account.recovery_address] if account.can_be_mailed else []
     account = report_unauthorized_change(entry=changes[change], actor=agent, **details)
-    _notify_restored(account, removed=addresses)
+    _notify_of_lock(account)
     return account
 
 
@@ -172,13 +171,11 @@ def _lock_locked(account: Account) -> Account:
     return now
 
 
-def _notify_restored(account: Account, *, removed: Collection[str]) -> None:
+def _notify_of_lock(account: Account) -> None:
+    """The restored address: the notice of the lock went to the other one."""
     lock = account.locks.open().get()
-    entry = account.journal.filter(event=Event.RECOVERY_ADDRESS_RESTORED).latest("pk")
-    mails = [(Kind.ACCOUNT_LOCKED, account.recovery_address, lock.pk)]
-    mails += [(Kind.RECOVERY_CORRECTED, address, entry.pk) for address in removed]
-    for kind, address, subject_id in mails:
-        queue_email(kind=kind, person=account, address=address, language=account.language, subject_id=subject_id)
+    address, language = account.recovery_address, account.language
+    queue_email(kind=Kind.ACCOUNT_LOCKED, person=account, address=address, language=language, subject_id=lock.pk)
 
 
 def _settled_at(account: Account) -> datetime:

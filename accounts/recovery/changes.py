@@ -97,6 +97,7 @@ def confirm_recovery_change(*, change_id: int, fingerprint: str) -> RecoveryAddr
 def report_unauthorized_change(*, entry: JournalEntry, actor: Account | None = None, **details: object) -> Account:
     """Lock the account, undo this and later changes of the recovery address, and cancel pending ones. Idempotent.
 
+    The address that was on file is told; the restored one gets the notice of the lock.
     `actor` is the agent who acts for the owner, None for the link in a notice. `details` go into the journal.
     """
     # Not `lock()`: its `is_locked` would be stale after `lock_account`.
@@ -157,5 +158,9 @@ def _restore_recovery_address(account: Account, actor: Account | None, *, since:
     _at, _pk, address = min(changes)
     for later in (own, agents):
         later.update(undone_at=timezone.now())
+    displaced = account.recovery_address if account.can_be_mailed else ""
     set_recovery_address(account, address)
-    record_event(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_RESTORED, address=address)
+    entry = record_event(account=account, actor=actor, event=Event.RECOVERY_ADDRESS_RESTORED, address=address)
+    if displaced and not same_address(displaced, address):
+        # An intruder may read the former mailbox, and the owner the present one.
+        _mail(Kind.RECOVERY_CORRECTED, account, displaced, entry.pk)

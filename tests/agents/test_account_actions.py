@@ -205,9 +205,9 @@ class TestUnlocking:
         assert (reported.actor, restored.actor) == (agent, agent)
         details = [reported.details[name] for name in ("reason", "request", "reference")]
         assert details == [REASON, one.pk, one.reference]
-        lock_notice, farewell = mail_delivery.deliver()[-2:]
+        farewell, lock_notice = mail_delivery.deliver()[-2:]
         assert (lock_notice["To"], lock_notice["Subject"]) == (OWN, "Votre compte informatique est bloqué")
-        assert farewell["To"] == INTRUDERS
+        assert (farewell["To"], "La DSIN a rétabli l’adresse d’avant" in text_of(farewell)) == (INTRUDERS, True)
         assert not re.search(r"[A-Za-z0-9_-]{60}", text_of(farewell))
 
         for reviewed in (ticked(person)[1:], ticked(person)):

@@ -313,6 +313,9 @@ class TestReport:
             Event.RECOVERY_ADDRESS_RESTORED,
             Event.LOCKED,
         ]
+        [told] = [mail for mail in mail_delivery.deliver() if mail["To"] == B and "n’est plus" in mail["Subject"]]
+        assert "quelqu’un a signalé" in text_of(told)
+        assert old not in text_of(told)
         assert recovering.reset_mail_recipients(person, mail_delivery) == []
         end_lock(person)
         assert recovering.reset_mail_recipients(person, mail_delivery) == [old]
