@@ -16,8 +16,10 @@ from outbox.rendering import shared_context
 from outbox.tracking import MessageNotFound
 
 RETRY_AFTER_SECONDS = 30
-#: A mailed link with trailing punctuation, which some mail clients include.
-LINK_WITH_TRAILING_PUNCTUATION = re.compile(r"(?P<address>(?:/en)?/[a-z-]+/[A-Za-z0-9_-]{97}/)[^\w/]{1,5}/?")
+#: A mailed link with what some mail programs glue to it: punctuation, marks of emphasis, signs in codes of HTML.
+LINK_WITH_TRAILING_PUNCTUATION = re.compile(
+    r"(?P<address>(?:/en)?/[a-z-]+/[A-Za-z0-9_-]{97}/)(?:[^\w/]|_|&\w{2,4};|&#\d{2,4};|=20|=3D){1,5}/?"
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

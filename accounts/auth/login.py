@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.enums import State
 from accounts.models import Account
 from accounts.passwords import normalise_password
+from accounts.passwords.normalisation import spellings_of
 from accounts.passwords.services import upgrade_hash
 from core.email_addresses import InvalidAddress, institutional_address_from_login
 from core.rate_limits import (
@@ -113,15 +114,16 @@ def _digest(login: str) -> str:
 
 
 def _is_password_right(account: Account | None, typed: str) -> bool:
-    """Hash once in every case, so that the response time reveals nothing."""
+    """Hash as often in every case, so that the response time reveals nothing."""
     try:
-        password = normalise_password(typed)
+        spellings = spellings_of(typed)
     except ValidationError:
-        password = ""
+        spellings = {""}
     if account is None or not account.has_usable_password():
-        make_password(password)
+        for spelling in spellings:
+            make_password(spelling)
         return False
-    return check_password(password, account.password)
+    return any([check_password(spelling, account.password) for spelling in spellings])
 
 
 def _is_hash_up_to_date(account: Account) -> bool:

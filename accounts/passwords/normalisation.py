@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.passwords.rules import MAXIMUM_LENGTH
-from core.text import CONTROL
+from core.text import CONTROL, SPACE
 
 #: NFC composes at most four code points into one; a longer input is too long in any form.
 MAX_INPUT_LENGTH = 4 * MAXIMUM_LENGTH
@@ -14,7 +14,8 @@ CONTROL_CHARACTER = _("Le mot de passe contient un caractère que le clavier ne 
 
 
 def normalise_password(raw: str) -> str:
-    """The password to hash or to check: in NFC, never stripped or cut.
+    """The password to hash or to check: in NFC, never stripped or cut, each space the one of any keyboard: French ones
+    give a no-break space behind some signs, and telephones narrow ones.
 
     Raises ValidationError for more than 256 characters, before any slow work, and for control characters, which
     keyboards do not produce.
@@ -26,7 +27,15 @@ def normalise_password(raw: str) -> str:
         raise _too_long()
     if CONTROL.search(password):
         raise ValidationError(CONTROL_CHARACTER, code="password_control_character")
-    return password
+    return SPACE.sub(" ", password)
+
+
+def spellings_of(typed: str) -> set[str]:
+    """The passwords to check: the normalised one, and the one as typed, as they were hashed before spaces were alike.
+
+    Raises what `normalise_password` raises.
+    """
+    return {normalise_password(typed), unicodedata.normalize("NFC", typed)}
 
 
 def _too_long() -> ValidationError:
