@@ -18,12 +18,7 @@ from assistance import services
 from assistance.forms import AssistanceForm
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
-from core.rate_limits import (
-    ASSISTANCE_REQUESTS_IN_ALL,
-    ASSISTANCE_REQUESTS_PER_CLIENT,
-    RateLimitExceeded,
-    current_client,
-)
+from core.rate_limits import ASSISTANCE_REQUESTS, RateLimitExceeded
 from core.templatetags.dates import past_datetime
 
 #: What the session keeps for the page after sending.
@@ -40,21 +35,22 @@ class AssistanceView(FormView):
 
     def form_valid(self, form: AssistanceForm) -> HttpResponse:
         try:
-            ASSISTANCE_REQUESTS_PER_CLIENT.hit(current_client())
-            ASSISTANCE_REQUESTS_IN_ALL.hit()
+            request = self.created_request(form)
         except RateLimitExceeded as exceeded:
             return self.rate_limit_exceeded(form, exceeded.retry_after)
-        if self.request.POST.get("website"):
-            # A robot has filled in the honeypot: it gets the same page, and nothing is saved.
-            request = AssistanceRequest(reference=random_reference())
-        else:
-            request = services.create_request(**form.cleaned_data)
         self.request.session[SENT_SESSION_KEY] = {
             "reference": request.reference,
             "contact_address": form.cleaned_data["contact_address"],
             "call_expected_by": request.call_expected_by.timestamp(),
         }
         return redirect("assistance-sent")
+
+    def created_request(self, form: AssistanceForm) -> AssistanceRequest:
+        if self.request.POST.get("website"):
+            # A robot has filled in the honeypot: it gets the same page, and nothing is saved or counted.
+            return AssistanceRequest(reference=random_reference())
+        ASSISTANCE_REQUESTS.hit()
+        return services.create_request(**form.cleaned_data)
 
     def rate_limit_exceeded(self, form: AssistanceForm, retry_after: int) -> HttpResponse:
         """The form with what was typed, and when to retry."""

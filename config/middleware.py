@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import http_date
 
+from accounts.auth.known_browser import accounts_known_to
 from config.error_views import method_not_allowed
 from core.client_ip import client_address, device_name, is_trusted_proxy
 from core.logging import LINK_SECRET
@@ -38,7 +39,8 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        context = RequestContext("web", client_address(request), device_name(request), uuid.uuid4().hex)
+        address, device, known_to = client_address(request), device_name(request), accounts_known_to(request)
+        context = RequestContext("web", address, device, uuid.uuid4().hex, known_to)
         request.META[IN_ENVIRONMENT] = context
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR")):
             for header in FORWARDED_HEADERS:

@@ -224,6 +224,7 @@ CSRF_COOKIE_HTTPONLY = True
 # Browsers accept the __Host- prefix over https only.
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+KNOWN_BROWSER_COOKIE_NAME = "known" if DEBUG else "__Host-known"
 # Second factor of the agents.
 OTP_LOGIN_URL = "admin:verification"
 OTP_TOTP_ISSUER = UNIVERSITY_NAME

@@ -11,15 +11,16 @@ IN_ENVIRONMENT = "portal.request_context"
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`source` is "web", "worker" or "command"; `device` a browser and system, never a whole user agent.
-
-    In a worker, `request_id` is that of the request that caused the task.
+    """`source` is "web", "worker" or "command"; `device` a browser and system, never a whole user agent; `known_to`
+    digests of the logins that have signed in from this browser, the last one first. In a worker, `request_id` is that
+    of the request that caused the task.
     """
 
     source: str = "command"
     client_address: str | None = None
     device: str = ""
     request_id: str = ""
+    known_to: tuple[str, ...] = ()
     task_id: str = ""
 
 

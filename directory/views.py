@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from accounts.models import Account
-from core.rate_limits import DIRECTORY_SEARCHES_IN_ALL, DIRECTORY_SEARCHES_PER_CLIENT, current_client
+from core.rate_limits import DIRECTORY_SEARCHES
 from directory.forms import LONGEST_QUERY, YES, DirectoryForm, SearchForm, answer_of
 from directory.models import DirectoryConsent
 from directory.search import MOST_PEOPLE, find_people
@@ -43,8 +43,7 @@ class DirectoryView(TemplateView):
         return self.render_to_response(context, headers=headers)
 
     def _found(self, form: SearchForm) -> dict[str, Any]:
-        DIRECTORY_SEARCHES_PER_CLIENT.hit(current_client())
-        DIRECTORY_SEARCHES_IN_ALL.hit()
+        DIRECTORY_SEARCHES.hit()
         query = form.cleaned_data["q"]
         found = find_people(query)
         page = Paginator(found.people, PEOPLE_ON_A_PAGE).get_page(self.request.GET.get("page"))

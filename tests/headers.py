@@ -28,7 +28,7 @@ def assert_headers(response: HttpResponse) -> None:
     if response.content:
         assert "charset=utf-8" in response["Content-Type"] or response["Content-Type"] == "application/json"
     for cookie in response.cookies.values():
-        assert cookie.key in {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+        assert cookie.key in {getattr(settings, f"{use}_COOKIE_NAME") for use in ("SESSION", "CSRF", "KNOWN_BROWSER")}
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
         # Django omits it when it deletes a cookie.
         assert cookie["httponly"] or not cookie.value

@@ -1,12 +1,13 @@
 """Login by password. Every failure gets the same answer; the limits of attempts are in `core.rate_limits`."""
 
 import hashlib
-from datetime import timedelta
 
 from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from accounts.auth.failures import journal_failure
+from accounts.auth.known_browser import PERIOD, is_known_browser
 from accounts.enums import State
 from accounts.models import Account
 from accounts.passwords import normalise_password
@@ -18,6 +19,8 @@ from core.rate_limits import (
     FAILED_SIGN_INS_PER_CLIENT,
     FAILED_SIGN_INS_PER_LOGIN,
     FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT,
+    KNOWN,
+    SLOW_SIGN_INS_PER_CLIENT,
     UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN,
     RateLimitExceeded,
     client_key,
@@ -26,10 +29,6 @@ from core.rate_limits import (
 from core.security_log import log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
-from journal.services import record_event
-
-#: How long a client stays known to an account after a login from it.
-KNOWN_CLIENT_PERIOD = timedelta(days=30)
 
 
 class LoginRefused(Exception):
@@ -62,16 +61,30 @@ def authenticate(*, login: str, password: str) -> Account:
     if account is None or not password_is_right or account.state not in (State.ACTIVE, State.LOCKED):
         _record_failure(account, counted, client)
         raise LoginRefused
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(counted, client)
+    for successful in (client, KNOWN):
+        FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(counted, successful)
     if account.state == State.LOCKED:
         raise AccountIsLocked
     return account
 
 
+def throttle_failing_client(client: str) -> None:
+    """Raise RateLimitExceeded when there were too many failures from this client, which many people may share: then
+    some attempts a minute go on.
+    """
+    if FAILED_SIGN_INS_PER_CLIENT.is_reached(client):
+        SLOW_SIGN_INS_PER_CLIENT.hit(client)
+
+
 def _check_rate_limits(login: str, client: str) -> None:
-    """Raise RateLimitExceeded when this client, or all clients together, have failed too often on this login."""
+    """Raise RateLimitExceeded when this client, or all clients together, have failed too often on this login.
+
+    A browser that has signed in with it is counted apart, and as any other beyond that.
+    """
+    if is_known_browser(login) and FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.count(login, KNOWN):
+        return
     try:
-        FAILED_SIGN_INS_PER_CLIENT.check(client)
+        throttle_failing_client(client)
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.check(login, client)
         _throttle_unknown_clients(login, client)
         # Counted before the password is checked, so that concurrent guesses count each other.
@@ -82,19 +95,18 @@ def _check_rate_limits(login: str, client: str) -> None:
 
 
 def _throttle_unknown_clients(login: str, client: str) -> None:
-    """After too many failures from all clients. Known clients go on: attackers cannot lock the owner out."""
-    try:
-        FAILED_SIGN_INS_PER_LOGIN.check(login)
-    except RateLimitExceeded:
-        if not _is_known_client(login, client):
-            UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.hit(login)
+    """After too many failures from all clients, each unknown one has a few attempts of its own: attackers cannot lock
+    the owner out.
+    """
+    if FAILED_SIGN_INS_PER_LOGIN.is_reached(login) and not _is_known_client(login, client):
+        UNKNOWN_CLIENT_SIGN_INS_PER_LOGIN.hit(login, client)
 
 
 def _is_known_client(address: str, client: str) -> bool:
     # Too many users share the address of a campus.
     if client.startswith(CAMPUS):
         return False
-    since = timezone.now() - KNOWN_CLIENT_PERIOD
+    since = timezone.now() - PERIOD
     entries = JournalEntry.objects.filter(account__institutional_address=address, event=Event.SIGNED_IN, at__gte=since)
     addresses = entries.order_by().values_list("client_address", flat=True).distinct()
     return client in {client_key(known) for known in addresses if known}
@@ -132,6 +144,6 @@ def _is_hash_up_to_date(account: Account) -> bool:
 
 
 def _record_failure(account: Account | None, login: str, client: str) -> None:
-    record_event(account=account, event=Event.SIGN_IN_FAILED)
+    journal_failure(account=account, login=login, client=client)
     FAILED_SIGN_INS_PER_CLIENT.count(client)
     FAILED_SIGN_INS_PER_LOGIN.count(login)

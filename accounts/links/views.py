@@ -19,6 +19,17 @@ def link_session_key(link: SignedLink) -> str:
     return f"{link.purpose}-link"
 
 
+def read_token(link: SignedLink, token: str) -> TokenPayload:
+    """Raises InvalidLink, and RateLimitExceeded after too many from this client. A signed link opens all the same:
+    others may share the address.
+    """
+    try:
+        return link.read(token)
+    except InvalidLink:
+        BAD_LINKS_PER_CLIENT.hit(current_client())
+        raise
+
+
 @method_decorator(login_not_required, name="dispatch")
 class LinkAddressView(View):
     """The URL in the mail. Writes nothing but the session: scanners of mail software open links too."""
@@ -30,14 +41,11 @@ class LinkAddressView(View):
     not_valid_template: str
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        client = current_client()
-        BAD_LINKS_PER_CLIENT.check(client)
         try:
-            payload = self.link.read(token)
+            payload = read_token(self.link, token)
             self.link.check(payload)
         except InvalidLink as refused:
             self.link.log_reuse(refused)
-            BAD_LINKS_PER_CLIENT.hit(client)
             return render(request, self.not_valid_template, status=NOT_FOUND)
         except (LinkExpired, LinkUsed) as refused:
             # The page says so.

@@ -8,7 +8,7 @@ from accounts.models import Account, Session
 from accounts.notifications import notify_change
 from accounts.recovery.pending import cancel_pending_change
 from accounts.services import lock_active_account
-from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, current_client
+from core.rate_limits import FAILED_SIGN_INS_PER_LOGIN, FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT, KNOWN, current_client
 from journal.events import Event
 from journal.services import record_event
 from outbox.enums import Kind
@@ -65,7 +65,8 @@ def set_password_by_link(*, link: SignedLink, payload: TokenPayload, password: s
     account = _set_password_by_link(link, payload, password, event)
     # After the commit: a password that could not be saved resets no limit.
     FAILED_SIGN_INS_PER_LOGIN.reset(account.login)
-    FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(account.login, current_client())
+    for client in (current_client(), KNOWN):
+        FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(account.login, client)
     return account
 
 

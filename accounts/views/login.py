@@ -9,6 +9,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
+from accounts.auth.known_browser import remember_browser
 from accounts.auth.sessions import confirm_password, start_session
 from accounts.auth.sso import providers as sso
 from accounts.auth.sso.login_page import OWN_FORM, login_page
@@ -40,7 +41,9 @@ class LoginView(NextPageMixin, FormView):
         destination = self.get_success_url()
         start_session(self.request, form.account)
         confirm_password(self.request)
-        return redirect(translate_url(destination, form.account.language))
+        response = redirect(translate_url(destination, form.account.language))
+        remember_browser(response, form.account)
+        return response
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:
         if form.is_locked:

@@ -16,7 +16,7 @@ from activation import services
 from activation.enums import LinkRequestKind
 from activation.forms import FirstConnectionForm
 from activation.wizard.session import refusal
-from core.rate_limits import LINK_REQUESTS_IN_ALL, LINK_REQUESTS_PER_CLIENT, current_client
+from core.rate_limits import LINK_REQUESTS
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -29,10 +29,10 @@ class LinkRequestView(FormView):
     answer_page: str
 
     def form_valid(self, form: FirstConnectionForm) -> HttpResponse:
-        _throttle()
         login = form.cleaned_data["login"]
         # "website" is a honeypot: hidden from people, filled in by robots.
         if not self.request.POST.get("website"):
+            LINK_REQUESTS.hit()
             services.request_link(login=login, wish=self.wish)
         self.request.session["login_asked"] = login
         return redirect(self.answer_page)
@@ -70,7 +70,7 @@ class NewLinkView(View):
     answer_page: str
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        _throttle()
+        LINK_REQUESTS.hit()
         account = Account.objects.filter(pk=self.account_id(request)).first()
         if account is None:
             return redirect(self.form_page)
@@ -109,8 +109,3 @@ class NewPasswordResetLinkView(NewLinkBehindLinkView):
     link = password_reset_link
     wish = LinkRequestKind.FORGOTTEN_PASSWORD
     form_page, answer_page = "forgotten-password", "forgotten-password-answer"
-
-
-def _throttle() -> None:
-    LINK_REQUESTS_PER_CLIENT.hit(current_client())
-    LINK_REQUESTS_IN_ALL.hit()

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from accounts.links.signed_link import InvalidLink, LinkExpired, LinkUsed
+from accounts.links.views import read_token
 from accounts.models import Account
 from activation import services
 from activation.links import activation_link
@@ -25,7 +26,6 @@ from activation.querysets import account_with_facts
 from activation.wizard import session as wizard_session
 from activation.wizard.session import MissingSession, StaleSession, WizardSession
 from activation.wizard.steps import CHARTER_STEP, LINK_NUMBER, Step, Wizard, confirmation_number
-from core.rate_limits import BAD_LINKS_PER_CLIENT, current_client
 from mailrouting.views import proof_of, request_verification
 
 GONE, NOT_FOUND = 410, 404
@@ -38,9 +38,8 @@ class ActivationLinkView(View):
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        BAD_LINKS_PER_CLIENT.check(current_client())
         try:
-            wizard_session.start_session(request, activation_link.open(token))
+            wizard_session.start_session(request, activation_link.check(read_token(activation_link, token)))
         except LinkExpired as refused:
             wizard_session.remember_refusal(
                 request, why="expired", account_id=refused.account_id, deadline=refused.deadline.timestamp()
@@ -50,7 +49,6 @@ class ActivationLinkView(View):
             wizard_session.remember_refusal(request, why="used")
         except InvalidLink as refused:
             activation_link.log_reuse(refused)
-            BAD_LINKS_PER_CLIENT.hit(current_client())
             return render(request, "activation/link_not_valid.html", status=NOT_FOUND)
         return redirect("activation")
 

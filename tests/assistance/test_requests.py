@@ -26,7 +26,7 @@ from assistance.form_fields import BirthDateField, DescriptionField, IneField, P
 from assistance.forms import AssistanceForm
 from assistance.models import AssistanceRequest
 from assistance.references import ALPHABET, random_reference
-from core.rate_limits import RateLimit
+from core.rate_limits import PublicLimit, RateLimit
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind
@@ -267,19 +267,19 @@ class TestAnswer:
 
     def test_one_client_and_all_together_are_limited_and_lose_nothing_typed(self, client, monkeypatch):
         """ENU-06: refused forms are not counted."""
-        monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_PER_CLIENT", RateLimit("few-requests", "2/hour"))
-        monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS_IN_ALL", RateLimit("few-requests-in-all", "3/hour"))
-        phones = ["06"] * 5 + [NUMBER] * 2
+        limits = (RateLimit("few-of-a-client", "5/hour"), RateLimit("few-in-all", "6/hour"))
+        monkeypatch.setattr("assistance.views.ASSISTANCE_REQUESTS", PublicLimit(*limits))
+        phones = ["06"] * 5 + [NUMBER] * 5
         answers = [client.post(reverse(PAGE), form_data(phone=phone)).status_code for phone in phones]
-        assert answers == [200] * 5 + [302] * 2
+        assert answers == [200] * 5 + [302] * 5
         slowed = client.post(reverse(PAGE), form_data(description="Toute une histoire"))
         assert slowed.status_code == 429
         assert 0 < int(slowed["Retry-After"]) <= 3601
         for words in ("Trop de demandes depuis votre réseau", "Toute une histoire</textarea>"):
             assert words in slowed.content.decode()
-        others = [Client(REMOTE_ADDR=f"198.51.100.{number}") for number in range(2)]
-        assert [browser.post(reverse(PAGE), form_data()).status_code for browser in others] == [302, 429]
-        assert AssistanceRequest.objects.count() == 3
+        others = [Client(REMOTE_ADDR=f"198.51.100.{number}") for number in (0, 0, 0, 0, 1)]
+        assert [browser.post(reverse(PAGE), form_data()).status_code for browser in others] == [302] * 3 + [429, 302]
+        assert AssistanceRequest.objects.count() == 9
 
 
 class TestRequest:

@@ -15,7 +15,7 @@ import config.urls
 from activation.links import activation_link
 from core.client_ip import client_address, is_trusted_proxy
 from core.rate_limits import client_key
-from tests.factories import active_account, pending_account
+from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz.rendered_forms import InlineCodeParser
 from tests.fuzz.routes import routes
 from tests.headers import assert_headers
@@ -71,6 +71,7 @@ def production(settings) -> None:
     settings.SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    settings.KNOWN_BROWSER_COOKIE_NAME = "__Host-known"
 
 
 class TestHeaders:
@@ -128,12 +129,14 @@ class TestCookies:
         browser, names = Client(), set()
         answers = [browser.get(reverse(name), secure=True) for name in ("login", "first-connection", "home")]
         answers.append(browser.post(reverse("first-connection"), {"login": "x.y"}, secure=True))
+        login = {"login": active_account().login, "password": A_GOOD_PASSWORD}
+        answers.append(browser.post(reverse("login"), login, secure=True))
         for cookie in (cookie for answer in answers for cookie in answer.cookies.values()):
             names.add(cookie.key)
             attributes = ("secure", "httponly", "path", "domain", "samesite")
             assert [cookie[name] for name in attributes] == [True, True, "/", "", "Lax"]
             assert len(cookie.OutputString()) < 4096
-        assert names == {"__Host-sessionid", "__Host-csrftoken"}
+        assert names == {"__Host-sessionid", "__Host-csrftoken", "__Host-known"}
 
     def test_reading_sets_none(self, browser):
         """PRV-06"""

@@ -276,6 +276,7 @@ class TestProduction:
             assert production[f"{cookie}_COOKIE_NAME"].startswith("__Host-")
             found = {name: production.get(f"{cookie}_COOKIE_{name}", {"PATH": "/"}.get(name)) for name in wanted}
             assert found == wanted
+        assert production["KNOWN_BROWSER_COOKIE_NAME"].startswith("__Host-")
 
     def test_the_log_is_json_except_in_development(self, settings_from):
         """LOG-02"""

@@ -377,7 +377,7 @@ def test_a_mail_that_a_limit_holds_back_is_logged(logged, mail_delivery):
         act = partial(choose_redirection, account=person, target="une-seule@exemple.org", keep_copy=True)
         assert refusals(act) == [(f"mails-{Kind.REDIRECTION_VERIFICATION}", person.pk)] * refused
     device, browser = enrol_device(agent), browser_of(agent)
-    codes = refusals(lambda: [submit_code(browser, wrong_code(device)) for _ in range(3)])
+    codes = refusals(lambda: [submit_code(browser, wrong_code(device)) for _ in range(4)])
     assert set(codes) == {("second-factor-codes", agent.pk)}
 
 

@@ -1,5 +1,7 @@
 """How often a client may ask, and from where."""
 
+import time
+
 import pytest
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -46,9 +48,10 @@ def test_without_redis_each_process_counts_and_asks_redis_once_in_a_while(monkey
     monkeypatch.setattr(limits, "_redis", lambda: asked.append(1) or away)
     monkeypatch.setattr(limits, "_local", lambda: here)
     monkeypatch.setattr(limits._Redis, "unavailable_until", 0.0)
+    monkeypatch.setattr(limits, "REDIS_BACKOFF_SECONDS", 0.3)
     assert times_allowed(RateLimit("here-only", "3/hour"), HOME) == 3
     RateLimit("asked-often", "9/minute;99/hour;999/day").check(client_key(HOME))
     assert len(asked) == 1
-    monkeypatch.setattr(limits._Redis, "unavailable_until", 0.0)
+    time.sleep(0.3)
     RateLimit("asked-again", "9/minute").hit(client_key(HOME))
     assert len(asked) == 2

@@ -3,15 +3,14 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db.models import Q
 
-from accounts.auth.login import AccountIsLocked, LoginRefused
+from accounts.auth.failures import journal_failure
+from accounts.auth.login import AccountIsLocked, LoginRefused, throttle_failing_client
 from accounts.auth.sso.base import IdentityNotConfirmed
 from accounts.auth.sso.providers import get_provider
 from accounts.enums import State
 from accounts.models import Account
 from core.email_addresses import InvalidAddress, institutional_address_from_login
 from core.rate_limits import FAILED_SIGN_INS_PER_CLIENT, current_client
-from journal.events import Event
-from journal.services import record_event
 
 
 def account_from_provider(*, response: Mapping[str, str], secrets: Mapping[str, str]) -> Account:
@@ -21,7 +20,7 @@ def account_from_provider(*, response: Mapping[str, str], secrets: Mapping[str, 
     AccountIsLocked, RateLimitExceeded after too many responses that the provider did not confirm.
     """
     client = current_client()
-    FAILED_SIGN_INS_PER_CLIENT.check(client)
+    throttle_failing_client(client)
     try:
         name = get_provider().identify(response=response, secrets=secrets)
     except IdentityNotConfirmed:
@@ -55,4 +54,5 @@ def _require_active(account: Account | None) -> Account:
 
 
 def _record_failure(account: Account | None) -> None:
-    record_event(account=account, event=Event.SIGN_IN_FAILED, by=settings.SIGN_IN)
+    client = current_client()
+    journal_failure(account=account, login=account.login if account else client, client=client, by=settings.SIGN_IN)

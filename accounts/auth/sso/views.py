@@ -12,6 +12,7 @@ from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
 
+from accounts.auth.known_browser import remember_browser
 from accounts.auth.login import AccountIsLocked, LoginRefused
 from accounts.auth.sessions import start_session
 from accounts.auth.sso.base import IdentityNotConfirmed, ProviderUnavailable
@@ -76,7 +77,9 @@ class ProviderReturnView(ProviderView):
             return redirect(ACCOUNT_NOT_FOUND)
         # The provider proves the identity, not the portal's password: no `confirm_password` here.
         start_session(request, account, by=settings.SIGN_IN)
-        return redirect(translate_url(attempt["next"], account.language))
+        response = redirect(translate_url(attempt["next"], account.language))
+        remember_browser(response, account)
+        return response
 
 
 class ProviderLogoutView(ProviderView):
