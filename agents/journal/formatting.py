@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.models import Account, RecoveryAddressCorrection
 from activation.enums import ResendReason
-from agents.journal.filters import FORM_EVENTS, Author
+from agents.journal.filters import Author
 from agents.templatetags.agents import masked
 from journal.events import Event
 from journal.models import JournalEntry
