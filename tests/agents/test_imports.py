@@ -168,6 +168,7 @@ class TestPreview:
         for foreseen, number in (
             ({"read": 100, "known": 100, "created": 2, "updated": 20, "closing": 5, "refused": 5}, 0),
             ({"read": 100, "known": 0, "created": 100}, 0),
+            ({"read": 100, "known": 100, "asked": 10, "misspelt": 1}, 2),
             ({"read": 100, "known": 0, "refused": 11}, 1),
             ({"read": 5_000, "known": 5_000, "created": 4_000}, 1),
             ({"read": 5_000, "known": 5_000, "updated": 1_001, "closing": 251, "corrected": 251}, 3),
@@ -213,6 +214,22 @@ class TestImporting:
         run_next()
         assert (now(again).done["updated"], now(again).done["unchanged"]) == (1, 2)
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
+
+    def test_makes_a_second_account_of_the_same_name_only_where_an_agent_has_decided_so(self, agent, browser):
+        """ADM-08: by the line; the journal says of whom."""
+        imported(row())
+        homonyms = row(hr_id="HR7", recovery_address="a@exemple.net"), row(hr_id="HR8", recovery_address="b@exemple.net")
+        hr_import = previewed(*homonyms)
+        page = page_of(browser, hr_import)
+        assert "HR7, ligne 2. Mêmes noms et même date de naissance que le compte du numéro RH HR1" in visible_text(page)
+        assert hr_import.foreseen["asked"] == 2
+        assert "Cette ligne n’est plus à départager" in visible_text(act(browser, "approval", hr_import, distinct="HR9"))
+        act(browser, "approval", hr_import, distinct="HR8")
+        assert run_next()
+        done = now(hr_import)
+        assert (people_of_the_file(), done.done["asked"], done.done["created"]) == ({"HR1", "HR8"}, 1, 1)
+        assert JournalEntry.objects.filter(event=Event.HR_IMPORT_STARTED).last().details["distinct"] == ["HR8"]
+        assert "HR7;hr_id;à décider" in done.report
 
     def test_cannot_unlock_nor_take_back_what_people_have_chosen(self):
         """ADM-05, ADM-08"""

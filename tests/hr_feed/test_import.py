@@ -15,7 +15,8 @@ from django.utils import timezone
 from accounts.enums import LockReason, State
 from accounts.links.signed_link import InvalidLink
 from accounts.locking.lock import lock_account
-from accounts.models import Account
+from accounts.models import Account, Lock
+from accounts.returns import LONGEST_ABSENCE
 from activation.links import activation_link
 from hr_feed import importer
 from hr_feed.importer import import_feed
@@ -23,6 +24,7 @@ from hr_feed.proposals import ProposalAlreadyHandled, dismiss_proposal, waiting_
 from hr_feed.report import ImportReport, Problem, Severity
 from journal.events import Event
 from journal.models import JournalEntry
+from mailrouting.models import Redirection
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.accounts.recovery import recovering
@@ -78,6 +80,26 @@ class TestNewPeople:
         assert (imported_account().recovery_address, mails()) == (ADDRESS, [])
         imported(another(2, end_date=TODAY.isoformat()), row(end_date=TOMORROW))
         assert set(mails()) == {"p2@exemple.net", ADDRESS}
+
+    def test_who_comes_back_is_told_and_activates_anew_after_a_long_absence(self, mail_delivery):
+        """PWD-07: then neither the old password, nor the old address, nor the old forwarding is in use; no lock ends."""
+        long_ago = TODAY - LONGEST_ABSENCE - timedelta(days=1)
+        for number, end_date in ((1, long_ago), (2, long_ago + timedelta(days=1)), (3, long_ago)):
+            person = active_account(hr_id=f"HR{number}", end_date=end_date, recovery_address=f"{number}@ancien.fr")
+            Account.objects.filter(pk=person.pk).update(recovery_address_owner_set_at=timezone.now())
+            Redirection.objects.filter(account=person).update(target="ailleurs@exemple.org", verified_at=timezone.now())
+        Lock.objects.create(account=person, reason=LockReason.PHISHING)
+        rows = [another(number, end_date=TOMORROW) for number in (1, 2, 3)]
+        preview = imported(*rows, dry_run=True)
+        assert (preview, preview.corrected, preview.proposed) == (imported(*rows), 1, 2)
+        anew, soon, locked = (imported_account(f"HR{number}") for number in (1, 2, 3))
+        assert [one.state for one in (anew, soon, locked)] == [State.PENDING, State.ACTIVE, State.LOCKED]
+        assert [one.has_usable_password() for one in (anew, soon, locked)] == [False, True, False]
+        found = [(one.recovery_address, hasattr(one, "redirection")) for one in (anew, soon, locked)]
+        assert found == [("p1@exemple.net", False), ("2@ancien.fr", True), ("3@ancien.fr", False)]
+        assert Event.USER_STARTED_ANEW in events_of(anew)
+        assert [mail["To"] for mail in mail_delivery.deliver()] == ["p1@exemple.net", "2@ancien.fr", soon.login]
+        assert imported(*rows).unchanged == 1
 
     def test_an_institutional_address_given_by_hr_is_kept_unless_it_is_in_use(self):
         """A name without Latin letters needs one; that of a known person does not change."""
@@ -256,6 +278,14 @@ class TestCommand:
         assert heading == ["ligne", "hr_id", "colonne", "gravité", "raison"]
         assert problem[:4] == ["3", "HR2", "category", "erreur"]
         assert self.run(file, verbosity=0) == ""
+        # Whose account it may be is asked; columns that seem misspelt stop the import.
+        file.write_text(text_of(row(hr_id="0HR1"), another(4)).replace("end_date", "date_fin", 1))
+        with pytest.raises(CommandError, match=r"La colonne date_fin n’est pas lue\. Renommez-la end_date"):
+            self.run(file)
+        assert "Personnes à départager (--new-person)\u00a0: 1" in self.run(file, "--dry-run")
+        assert Account.objects.count() == 2
+        self.run(file, "--columns-checked", "--new-person", "0HR1")
+        assert Account.objects.count() == 4
         hostile, output = ImportReport(), StringIO(newline="")
         hostile.add(Problem(2, "=1", "@SUM(1)", Severity.ERROR, '-2;"\n'))
         hostile.write_csv(output)

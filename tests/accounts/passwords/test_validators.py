@@ -105,7 +105,7 @@ def test_fifteen_to_256_code_points_are_enough_in_any_script():
     assert refusals(unicodedata.normalize("NFD", "éàùçôîêâûëïöüÿ")) == ["too_short"]
     for form in ("NFC", "NFD"):
         assert len(normalise_password(unicodedata.normalize(form, "ᾯ" * 256))) == 256
-    assert normalise_password("  de\u0301jà  ") == "  déjà  "
+    assert normalise_password("\u00a0 de\u0301jà \u202f\u3000") == "  déjà   "
     # The page shows the same rules.
     assert PASSWORDRULES == "minlength: 15; allowed: unicode"
     assert {str(rule.text) for rule in RULES} <= set(map(str, password_validators_help_texts()))
