@@ -12,9 +12,10 @@ FRAGMENTS = {
 
 
 def test_the_proxy_takes_short_forms_only():
-    """INP-07: before the portal reads a byte; agents' files and charters have limits of their own."""
+    """INP-07: before the portal reads a byte; agents' files and charters have limits of their own
+    (`tests/faults/test_slow_uploads.py`)."""
     proxy = (PROJECT / "deploy/Caddyfile").read_text()
-    assert re.search(r"@forms not path /admin/\* /en/admin/\*\s+request_body @forms \{\s+max_size 64KB", proxy)
+    assert re.search(r"handle \{[^@]*@large [^\n]*\s+error @large 413\s+request_body \{\s+max_size 64KB", proxy)
     assert "max_header_size 16KB" in proxy
 
 
