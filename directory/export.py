@@ -28,7 +28,8 @@ def _lines() -> Iterator[tuple[str, ...]]:
             person.uid,
             person.institutional_address,
             person.given_name,
-            person.family_name,
+            # LDAP requires `sn`, also of people with one name.
+            person.family_name or person.given_name,
             AFFILIATIONS[Category(person.category)],
             "FALSE" if person.listed else "TRUE",  # type: ignore[attr-defined]
         )

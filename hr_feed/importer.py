@@ -43,6 +43,10 @@ PROPOSED = _(
     "La personne a déjà choisi son adresse de secours\N{NO-BREAK SPACE}: celle du fichier est proposée aux agents"
 )
 LOGIN_KEPT = _("L’identifiant d’une personne ne change pas\N{NO-BREAK SPACE}: cette adresse n’est pas reprise")
+ANOTHER = _(
+    "Le compte de ce numéro RH est celui d’une personne d’un autre prénom et d’une autre date de naissance. Vérifiez "
+    "le numéro\N{NO-BREAK SPACE}; si c’est elle, corrigez un seul des deux par import"
+)
 SHARED = _("Une autre personne a la même adresse de secours")
 
 
@@ -147,8 +151,13 @@ class _Preview:
         questions = self._look_alikes.questions(new)
         asked = {question.line for question in questions}
         newcomers, refused = assign_logins([person for person in new if person.line not in asked])
-        changes = Changes(newcomers, refused, questions, differences(columns=self._columns, today=self._today))
-        self._report([*questions, *refused])
+        found = differences(columns=self._columns, today=self._today)
+        others = [
+            _problem(people[one.line], "hr_id", Severity.ERROR, ANOTHER) for one in found if one.is_of_another_person
+        ]
+        same = [difference for difference in found if not difference.is_of_another_person]
+        changes = Changes(newcomers, [*refused, *others], questions, same)
+        self._report([*questions, *changes.refused])
         self._warn_about_kept_values(changes.differences, people)
         return changes
 

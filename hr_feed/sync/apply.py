@@ -110,7 +110,7 @@ class Changes:
     """What one chunk changes."""
 
     newcomers: Sequence[Newcomer]
-    #: New people who cannot get a login.
+    #: New people who cannot get a login, and rows whose number is another person's.
     refused: Sequence[Problem]
     #: About new people who may have an account already: nothing changes.
     questions: Sequence[Problem]

@@ -73,6 +73,8 @@ SELECT
         ) AS hr_may_correct,
     account.end_date < %(today)s AND coalesce(new.end_date >= %(today)s, true) AS comes_back,
     account.activated_at IS NULL AS is_pending,
+    coalesce(account.birth_date <> new.birth_date, false)
+        AND lower(account.given_name) <> lower(new.given_name) AS is_of_another_person,
     coalesce(account.end_date < %(long_ago)s, false) AS is_long_gone,
     coalesce(account.end_date >= %(today)s, true) AND coalesce(new.end_date < %(today)s, false) AS leaves
 FROM {ACCOUNTS} account
@@ -102,6 +104,8 @@ class AccountDifference:
     #: Employed again after the account was closed.
     comes_back: bool | None
     is_pending: bool
+    #: First name and birth date are others: the number was given again, or columns were sorted one without the other.
+    is_of_another_person: bool
     is_long_gone: bool
     #: The file closes the account.
     leaves: bool

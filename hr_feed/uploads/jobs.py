@@ -12,19 +12,17 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Account
 from hr_feed.importer import Progress, import_feed
 from hr_feed.models import LEASE, MOST_ATTEMPTS, TO_WORK_ON, HrImport, ImportState
 from hr_feed.report import MOST_EXAMPLES, ImportReport, Severity
 from hr_feed.uploads.audit import record_import_event, written_by
+from hr_feed.uploads.sanity_checks import counts_of, foreseen_in, number_of_known_people
 from journal.events import Event
 
 logger = logging.getLogger(__name__)
 
-COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "asked", "warnings")
 #: Not known after several runs: what a dead run changed is unchanged in the next one.
 OF_ONE_RUN = ("closing", "unchanged")
 
@@ -68,16 +66,14 @@ def _lease_next() -> HrImport | None:
 
 
 def _preview(hr_import: HrImport) -> None:
-    employed = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
-    employed = employed.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate()))
-    known = employed.count()
+    known = number_of_known_people()
     with _content(hr_import) as stream:
         report = import_feed(stream, dry_run=True, progress=_lease_renewal(hr_import))
     _finish(
         hr_import,
         state=ImportState.PREVIEWED,
         attempts=0,
-        foreseen={**_counts(report), "known": known, "misspelt": report.misspelt},
+        foreseen=foreseen_in(report, known),
         examples={**_people(report), **_problems(report)},
         report=_csv(report),
     )
@@ -137,12 +133,8 @@ def _content(hr_import: HrImport) -> Iterator[BinaryIO]:
         yield file
 
 
-def _counts(report: ImportReport) -> dict[str, int]:
-    return {name: getattr(report, name) for name in COUNTS}
-
-
 def _counts_of_all_runs(hr_import: HrImport, report: ImportReport) -> dict[str, int]:
-    counts, written = _counts(report), written_by(hr_import)
+    counts, written = counts_of(report), written_by(hr_import)
     if all(counts[name] >= number for name, number in written.items()):
         return counts
     return {name: number for name, number in counts.items() if name not in OF_ONE_RUN} | written

@@ -6,7 +6,12 @@ A wrong file is mostly an old one, that of another university year, an extract, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.template.defaultfilters import floatformat
+from django.utils import timezone
+
+from accounts.models import Account
+from hr_feed.report import ImportReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,21 @@ MISSPELT = (
     "Une colonne qui n’est pas lue ressemble à une colonne qui manque\N{NO-BREAK SPACE}: ses valeurs, par exemple des "
     "dates de départ, seraient perdues."
 )
+COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unchanged", "refused", "asked", "warnings")
+
+
+def number_of_known_people() -> int:
+    employed = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
+    return employed.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate())).count()
+
+
+def counts_of(report: ImportReport) -> dict[str, int]:
+    return {name: getattr(report, name) for name in COUNTS}
+
+
+def foreseen_in(preview: ImportReport, known: int) -> dict[str, int]:
+    """`known`: people before it."""
+    return {**counts_of(preview), "known": known, "misspelt": preview.misspelt}
 
 
 def failed_checks(foreseen: Mapping[str, int]) -> list[str]:

@@ -216,7 +216,7 @@ class TestImporting:
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
 
     def test_makes_a_second_account_of_the_same_name_only_where_an_agent_has_decided_so(self, agent, browser):
-        """ADM-08: by the line; the journal says of whom."""
+        """By the line; the journal says of whom."""
         imported(row())
         homonyms = row(hr_id="HR7", recovery_address="a@exemple.net"), row(hr_id="HR8", recovery_address="b@exemple.net")
         hr_import = previewed(*homonyms)

@@ -82,7 +82,7 @@ class TestNewPeople:
         assert set(mails()) == {"p2@exemple.net", ADDRESS}
 
     def test_who_comes_back_is_told_and_activates_anew_after_a_long_absence(self, mail_delivery):
-        """PWD-07: then neither the old password, nor the old address, nor the old forwarding is in use; no lock ends."""
+        """Then neither the old password, nor the old address, nor the old forwarding is in use; no lock ends."""
         long_ago = TODAY - LONGEST_ABSENCE - timedelta(days=1)
         for number, end_date in ((1, long_ago), (2, long_ago + timedelta(days=1)), (3, long_ago)):
             person = active_account(hr_id=f"HR{number}", end_date=end_date, recovery_address=f"{number}@ancien.fr")
@@ -280,11 +280,11 @@ class TestCommand:
         assert self.run(file, verbosity=0) == ""
         # Whose account it may be is asked; columns that seem misspelt stop the import.
         file.write_text(text_of(row(hr_id="0HR1"), another(4)).replace("end_date", "date_fin", 1))
-        with pytest.raises(CommandError, match=r"La colonne date_fin n’est pas lue\. Renommez-la end_date"):
+        with pytest.raises(CommandError, match=r"Une colonne qui n’est pas lue ressemble[^$]*ajoutez --sure"):
             self.run(file)
         assert "Personnes à départager (--new-person)\u00a0: 1" in self.run(file, "--dry-run")
         assert Account.objects.count() == 2
-        self.run(file, "--columns-checked", "--new-person", "0HR1")
+        self.run(file, "--sure", "--new-person", "0HR1")
         assert Account.objects.count() == 4
         hostile, output = ImportReport(), StringIO(newline="")
         hostile.add(Problem(2, "=1", "@SUM(1)", Severity.ERROR, '-2;"\n'))

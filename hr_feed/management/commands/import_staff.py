@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hr_feed.importer import import_feed
-from hr_feed.parsing.headings import Headings
-from hr_feed.parsing.parser import FeedFile, UnreadableFile
+from hr_feed.parsing.parser import UnreadableFile
 from hr_feed.report import ImportReport
+from hr_feed.uploads.sanity_checks import failed_checks, foreseen_in, number_of_known_people
 
 LINES_SHOWN = 20
 BAR_WIDTH = 40
@@ -35,20 +35,18 @@ class Command(BaseCommand):
             metavar="NUMÉRO_RH",
             help="crée ce compte, bien qu’un autre lui ressemble (à répéter)",
         )
-        parser.add_argument(
-            "--columns-checked", action="store_true", help="importe, bien que des colonnes semblent mal nommées"
-        )
+        parser.add_argument("--sure", action="store_true", help="importe, bien que le fichier sorte de l’ordinaire")
 
     def handle(self, *args: Any, file: Path, dry_run: bool, report: Path | None, **options: Any) -> None:
         with self._report_file(report) as report_file:
             distinct = frozenset(options["new_person"])
-            done = self._import(file, dry_run, distinct, is_checked=dry_run or options["columns_checked"])
+            done = self._import(file, dry_run, distinct, is_sure=dry_run or options["sure"])
             if report_file:
                 done.write_csv(report_file)
         if options["verbosity"] > 0:
             self._summarise(done, dry_run=dry_run)
 
-    def _import(self, file: Path, dry_run: bool, distinct: frozenset[str], *, is_checked: bool) -> ImportReport:
+    def _import(self, file: Path, dry_run: bool, distinct: frozenset[str], *, is_sure: bool) -> ImportReport:
         try:
             stream = file.open("rb")
         except OSError as error:
@@ -57,8 +55,8 @@ class Command(BaseCommand):
             if not stream.seekable():
                 raise CommandError(_unreadable(file))
             try:
-                if not is_checked:
-                    _refuse_misspelt(FeedFile(stream).headings)
+                if not is_sure:
+                    _refuse_unusual(import_feed(stream, dry_run=True, distinct=distinct))
                 return import_feed(stream, dry_run=dry_run, progress=self._show_progress, distinct=distinct)
             except UnreadableFile as error:
                 raise CommandError(str(error)) from error
@@ -120,13 +118,11 @@ def _counts(report: ImportReport) -> list[tuple[str, int]]:
     ]
 
 
-def _refuse_misspelt(headings: Headings) -> None:
-    """People whose last day is lost get an account, and a mail that cannot be taken back."""
-    for name, column in headings.misspelt().items():
-        raise UnreadableFile(
-            _("La colonne %(name)s n’est pas lue. Renommez-la %(column)s, ou ajoutez --columns-checked pour l’ignorer.")
-            % {"name": name, "column": column}
-        )
+def _refuse_unusual(preview: ImportReport) -> None:
+    """A command shows no preview, and what it closes and mails cannot be taken back."""
+    doubts = failed_checks(foreseen_in(preview, number_of_known_people()))
+    if doubts:
+        raise CommandError("\n".join([*doubts, _("Rien n’a été changé. Si c’est le bon fichier, ajoutez --sure.")]))
 
 
 def _unreadable(file: Path) -> str:
