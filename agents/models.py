@@ -43,8 +43,8 @@ class EnrolmentCode(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("code d’inscription")
-        verbose_name_plural = _("codes d’inscription")
+        verbose_name = _("code d’enrôlement")
+        verbose_name_plural = _("codes d’enrôlement")
 
     def __str__(self) -> str:
         return str(self._meta.verbose_name)

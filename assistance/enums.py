@@ -26,7 +26,7 @@ class RequestState(models.TextChoices):
     TAKEN = "taken", _("Prise en charge")
     CALL_TRIED = "call-tried", _("Appel tenté")
     SOLVED = "solved", _("Résolue")
-    REFUSED = "refused", _("Sans suite")
+    REFUSED = "refused", _("Classée sans suite")
     DUPLICATE = "duplicate", _("Doublon")
 
 
@@ -39,14 +39,14 @@ class StepKind(models.TextChoices):
 
     TAKEN = "taken", _("Prise en charge")
     TAKEN_OVER = "taken-over", _("Reprise à un collègue")
-    HANDED_BACK = "handed-back", _("Rendue à la file")
+    HANDED_BACK = "handed-back", _("Remise dans la file")
     CALL = "call", _("Appel")
     NOTE = "note", _("Note")
-    FACT_MATCHED = "fact-matched", _("La réponse concorde")
-    FACT_MISMATCHED = "fact-mismatched", _("La réponse ne concorde pas")
+    FACT_MATCHED = "fact-matched", _("La réponse correspond")
+    FACT_MISMATCHED = "fact-mismatched", _("La réponse ne correspond pas")
     ATTACHED = "attached", _("Rattachée à un compte")
     SOLVED = "solved", _("Résolue")
-    REFUSED = "refused", _("Sans suite")
+    REFUSED = "refused", _("Classée sans suite")
     DUPLICATE = "duplicate", _("Doublon")
     REOPENED = "reopened", _("Rouverte")
 
@@ -67,8 +67,8 @@ class Fact(models.TextChoices):
 class Match(models.TextChoices):
     """Whether a fact is the one that HR knows; shown to agents only."""
 
-    MATCH = "match", _("concorde")
-    MISMATCH = "mismatch", _("ne concorde pas")
+    MATCH = "match", _("Correspond")
+    MISMATCH = "mismatch", _("Ne correspond pas")
     NOT_GIVEN = "not-given", _("non fourni")
     UNKNOWN = "unknown", _("inconnu des RH")
 

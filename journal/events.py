@@ -20,7 +20,7 @@ class Event(models.TextChoices):
     RECOVERY_ADDRESS_DISPUTED = "recovery_address_disputed", _("Adresse de secours signalée comme erronée")
     RECOVERY_PROPOSAL_DISMISSED = (
         "recovery_address_proposal_dismissed",
-        _("Adresse de secours proposée par les RH\N{NO-BREAK SPACE}: écartée"),
+        _("Adresse de secours proposée par les RH rejetée"),
     )
     RECOVERY_REPLACEMENT_PROPOSED = (
         "recovery_address_replacement_proposed",
@@ -41,10 +41,10 @@ class Event(models.TextChoices):
     CHARTER_DRAFT_SAVED = "charter_draft_saved", _("Brouillon de la charte enregistré")
     CHARTER_DRAFT_DELETED = "charter_draft_deleted", _("Brouillon de la charte supprimé")
     CHARTER_PUBLISHED = "charter_published", _("Version de la charte publiée")
-    DIRECTORY_CONSENT_GIVEN = "directory_consent_given", _("Parution dans l’annuaire public acceptée")
-    DIRECTORY_CONSENT_REFUSED = "directory_consent_refused", _("Parution dans l’annuaire public refusée")
+    DIRECTORY_CONSENT_GIVEN = "directory_consent_given", _("Inscription à l’annuaire public acceptée")
+    DIRECTORY_CONSENT_REFUSED = "directory_consent_refused", _("Inscription à l’annuaire public refusée")
     REDIRECTION_CHOSEN = "redirection_chosen", _("Redirection choisie")
-    REDIRECTION_DECLINED = "redirection_declined", _("Pas de redirection")
+    REDIRECTION_DECLINED = "redirection_declined", _("Redirection refusée")
     REDIRECTION_VERIFICATION_REQUESTED = (
         "redirection_verification_requested",
         _("Vérification demandée pour la redirection"),
@@ -87,27 +87,27 @@ class Event(models.TextChoices):
     SECOND_FACTOR_REFUSED = "authn_otp_fail", _("Code de vérification refusé")
     BACKUP_CODE_USED = "authn_backup_code_used", _("Code de secours utilisé")
     BACKUP_CODES_RENEWED = "authn_backup_codes_renewed", _("Codes de secours renouvelés")
-    SECOND_FACTOR_ENROLLED = "authn_otp_enrolled", _("Application de vérification installée")
-    SECOND_FACTOR_REMOVED = "authn_otp_removed", _("Application de vérification retirée")
-    ENROLMENT_CODE_GIVEN = "authn_enrolment_code_created", _("Code d’inscription donné")
-    ENROLMENT_CODE_REFUSED = "authn_enrolment_code_fail", _("Code d’inscription refusé")
+    SECOND_FACTOR_ENROLLED = "authn_otp_enrolled", _("Application d’authentification installée")
+    SECOND_FACTOR_REMOVED = "authn_otp_removed", _("Application d’authentification retirée")
+    ENROLMENT_CODE_GIVEN = "authn_enrolment_code_created", _("Code d’enrôlement remis")
+    ENROLMENT_CODE_REFUSED = "authn_enrolment_code_fail", _("Code d’enrôlement refusé")
     ROLE_GIVEN = "privilege_permissions_changed", _("Rôle d’agent donné")
     ROLE_WITHDRAWN = "privilege_permissions_withdrawn", _("Rôle d’agent retiré")
-    ACCOUNT_OPENED = "sensitive_read_account", _("Fiche consultée par un agent")
+    ACCOUNT_OPENED = "sensitive_read_account", _("Fiche du compte consultée par un agent")
     RECOVERY_ADDRESS_READ = "sensitive_read_recovery_address", _("Adresse de secours affichée à un agent")
     JOURNAL_READ = "sensitive_read_journal", _("Journal du compte consulté par un agent")
     LIST_EXPORTED = "data_exported_by_agent", _("Données exportées par un agent")
     REQUEST_OPENED = "sensitive_read_request", _("Demande d’assistance consultée par un agent")
     IDENTITY_READ = "sensitive_read_identity", _("Date de naissance ou INE affiché à un agent")
     REQUEST_TAKEN = "assistance_taken", _("Demande d’assistance prise en charge")
-    REQUEST_HANDED_BACK = "assistance_handed_back", _("Demande d’assistance rendue à la file")
+    REQUEST_HANDED_BACK = "assistance_handed_back", _("Demande d’assistance remise dans la file")
     REQUEST_CALLED = "assistance_called", _("Appel d’un agent pour une demande d’assistance")
     REQUEST_NOTED = "assistance_noted", _("Note ajoutée à une demande d’assistance")
     # Does not say whether the answer was right: an attacker who signs in could read it in the history.
     FACT_COMPARED = "assistance_fact_compared", _("Réponse comparée à la fiche pendant un appel")
     REQUEST_ATTACHED = "assistance_attached", _("Demande d’assistance rattachée à ce compte")
     REQUEST_DETACHED = "assistance_detached", _("Demande d’assistance rattachée à un autre compte")
-    REQUEST_CLOSED = "assistance_closed", _("Demande d’assistance close")
+    REQUEST_CLOSED = "assistance_closed", _("Demande d’assistance clôturée")
     REQUEST_REOPENED = "assistance_reopened", _("Demande d’assistance rouverte")
     LOCKED = "authn_login_lock", _("Compte bloqué")
     RELEASED = "authn_login_unlock", _("Compte débloqué")

@@ -48,7 +48,7 @@ class Status(models.TextChoices):
     COMPLAINED = "complained", _("Signalé comme indésirable")
     REFUSED = "refused", _("Refusé à l’envoi")
     GIVEN_UP = "given-up", _("Abandonné")
-    CANCELLED = "cancelled", _("Devenu inutile")
+    CANCELLED = "cancelled", _("Envoi annulé")
 
 
 UNFINISHED = (Status.QUEUED, Status.SENDING)

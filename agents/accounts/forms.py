@@ -168,7 +168,7 @@ class RestoreAddressForm(forms.Form):
     reason = ReasonField(
         label="Raison",
         help_text="Par exemple\N{NO-BREAK SPACE}: la personne, rappelée, ne connaît pas cette adresse. "
-        "Elle reste au journal.",
+        "Elle est conservée dans le journal.",
     )
 
     def __init__(self, *args: Any, changes: Mapping[int, str], **kwargs: Any) -> None:

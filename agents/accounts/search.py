@@ -50,9 +50,9 @@ class AmongKeys(Func):
 class AccountList(TextChoices):
     ALL = "", "Tous"
     PENDING = "pending", "À activer"
-    NEVER_ACTIVATED = "never-activated", "À activer depuis longtemps"
+    NEVER_ACTIVATED = "never-activated", "En attente d’activation depuis longtemps"
     LINK_ENDS_TODAY = "link-ends-today", "Lien qui se termine aujourd’hui"
-    MAIL_CAME_BACK = "mail-came-back", "E-mail revenu ces 7\N{NO-BREAK SPACE}derniers jours"
+    MAIL_CAME_BACK = "mail-came-back", "E-mail non distribué ces 7\N{NO-BREAK SPACE}derniers jours"
     ACTIVE = "active", "Actifs"
     LOCKED = "locked", "Bloqués"
     CLOSED = "closed", "Fermés"

@@ -32,7 +32,8 @@ class CorrectionForm(NewRecoveryAddressForm):
     address = address_field()
     reason = ReasonField(
         label="Raison",
-        help_text="Par exemple\N{NO-BREAK SPACE}: faute de frappe dans le fichier RH. Elle reste au journal.",
+        help_text="Par exemple\N{NO-BREAK SPACE}: faute de frappe dans le fichier RH. "
+        "Elle est conservée dans le journal.",
     )
 
 
@@ -78,5 +79,6 @@ class CancellationForm(forms.Form):
 class DismissalForm(forms.Form):
     reason = ReasonField(
         label="Raison",
-        help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse de son choix. Elle reste au journal.",
+        help_text="Par exemple\N{NO-BREAK SPACE}: la personne garde l’adresse de son choix. "
+        "Elle est conservée dans le journal.",
     )

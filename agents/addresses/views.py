@@ -47,7 +47,7 @@ TWO_AGENTS_NEEDED = "Le compte vient d’être activé ou bloqué\N{NO-BREAK SPA
 NO_NUMBER = "Les RH ne connaissent plus de numéro à rappeler\N{NO-BREAK SPACE}: choisissez une autre preuve"
 ADDRESS_CHANGED = "L’adresse en place a changé depuis la proposition\N{NO-BREAK SPACE}: refusez cette proposition."
 NEW_AGENT = (
-    "Vous avez reçu votre rôle ou un code d’inscription depuis moins de sept jours\N{NO-BREAK SPACE}: "
+    "Vous avez reçu votre rôle ou un code d’enrôlement depuis moins de sept jours\N{NO-BREAK SPACE}: "
     "un autre agent doit s’en charger"
 )
 PROPOSER_NOT_COUNTED = (
@@ -287,7 +287,7 @@ class DismissView(AgentView, FormView):
             raise PermissionDenied from None
         except ProposalAlreadyHandled:
             return self.too_late()
-        messages.success(self.request, "La proposition des RH est écartée.")
+        messages.success(self.request, "La proposition des RH est rejetée.")
         return redirect("admin:addresses")
 
     def too_late(self) -> HttpResponse:

@@ -110,7 +110,7 @@ class PublicationForm(forms.Form):
     summary = ReasonField(
         label="Ce qui change, ou la raison",
         help_text=f"Par exemple{NBSP}: nouvel article sur l’IA, délibération du 12{NBSP}novembre. "
-        "Les agents le lisent, et il reste au journal.",
+        "Les agents le lisent, et il est conservé dans le journal.",
         error_messages={"required": "Écrivez ce qui change"},
     )
 

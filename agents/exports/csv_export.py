@@ -176,4 +176,4 @@ JOURNAL_COLUMNS = (
     "Précisions",
 )
 ACCOUNT_COLUMNS = ("Nom", "Prénom", "Identifiant", "Profil", "État", "Numéro RH", "Créé le", "Activé le")
-REQUEST_COLUMNS = ("Référence", "État", "Motif", "Demandée le", "Prise en charge le", "Close le", "Agent")
+REQUEST_COLUMNS = ("Référence", "État", "Motif", "Demandée le", "Prise en charge le", "Clôturée le", "Agent")

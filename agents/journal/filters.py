@@ -23,24 +23,29 @@ CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
 TOPICS = (Topic.ALL, Topic.SIGN_INS, Topic.CHANGES)
 
 
+#: Of public forms, some of which a worker looks at.
+FORM_EVENTS = (Event.SIGN_IN_FAILED, Event.LINK_REQUESTED, Event.ASSISTANCE_REQUESTED)
+
+
 class Author(TextChoices):
     ANYBODY = "", "Tout le monde"
     AGENTS = "agents", "Un agent"
     OWNER = "personne", "La personne"
-    SYSTEM = "automatique", "Automatique"
-    UNKNOWN = "inconnu", "Lien reçu par e-mail ou inconnu"
+    SYSTEM = "automatique", "Automatique ou ligne de commande"
+    UNKNOWN = "inconnu", "Formulaire public ou lien reçu par e-mail"
 
     def entries(self) -> Q:
-        no_actor, on_the_web = Q(actor__isnull=True), Q(source="web") & ~Q(details__has_key="system")
+        no_actor, by_visitor = Q(actor__isnull=True), Q(source="web") | Q(event__in=FORM_EVENTS)
+        by_visitor &= ~Q(details__has_key="system")
         match self:
             case Author.AGENTS:
                 return Q(actor__isnull=False) & (Q(account__isnull=True) | ~Q(actor=F("account")))
             case Author.OWNER:
                 return Q(actor=F("account"))
             case Author.SYSTEM:
-                return no_actor & ~on_the_web
+                return no_actor & ~by_visitor
             case Author.UNKNOWN:
-                return no_actor & on_the_web
+                return no_actor & by_visitor
         return Q()
 
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.enums import LockReason, Proof, ReleaseReason
 from accounts.models import Account, RecoveryAddressCorrection
 from activation.enums import ResendReason
-from agents.journal.filters import Author
+from agents.journal.filters import FORM_EVENTS, Author
 from agents.templatetags.agents import masked
 from journal.events import Event
 from journal.models import JournalEntry
@@ -24,6 +24,14 @@ REASONS = {
     Event.RELEASED.value: ReleaseReason,
     Event.LINK_REQUESTED.value: ResendReason,
 }
+AUTOMATIC = "Automatique"
+FORMS = dict(
+    zip(
+        FORM_EVENTS,
+        ("Formulaire de connexion", "Formulaire de demande de lien", "Formulaire d’assistance"),
+        strict=True,
+    )
+)
 SOURCES = {"web": "Page web", "worker": "Tâche de fond", "command": "Ligne de commande"}
 
 
@@ -34,9 +42,17 @@ def name_of(account: Account) -> str:
 
 def author_of(entry: JournalEntry) -> str:
     if entry.actor is None:
-        is_automatic = entry.source != "web" or "system" in entry.details
-        return Author.SYSTEM.label if is_automatic else Author.UNKNOWN.label
+        return _origin_of(entry)
     return Author.OWNER.label if entry.actor_id == entry.account_id else f"Agent {name_of(entry.actor)}"
+
+
+def _origin_of(entry: JournalEntry) -> str:
+    """What acted, where no account has signed in."""
+    if "system" in entry.details:
+        return AUTOMATIC
+    if entry.event in FORMS:
+        return FORMS[Event(entry.event)]
+    return {"web": "Lien reçu par e-mail", "command": SOURCES["command"]}.get(entry.source, AUTOMATIC)
 
 
 def source_of(entry: JournalEntry) -> str:
@@ -119,7 +135,7 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "reviewed": ("Changements vérifiés", _count),
     "system": ("Système de sécurité", _text),
     "reference": ("Demande", _text),
-    "former": ("Rôle d’avant", _text),
+    "former": ("Ancien rôle", _text),
     "role": ("Rôle", _text),
     "old": ("Avant", _address),
     "previous": ("Avant", _address),

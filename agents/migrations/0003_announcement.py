@@ -22,4 +22,8 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
             },
         ),
+        migrations.AlterModelOptions(
+            name='enrolmentcode',
+            options={'default_permissions': (), 'verbose_name': 'code d’enrôlement', 'verbose_name_plural': 'codes d’enrôlement'},
+        ),
     ]

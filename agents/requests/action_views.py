@@ -119,9 +119,9 @@ class AnswerView(RequestActionView):
         fact, answer = typed["answer"]
         matches = handling.compare_fact(request=found, actor=self.agent, fact=fact, answer=answer)
         if matches:
-            messages.success(self.request, f"{Fact(fact).label}\N{NO-BREAK SPACE}: la réponse concorde. {NO_PROOF}")
+            messages.success(self.request, f"{Fact(fact).label}\N{NO-BREAK SPACE}: la réponse correspond. {NO_PROOF}")
         else:
-            messages.warning(self.request, f"{Fact(fact).label}\N{NO-BREAK SPACE}: la réponse ne concorde pas.")
+            messages.warning(self.request, f"{Fact(fact).label}\N{NO-BREAK SPACE}: la réponse ne correspond pas.")
 
 
 class AttachView(RequestActionView):
@@ -136,7 +136,7 @@ class AttachView(RequestActionView):
 class CloseView(RequestActionView):
     form_name = "close"
     form_class = CloseForm
-    success_message = "Demande close."
+    success_message = "Demande clôturée."
 
     def act(self, found: AssistanceRequest, **typed: Any) -> None:
         handling.close_request(request=found, actor=self.agent, **typed)
@@ -155,11 +155,11 @@ def refusal_message(refusal: handling.RequestActionRefused) -> str:
         case handling.AlreadyTaken():
             return f"{short_name(refusal.holder)} a pris cette demande {since_when(refusal.since)}."
         case handling.AlreadyClosed():
-            return f"Cette demande a été close {since_when(refusal.closed_at)}."
+            return f"Cette demande a été clôturée {since_when(refusal.closed_at)}."
         case handling.RequestNotTaken():
             return "Personne ne s’occupe de cette demande\N{NO-BREAK SPACE}: prenez-la d’abord en charge."
         case handling.StillOpen():
-            return "Cette demande n’est plus close."
+            return "Cette demande n’est plus clôturée."
         case handling.NothingToCompareWith():
             return "Les RH ne connaissent pas cette information\N{NO-BREAK SPACE}: il n’y a rien à comparer."
         case handling.TooManyMismatches():

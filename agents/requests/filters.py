@@ -23,7 +23,7 @@ class RequestList(TextChoices):
     TAKEN = RequestState.TAKEN.value, "Prises en charge"
     CALL_TRIED = RequestState.CALL_TRIED.value, "Appels tentés"
     SOLVED = RequestState.SOLVED.value, "Résolues"
-    REFUSED = RequestState.REFUSED.value, "Sans suite"
+    REFUSED = RequestState.REFUSED.value, "Classée sans suite"
     DUPLICATE = RequestState.DUPLICATE.value, "Doublons"
     ALL = "all", "Toutes"
 

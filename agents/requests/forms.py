@@ -91,12 +91,11 @@ class NoteForm(forms.Form):
 
 class AnswerForm(forms.Form):
     answer = FactField(
-        label="Date de naissance ou numéro INE que dit la personne",
-        help_text="Par exemple 27/3/1985. L’écran répond seulement «\N{NO-BREAK SPACE}concorde\N{NO-BREAK SPACE}» "
-        "ou «\N{NO-BREAK SPACE}ne concorde pas\N{NO-BREAK SPACE}»\N{NO-BREAK SPACE}; la réponse n’est pas gardée.",
+        label="Date de naissance ou numéro INE indiqué par la personne",
+        help_text="Par exemple 27/3/1985. L’écran dit seulement si la réponse correspond. Elle n’est pas conservée.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "w-20"}),
         error_messages={
-            "required": "Saisissez ce que dit la personne",
+            "required": "Saisissez ce que la personne indique",
             "neither": "Saisissez une date, par exemple 27/3/1985, ou un numéro INE de 11 caractères",
             "impossible": "Cette date n’existe pas",
         },

@@ -53,5 +53,5 @@ class RemovalView(DeviceChangeView):
     template_name = "agents/device_removal.html"
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        messages.success(self.request, "Votre application de vérification est retirée de l’espace agents.")
+        messages.success(self.request, "Votre application d’authentification est retirée de l’espace agents.")
         return redirect("account")

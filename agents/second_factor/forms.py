@@ -95,7 +95,7 @@ class EnrolmentForm(CodeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["code"]
-        field.label = "Code d’inscription"
+        field.label = "Code d’enrôlement"
         field.help_text = "Un responsable de la DSIN vous l’a donné. Il ressemble à k7fq-2m9x-w4tp-bh3z."
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 

@@ -10,7 +10,7 @@ from agents.roles import Role
 from agents.second_factor.forms import ConfirmedByCodeForm
 from core.forms.fields import LoginField
 
-KEPT = "Elle reste au journal."
+KEPT = "Elle est conservée dans le journal."
 ALREADY_AGENT = "C’est déjà un agent\N{NO-BREAK SPACE}: changez son rôle depuis la liste"
 NOT_ACTIVE = {
     State.PENDING: "Ce compte n’est pas encore activé\N{NO-BREAK SPACE}: la personne doit d’abord l’activer",

@@ -1,14 +1,17 @@
 """Filters of the pages about accounts."""
 
+import re
+
 from django import template
 from django.template import Context
 from django.urls import reverse
 
-from accounts.models import Account
-from journal.models import JournalEntry
+from accounts.passwords.folding import folded
 
 register = template.Library()
 
+#: Of a folded name: an h is silent, a y is a vowel before a consonant.
+BEGINS_WITH_A_VOWEL = re.compile(r"[aeiouhœæ]|y[^aeiouy]")
 HIDDEN = "•••"
 
 
@@ -29,13 +32,9 @@ def menu_link(context: Context, url_name: str, label: str) -> dict[str, str]:
 
 
 @register.filter
-def agent_author(entry: JournalEntry, account: Account) -> str:
-    """Who did it: agents by name, the account owner without."""
-    if entry.actor_id is None:
-        return "Automatique" if entry.source != "web" else "Lien reçu par e-mail ou inconnu"
-    if entry.actor_id == account.pk:
-        return "La personne"
-    return f"Agent {entry.actor}"
+def preceded_by_de(name: str) -> str:
+    """« d’ » before a vowel, else « de », with its space."""
+    return "d’" if BEGINS_WITH_A_VOWEL.match(folded(name)) else "de "
 
 
 @register.filter

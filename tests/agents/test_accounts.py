@@ -128,7 +128,7 @@ class TestAnAccount:
         mail_to(person, Kind.PASSWORD_RESET)
         for _ in range(25):
             page(browser, person)
-        words = ("Connexion ", "Charte informatique", "Mot de passe oublié", "Fiche consultée par un agent")
+        words = ("Connexion ", "Charte informatique", "Mot de passe oublié", "Fiche du compte consultée par un agent")
         signed_in, charter, mailed, opened = words
         for topic, expected in (
             ("connexions", {signed_in}),
@@ -137,7 +137,7 @@ class TestAnAccount:
             ("agents", {opened}),
             ("", {signed_in, charter, mailed}),
         ):
-            timeline = visible_text(page(browser, person, sujet=topic)).partition("Ce qui s’est passé")[2]
+            timeline = visible_text(page(browser, person, sujet=topic)).partition("Historique du compte")[2]
             assert {word for word in words if word in timeline.partition("Appareil")[2]} == expected, topic
         assert opened in visible_text(page(browser, person, sujet="tout"))
 
@@ -165,5 +165,5 @@ def test_the_dashboard_counts_what_waits_and_each_count_leads_to_its_list(browse
         assert list(search_accounts(query="", among=among)) == [person]
     settings.NOT_ACTIVATED_AFTER_DAYS = 16
     assert dashboard().not_activated == 0
-    assert "il y a plus de 16 jours" in browser.get(reverse("admin:index")).content.decode()
+    assert "depuis plus de 16 jours" in browser.get(reverse("admin:index")).content.decode()
     assert (Event.SIGNED_IN, 1) in weekly_counts()

@@ -213,10 +213,14 @@ class TestPage:
     def test_the_number_known_by_hr_is_the_one_to_call(self, browser, owner, request_):
         """HLP-03, HLP-04: calling the number of the request proves nothing."""
         for request, words, absent in (
-            (request_, "Numéro connu des RH 04 67 12 34 56 C’est celui à appeler.", "Identique"),
+            (request_, "Numéro connu des RH 04 67 12 34 56 Appelez ce numéro.", "Identique"),
             (request_, "Numéro donné dans la demande 06 12 34 56 78 Différent", "Identique"),
             (request_from(owner, phone="+33 4 67 12 34 56"), "04 67 12 34 56 Identique", "Différent"),
-            (request_from(active_account(phone="")), "rappeler celui de la demande ne prouve rien", "celui à appeler"),
+            (
+                request_from(active_account(phone="")),
+                "rappeler celui de la demande ne prouve rien",
+                "Appelez ce numéro",
+            ),
             (request_from(), "rappeler ce numéro ne prouve rien", "Numéro connu des RH"),
         ):
             assert words in text(browser, request)
@@ -241,10 +245,10 @@ class TestIdentity:
 
     def test_match_or_mismatch_is_shown_and_the_values_are_not(self, browser):
         for typed, facts, words in (
-            ({"birth_date": BORN}, {}, "Date de naissance concorde"),
-            ({"birth_date": WRONG}, {}, "Date de naissance ne concorde pas"),
+            ({"birth_date": BORN}, {}, "Date de naissance Correspond"),
+            ({"birth_date": WRONG}, {}, "Date de naissance Ne correspond pas"),
             ({"birth_date": WRONG}, {"birth_date": None}, "Date de naissance inconnu des RH"),
-            ({"ine": INE}, {"ine": INE.lower()}, "Numéro INE concorde"),
+            ({"ine": INE}, {"ine": INE.lower()}, "Numéro INE Correspond"),
             ({"ine": INE}, {"ine": ""}, "Numéro INE inconnu des RH"),
         ):
             shown = text(browser, request_from(active_account(**facts), **typed))
@@ -279,7 +283,7 @@ class TestIdentity:
             assert act(browser, "answer", request_, answer=answer).status_code == 200, answer
         assert steps(request_) == [(StepKind.TAKEN, "", "")]
         right, wrong = ("29/2/1984", "29 02 1984", "29.2.1984", "29021984", " 012 345 678 9a"), ["1/3/1984"] * 3
-        matched, missed = "la réponse concorde. Ce n’est pas une preuve d’identité.", "la réponse ne concorde pas."
+        matched, missed = "la réponse correspond. Ce n’est pas une preuve d’identité.", "la réponse ne correspond pas."
         for answer in (*right, *wrong):
             assert "Comparer une réponse" in text(browser, request_)
             shown = visible_text(browser.get(act(browser, "answer", request_, answer=answer).url))
@@ -329,7 +333,7 @@ class TestActions:
             ("call", {"outcome": "no-answer", "note": "Répondeur."}, "Appel noté.", "call-tried"),
             ("call", {"outcome": "reached", "note": ""}, "Appel noté.", "taken"),
             ("note", {"note": NOTE}, "Note ajoutée.", "taken"),
-            ("close", {"outcome": "solved", "note": ""}, "Demande close.", "solved"),
+            ("close", {"outcome": "solved", "note": ""}, "Demande clôturée.", "solved"),
         ):
             done = act(browser, name, request_, **typed)
             assert (done.status_code, done.url) == (302, reverse("admin:request", args=[request_.reference]))
@@ -341,7 +345,7 @@ class TestActions:
         assert timeline.count("L. Martin") == 5
         late = act(browser, "call", request_, outcome="reached", note="Trop tard.")
         assert late.status_code == 409
-        assert "Cette demande a été close à" in visible_text(late)
+        assert "Cette demande a été clôturée à" in visible_text(late)
         handling.add_note(request=request_, actor=colleague, note=NOTE)
         handling.reopen_request(request=request_, actor=colleague)
         again = now(request_)
@@ -480,4 +484,4 @@ def test_the_requester_learns_nothing_of_what_agents_do(browser, owner):
     assert (client.get(sent.url).content, list(owner.messages.values_list("pk"))) == (before, mails)
     history = visible_text(browser_of(owner).get(reverse("account-history")))
     assert "Réponse comparée à la fiche" in history
-    assert "concorde" not in history
+    assert "orrespond" not in history

@@ -213,7 +213,7 @@ class TestProposalsOfHr:
         assert OF_HR not in read(browser.get(address))
         assert "Écrivez la raison" in read(browser.post(address, {"reason": ""}))
         answer = read(browser.post(address, {"reason": REASON}, follow=True))
-        assert "La proposition des RH est écartée." in answer
+        assert "La proposition des RH est rejetée." in answer
         kept = person.journal.get(event=Event.RECOVERY_PROPOSAL_DISMISSED)
         assert (kept.actor, kept.details["reason"]) == (agent, REASON)
         assert "elle a été traitée" in read(browser.post(address, {"reason": REASON}, follow=True))

@@ -307,7 +307,7 @@ class TestCreateAgent:
         assert (role_of(account), len(recipients(account))) == ((True, ["Assistance"]), 2)
         assert not Session.objects.filter(account=account).exists()
         details = account.journal.get(event=Event.ROLE_GIVEN).details
-        assert details == {"role": "Assistance", "former": "", "reason": "create_agent"}
+        assert details == {"role": "Assistance", "former": "", "reason": "Rôle donné sur le serveur, en ligne de commande"}
         enrol_device(account)
         again = [run("create_agent", account.login, "--role", "Assistance", *more) for more in ([], ["--new-code"])]
         codes = [CODE.findall(text) for text in (printed, *again)]

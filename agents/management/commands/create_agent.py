@@ -23,6 +23,7 @@ from agents.tenure import start_tenure
 from core.email_addresses import InvalidAddress, external_address
 from core.templatetags.dates import datetime_long
 
+REASON = "Rôle donné sur le serveur, en ligne de commande"
 REFUSALS: dict[type[RoleRefused], str] = {
     CannotBeAgent: "Ce compte est bloqué ou fermé\N{NO-BREAK SPACE}: il ne peut pas recevoir de rôle.",
     LastResponsable: "Il ne resterait personne pour gérer les agents\N{NO-BREAK SPACE}: nommez d’abord un responsable.",
@@ -51,9 +52,9 @@ class Command(BaseCommand):
         if has_one and not options["new_code"]:
             self.stdout.write("Un code a déjà été donné\N{NO-BREAK SPACE}; --new-code en donne un autre.")
             return
-        code = issue_enrolment_code(account=account, reason="create_agent")
+        code = issue_enrolment_code(account=account, reason=REASON)
         until = codes.get().expires_at
-        self.stdout.write(f"Code d’inscription\N{NO-BREAK SPACE}: {code}")
+        self.stdout.write(f"Code d’enrôlement\N{NO-BREAK SPACE}: {code}")
         self.stdout.write(
             f"À saisir jusqu’au {datetime_long(until)}, une seule fois, après s’être connecté\N{NO-BREAK SPACE}:"
         )
@@ -62,7 +63,7 @@ class Command(BaseCommand):
     def _set_role(self, account: Account, role: Role) -> None:
         set_role = change_role if account.is_staff else grant_role
         try:
-            set_role(account=account, role=role, reason="create_agent")
+            set_role(account=account, role=role, reason=REASON)
         except RoleRefused as refused:
             raise CommandError(REFUSALS[type(refused)]) from refused
 
