@@ -39,5 +39,5 @@ def may_manage(actor: Account, account: Account) -> bool:
 
 
 def may_approve(agent: Account) -> bool:
-    """Whether the agent counts as one of two, long enough after a colleague appointed them (agents/tenure.py)."""
+    """Whether the agent counts as one of two, long enough after a colleague appointed them (agents/staff/tenure.py)."""
     return agent.approves_from is not None and agent.approves_from <= timezone.now()

@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from accounts.emails import notice
 from agents.staff.notices import responsables
-from agents.tenure import TENURE
+from agents.staff.tenure import TENURE
 from journal.events import Event
 from journal.models import JournalEntry
 from outbox.enums import Kind

@@ -110,5 +110,9 @@ class Event(models.TextChoices):
     REQUEST_CLOSED = "assistance_closed", _("Demande d’assistance clôturée")
     REQUEST_REOPENED = "assistance_reopened", _("Demande d’assistance rouverte")
     LOCKED = "authn_login_lock", _("Compte bloqué")
+    LOCK_REFUSED = (
+        "authn_login_lock_fail",
+        _("Blocage demandé par un système de sécurité\N{NO-BREAK SPACE}: refusé, compte d’agent"),
+    )
     RELEASED = "authn_login_unlock", _("Compte débloqué")
     USER_REACTIVATED = "user_reactivated", _("Compte réactivé\N{NO-BREAK SPACE}: nouveau mot de passe choisi")

@@ -119,7 +119,7 @@ def stop_redirection(*, account: Account) -> None:
 
 
 @transaction.atomic
-def remove_redirection_of_unlocked(sender: object, account: Account, agent: Account, **kwargs: object) -> None:
+def remove_redirection_of_unlocked(sender: object, account: Account, agent: Account | None, **kwargs: object) -> None:
     """Stop forwarding on unlock, since an intruder may have set it. The unlock mail and its page say so."""
     current = _redirection(_lock_row(account))
     if current is not None and current.is_wanted:

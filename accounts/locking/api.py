@@ -18,7 +18,8 @@ from django.views.generic import View
 
 from accounts.enums import LockReason
 from accounts.locking.api_keys import system_with_key
-from accounts.locking.lock import lock_accounts_by_name
+from accounts.locking.lock import LockOutcome
+from accounts.locking.system_locks import CeilingReached, lock_for_system
 from core.rate_limits import BAD_SECURITY_KEYS_PER_CLIENT, SECURITY_CALLS_PER_SYSTEM, RateLimitExceeded, current_client
 from core.security_log import log_security_event
 from core.text import has_forbidden_character
@@ -60,7 +61,7 @@ class LocksView(View):
             raise InvalidApiCall(405, _("Seule la méthode POST est possible ici."), Allow="POST")
         system = authenticate(request)
         order = parse_order(parse_body(request))
-        answers = lock_accounts_by_name(names=order.names, reason=order.reason, system=system, comment=order.comment)
+        answers = lock_as(system, order)
         return JsonResponse({"accounts": [{"account": name, "answer": answer} for name, answer in answers]})
 
 
@@ -78,6 +79,19 @@ def authenticate(request: HttpRequest) -> str:
         wait = {"Retry-After": str(reached.retry_after)}
         raise InvalidApiCall(429, _("Trop d’appels. Réessayez plus tard."), **wait) from reached
     return system
+
+
+def lock_as(system: str, order: LockRequest) -> list[tuple[str, LockOutcome]]:
+    """Raises InvalidApiCall beyond the ceiling."""
+    try:
+        return lock_for_system(names=order.names, reason=order.reason, system=system, comment=order.comment)
+    except CeilingReached as reached:
+        error = _(
+            "Ce système ne bloque que %(number)s comptes par heure. Le reste de la liste n’est pas bloqué. "
+            "Renvoyez-la plus tard, ou bloquez ces comptes en ligne de commande."
+        )
+        wait = {"Retry-After": str(reached.retry_after)}
+        raise InvalidApiCall(429, error % {"number": reached.ceiling}, **wait) from reached
 
 
 def parse_body(request: HttpRequest) -> Any:

@@ -29,6 +29,8 @@ class AlreadyLocked(Exception):
 class LockOutcome(StrEnum):
     LOCKED = "locked"
     ALREADY_LOCKED = "already-locked"
+    #: Only for a security system (accounts/locking/system_locks.py).
+    AGENT = "agent"
     CLOSED = "closed"
     UNKNOWN = "unknown"
 
@@ -81,7 +83,7 @@ def lock_accounts(
 
 
 def lock_accounts_by_name(
-    *, names: Sequence[str], reason: LockReason, system: str = "", comment: str = ""
+    *, names: Sequence[str], reason: LockReason, comment: str = ""
 ) -> list[tuple[str, LockOutcome]]:
     """In batches. Idempotent: an interrupted call can be repeated."""
     found = accounts_by_name(names)
@@ -89,7 +91,7 @@ def lock_accounts_by_name(
     outcomes: dict[int, LockOutcome] = {}
     for start in range(0, len(accounts), BATCH):
         batch = accounts[start : start + BATCH]
-        outcomes |= lock_accounts(accounts=batch, reason=reason, system=system, comment=comment)
+        outcomes |= lock_accounts(accounts=batch, reason=reason, comment=comment)
     return [(name, outcomes[found[name].pk] if name in found else LockOutcome.UNKNOWN) for name in names]
 
 

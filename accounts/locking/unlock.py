@@ -154,13 +154,18 @@ def unlock_account(
         reviewed=lock.reviewed,
         **details,
     )
+    reopen_account(account, agent=agent)
+    return lock
+
+
+def reopen_account(account: Account, *, agent: Account | None) -> None:
+    """What an intruder may know or have set ends; the owner comes back by a link. The lock is released already."""
     account.set_unusable_password()
     account.save(update_fields=["password"])
     cancel_pending_change(account, actor=agent)
     account_unlocked.send(sender=Lock, account=account, agent=agent)
     kind = Kind.REACTIVATION if account.activated_at else Kind.NEW_LINK
     queue_email(kind=kind, person=account, address=account.recovery_address, language=account.language)
-    return lock
 
 
 def _lock_locked(account: Account) -> Account:

@@ -71,7 +71,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
     activated_at = models.DateTimeField(_("activé le"), null=True)
     password_changed_at = models.DateTimeField(_("mot de passe modifié le"), null=True)
     is_staff = models.BooleanField(_("agent DSIN"), default=False)
-    # Set by agents/tenure.py; null for an account that is no agent's.
+    # Set by agents/staff/tenure.py; null for an account that is no agent's.
     approves_from = models.DateTimeField(_("peut approuver à partir du"), null=True)
     # An erased account keeps its logins, which must not be given again, and its HR key, so that the HR file does not
     # recreate it (privacy/erasure.py).

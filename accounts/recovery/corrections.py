@@ -2,7 +2,7 @@
 
 One agent corrects the address of a pending account at once. Anything else is a replacement: proposed with a proof,
 approved by a second agent, announced to the old and new addresses, and applied a day later unless one of them objects,
-or one of the two agents is an agent no more. Neither may be new (agents/tenure.py).
+or one of the two agents is an agent no more. Neither may be new (agents/staff/tenure.py).
 """
 
 import logging

@@ -17,7 +17,7 @@ from accounts.notifications import notify_change
 from agents.models import BackupCode, EnrolmentCode
 from agents.second_factor.codes import canonical_code, is_totp_token, random_code, split_prefix
 from agents.staff.notices import tell_responsables
-from agents.tenure import start_tenure
+from agents.staff.tenure import start_tenure
 from core.rate_limits import ENROLMENT_CODES_PER_ACCOUNT
 from core.security_log import log_security_event
 from journal.events import Event

@@ -15,7 +15,7 @@ from accounts.permissions import AgentPermission
 from agents.roles import Role
 from agents.second_factor.services import delete_second_factor
 from agents.staff.notices import responsables, tell_responsables
-from agents.tenure import approves_from
+from agents.staff.tenure import approves_from
 from core.email_addresses import institutional_address_from_login
 from hr_feed.login_names import NameRegistry, uid_base
 from journal.events import Event

@@ -23,7 +23,7 @@ from accounts.recovery import two_agents
 from agents.models import BackupCode, EnrolmentCode
 from agents.roles import Role
 from agents.staff.services import RoleRefused, change_role, grant_role, withdraw_role
-from agents.tenure import TENURE
+from agents.staff.tenure import TENURE
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message

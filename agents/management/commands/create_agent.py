@@ -19,7 +19,7 @@ from agents.staff.services import (
     get_or_create_account,
     grant_role,
 )
-from agents.tenure import start_tenure
+from agents.staff.tenure import start_tenure
 from core.email_addresses import InvalidAddress, external_address
 from core.templatetags.dates import datetime_long
 
@@ -33,7 +33,7 @@ REFUSALS: dict[type[RoleRefused], str] = {
 class Command(BaseCommand):
     """Idempotent: another code is created only when asked for. Vouches for the agent, who may approve at once."""
 
-    help = "Donne un rôle d’agent à un compte, et le code pour inscrire son application de vérification."
+    help = "Donne un rôle d’agent à un compte, et le code pour configurer son application d’authentification."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("login", help="identifiant, par exemple nadia.lefevre")

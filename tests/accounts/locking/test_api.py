@@ -1,22 +1,32 @@
 """The API with which the university's security systems lock accounts, and nothing else (HLP-01)."""
 
 import json
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.enums import LockReason, State
+from accounts.locking import system_locks
 from accounts.locking.api import LARGEST_BODY, MOST_ACCOUNTS
+from accounts.locking.lock import lock_account
 from accounts.models import Lock, Session
+from agents.roles import Role
 from journal.events import Event
 from outbox.enums import Kind
+from tests.accounts.recovery import recovering
 from tests.accounts.recovery.recovering import recipients
-from tests.factories import active_account, pending_account
+from tests.agents.signed_in import an_agent
+from tests.concurrency import attempted_together
+from tests.factories import active_account, pending_account, reloaded
 from tests.fuzz import N
 from tests.headers import assert_headers
-from tests.locking import locked_account
+from tests.locking import REPORT, locked_account
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +130,70 @@ class TestCalls:
                 assert response.status_code == status, str(body)[:80]
                 assert response.json()["error"]
         assert not Lock.objects.exists()
+
+
+class TestStolenKey:
+    """HLP-01, ENU-06"""
+
+    def test_it_locks_no_agent_and_no_more_than_the_ceiling_within_an_hour(self, monkeypatch, time_machine):
+        """ADM-05: the journal names the agent once an hour."""
+        monkeypatch.setattr(system_locks, "CEILING", 4)
+        time_machine.move_to(timezone.now(), tick=False)
+        agent, people = an_agent(Role.LECTURE), [active_account() for _ in range(6)]
+        for _ in range(2):
+            body = call(order(agent.login, *(person.uid for person in people[:3]))).json()["accounts"]
+            assert [one["answer"] for one in body if one["account"] == agent.login] == ["agent"]
+        entry = agent.journal.get(event=Event.LOCK_REFUSED)
+        assert (entry.details, reloaded(agent).is_locked) == ({"system": "siem"}, False)
+        time_machine.shift(timedelta(minutes=20))
+        refused = call(order(*(person.uid for person in people[3:5])))
+        assert (refused.status_code, refused["Retry-After"]) == (429, str(40 * 60 + 1))
+        assert "4 comptes par heure" in refused.json()["error"]
+        assert call(order(people[3].uid)).status_code == call(order(people[0].uid)).status_code == 200
+        assert call(order(people[4].uid), f"Bearer {OF_ANOTHER}").status_code == 200
+        assert call(order(people[5].uid)).status_code == 429
+        time_machine.shift(timedelta(minutes=40))
+        assert call(order(people[5].uid, agent.uid)).status_code == 200
+        assert (Lock.objects.count(), agent.journal.filter(event=Event.LOCK_REFUSED).count()) == (6, 2)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_calls_at_once_do_not_pass_the_ceiling_together(self, monkeypatch):
+        monkeypatch.setattr(system_locks, "CEILING", 2)
+        orders = [order(active_account().uid, active_account().uid) for _ in range(4)]
+        answers = attempted_together(*(lambda one=one: call(one).status_code for one in orders))
+        assert (sorted(answers), Lock.objects.count()) == ([200, 429, 429, 429], 2)
+
+    def test_one_command_ends_its_locks_as_any_unlock_but_where_an_address_has_changed(self, person, capsys):
+        """HLP-03, HLP-05, HLP-06: by a link to an address that nothing changed; a dry run before."""
+        newcomer, without, changed = pending_account(), active_account(recovery_address=""), active_account()
+        recovering.change_to(changed)
+        kept = [active_account() for _ in range(3)]
+        call(order(kept[0].uid))
+        Lock.objects.update(locked_at=timezone.now() - timedelta(hours=2))
+        call(order(kept[1].uid), f"Bearer {OF_ANOTHER}")
+        lock_account(account=kept[2], reason=LockReason.PHISHING)
+        call(order(*(one.uid for one in (person, newcomer, without, changed))))
+        since = timezone.localtime(timezone.now() - timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%S")
+        for moment, report in ((since, "court"), ("hier", REPORT), ("2026-13-45T00:00", REPORT)):
+            with pytest.raises(CommandError):
+                call_command("end_locks_of_system", "siem", "--since", moment, "--report", report)
+        for more, done in ((["--dry-run"], "Comptes à débloquer : 2"), ([], "Comptes débloqués : 2")):
+            assert Lock.objects.open().count() == 7
+            call_command("end_locks_of_system", "siem", "--since", since, "--report", REPORT, *more)
+            printed = capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
+            for words in (
+                done,
+                "Laissés aux agents : 2",
+                f"{without.login}\tsans adresse",
+                f"{changed.login}\tadresse",
+            ):
+                assert words in printed
+        assert {lock.account for lock in Lock.objects.open()} == {*kept, without, changed}
+        lock = Lock.objects.get(account=person)
+        assert (lock.released_reason, lock.proof, lock.report, lock.released_by) == ("by-mistake", "", REPORT, None)
+        assert recipients(person=person, kind=Kind.REACTIVATION) == [person.recovery_address]
+        assert recipients(person=newcomer, kind=Kind.NEW_LINK) == [newcomer.recovery_address]
+        assert (reloaded(person).state, person.journal.get(event=Event.RELEASED).details) == (
+            State.TO_REACTIVATE,
+            {"reason": "by-mistake", "system": "siem"},
+        )
