@@ -69,7 +69,7 @@ counts = RequestCounts()
 
 def refused_by_the_pool() -> int:
     """Requests of this process that got no connection since the last call."""
-    pool = connection.pool
+    pool = getattr(connection, "pool", None)
     return pool.pop_stats().get("requests_errors", 0) if pool else 0
 
 
