@@ -29,7 +29,7 @@ def remember_browser(response: HttpResponse, account: Account) -> None:
         max_age=PERIOD,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
-        samesite=settings.SESSION_COOKIE_SAMESITE,
+        samesite="Lax",
     )
 
 
