@@ -8,8 +8,17 @@ import os
 
 from django.urls import reverse
 
-from benchmarks.accounts import account_page, wizard_pages
-from benchmarks.serving import Measured, Server, medians, portal, visits
+from benchmarks.accounts import (
+    A_GOOD_PASSWORD,
+    account_page,
+    account_with,
+    activation,
+    charter,
+    directory,
+    mailbox,
+    wizard_pages,
+)
+from benchmarks.serving import Measured, Request, Server, Visit, medians, portal, visits
 from benchmarks.timing import ROUNDS
 
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "200"))
@@ -22,9 +31,13 @@ def measure() -> str:
     pages = {**wizard_pages(), **pages_around()}
     with portal() as ours, portal(settings_module="benchmarks.reference_settings") as reference:
         measured = measured_pages(ours, reference, pages)
+        signing_in = medians([ours.measure(sign_ins(), connections=2) for _ in range(ROUNDS)])
     own, stock = measured.pop("own hello"), measured.pop("hello")
     hellos = f"“hello” with the nine of any site: {describe(stock)}; with the portal’s middleware: {describe(own)}"
-    return "\n".join([f"Pages, 16 connections, 2 web processes. {hellos}", *comparison(measured, own, stock)])
+    lines = [f"Pages, 16 connections, 2 web processes. {hellos}", *comparison(measured, own, stock)]
+    return "\n".join(
+        [*lines, f"sign-in, 2 connections: {describe(signing_in)}; PostgreSQL {signing_in.database_cpu:.1f} ms"]
+    )
 
 
 def comparison(measured: dict[str, Measured], own: Measured, stock: Measured) -> list[str]:
@@ -40,6 +53,13 @@ def pages_around() -> dict[str, Page]:
     """What people see before and after the activation."""
     public = {name: (reverse(name), {}) for name in ("home", "first-connection", "login")}
     return {**public, "account": account_page()}
+
+
+def sign_ins() -> list[Visit]:
+    """With the right password, each from another address."""
+    account = account_with(charter, directory, mailbox, activation)
+    fields = {"login": account.institutional_address, "password": A_GOOD_PASSWORD}
+    return [Visit([Request(reverse("login"), fields, expected=302)]) for _ in range(REQUESTS)]
 
 
 def measured_pages(ours: Server, reference: Server, pages: dict[str, Page]) -> dict[str, Measured]:

@@ -6,6 +6,7 @@ The file that `NAME_FILE` names is read instead of `NAME`. The services behind t
 import os
 import re
 from collections.abc import Sequence
+from datetime import date
 from email.headerregistry import Address
 from email.policy import default as email_policy
 from ipaddress import ip_network
@@ -90,6 +91,14 @@ def number(name: str, *, default: int, least: int = 1, most: int = 36_500) -> in
     if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
         raise refused(name, f"a whole number from {least} to {most}")
     return int(digits)
+
+
+def day(name: str) -> date | None:
+    value = text(name)
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError as error:
+        raise refused(name, "a day, such as 2026-11-30") from error
 
 
 def attribute(name: str) -> str:

@@ -24,6 +24,7 @@ env.require(
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret_key("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.secret_keys("SECRET_KEY_FALLBACKS")
+SECRET_KEY_CHANGED_ON = env.day("SECRET_KEY_CHANGED_ON")
 PORTAL_URL = env.portal_url("PORTAL_URL", debug=DEBUG)
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")

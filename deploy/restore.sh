@@ -17,7 +17,8 @@ sql() { run psql --username "$owner" --dbname postgres --no-psqlrc --quiet --tup
     --set ON_ERROR_STOP=1 --command "$1" </dev/null; }
 decrypted() { case $dump in *.gpg) gpg --quiet --decrypt "$dump" ;; *) cat "$dump" ;; esac; }
 
-if [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = '$database'")" != 0 ]; then
+clients="SELECT count(*) FROM pg_stat_activity WHERE datname = '$database' AND backend_type = 'client backend'"
+if [ "$(sql "$clients")" != 0 ]; then
     echo "The database is in use: stop web, worker and beat first." >&2
     exit 1
 fi
@@ -26,6 +27,7 @@ run createdb --username "$owner" --template template0 "$restored" </dev/null
 # A dump that is damaged or needs a missing role changes nothing: the present database stays.
 decrypted | run pg_restore --username "$owner" --exit-on-error --dbname "$restored"
 run psql --username "$owner" --dbname "$restored" --quiet --command ANALYZE </dev/null
-sql "BEGIN; ALTER DATABASE \"$database\" RENAME TO \"$former\"; ALTER DATABASE \"$restored\" RENAME TO \"$database\"; COMMIT"
+swap="ALTER DATABASE \"$database\" RENAME TO \"$former\"; ALTER DATABASE \"$restored\" RENAME TO \"$database\""
+sql "BEGIN; $swap; COMMIT"
 echo "Restored. The database that was there is kept as $former; once the portal works:"
 echo "  $programs dropdb --username $owner $former"

@@ -47,6 +47,7 @@ RETENTION = [name for name in dir(portal) if name.startswith("RETENTION_")]
 #: Values that are refused, with a message that names the variable; a variable that takes any line refuses two lines.
 REFUSED = {
     "SECRET_KEY": ["short", "k" * 49, "django-insecure-" + "k" * 60],
+    "SECRET_KEY_CHANGED_ON": ["30/11/2026", "2026-11-31", "hier"],
     "SECRET_KEY_FALLBACKS": ["short", f"{'k' * 60},short"],
     "PORTAL_URL": [*HTTPS_ONLY, "javascript:alert(1)", "https:///chemin"],
     "ALLOWED_HOSTS": ["*", ".univ-exemple.fr", "a.univ-exemple.fr,*", "https://a.fr", "a.fr:443", ","],

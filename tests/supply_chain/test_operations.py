@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 import kubernetes_validate
 import psycopg
 import pytest
+import requests
+import trustme
 import yaml
 from django.conf import settings
 from packaging.utils import canonicalize_name
@@ -21,7 +24,7 @@ from pip_requirements_parser import RequirementsFile
 from agents.management.commands.load_demo import PASSWORD
 from devtools.environment import local_environment
 from devtools.postgresql_files import programs
-from devtools.servers import Redis
+from devtools.processes import free_port, start, stop, wait_until
 from tests.project import PROJECT
 from tests.supply_chain.database import SERVER, manage, portal_database
 
@@ -36,10 +39,25 @@ INSERT INTO django_migrations (app, name, applied) VALUES ('accounts', '9999_bad
 """
 SIGN_IN = f"""
 from django.test import Client
-answer = Client().post("/connexion/", {{"login": "nadia.lefevre", "password": "{PASSWORD}"}})
-print(answer.status_code, answer.headers.get("Location"))
+answer = Client().post("/connexion/", {{"login": "nadia.lefevre", "password": "{PASSWORD}"}}, follow=True)
+print(answer.status_code, answer.redirect_chain)
 """
-RELEASED_TESTS = ("tests/activation/wizard/test_steps.py", "tests/accounts/auth/test_login.py", "tests/outbox/test_dispatch.py")
+#: People are imported, activated, locked, helped, made agents, copied, erased; every scheduled task runs.
+WORK = """
+from django.conf import settings
+from django.core.management import call_command
+from config.celery import app
+settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+call_command("load_demo")
+call_command("create_agent", "hugo.lefebvre", role="Responsables")
+app.loader.import_default_modules()
+for entry in app.conf.beat_schedule.values():
+    app.tasks[entry["task"]].apply(throw=True)
+for command in ("export_directory", "export_redirections"):
+    call_command(command)
+call_command("export_person", "grace.oconnor")
+call_command("erase_person", "grace.oconnor", still_employed=True)
+"""
 
 
 @pytest.fixture
@@ -100,7 +118,7 @@ def test_backup_made_before_an_upgrade_brings_the_former_version_back(backups, m
         assert "Code d’inscription" in manage(
             *agent, "--recovery-address", "lou.martin@exemple.net", url=f"{SERVER}/{name}"
         )
-        assert "302 /compte/" in manage("shell", "-c", SIGN_IN, url=url)
+        assert "200 [('/compte/', 302)]" in manage("shell", "-c", SIGN_IN, url=url)
         with psycopg.connect(f"{SERVER}/{name}") as owner:
             assert owner.execute("SELECT to_regclass('accounts_badge')").fetchone() == (None,)
         monkeypatch.setenv("PGDATABASE", "no_such_database")
@@ -140,24 +158,15 @@ def packages_of(release: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_last_release_works_on_the_new_schema(tmp_path):
-    """During an upgrade its processes meet the new tables: its own tests run on them."""
+    """During an upgrade its processes meet the new tables, with the rights of the portal's role."""
     archive = subprocess.run(["git", "archive", last_release()], cwd=PROJECT, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x", "-C", tmp_path], input=archive, check=True)
-    shutil.copytree(PROJECT / "locale", tmp_path / "locale", dirs_exist_ok=True)
-    with portal_database() as url, Redis() as redis, psycopg.connect(f"{SERVER}/postgres", autocommit=True) as owner:
-        name = urlsplit(url).path[1:]
-        # pytest-django takes the database of that name as it is.
-        owner.execute(f"ALTER DATABASE {name} RENAME TO test_{name}")
-        try:
-            urls = {"DATABASE_URL": f"{SERVER}/{name}", "REDIS_URL": redis.url}
-            environment = {**local_environment(**urls), "PYTHONPATH": f"{tmp_path}:{packages_of(tmp_path)}"}
-            command = ["python", "-m", "pytest", "-n", "0", "-q", "--reuse-db", "-m", "not (slow or browser or stack)"]
-            done = subprocess.run(
-                [*command, *RELEASED_TESTS], cwd=tmp_path, env=environment, capture_output=True, text=True
-            )
-        finally:
-            owner.execute(f"ALTER DATABASE test_{name} RENAME TO {name}")
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    packages = packages_of(tmp_path)
+    with portal_database() as url:
+        environment = {**local_environment(DATABASE_URL=url, DATABASE_POOL_SIZE="0"), "PYTHONPATH": str(packages)}
+        command = [sys.executable, "-W", "ignore", "manage.py", "shell", "-c", WORK + SIGN_IN]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "200 [('/compte/', 302)]" in done.stdout, done.stderr[-4000:]
 
 
 def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
@@ -188,3 +197,38 @@ def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
             written = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in compose["command"]]
             assert pod["containers"][0]["command"] == written
     assert {each["metadata"]["name"] for each in found if each["kind"] == "PodDisruptionBudget"} == {"web", "worker"}
+
+
+def test_the_proxy_shows_the_maintenance_page_under_the_own_certificate_while_no_web_container_answers(tmp_path):
+    """Also to a form that is sent."""
+    authority, port = trustme.CA(), free_port()
+    files = {"ca.pem": authority.cert_pem, "own.pem": (own := authority.issue_cert("localhost")).cert_chain_pems[0]}
+    for name, pem in {**files, "own.key": own.private_key_pem}.items():
+        pem.write_to_path(tmp_path / name)
+    text = (
+        (PROJECT / "deploy/Caddyfile").read_text().replace("{\n", "{\n\tadmin off\n\tauto_https disable_redirects\n", 1)
+    )
+    for before, after in (
+        ("name web", "name 127.0.0.1"),
+        ("port 8000", f"port {free_port()}"),
+        ("lb_try_duration 5s", ""),
+    ):
+        text = text.replace(before, after)
+    text = text.replace("root * /srv", f"root * {PROJECT}/deploy").partition("# For the health check")[0]
+    (tmp_path / "Caddyfile").write_text(text)
+    environment = {
+        "PORTAL_HOST": f"localhost:{port}",
+        "TLS": f"{tmp_path}/own.pem {tmp_path}/own.key",
+        "HOME": str(tmp_path),
+    }
+    with (tmp_path / "log").open("wb") as log:
+        command = [Path(sys.executable).with_name("caddy"), "run", "--config", tmp_path / "Caddyfile"]
+        proxy = start(command, env={**os.environ, **environment}, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: "serving initial configuration" in (tmp_path / "log").read_text(), tmp_path / "log")
+        for send in (requests.get, requests.post):
+            answer = send(f"https://localhost:{port}/connexion/", verify=str(tmp_path / "ca.pem"), timeout=20)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+            assert "Le site est en maintenance" in answer.content.decode()
+    finally:
+        stop(proxy, signal.SIGTERM, patience=10)
