@@ -119,8 +119,7 @@ class TestCode:
             assert submit_code(browser_of(other), code).status_code == expected, steps
 
     def test_each_wrong_one_doubles_the_wait_of_the_next(self, agent, device):
-        """ADM-04: the wait is kept in the database, not in a session; a code that comes too early is not checked. A
-        typing error or two, or a form sent twice, wait for nothing."""
+        """ADM-04: kept in the database; a code that comes too early is not checked. Two typing errors wait for nothing."""
         with time_machine.travel(timezone.now(), tick=False) as clock:
             slips, waits = [submit_code(browser_of(agent), wrong_code(device)) for _ in range(2)], []
             assert [slip.status_code for slip in slips] == [200, 200]

@@ -13,7 +13,6 @@ import urllib.request
 
 import pytest
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import expect
 
 from accounts.enums import Proof, State

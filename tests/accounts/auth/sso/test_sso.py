@@ -213,8 +213,7 @@ class TestForgery:
         assert_refused(victim, recorded=[])
 
     def test_a_made_up_ticket_or_code_is_refused(self, provider, browser, camille, settings):
-        """ENU-07: once an attempt has ended the provider is not asked; after a hundred failures of a client, ten times a
-        minute: others share its address."""
+        """ENU-07: once an attempt has ended, the provider is not asked; nor often, after a hundred failures of a client."""
 
         def give_back(forged: str) -> str:
             browser.portal.get(reverse("single-sign-on"))
