@@ -63,8 +63,24 @@ FROM {ACCOUNTS}
 WHERE id = ANY(%(ids)s) AND coalesce(end_date >= %(today)s, true)
 ORDER BY id
 """
-RECORD = f"""{_ENTRIES}
-FROM json_to_recordset(%(entries)s::json) AS entry(account_id bigint, event text, details jsonb)
+# The mails to the old addresses name the entries.
+RECORD_AND_TELL_OLD_ADDRESSES = f"""
+WITH entry AS (
+    {_ENTRIES}
+    FROM json_to_recordset(%(entries)s::json) AS entry(account_id bigint, event text, details jsonb)
+    RETURNING id, account_id, event, details
+)
+INSERT INTO {MESSAGES} (
+    kind, person_id, address, language, priority, status, created_at, due_at, attempts, reference, provider_id, answer,
+    subject_id
+)
+SELECT
+    %(kind)s, account.id, entry.details ->> 'old', account.language, %(priority)s, %(status)s, %(now)s, %(now)s, 0,
+    md5(%(seed)s || account.id)::uuid, '', '', entry.id
+FROM {ACCOUNTS} account
+JOIN entry ON entry.account_id = account.id
+WHERE account.id = ANY(%(told)s) AND entry.event = %(event)s AND coalesce(account.end_date >= %(today)s, true)
+ORDER BY account.id
 """
 
 
@@ -149,7 +165,7 @@ def apply(
     """Create and update accounts, queue mails and write the journal, in the caller's transaction.
 
     `people` are the staged rows by line. A corrected recovery address cancels the mails to the old one, whose links
-    stop working. Accounts that are not in the file are left alone.
+    stop working, and which is told. Accounts that are not in the file are left alone.
     """
     run = _Run(timezone.now(), today, actor)
     _create_accounts(changes.newcomers, run)
@@ -160,7 +176,9 @@ def apply(
     _execute(CORRECT_RECOVERY_ADDRESSES, ids=_ids(changes.corrections))
     _cancel_mails_to_old_addresses(_ids(changes.corrections))
     _execute(QUEUE_ACTIVATION_MAILS, ids=_ids(changes.to_be_activated), **run.mail_parameters())
-    _record(list(_entries(changes, people)), run)
+    # As an agent's correction does: the file may be wrong, and the old address right.
+    told = [change for change in changes.corrections if change.can_be_mailed]
+    _record(list(_entries(changes, people)), run, told=_ids(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +254,11 @@ def _not_yet_proposed(proposals: list[tuple[int, str]]) -> Iterator[tuple[int, s
     return (proposal for proposal in proposals if proposal not in known)
 
 
-def _record(entries: list[dict[str, object]], run: _Run) -> None:
+def _record(entries: list[dict[str, object]], run: _Run, *, told: list[int]) -> None:
     """The log gets one line an event, with its number of accounts, not thousands."""
-    _execute(RECORD, entries=json.dumps(entries), **run.entry_parameters())
+    mail = {**run.mail_parameters(), "kind": Kind.RECOVERY_CORRECTED.value, "told": told}
+    event = Event.RECOVERY_ADDRESS_CORRECTED.value
+    _execute(RECORD_AND_TELL_OLD_ADDRESSES, entries=json.dumps(entries), event=event, **mail | run.entry_parameters())
     for event, number in Counter(str(entry["event"]) for entry in entries).items():
         log_journal_event(Event(event), actor=run.actor_id, accounts=number)
 

@@ -76,7 +76,8 @@ SELECT
     coalesce(account.birth_date <> new.birth_date, false)
         AND lower(account.given_name) <> lower(new.given_name) AS is_of_another_person,
     coalesce(account.end_date < %(long_ago)s, false) AS is_long_gone,
-    coalesce(account.end_date >= %(today)s, true) AND coalesce(new.end_date < %(today)s, false) AS leaves
+    coalesce(account.end_date >= %(today)s, true) AND coalesce(new.end_date < %(today)s, false) AS leaves,
+    account.recovery_address <> '' AND account.recovery_address_disputed_at IS NULL AS can_be_mailed
 FROM {ACCOUNTS} account
 JOIN hr_feed feed ON feed.hr_id = account.hr_id
 CROSS JOIN LATERAL (SELECT {new_values}) new
@@ -109,6 +110,8 @@ class AccountDifference:
     is_long_gone: bool
     #: The file closes the account.
     leaves: bool
+    #: At the old recovery address.
+    can_be_mailed: bool
 
     @property
     def starts_anew(self) -> bool:

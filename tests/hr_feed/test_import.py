@@ -98,7 +98,7 @@ class TestNewPeople:
         found = [(one.recovery_address, hasattr(one, "redirection")) for one in (anew, soon, locked)]
         assert found == [("p1@exemple.net", False), ("2@ancien.fr", True), ("3@ancien.fr", False)]
         assert Event.USER_STARTED_ANEW in events_of(anew)
-        assert [mail["To"] for mail in mail_delivery.deliver()] == ["p1@exemple.net", "2@ancien.fr", soon.login]
+        assert [mail["To"] for mail in mail_delivery.deliver()] == ["p1@exemple.net", "1@ancien.fr", "2@ancien.fr", soon.login]
         assert imported(*rows).unchanged == 1
 
     def test_an_institutional_address_given_by_hr_is_kept_unless_it_is_in_use(self):
@@ -184,6 +184,10 @@ class TestChangedFacts:
             activation_link.open(old_token)
         entry = JournalEntry.objects.get(event=Event.RECOVERY_ADDRESS_CORRECTED)
         assert entry.details == {"old": TYPO, "new": ADDRESS}
+        imported(row(recovery_address=TYPO))
+        told = Message.objects.get(kind=Kind.RECOVERY_CORRECTED)
+        assert (told.address, mails()) == (ADDRESS, [TYPO, ADDRESS])
+        assert mail_delivery.deliver()[-1]["To"] == ADDRESS
 
     def test_an_address_in_use_chosen_or_locked_is_only_proposed_once_a_value(self):
         """ADM-08: nor does the language of an active account change."""
