@@ -298,12 +298,6 @@ class TestCells:
         arabic = "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668"
         assert_accepts("phone", dict.fromkeys((*dear, arabic, "0" * 20, "06 12 34 56", "+" + "1" * 16)))
 
-    def test_an_institutional_address_is_given_to_one_person_of_the_file(self):
-        """ADM-08"""
-        same = {"institutional_address": "c.durand@univ-exemple.fr"}
-        report = imported(text_of(another(4, **same), another(5, **same)))
-        assert problems_in(report) == [(3, "HR5", "institutional_address", "error")]
-
 
 def test_names_become_plain_letters_numbered_for_homonyms_and_never_reserved_ones():
     for given_name, family, login, uid in (
