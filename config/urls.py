@@ -1,5 +1,8 @@
 """French at the root, English under /en/."""
 
+import logging
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from anymail.urls import urlpatterns as anymail_patterns
@@ -7,7 +10,8 @@ from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, include, path
 from django.views.generic import TemplateView
 
@@ -16,6 +20,8 @@ from accounts.views.password import WellKnownChangePasswordView
 from config import views
 from monitoring import health
 from monitoring.views import metrics
+
+logger = logging.getLogger(__name__)
 
 
 class InformationPage(TemplateView):
@@ -30,10 +36,32 @@ def page(route: str, name: str, template: str) -> URLPattern:
 
 
 def mail_webhooks() -> list[URLPattern]:
-    """Status reports of the mail provider; only when there is a secret to authenticate it."""
+    """Status reports of the mail provider in use; only when there is a secret to authenticate it."""
     if not settings.ANYMAIL["WEBHOOK_SECRET"]:
         return []
-    return [path(str(hook.pattern), login_not_required(hook.callback), name=hook.name) for hook in anymail_patterns]
+    # "anymail.backends.<provider>.EmailBackend"
+    provider = settings.EMAIL_BACKEND.split(".")[-2]
+    names = (f"{provider}_webhook", f"{provider}_tracking_webhook")
+    return [
+        path(str(hook.pattern), webhook(hook.callback), name=hook.name)
+        for hook in anymail_patterns
+        if hook.name in names
+    ]
+
+
+def webhook(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """404 while the key is missing with which some providers sign their reports."""
+
+    @login_not_required
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except ImproperlyConfigured as error:
+            logger.warning("No reports of the mail provider: %s", str(error).partition("\n")[0])
+            raise Http404 from error
+
+    return answer
 
 
 urlpatterns = [

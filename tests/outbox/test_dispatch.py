@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import time_machine
+from anymail.urls import urlpatterns as anymail_patterns
 from django.conf import settings as portal
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -407,14 +408,24 @@ class TestProvider:
 
 
 @pytest.fixture
-def webhooks(settings) -> Iterator[None]:
-    """The URLs as they are with a secret."""
-    for secrets in ([SECRET], []):
-        settings.ANYMAIL = {**settings.ANYMAIL, "WEBHOOK_SECRET": secrets}
+def mount(settings) -> Iterator[Callable[..., None]]:
+    """Read the URLs again, as they are with a secret and a provider."""
+    smtp, anymail = settings.EMAIL_BACKEND, settings.ANYMAIL
+
+    def mount(*secrets: str, provider: str = "postmark") -> None:
+        settings.ANYMAIL = {**anymail, "WEBHOOK_SECRET": list(secrets)}
+        settings.EMAIL_BACKEND = f"anymail.backends.{provider}.EmailBackend"
         importlib.reload(config.urls)
         clear_url_caches()
-        if secrets:
-            yield
+        settings.EMAIL_BACKEND = smtp
+
+    yield mount
+    mount()
+
+
+@pytest.fixture
+def webhooks(mount) -> None:
+    mount(SECRET)
 
 
 def sent(provider_id: str = "m-1") -> Message:
@@ -437,6 +448,16 @@ class TestWebhook:
     def test_it_does_not_exist_without_a_secret_in_the_settings(self):
         """EML-06"""
         assert (portal.ANYMAIL["WEBHOOK_SECRET"], notify(bounce()).status_code) == ([], 404)
+
+    def test_only_that_of_the_provider_in_use_exists(self, mount):
+        """EML-06, INP-07: the others answered 500 to anyone, and so did one that lacks its own key."""
+        client = Client(raise_request_exception=False)
+        for provider, mounted in [("postmark", {"postmark"}), ("brevo", {"brevo"}), ("mandrill", set()), ("", set())]:
+            mount(SECRET, provider=provider)
+            addresses = [str(hook.pattern).strip("^$").replace("(_mime)?", "") for hook in anymail_patterns]
+            answers = {address: client.post(f"/anymail/{address}").status_code for address in addresses}
+            found = {address for address, status in answers.items() if status != 404}
+            assert (found, 500 in answers.values()) == ({f"{name}/tracking/" for name in mounted}, False), answers
 
     def test_a_wrong_secret_is_refused_and_other_events_are_accepted_and_ignored(self, webhooks):
         """EML-06: 400, and no row changes."""
