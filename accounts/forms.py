@@ -41,7 +41,7 @@ class LoginForm(forms.Form):
     )
 
     account: Account
-    is_locked = False
+    locked_account: Account | None = None
     retry_after = 0
 
     def clean(self) -> dict[str, Any]:
@@ -53,8 +53,8 @@ class LoginForm(forms.Form):
     def _log_in(self, data: dict[str, Any]) -> None:
         try:
             self.account = log_in(login=data["login"], password=data["password"])
-        except AccountIsLocked:
-            self.is_locked = True
+        except AccountIsLocked as refused:
+            self.locked_account = refused.account
             raise self._refusal() from None
         except LoginRefused:
             raise self._refusal() from None

@@ -96,9 +96,9 @@ class BirthDateInput(forms.MultiWidget):
     def __init__(self) -> None:
         super().__init__(
             {
-                "day": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-day", "class": "w-4"}),
-                "month": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-month", "class": "w-4"}),
-                "year": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-year", "class": "w-10"}),
+                "day": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-day"}),
+                "month": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-month"}),
+                "year": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-year"}),
             }
         )
 

@@ -21,11 +21,13 @@ env.require(
 
 # Portal
 
-DEBUG = env.boolean("DEBUG", default=False)
+# Django's own DEBUG stays off: its yellow pages would hide the portal's 404, 413 and 500 from those who try it. The log
+# has the tracebacks.
+DEVELOPMENT = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret_key("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.secret_keys("SECRET_KEY_FALLBACKS")
 SECRET_KEY_CHANGED_ON = env.day("SECRET_KEY_CHANGED_ON")
-PORTAL_URL = env.portal_url("PORTAL_URL", debug=DEBUG)
+PORTAL_URL = env.portal_url("PORTAL_URL", debug=DEVELOPMENT)
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CAMPUS_NETWORKS = env.networks("CAMPUS_NETWORKS")
@@ -186,7 +188,7 @@ PASSWORD_HASHERS = [
 ]
 # OWASP's parameters: four times the sign-ins of Django's default and half its memory (docs/configuration.md).
 ARGON2_MEMORY_KIB = env.number(
-    "ARGON2_MEMORY_KIB", default=46 * 1024, least=64 if DEBUG else 7 * 1024, most=4 * 1024 * 1024
+    "ARGON2_MEMORY_KIB", default=46 * 1024, least=64 if DEVELOPMENT else 7 * 1024, most=4 * 1024 * 1024
 )
 ARGON2_TIME_COST = env.number("ARGON2_TIME_COST", default=1, most=20)
 ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1, most=64)
@@ -205,8 +207,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SIGN_IN = services.sign_in("SIGN_IN")
 SIGN_IN_ATTRIBUTE = env.attribute("SIGN_IN_ATTRIBUTE")
-CAS_URL = env.provider_url("CAS_URL", debug=DEBUG)
-OIDC_ISSUER = env.provider_url("OIDC_ISSUER", debug=DEBUG)
+CAS_URL = env.provider_url("CAS_URL", debug=DEVELOPMENT)
+OIDC_ISSUER = env.provider_url("OIDC_ISSUER", debug=DEVELOPMENT)
 OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
 
@@ -220,12 +222,12 @@ WIZARD_IDLE_SECONDS = 60 * 60
 WIZARD_LONGEST_SECONDS = 8 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
 CSRF_COOKIE_HTTPONLY = True
 # Browsers accept the __Host- prefix over https only.
-SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
-CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
-KNOWN_BROWSER_COOKIE_NAME = "known" if DEBUG else "__Host-known"
+SESSION_COOKIE_NAME = "sessionid" if DEVELOPMENT else "__Host-sessionid"
+CSRF_COOKIE_NAME = "csrftoken" if DEVELOPMENT else "__Host-csrftoken"
+KNOWN_BROWSER_COOKIE_NAME = "known" if DEVELOPMENT else "__Host-known"
 # Second factor of the agents.
 OTP_LOGIN_URL = "admin:verification"
 OTP_TOTP_ISSUER = UNIVERSITY_NAME
@@ -237,10 +239,10 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Responses
 
 CSRF_FAILURE_VIEW = "config.error_views.csrf_failure"
-SECURE_SSL_REDIRECT = not DEBUG
+SECURE_SSL_REDIRECT = not DEVELOPMENT
 SECURE_REDIRECT_EXEMPT = [r"^sante/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 60 * 60
+SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = env.boolean("HSTS_PRELOAD", default=True)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -272,17 +274,17 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
+        if DEVELOPMENT
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEVELOPMENT
 
 # Monitoring
 
 METRICS_KEY = env.metrics_key("METRICS_KEY")
 LOGGING = logging_settings(
-    log_format=env.choice("LOG_FORMAT", ("json", "text"), default="text" if DEBUG else "json"),
+    log_format=env.choice("LOG_FORMAT", ("json", "text"), default="text" if DEVELOPMENT else "json"),
     level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
 )
 

@@ -29,6 +29,10 @@ def locked_account(**facts: Any) -> Account:
     return reloaded(person)
 
 
+def is_told_why(page: str) -> bool:
+    return f"<b>{LockReason.PHISHING.label}</b>" in page and "Votre compte a été bloqué le" in page
+
+
 def unlock(person: Account, **changed: Any) -> Lock:
     """An agent unlocks, with a proof and all changes reviewed; `changed` overrides an argument."""
     arguments = {"reason": ReleaseReason.PHISHING_OVER, "proof": Proof.IN_PERSON, "report": REPORT, **changed}

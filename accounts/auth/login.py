@@ -36,7 +36,11 @@ class LoginRefused(Exception):
 
 
 class AccountIsLocked(LoginRefused):
-    """The account is locked and the password was right: only then may the answer reveal the lock."""
+    """The account is locked and the password was right: only then may the answer reveal the lock and its reason."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__()
+        self.account = account
 
 
 def log_in(*, login: str, password: str) -> Account:
@@ -64,7 +68,7 @@ def authenticate(*, login: str, password: str) -> Account:
     for successful in (client, KNOWN):
         FAILED_SIGN_INS_PER_LOGIN_AND_CLIENT.reset(counted, successful)
     if account.state == State.LOCKED:
-        raise AccountIsLocked
+        raise AccountIsLocked(account)
     return account
 
 

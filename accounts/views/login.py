@@ -1,11 +1,13 @@
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse, translate_url
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
@@ -14,8 +16,9 @@ from accounts.auth.sessions import confirm_password, start_session
 from accounts.auth.sso import providers as sso
 from accounts.auth.sso.login_page import OWN_FORM, login_page
 from accounts.forms import LoginForm
+from accounts.models import Account
 from accounts.services import record_logout
-from accounts.views.redirects import NextPageMixin
+from accounts.views.redirects import NextPageMixin, in_language_of_visit
 
 TOO_MANY_REQUESTS = 429
 
@@ -41,14 +44,19 @@ class LoginView(NextPageMixin, FormView):
         destination = self.get_success_url()
         start_session(self.request, form.account)
         confirm_password(self.request)
-        response = redirect(translate_url(destination, form.account.language))
+        response = redirect(in_language_of_visit(destination, form.account))
         remember_browser(response, form.account)
         return response
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:
-        if form.is_locked:
-            return redirect("locked-help")
+        if form.locked_account:
+            return locked_page(self.request, form.locked_account)
         return rate_limited(super().form_invalid(form), form.retry_after)
+
+
+def locked_page(request: HttpRequest, account: Account) -> HttpResponse:
+    """Why the account is locked and what to do, for its owner, who has just proved their identity."""
+    return render(request, "pages/compte-bloque.html", {"lock": account.locks.open().first()})
 
 
 def rate_limited(response: HttpResponse, retry_after: int) -> HttpResponse:
@@ -66,7 +74,11 @@ class LogoutView(NextPageMixin, auth_views.LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             record_logout(account=request.user)
-        return super().post(request, *args, **kwargs)
+        response = super().post(request, *args, **kwargs)
+        # With single sign-on the next page says so itself.
+        if not sso.is_enabled():
+            messages.success(request, _("Votre session est fermée."))
+        return response
 
     def get_default_redirect_url(self) -> str:
         # With single sign-on the provider's session goes on: a page offers to end it too.

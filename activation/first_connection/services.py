@@ -32,6 +32,7 @@ ANSWERS = {
     LinkRequestKind.FORGOTTEN_PASSWORD: {
         State.PENDING: Kind.NEW_LINK,
         State.ACTIVE: Kind.PASSWORD_RESET,
+        State.LOCKED: Kind.LOCKED,
         State.TO_REACTIVATE: Kind.REACTIVATION,
     },
 }

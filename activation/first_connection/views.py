@@ -18,6 +18,9 @@ from activation.forms import FirstConnectionForm
 from activation.wizard.session import refusal
 from core.rate_limits import LINK_REQUESTS
 
+#: Session item: the login that was typed, or that the account was known by its link.
+LINK_ASKED = "link_asked"
+
 
 @method_decorator(login_not_required, name="dispatch")
 class LinkRequestView(FormView):
@@ -34,7 +37,7 @@ class LinkRequestView(FormView):
         if not self.request.POST.get("website"):
             LINK_REQUESTS.hit()
             services.request_link(login=login, wish=self.wish)
-        self.request.session["login_asked"] = login
+        self.request.session[LINK_ASKED] = {"login": login}
         return redirect(self.answer_page)
 
 
@@ -56,8 +59,8 @@ class LinkRequestAnswerView(TemplateView):
     form_page = ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        login = self.request.session.get("login_asked")
-        return super().get_context_data(**kwargs, login=login, form_page=self.form_page)
+        asked = self.request.session.get(LINK_ASKED, {})
+        return super().get_context_data(**kwargs, asked=asked, form_page=self.form_page)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -75,24 +78,27 @@ class NewLinkView(View):
         if account is None:
             return redirect(self.form_page)
         services.request_link(login=account.login, wish=self.wish)
+        self.forget_link()
+        request.session[LINK_ASKED] = {"behind_link": True}
         return redirect(self.answer_page)
 
     def account_id(self, request: HttpRequest) -> object:
         """The account of the expired link; None when no link was opened in this session."""
         raise NotImplementedError
 
+    def forget_link(self) -> None:
+        """Only where the session holds nothing else; elsewhere its payload stays."""
+
 
 class NewActivationLinkView(NewLinkView):
     wish = LinkRequestKind.FIRST_CONNECTION
     form_page, answer_page = "first-connection", "first-connection-answer"
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        response = super().post(request)
-        request.session.flush()
-        return response
-
     def account_id(self, request: HttpRequest) -> object:
         return (refusal(request) or {}).get("account_id")
+
+    def forget_link(self) -> None:
+        self.request.session.flush()
 
 
 class NewLinkBehindLinkView(NewLinkView):

@@ -69,6 +69,9 @@ class CharterStep(Step):
     def is_done(self, account: Account) -> bool:
         return charter_is_accepted(account)
 
+    def initial(self, account: Account) -> dict[str, Any]:
+        return {"accepted": self.is_done(account)}
+
     def form_kwargs(self, account: Account) -> dict[str, Any]:
         charter = IN_FORCE.first(timezone.now())
         if charter is None:

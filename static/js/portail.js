@@ -9,6 +9,24 @@ function focusErrors() {
   document.querySelector("[data-focus]")?.focus();
 }
 
+// A page that answers a POST, such as a refused form, is asked for again with GET when one comes back to it or reloads
+// it. Browsers must not store it (no-store: it shows what was typed), so they would show an error (ERR_CACHE_MISS in
+// Chromium) or offer to send the form twice.
+function showFormOnReturn() {
+  history.replaceState(history.state, "");
+}
+
+// Break long addresses after their @ on a narrow screen, not in the middle of a word.
+function breakAddresses() {
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const addresses = [];
+  while (texts.nextNode()) if (/\w@\w/.test(texts.currentNode.data)) addresses.push(texts.currentNode);
+  for (const text of addresses) {
+    if (text.parentElement.closest("textarea, option, script")) continue;
+    text.splitText(text.data.search(/@\w/) + 1).before(document.createElement("wbr"));
+  }
+}
+
 // Submit each form once, despite double clicks. Allowed again after a while, or when the page is shown again.
 function preventDoubleSubmit() {
   const SECONDS = 8;
@@ -152,6 +170,7 @@ function poll(note) {
     if (Date.now() > end) return void (text.textContent = note.dataset.paused);
     if (!document.hidden && (await isFinished())) {
       note.className = "note note--ok";
+      selectAll("[data-while-waiting]").forEach((element) => (element.hidden = true));
       return void (text.textContent = note.dataset.done);
     }
     delay = Math.min(delay * FACTOR, SLOWEST);
@@ -217,6 +236,8 @@ function printButton(button) {
   button.addEventListener("click", () => print());
 }
 
+showFormOnReturn();
+breakAddresses();
 focusErrors();
 preventDoubleSubmit();
 selectAll("[data-password]").forEach(passwordToggle);

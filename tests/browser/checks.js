@@ -21,6 +21,24 @@
         return found;
     },
 
+    /** Words on two lines, whose letters are not all at one height. A reference may be cut, and an address in a text. */
+    cutWords() {
+        const allowed = ".visually-hidden, .stacked-table thead, code, .numeric, .prose .address";
+        const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+        const found = [];
+        while (texts.nextNode()) {
+            const text = texts.currentNode;
+            for (const word of text.parentElement.closest(allowed) ? [] : text.data.matchAll(/[\p{L}\d]{2,}/gu)) {
+                const range = document.createRange();
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                const heights = new Set([...range.getClientRects()].map(line => Math.round(line.top)));
+                if (heights.size > 1) found.push(`cut: ${word[0]}`);
+            }
+        }
+        return found;
+    },
+
     facts() {
         return {
             language: document.documentElement.lang,

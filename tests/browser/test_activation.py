@@ -69,12 +69,15 @@ def test_an_imported_person_activates_the_account_and_signs_in(options, language
         forward_to(visitor, OTHER)
         _invitation, question = stack.catcher.wait_for(2)
         assert question["To"] == OTHER
+        visitor.follow(_("J’ai confirmé l’adresse, continuer"))
+        visitor.reads(_("L’adresse n’est pas encore vérifiée."))
         friend.open(link_in(question))
         friend.press(_("Confirmer cette adresse"))
         friend.sees(_("Adresse vérifiée"))
         if visitor.has_scripts:
             visitor.reads(_("Adresse vérifiée. Vous pouvez continuer."))
-        visitor.follow(_("J’ai cliqué sur le lien, continuer"))
+            expect(visitor.page.get_by_text(_("L’adresse n’est pas encore vérifiée."))).to_be_hidden()
+        visitor.follow(_("J’ai confirmé l’adresse, continuer"))
         choose_a_password(visitor)
         visitor.sees(_("Votre compte est activé"))
         visitor.reads(OTHER)
@@ -109,6 +112,7 @@ def test_going_back_keeps_the_answers_until_the_account_is_active(new_visitor):
     visitor.sees("L’annuaire public")
     expect(visitor.page.get_by_label("Non, ne pas afficher ma fiche")).to_be_checked()
     visitor.page.go_back()
+    expect(visitor.page.get_by_label("J’ai lu la charte")).to_be_checked()
     accept_the_charter(visitor)
     visitor.sees("Votre messagerie universitaire")
     visitor.follow("Retour : Annuaire public")
@@ -123,6 +127,31 @@ def test_going_back_keeps_the_answers_until_the_account_is_active(new_visitor):
     visitor.page.go_back()
     visitor.sees("Votre compte est déjà actif")
     expect(visitor.page.locator("input[type=password]")).to_have_count(0)
+
+
+def test_a_page_of_the_demonstration_that_does_not_exist_is_the_portals_own(new_visitor):
+    """HDR-05: with DEBUG=true, as in `make run`."""
+    visitor = new_visitor()
+    visitor.open("/nulle-part/")
+    visitor.sees("Page introuvable")
+
+
+def test_going_back_to_a_refused_form_shows_the_form_and_keeps_nothing(new_visitor):
+    """HDR-04, SES-02: Chromium shows ERR_CACHE_MISS for the answer to a POST that it may not store."""
+    for address, button in (
+        ("/connexion/", "Se connecter"),
+        ("/en/premiere-connexion/", "Get a link"),
+        ("/assistance/", "Envoyer la demande"),
+    ):
+        visitor = new_visitor()
+        visitor.open(address)
+        for leave in (lambda: visitor.page.goto("/aide/") and visitor.page.go_back(), visitor.page.reload):
+            visitor.press(button)
+            visitor.page.locator("#erreurs").wait_for()
+            visitor.page.wait_for_load_state()
+            leave()
+            expect(visitor.button(button)).to_be_visible()
+            expect(visitor.page.locator("#erreurs")).to_have_count(0)
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])

@@ -241,7 +241,7 @@ class TestProduction:
         """HDR-01, AVL-08, ADM-01, EML-02, SUP-03"""
         production = settings_from()
         wanted = {
-            "DEBUG": False,
+            "DEVELOPMENT": False,
             "ALLOWED_HOSTS": ["compte.univ-exemple.fr"],
             "TRUSTED_PROXIES": [],
             "TIME_ZONE": "Europe/Paris",
@@ -250,6 +250,7 @@ class TestProduction:
             "METRICS_KEY": "",
         }
         assert {name: production[name] for name in wanted} == wanted
+        assert not settings_from(DEBUG="true").get("DEBUG"), "Django's own hides the portal's error pages"
         assert "django.contrib.auth.middleware.LoginRequiredMiddleware" in production["MIDDLEWARE"]
         assert not any("cache" in name.lower() for name in production["MIDDLEWARE"])
         assert "Argon2" in production["PASSWORD_HASHERS"][0]

@@ -28,7 +28,7 @@ def test_each_scheduled_task_does_its_work(mail_server):
 
 
 def test_the_demonstration_imports_activates_and_locks_once(settings):
-    settings.DEBUG = True
+    settings.DEVELOPMENT = True
     for _ in range(2):
         call_command("load_demo")
     states = Counter(account.state for account in Account.objects.filter(hr_id__startswith="DEMO"))

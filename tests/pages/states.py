@@ -26,7 +26,7 @@ from tests.activation.wizard.client import CHARTER, DIRECTORY, MAILBOX, PASSWORD
 from tests.assistance.asking import ALL_WRONG, form_data
 from tests.directory.listed import listed_people_called
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
-from tests.locking import password_reset_path, reactivation_path, unlocked_account
+from tests.locking import locked_account, password_reset_path, reactivation_path, unlocked_account
 from tests.pages.registry import ACTIONS, PAGES, REFUSALS, Act, Arrange, PageRequest, State, declare
 from tests.signing_in import browser_of, log_in
 
@@ -238,6 +238,10 @@ declare(
     State("assistance_sent", 1, after(visitor, "assistance", form_data()), "assistance-sent"),
     State("account_password", 2, signed_in(), "account-password"),
     State("forgotten_password_answer", 1, after(visitor, "forgotten-password", LOGIN), "forgotten-password-answer"),
+    State(
+        "another_reset_asked", 1, after(opened(reset, hours=2), "password-reset-new-link"), "forgotten-password-answer"
+    ),
+    State("locked", 5, visitor, "login", lambda: {**SAME_PASSWORD, "login": locked_account().login}),
     State("password_reset", 2, opened(reset), "password-reset"),
     State("password_reset_expired", 2, opened(reset, hours=2), "password-reset", status=410),
     State("password_reset_used", 2, after(opened(reset), "password-reset", NEW_PASSWORD), "password-reset", status=410),
@@ -339,9 +343,9 @@ declare(
     ),
     State("ask_for_a_reset", 2, visitor, "forgotten-password", UNKNOWN_LOGIN, 302),
     State("reset_the_password", 11, opened(reset), "password-reset", NEW_PASSWORD, 302),
-    State("ask_for_another_reset", 3, opened(reset, hours=2), "password-reset-new-link", {}, 302),
+    State("ask_for_another_reset", 4, opened(reset, hours=2), "password-reset-new-link", {}, 302),
     State("reactivate", 11, opened(reactivation), "reactivation", SAME_PASSWORD, 302),
-    State("ask_for_another_link", 3, opened(reactivation, days=3), "reactivation-new-link", {}, 302),
+    State("ask_for_another_link", 4, opened(reactivation, days=3), "reactivation-new-link", {}, 302),
     State("begin_the_activation", 6, opened(activation), "activation", {}, 302),
     State("accept_the_charter", 9, at(CHARTER), CHARTER, wizard.charter_answer, 302),
     State("answer_about_the_directory", 7, at(DIRECTORY), DIRECTORY, good_answer(DIRECTORY), 302),
@@ -351,7 +355,7 @@ declare(
     State("stop_reminders", 10, opened(reminders), "reminders", {}, 302),
     State("choose_a_language", 5, signed_in(), "account-language", {"language": "en"}, 302),
     State("download_personal_data", 17, signed_in(), "account-data-copy", {}),
-    State("log_out", 4, signed_in(), "logout", {}, 302),
+    State("log_out", 5, signed_in(), "logout", {}, 302),
     State("withdraw_directory_consent", 8, signed_in(agree_to_be_listed), "account-directory", NOT_LISTED, 302),
     State("accept_the_new_charter", 9, new_charter_due, "account-charter", wizard.charter_answer, 302),
     State("end_a_session", 7, lambda client: two_devices(client).handle, "account-session-end", {}, 302),

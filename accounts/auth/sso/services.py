@@ -49,7 +49,7 @@ def _require_active(account: Account | None) -> Account:
         return account
     _record_failure(account)
     if account is not None and account.state == State.LOCKED:
-        raise AccountIsLocked
+        raise AccountIsLocked(account)
     raise LoginRefused
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse, translate_url
+from django.urls import reverse
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
@@ -20,7 +20,8 @@ from accounts.auth.sso.login_page import OWN_FORM, login_page
 from accounts.auth.sso.providers import get_provider, is_enabled
 from accounts.auth.sso.services import account_from_provider
 from accounts.auth.sso.state import LoginAttempt, UnknownLoginAttempt, new_state, pop_attempt, save_attempt
-from accounts.views.redirects import NextPageMixin
+from accounts.views.login import locked_page
+from accounts.views.redirects import NextPageMixin, in_language_of_visit
 
 INTERRUPTED = "single-sign-on-interrupted"
 UNAVAILABLE = "single-sign-on-unavailable"
@@ -71,13 +72,13 @@ class ProviderReturnView(ProviderView):
             return redirect(login_page(INTERRUPTED, attempt["next"]))
         except ProviderUnavailable:
             return redirect(login_page(UNAVAILABLE, attempt["next"]))
-        except AccountIsLocked:
-            return redirect("locked-help")
+        except AccountIsLocked as refused:
+            return locked_page(request, refused.account)
         except LoginRefused:
             return redirect(ACCOUNT_NOT_FOUND)
         # The provider proves the identity, not the portal's password: no `confirm_password` here.
         start_session(request, account, by=settings.SIGN_IN)
-        response = redirect(translate_url(attempt["next"], account.language))
+        response = redirect(in_language_of_visit(attempt["next"], account))
         remember_browser(response, account)
         return response
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
     help = "Ajoute quelques personnes pour essayer le portail (DEBUG=true seulement)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.DEBUG:
+        if not settings.DEVELOPMENT:
             raise CommandError("load_demo ne s’utilise qu’avec DEBUG=true.")
         if Account.objects.filter(hr_id=CAMILLE, activated_at__isnull=False).exists():
             return

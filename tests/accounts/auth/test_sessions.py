@@ -19,6 +19,7 @@ from accounts.locking.lock import lock_account
 from accounts.models import Session
 from accounts.tasks import forget_ended_sessions
 from accounts.views.account import AccountView
+from activation.first_connection.views import LINK_ASKED
 from journal.events import Event
 from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account, events_of
@@ -62,7 +63,7 @@ def test_the_key_changes_at_login_and_at_a_change_of_password(client, person):
     keys = [key_of(client)]
     submit_login(client, person)
     keys.append(key_of(client))
-    assert "login_asked" not in client.session
+    assert LINK_ASKED not in client.session
     client.post(reverse("account-password"), CHANGE)
     keys.append(key_of(client))
     assert len(set(keys)) == 3
@@ -183,10 +184,10 @@ class TestEndingDuringARequest:
         """Two clicks on one link: the second finds the data that the first has put away."""
         client.post(reverse("forgotten-password"), {"login": "quelqu.un"})
         first, second = SessionStore(key_of(client)), SessionStore(key_of(client))
-        assert first["login_asked"] == second["login_asked"]
+        assert first[LINK_ASKED] == second[LINK_ASKED]
         first.cycle_key()
         second.cycle_key()
-        assert "login_asked" in second
+        assert LINK_ASKED in second
         assert first.session_key != second.session_key
 
     @pytest.mark.django_db(transaction=True)

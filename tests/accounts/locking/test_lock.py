@@ -25,7 +25,7 @@ from tests.accounts.recovery.recovering import change_to, lock, recipients
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.concurrency import attempted_together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.locking import an_agent, locked_account, password_reset_path, unlock
+from tests.locking import an_agent, is_told_why, locked_account, password_reset_path, unlock
 from tests.mail_delivery import text_of
 from tests.signing_in import browser_of, submit_login
 
@@ -50,7 +50,7 @@ class TestALockIsImmediateAndTotal:
         assert Client().get(reset, follow=True).status_code == 410
         assert at_activation.get(reverse(DIRECTORY)).status_code == 410
         assert not Redirection.objects.in_force().filter(account=person).exists()
-        assert submit_login(Client(), person)["Location"] == reverse("locked-help")
+        assert is_told_why(submit_login(Client(), person).content.decode())
 
     def test_reason_author_and_time_are_those_of_the_first_lock(self, person, time_machine, mail_delivery):
         """HLP-01, HLP-02: its mail has no link that sets a password, and nothing that agents wrote."""

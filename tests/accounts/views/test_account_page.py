@@ -108,11 +108,11 @@ class TestTheLanguage:
         assert [entry.details["language"] for entry in entries] == ["en", "fr", "en"]
         assert {entry.actor for entry in entries} == {person}
 
-    def test_is_that_of_the_pages_after_the_next_login(self, person):
+    def test_is_that_of_the_pages_after_the_next_login_unless_english_ones_were_chosen(self, person):
         for language, requested, destination in (
             ("en", "", "/en/compte/"),
             ("en", "/compte/historique/?sujet=e-mails&page=2", "/en/compte/historique/?sujet=e-mails&page=2"),
-            ("fr", "/en/compte/donnees/", "/compte/donnees/"),
+            ("fr", "/en/compte/donnees/", "/en/compte/donnees/"),
             ("fr", "https://evil.example/", "/compte/"),
         ):
             Account.objects.filter(pk=person.pk).update(language=language)

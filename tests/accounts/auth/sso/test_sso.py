@@ -16,6 +16,7 @@ from accounts.auth.sso.state import LOGIN_ATTEMPTS, MAX_LOGIN_ATTEMPTS
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account, Session
+from activation.first_connection.views import LINK_ASKED
 from core.rate_limits import FAILED_SIGN_INS_PER_CLIENT
 from devtools.processes import free_port
 from journal.events import Event
@@ -25,7 +26,7 @@ from tests.accounts.auth.sso.providers.program import ADDRESS, FORGED_TOKENS, SE
 from tests.activation.states import leave
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.fuzz import NEXT
-from tests.locking import locked_account
+from tests.locking import is_told_why, locked_account
 from tests.signing_in import is_signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.processes, pytest.mark.xdist_group("single-sign-on")]
@@ -103,7 +104,7 @@ class TestLogin:
         assert browser.forms_filled == 1
         assert "connexion/retour/" in browser.visited[-2]
         assert browser.portal.session.session_key != planted
-        assert not {LOGIN_ATTEMPTS, CONFIRMED_AT, "login_asked"} & set(browser.portal.session.keys())
+        assert not {LOGIN_ATTEMPTS, CONFIRMED_AT, LINK_ASKED} & set(browser.portal.session.keys())
         assert not Session.objects.filter(session_key=planted).exists()
         assert "current_password" in browser.open(f"{PORTAL}{reverse('account-password')}").content.decode()
 
@@ -138,7 +139,7 @@ class TestLogin:
             settings.SIGN_IN_ATTRIBUTE, browser.portal = attribute, Client()
             browser.sign_in(f"{PORTAL}/en/compte/")
             assert browser.is_signed_in, attribute
-            assert browser.visited[-1] == f"{PORTAL}/compte/"
+            assert browser.visited[-1] == f"{PORTAL}/en/compte/"
         settings.SIGN_IN_ATTRIBUTE, browser.portal = "eduPersonPrincipalName", Client()
         browser.sign_in()
         assert_refused(browser, UNAVAILABLE, recorded=[])
@@ -162,21 +163,21 @@ class TestLogin:
 
     @at_cas
     def test_to_an_inactive_account_gets_one_same_page_in_every_state(self, provider, browser):
-        """ENU-02, HLP-01: with the three ways to go on; a locked one gets the help page, its identity being proved."""
+        """ENU-02, HLP-01: with the three ways to go on; a locked one is told why, its identity being proved."""
         recorded = []
         for make, page in (
             (lambda: None, NO_ACCOUNT),
             (lambda: pending_account(uid=USER), NO_ACCOUNT),
             (lambda: leave(active_account(uid=USER)), NO_ACCOUNT),
             (lambda: active_account(uid=USER, password=None), NO_ACCOUNT),
-            (lambda: locked_account(uid=USER), reverse("locked-help")),
+            (lambda: locked_account(uid=USER), reverse("single-sign-on-return")),
         ):
             person = make()
             html = browser.sign_in().content.decode()
             recorded.append((person and person.pk, "cas"))
             assert_refused(browser, page, recorded=recorded)
             ways_out = (f"{reverse('login')}?ici", reverse("first-connection"), reverse("locked-help"))
-            assert page != NO_ACCOUNT or all(way_out in html for way_out in ways_out)
+            assert all(way_out in html for way_out in ways_out) if page == NO_ACCOUNT else is_told_why(html)
             Account.objects.filter(uid=USER).update(uid=f"renamed{len(recorded)}")
 
 
