@@ -64,7 +64,7 @@ class LoginForm(forms.Form):
 
     def _refusal(self) -> ValidationError:
         return ValidationError(
-            _("L’identifiant ou le mot de passe ne correspond pas. Vérifiez les majuscules et le clavier"),
+            _("Identifiant ou mot de passe incorrect. Vérifiez la touche majuscule"),
             code="refused",
         )
 

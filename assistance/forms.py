@@ -85,7 +85,9 @@ class AssistanceForm(forms.Form):
         max_length=MAX_DESCRIPTION_LENGTH,
         error_messages={
             "required": _("Décrivez le problème en quelques mots"),
-            "max_length": _("La description dépasse 2\N{NO-BREAK SPACE}000 caractères (vous en avez %(show_value)d)"),
+            "max_length": _(
+                "La description dépasse 2\N{NO-BREAK SPACE}000 caractères (vous en avez saisi %(show_value)d)"
+            ),
             "too_long": TOO_LONG,
         },
     )

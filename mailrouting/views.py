@@ -136,14 +136,14 @@ def redirection_message(request: HttpRequest, redirection: Redirection) -> None:
         messages.success(request, _("Vos messages sont maintenant redirigés vers %(address)s.") % address)
     elif last_verification_mail(redirection) is not None:
         text = _(
-            "Votre choix est enregistré. "
-            "La redirection commencera quand vous aurez ouvert le lien envoyé à %(address)s."
+            "Votre choix est enregistré. La redirection commencera quand vous aurez confirmé l’adresse %(address)s "
+            "avec le lien que nous y envoyons."
         )
         messages.success(request, text % address)
     else:
         text = _(
-            "Votre choix est enregistré, mais plusieurs e-mails de vérification sont déjà partis depuis une heure. "
-            "Vous pourrez en demander un autre à %(hour)s."
+            "Votre choix est enregistré, mais nous avons déjà envoyé plusieurs e-mails de vérification "
+            "depuis une heure. Vous pourrez en demander un autre à %(hour)s."
         )
         messages.warning(request, text % {"hour": hour(next_mail_at(redirection))})
 
@@ -157,7 +157,7 @@ def request_verification(request: HttpRequest, account: Account) -> None:
     except (Redirection.DoesNotExist, ForwardingNotAllowed, AccountNotActive):
         messages.info(request, _("Aucune adresse n’attend de vérification."))
     else:
-        messages.success(request, _("Un nouvel e-mail vient de partir."))
+        messages.success(request, _("Nous venons d’envoyer un nouvel e-mail."))
 
 
 class VerificationRequestView(View):

@@ -160,9 +160,9 @@ def test_forms_mark_their_fields_and_lead_to_their_errors():
         marks = french(name).count("(obligatoire)"), french(name).count("(facultatif)")
         assert marks == (required, optional), name
     refused = french("forgotten_password_refused")
-    assert "Un point est à corriger" in refused
+    assert "Il y a une erreur" in refused
     assert 'aria-describedby="id_login_helptext id_login_error"' in refused.partition('id="id_login_error"')[2]
-    assert re.search(r"\d points sont à corriger", french("assistance_all_wrong"))
+    assert re.search(r"Il y a \d erreurs", french("assistance_all_wrong"))
 
 
 def test_a_new_password_has_its_rules_is_asked_twice_without_javascript_and_never_rendered():

@@ -10,7 +10,7 @@ from core.text import CONTROL, SPACE
 MAX_INPUT_LENGTH = 4 * MAXIMUM_LENGTH
 
 TOO_LONG = _("Le mot de passe dépasse %(maximum)d caractères")
-CONTROL_CHARACTER = _("Le mot de passe contient un caractère que le clavier ne produit pas. Saisissez-le à nouveau")
+CONTROL_CHARACTER = _("Le mot de passe contient un caractère non autorisé. Saisissez-le à nouveau")
 
 
 def normalise_password(raw: str) -> str:

@@ -13,7 +13,7 @@ from accounts.passwords.personal import contains_personal_data
 from accounts.passwords.strength import is_easily_guessed
 from core.text import ErrorMessage
 
-TOO_SHORT = _("Le mot de passe doit compter au moins %(minimum)d caractères (vous en avez %(count)d)")
+TOO_SHORT = _("Le mot de passe doit compter au moins %(minimum)d caractères (vous en avez saisi %(count)d)")
 PERSONAL = _("Le mot de passe ne doit pas contenir votre nom ou votre identifiant")
 COMMON = _("Ce mot de passe est trop courant. Choisissez-en un autre")
 REPETITIVE = _("Ce mot de passe répète trop les mêmes caractères")

@@ -27,7 +27,7 @@ from outbox.deadlines import end_of_next_day
 
 
 def quota_message(refused: MailQuotaExceeded) -> str:
-    text = _("Un e-mail est déjà parti vers cette adresse. Vous pourrez en demander un autre à %(hour)s.")
+    text = _("Nous avons déjà envoyé un e-mail à cette adresse. Vous pourrez en demander un autre à %(hour)s.")
     return text % {"hour": hour(refused.retry_at + timedelta(seconds=59))}
 
 
@@ -69,7 +69,8 @@ class RecoveryAddressView(ConfirmedFormMixin, FormView):
         except AccountNotActive:
             return redirect("locked-help")
         text = _(
-            "Un e-mail vient de partir vers %(address)s. Votre adresse actuelle reste en place jusqu’à votre clic."
+            "Nous venons d’envoyer un e-mail à %(address)s. "
+            "Votre adresse actuelle reste en place tant que vous n’avez pas confirmé la nouvelle."
         )
         messages.success(self.request, text % {"address": address})
         return redirect("account-recovery")
@@ -87,7 +88,7 @@ class RecoveryVerificationRequestView(View):
         except (RecoveryAddressChange.DoesNotExist, AccountNotActive):
             messages.info(request, _("Aucune adresse n’attend de vérification."))
         else:
-            messages.success(request, _("Un nouvel e-mail vient de partir."))
+            messages.success(request, _("Nous venons d’envoyer un nouvel e-mail."))
         return redirect("account-recovery")
 
 

@@ -316,7 +316,7 @@ class TestCreateAgent:
         assert account.journal.filter(event=Event.ROLE_GIVEN).count() == 1
         assert not account.totpdevice_set.exists()
 
-    def test_creates_an_account_that_hr_does_not_know_and_refuses_other_arguments(self):
+    def test_creates_an_account_that_hr_does_not_know_and_refuses_other_arguments(self, settings):
         """HLP-01"""
         unknown, name, locked = ("nulle.personne", "--role", "Lecture"), ("--name", "Nulle Personne"), locked_account()
         for words in (
@@ -329,6 +329,7 @@ class TestCreateAgent:
         ):
             with pytest.raises(CommandError):
                 run("create_agent", *words)
+        settings.DEVELOPMENT = False
         with pytest.raises(CommandError, match="DEBUG"):
             run("load_demo")
         assert (role_of(locked), Account.objects.count()) == ((False, []), 2)

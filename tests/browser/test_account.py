@@ -54,7 +54,7 @@ def test_a_password_changed_on_a_phone_without_javascript_signs_the_other_device
     phone.reads("Mot de passe changé. Vos autres sessions ont été fermées.")
     see_signed_out(office)
     sign_in(office, person)
-    office.reads("L’identifiant ou le mot de passe ne correspond pas")
+    office.reads("Identifiant ou mot de passe incorrect")
     sign_in(office, person, password=ANOTHER_PASSWORD)
     office.sees("Historique")
     notices = stack.catcher.wait_for(2)
@@ -101,7 +101,7 @@ def test_a_new_recovery_address_is_confirmed_and_the_old_one_can_lock_the_accoun
     enter(desk, person, "/compte/adresse-de-secours/")
     desk.type("Nouvelle adresse de secours", ELSEWHERE)
     desk.press("Envoyer le lien de confirmation")
-    desk.reads(f"{ELSEWHERE} attend votre clic")
+    desk.reads(f"{ELSEWHERE} est à confirmer")
     [question] = stack.catcher.wait_for(1)
     assert question["To"] == ELSEWHERE
     reader.open(link_in(question))

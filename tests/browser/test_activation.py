@@ -222,7 +222,7 @@ def test_a_password_is_shown_on_demand_and_pasted_while_the_rules_follow_the_typ
     assert inspect(visitor) == []
     typed.fill("Berthelot-2026-xyz")
     visitor.press("Activer mon compte")
-    visitor.reads("Un point est à corriger")
+    visitor.reads("Il y a une erreur")
     expect(typed).to_have_attribute("type", "password")
     expect(typed).to_have_value("")
     page.evaluate("text => navigator.clipboard.writeText(text)", A_GOOD_PASSWORD)
@@ -309,7 +309,7 @@ def test_a_link_is_asked_for_and_the_account_activated_with_the_keyboard(stack, 
     keyboard.follow("Se connecter")
     visitor.sees("Se connecter")
     keyboard.press("Se connecter")
-    visitor.reads("2 points sont à corriger")
+    visitor.reads("Il y a 2 erreurs")
     assert visitor.page.locator("#erreurs").evaluate(IS_FOCUSED)
     keyboard.follow("Saisissez votre identifiant")
     assert visitor.field("Identifiant").evaluate(IS_FOCUSED)

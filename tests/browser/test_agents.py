@@ -80,7 +80,7 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
     attacker.open("/compte/adresse-de-secours/")
     attacker.type("Nouvelle adresse de secours", STOLEN_RECOVERY)
     attacker.press("Envoyer le lien de confirmation")
-    attacker.reads(f"{STOLEN_RECOVERY} attend votre clic")
+    attacker.reads(f"{STOLEN_RECOVERY} est à confirmer")
     link = link_in(mail(stack, STOLEN_RECOVERY, "Confirmez votre nouvelle adresse"))
 
     body = {"accounts": [person.login], "reason": "suspicious-activity", "comment": "Connexion depuis deux pays."}
@@ -178,7 +178,7 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
 
     see_signed_out(attacker)
     sign_in(attacker, person)
-    attacker.reads("L’identifiant ou le mot de passe ne correspond pas")
+    attacker.reads("Identifiant ou mot de passe incorrect")
     attacker.open(link)
     attacker.sees("Ce lien ne fonctionne pas")
     keyboard.press(agent.page.locator("summary", has_text="Clôturer la demande"))

@@ -61,21 +61,21 @@ class TestChanging:
         assert done.redirect_chain == [(reverse("account"), 302)]
         assert f"sont maintenant redirigés vers {person.recovery_address}." in done.content.decode()
         answer = browser.post(reverse(PAGE), {"target": ELSEWHERE}, follow=True).content.decode()
-        assert "quand vous aurez ouvert le lien envoyé à ailleurs@exemple.org" in answer
+        assert "quand vous aurez confirmé l’adresse ailleurs@exemple.org" in answer
         assert not redirection_of(person).keep_copy
         [verification] = [mail for mail in mail_delivery.deliver() if mail["To"] == ELSEWHERE]
-        for words in ("attend votre clic", ELSEWHERE, "23 h 59", "que dans votre boîte universitaire."):
+        for words in ("est à confirmer", ELSEWHERE, "23 h 59", "que dans votre boîte universitaire."):
             assert words in seen(browser)
         phone = Client()
         phone.get(link_in(verification))
         phone.post(reverse(LINK_PAGE))
         assert Redirection.objects.in_force().get().target == ELSEWHERE
-        assert "attend votre clic" not in seen(browser)
+        assert "est à confirmer" not in seen(browser)
 
     def test_an_expired_link_is_replaced_from_the_page(self, browser, person, mail_delivery, time_machine):
         """FWD-03, ENU-05, TOK-03: its page does not show the address; pressed too late, the button does nothing."""
         save(browser)
-        assert "Un e-mail est déjà parti" in browser.post(reverse(RESEND), follow=True).content.decode()
+        assert "Nous avons déjà envoyé un e-mail" in browser.post(reverse(RESEND), follow=True).content.decode()
         [old] = [link_in(mail) for mail in mail_delivery.deliver() if mail["To"] == ELSEWHERE]
         opened = Client()
         opened.get(old)
@@ -86,7 +86,7 @@ class TestChanging:
         later = log_in(Client(), person)
         assert "Demandez un nouvel e-mail." in seen(later)
         assert "Renvoyer l’e-mail de vérification" in seen(later, "account")
-        assert "Un nouvel e-mail vient de partir" in later.post(reverse(RESEND), follow=True).content.decode()
+        assert "Nous venons d’envoyer un nouvel e-mail" in later.post(reverse(RESEND), follow=True).content.decode()
         phone = Client()
         phone.get(link_in(mail_delivery.last_mail()))
         assert "Ouvrez le lien que nous y avons envoyé" in seen(later)

@@ -85,7 +85,7 @@ def test_every_failure_gets_one_same_answer_for_the_same_work(monkeypatch):
         assert [query["sql"].split(" ")[0] for query in queries] == ["SELECT", "INSERT"], number
     [answer] = answers
     assert answer.status == 200
-    assert "ne correspond pas" in answer.body
+    assert "mot de passe incorrect" in answer.body
     assert "Erreur" in answer.body.split("</title>")[0]
     assert reverse("locked-help") in answer.body
     assert WRONG not in answer.body

@@ -125,7 +125,7 @@ def test_the_list_shows_device_and_last_use_of_ones_own_and_marks_this_one(setti
     answer = office.get(reverse("account-sessions"))
     page = answer.content.decode()
     assert [session.device for session in answer.context["sessions"]] == ["Firefox (Linux)", "Chrome (Android)"]
-    assert page.index("Firefox (Linux)") < page.index("Ici") < page.index("Chrome (Android)")
+    assert page.index("Firefox (Linux)") < page.index("Session actuelle") < page.index("Chrome (Android)")
     assert page.count(reverse("account-session-end", args=[handle_of(phone)])) == 1
     assert handle_of(office) not in page
     assert not any(key_of(browser) in page for browser in (expired, phone, office))

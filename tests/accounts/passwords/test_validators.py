@@ -82,7 +82,7 @@ def test_a_refusal_says_why_once():
     ):
         for password in passwords:
             assert refusals(password, STRANGER) == codes, password[:30]
-    with pytest.raises(ValidationError, match=r"au moins 15 caractères \(vous en avez 13\)"):
+    with pytest.raises(ValidationError, match=r"au moins 15 caractères \(vous en avez saisi 13\)"):
         validate_password("motdepasse123")
     for check, passwords in (
         (repeats_too_much, ("aaaaaaaaaaaaaab", "111111111111111111", "éééééééééééééééé", " " * 20)),

@@ -49,7 +49,7 @@ class TestConfirmation:
         """HLP-07: the owner and the old addresses are notified, the journal records both steps."""
         old, new = person.recovery_address, "NOUVELLE@exemple.org"
         answer = browser.post(reverse("account-recovery"), {"address": f" {NEW.upper()} "}, follow=True)
-        assert f"Un e-mail vient de partir vers {new}" in answer.content.decode()
+        assert f"Nous venons d’envoyer un e-mail à {new}" in answer.content.decode()
         verification = mail_delivery.last_mail()
         assert verification.envelope.recipients == [new]
         assert recovering.reset_mail_recipients(person, mail_delivery) == [reloaded(person).recovery_address] == [old]
@@ -117,7 +117,7 @@ class TestRequest:
         """HLP-07, ADM-01: even when it is open; requesting the first address again does not revive its link."""
         ask(browser)
         first, elsewhere = link_in(mail_delivery.last_mail()), Client()
-        assert "attend votre clic" in page(browser)
+        assert "est à confirmer" in page(browser)
         elsewhere.get(first)
         ask(browser, OTHER)
         assert confirm(first).status_code == 404
@@ -129,7 +129,7 @@ class TestRequest:
             assert "Votre adresse de secours reste inchangée." in press(browser, CANCEL)
         entries = person.journal.filter(event=Event.RECOVERY_CHANGE_CANCELLED)
         assert list(entries.values_list("actor", flat=True)) == [person.pk] * 2
-        assert "attend votre clic" not in page(browser)
+        assert "est à confirmer" not in page(browser)
         assert elsewhere.post(reverse("recovery-address")).status_code == 404
         assert confirm(link_in(mail_delivery.last_mail())).status_code == 404
         ask(browser)
@@ -153,7 +153,7 @@ class TestMailQuota:
             clock.shift(60)
             wish(person)
             clock.shift(60)
-            assert "Un nouvel e-mail vient de partir." in press(browser, RESEND)
+            assert "Nous venons d’envoyer un nouvel e-mail." in press(browser, RESEND)
             clock.shift(60)
             said = press(browser, RESEND)
             assert "Vous pourrez en demander un autre à 11\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}01." in said
@@ -384,7 +384,7 @@ class TestReportLink:
             mail = mail_delivery.last_mail()
             text = text_of(mail).replace("\N{NO-BREAK SPACE}", " ")
             assert "21 octobre 2026 à 14 h 40" in text
-            assert "Possible jusqu’au mercredi 28 octobre 2026 à 13 h 40 (heure de Paris)." in text
+            assert "Vous pouvez le faire jusqu’au mercredi 28 octobre 2026 à 13 h 40 (heure de Paris)." in text
             clock.move_to(start + timedelta(days=7, seconds=1), tick=False)
             late = recovering.report(link_in(mail))
             assert (late.status_code, reloaded(person).is_locked) == (410, False)

@@ -49,10 +49,10 @@ class TestThePage:
     def test_shows_what_is_in_force_and_what_is_pending(self, person, browser):
         known = (person.full_name, person.login, person.recovery_address, person.mailbox.address, "Vérifiée")
         assert not missing(browser, *known, "Vous n’y figurez pas", "Français")
-        assert missing(browser, "attend votre clic")
+        assert missing(browser, "est à confirmer")
         wish(person)
         change_redirection(account=person, target="ailleurs@exemple.org", keep_copy=True)
-        recovery = ("Votre nouvelle adresse de secours attend votre clic", "nouvelle@exemple.org", known[2])
+        recovery = ("Votre nouvelle adresse de secours est à confirmer", "nouvelle@exemple.org", known[2])
         redirection = ("Votre redirection n’est pas encore active", reverse("redirection-verification-resend"))
         assert not missing(browser, *recovery, *redirection)
 

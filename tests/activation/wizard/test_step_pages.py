@@ -282,7 +282,10 @@ class TestMailbox:
         for status in (Status.BOUNCED, Status.REFUSED, Status.GIVEN_UP):
             Message.objects.filter(person=person).update(status=status)
             assert "n’a pas pu être remis" in read(browser, VERIFICATION), status
-        for minutes, words in ((0.5, "Vous pourrez en demander un autre à"), (1.5, "Un nouvel e-mail vient de partir")):
+        for minutes, words in (
+            (0.5, "Vous pourrez en demander un autre à"),
+            (1.5, "Nous venons d’envoyer un nouvel e-mail"),
+        ):
             time_machine.move_to(start + timedelta(minutes=minutes), tick=False)
             assert words in browser.post(reverse(RESEND), follow=True).content.decode()
         assert verification_mails(person) == 2
