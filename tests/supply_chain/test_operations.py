@@ -63,23 +63,14 @@ call_command("erase_person", "grace.oconnor", still_employed=True)
 @pytest.fixture
 def backups(tmp_path, monkeypatch) -> Path:
     """Where `backup.sh` writes, with a key of gpg, and the programs of the tests' PostgreSQL."""
-    home = tmp_path / "gnupg"
-    home.mkdir(mode=0o700)
-    server = urlsplit(SERVER)
-    environment = {
-        "PGHOST": server.hostname,
-        "PGPORT": str(server.port),
-        "PGUSER": server.username,
-        "PGPASSWORD": server.password,
-        "POSTGRES_PROGRAMS": "",
-        "GNUPGHOME": str(home),
-        "BACKUP_RECIPIENT": "sauvegarde@univ-exemple.fr",
-        "BACKUP_METRICS": str(tmp_path),
-        "PATH": f"{programs()}:{os.environ['PATH']}",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    key = ("gpg", "--batch", "--passphrase", "", "--quick-generate-key", environment["BACKUP_RECIPIENT"])
+    (home := tmp_path / "gnupg").mkdir(mode=0o700)
+    server, recipient = urlsplit(SERVER), "sauvegarde@univ-exemple.fr"
+    names = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "GNUPGHOME", "BACKUP_RECIPIENT", "BACKUP_METRICS")
+    values = (server.hostname, server.port, server.username, server.password, home, recipient, tmp_path)
+    for name, value in (*zip(names, values, strict=True), ("POSTGRES_PROGRAMS", "")):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("PATH", f"{programs()}:{os.environ['PATH']}")
+    key = ("gpg", "--batch", "--passphrase", "", "--quick-generate-key", recipient)
     subprocess.run(key, check=True, capture_output=True)
     yield tmp_path
     subprocess.run(["gpgconf", "--kill", "all"], check=False)
@@ -114,10 +105,8 @@ def test_backup_made_before_an_upgrade_brings_the_former_version_back(backups, m
         restored = run("restore.sh", dump)
         assert restored.returncode == 0, restored.stderr
         manage("migrate", "--check", url=url)
-        agent = ("create_agent", "lou.martin", "--role", "Responsables", "--name", "Lou Martin")
-        assert "Code d’inscription" in manage(
-            *agent, "--recovery-address", "lou.martin@exemple.net", url=f"{SERVER}/{name}"
-        )
+        agent = ("--role", "Responsables", "--name", "Lou Martin", "--recovery-address", "lou.martin@exemple.net")
+        assert "rôle Responsables" in manage("create_agent", "lou.martin", *agent, url=f"{SERVER}/{name}")
         assert "200 [('/compte/', 302)]" in manage("shell", "-c", SIGN_IN, url=url)
         with psycopg.connect(f"{SERVER}/{name}") as owner:
             assert owner.execute("SELECT to_regclass('accounts_badge')").fetchone() == (None,)
@@ -178,11 +167,8 @@ def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
         kubernetes_validate.validate(each, "1.30", strict=True)
     [variables] = [each["data"] for each in found if each["kind"] == "ConfigMap"]
     assert {name.removesuffix("_FILE") for name in variables} <= set(settings.VARIABLES_IN_FORCE)
-    pods = {
-        each["metadata"]["name"]: each["spec"]["template"]["spec"]
-        for each in found
-        if "template" in each.get("spec", {})
-    }
+    running = [each for each in found if "template" in each.get("spec", {})]
+    pods = {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in running}
     assert set(pods) == {"web", "worker", "beat", "migrate-0.2.0"}
     for name, pod in pods.items():
         assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 10001}.items()
@@ -201,33 +187,27 @@ def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
 
 def test_the_proxy_shows_the_maintenance_page_under_the_own_certificate_while_no_web_container_answers(tmp_path):
     """Also to a form that is sent."""
-    authority, port = trustme.CA(), free_port()
-    files = {"ca.pem": authority.cert_pem, "own.pem": (own := authority.issue_cert("localhost")).cert_chain_pems[0]}
-    for name, pem in {**files, "own.key": own.private_key_pem}.items():
-        pem.write_to_path(tmp_path / name)
-    text = (
-        (PROJECT / "deploy/Caddyfile").read_text().replace("{\n", "{\n\tadmin off\n\tauto_https disable_redirects\n", 1)
+    authority, host, files = (
+        trustme.CA(),
+        f"localhost:{free_port()}",
+        [tmp_path / name for name in ("own.pem", "own.key")],
     )
-    for before, after in (
-        ("name web", "name 127.0.0.1"),
-        ("port 8000", f"port {free_port()}"),
-        ("lb_try_duration 5s", ""),
-    ):
-        text = text.replace(before, after)
-    text = text.replace("root * /srv", f"root * {PROJECT}/deploy").partition("# For the health check")[0]
-    (tmp_path / "Caddyfile").write_text(text)
-    environment = {
-        "PORTAL_HOST": f"localhost:{port}",
-        "TLS": f"{tmp_path}/own.pem {tmp_path}/own.key",
-        "HOME": str(tmp_path),
-    }
+    certificate = authority.issue_cert("localhost")
+    for file, pem in zip(files, (certificate.cert_chain_pems[0], certificate.private_key_pem), strict=True):
+        pem.write_to_path(file)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    text = (PROJECT / "deploy/Caddyfile").read_text().partition("# For the health check")[0]
+    text = text.replace("{\n", "{\nadmin off\nauto_https disable_redirects\n", 1).replace("lb_try_duration 5s", "")
+    text = re.sub(r"(?s)dynamic a \{.*?\}", f"to 127.0.0.1:{free_port()}", text)
+    (tmp_path / "Caddyfile").write_text(text.replace("root * /srv", f"root * {PROJECT}/deploy"))
+    environment = {"PORTAL_HOST": host, "TLS": f"{files[0]} {files[1]}", "HOME": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
         command = [Path(sys.executable).with_name("caddy"), "run", "--config", tmp_path / "Caddyfile"]
         proxy = start(command, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
         wait_until(lambda: "serving initial configuration" in (tmp_path / "log").read_text(), tmp_path / "log")
         for send in (requests.get, requests.post):
-            answer = send(f"https://localhost:{port}/connexion/", verify=str(tmp_path / "ca.pem"), timeout=20)
+            answer = send(f"https://{host}/connexion/", verify=str(tmp_path / "ca.pem"), timeout=20)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
             assert "Le site est en maintenance" in answer.content.decode()
     finally:
