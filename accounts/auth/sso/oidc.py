@@ -12,6 +12,7 @@ from accounts.auth.sso.base import AuthorizationRequest, IdentityNotConfirmed, P
 from accounts.auth.sso.http import TIMEOUTS, logger, provider_request, single_value
 
 DEFAULT_ATTRIBUTE = "preferred_username"
+ADDRESSES, ADDRESS_VERIFIED = ("email", "mail"), "email_verified"
 #: Seconds after which the provider's metadata is fetched again; an unknown key is fetched at once.
 METADATA_LIFETIME = 60 * 60
 #: Asymmetric signatures only. Authlib would accept what the provider lists, "none" included.
@@ -31,14 +32,17 @@ class OidcProvider:
         if "error" in response:
             raise IdentityNotConfirmed
         client, attribute = _client(), settings.SIGN_IN_ATTRIBUTE or DEFAULT_ATTRIBUTE
+        needed = {attribute, ADDRESS_VERIFIED} if attribute in ADDRESSES else {attribute}
         with provider_request():
             token = client.fetch_access_token(
                 code=response["code"], redirect_uri=secrets["redirect_uri"], code_verifier=secrets["code_verifier"]
             )
             claims = _verified_claims(client, token, secrets["nonce"])
-            if attribute not in claims:
+            if not needed <= claims.keys():
                 claims |= _userinfo(client, token, claims["sub"])
-        if attribute == "email" and claims.get("email_verified") is False:
+        # A missing claim is as bad as false: some providers let people type any address and do not say so.
+        if ADDRESS_VERIFIED in needed and claims.get(ADDRESS_VERIFIED) is not True:
+            logger.warning("The sign-in provider does not say that the address is verified: see SIGN_IN_ATTRIBUTE.")
             raise IdentityNotConfirmed
         return single_value(claims, attribute)
 

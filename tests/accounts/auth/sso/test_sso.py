@@ -246,13 +246,16 @@ class TestForgery:
     @at_oidc
     def test_a_token_with_a_wrong_claim_or_signature_is_refused(self, provider, browser, camille, settings):
         """Signature, key, time, issuer, audience, nonce, client secret, user information of another subject. A claim may
-        come with the user information; an address that the provider has not verified names no account."""
-        accepted = [("names-in-userinfo", "", SECRET), ("address-not-verified", "", SECRET)]
+        come with the user information; an address that the provider does not call verified names no account."""
+        unverified = ("address-not-verified", "address-not-said-to-be-verified")
+        verified = "address-verified-in-userinfo"
+        accepted = [(client, "", SECRET) for client in ("names-in-userinfo", verified, *unverified)]
+        accepted += [(verified, "email", SECRET)]
         metadata = oidc._client().load_server_metadata()
         assert not {"none", "HS256"} & set(metadata["id_token_signing_alg_values_supported"])
         assert "code_challenge_method=S256" in browser.portal.get(reverse("single-sign-on"))["Location"]
         tried = [(client, "", SECRET) for client in FORGED_TOKENS]
-        tried += [("address-not-verified", "email", SECRET), ("portal", "", "wrong")]
+        tried += [(client, "email", SECRET) for client in (verified, *unverified)] + [("portal", "", "wrong")]
         for one in tried:
             settings.OIDC_CLIENT_ID, settings.SIGN_IN_ATTRIBUTE, settings.OIDC_CLIENT_SECRET = one
             browser.portal = Client()

@@ -19,8 +19,10 @@ class Validator(OAuth2Validator):
         return {"preferred_username": user.username, "email": user.email, "email_verified": True}
 
     def get_userinfo_claims(self, request: Any) -> dict[str, Any]:
-        is_wrong = request.access_token.application.client_id == "userinfo-of-another-subject"
-        return super().get_userinfo_claims(request) | ({"sub": "another-subject"} if is_wrong else {})
+        client, claims = request.access_token.application.client_id, super().get_userinfo_claims(request)
+        if client == "address-not-said-to-be-verified":
+            del claims["email_verified"]
+        return claims | ({"sub": "another-subject"} if client == "userinfo-of-another-subject" else {})
 
     def finalize_id_token(self, id_token: Any, token: Any, token_handler: Any, request: Any) -> str:
         right_token = super().finalize_id_token(id_token, token, token_handler, request)

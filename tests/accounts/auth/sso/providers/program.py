@@ -32,6 +32,8 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "names-in-userinfo": {"preferred_username": None},
     "userinfo-of-another-subject": {"preferred_username": None},
     "address-not-verified": {"email_verified": False},
+    "address-verified-in-userinfo": {"email_verified": None},
+    "address-not-said-to-be-verified": {"email_verified": None},
 }
 FORGED_TOKENS = (*WRONG_CLAIMS, "signed-with-another-key", "signed-with-the-public-key", "signed-with-alg-none")
 
