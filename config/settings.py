@@ -41,6 +41,7 @@ ENT_URL = env.web_address("ENT_URL", f"https://ent.{UNIVERSITY_DOMAINS[0]}/")
 WEBMAIL_URL = env.web_address("WEBMAIL_URL", f"https://webmail.{UNIVERSITY_DOMAINS[0]}/")
 MOODLE_URL = env.web_address("MOODLE_URL", f"https://moodle.{UNIVERSITY_DOMAINS[0]}/")
 DOCUMENTATION_URL = env.web_address("DOCUMENTATION_URL", "")
+SECURITY_CONTACT = identity.contact("SECURITY_CONTACT") or SUPPORT_ADDRESS
 HR_CONTACT, REGISTRY_CONTACT = identity.contact("HR_CONTACT"), identity.contact("REGISTRY_CONTACT")
 UNIVERSITY_COLOUR = identity.colour("UNIVERSITY_COLOUR")
 UNIVERSITY_LOGO = identity.logo("UNIVERSITY_LOGO")

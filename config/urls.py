@@ -71,6 +71,7 @@ urlpatterns = [
     path("sante/pret", health.ready, name="ready"),
     path("sante/mesures", metrics, name="metrics"),
     path(".well-known/change-password", WellKnownChangePasswordView.as_view(), name="well-known-change-password"),
+    path(".well-known/security.txt", views.security_txt, name="security-txt"),
     path("api/blocages/", LocksView.as_view(), name="locks-api"),
     path("anymail/", include(mail_webhooks())),
     path("admin/", admin.site.urls),

@@ -2,6 +2,7 @@
 and sends every form, and looks at the headers of each answer too."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings as portal
@@ -24,7 +25,7 @@ from tests.mail_delivery import html_of, text_of
 pytestmark = pytest.mark.django_db
 
 PUBLIC = {
-    *("alive", "ready", "metrics"),
+    *("alive", "ready", "metrics", "security-txt", "logo", "colours"),
     *("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "directory"),
     *("single-sign-on", "single-sign-on-return", "single-sign-out", "signed-out"),
     *("single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody"),
@@ -267,6 +268,20 @@ def test_the_portal_is_alive_and_ready_also_without_redis(browser, settings, dja
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     response = browser.get("/sante/pret")
     assert (response.status_code, response.content.decode()) == (200, "prêt (sans Redis)\n")
+
+
+def test_security_txt_says_whom_to_tell_of_a_vulnerability(browser, settings):
+    """ADM-01: RFC 9116, which wants a date that is never past and less than a year away."""
+    page = "https://univ-exemple.fr/ssi"
+    for contact, uri in [("ssi@univ-exemple.fr", "mailto:ssi@univ-exemple.fr"), (page, page)]:
+        settings.SECURITY_CONTACT = contact
+        answer = browser.get("/.well-known/security.txt")
+        fields = dict(line.split(": ", 1) for line in answer.content.decode().splitlines())
+        age = datetime.fromisoformat(fields.pop("Expires")) - timezone.now()
+        assert timedelta(days=30) < age < timedelta(days=365)
+        canonical = f"{portal.PORTAL_URL}/.well-known/security.txt"
+        assert fields == {"Contact": uri, "Preferred-Languages": "fr, en", "Canonical": canonical}
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
 
 
 def test_pages_of_a_signed_in_account_are_not_stored(browser):

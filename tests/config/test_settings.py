@@ -84,7 +84,7 @@ REFUSED = {
     ],
     "MESSAGE_ID_DOMAIN": DOMAINS,
     **dict.fromkeys(("ENT_URL", "WEBMAIL_URL", "MOODLE_URL", "DOCUMENTATION_URL"), WEB_ADDRESS),
-    **dict.fromkeys(("HR_CONTACT", "REGISTRY_CONTACT"), CONTACT),
+    **dict.fromkeys(("HR_CONTACT", "REGISTRY_CONTACT", "SECURITY_CONTACT"), CONTACT),
     # The grey is the first that is too light: 4.48 to 1.
     "UNIVERSITY_COLOUR": ["bleu", "#0b5", "#777777", "#ffcc00", "#0b5563;}", "rgb(0,0,0)"],
     "UNIVERSITY_LOGO": ["/absent.svg", "/etc/passwd", str(PROJECT), str(PROJECT / "static/css/portail.css")],
