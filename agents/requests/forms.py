@@ -28,7 +28,8 @@ class NoteField(DescriptionField):
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.Textarea(attrs={"rows": "3"})
-        super().__init__(**{"label": "Note", "widget": widget, "max_length": MAX_NOTE_LENGTH, **kwargs})
+        label = "Note" if kwargs.get("required", True) else "Note (facultative)"
+        super().__init__(**{"label": label, "widget": widget, "max_length": MAX_NOTE_LENGTH, **kwargs})
 
 
 class FactField(LineField):
@@ -73,6 +74,8 @@ class TakeOverForm(forms.Form):
 
 
 class CallForm(forms.Form):
+    conditional_fields = ("note",)
+
     outcome = forms.ChoiceField(
         label="Comment l’appel s’est-il terminé\N{NO-BREAK SPACE}?",
         choices=CallOutcome.choices,
@@ -117,6 +120,8 @@ class AttachForm(forms.Form):
 
 
 class CloseForm(forms.Form):
+    conditional_fields = ("note",)
+
     outcome = forms.ChoiceField(
         label="Comment la demande se termine-t-elle\N{NO-BREAK SPACE}?",
         choices=CLOSING_CHOICES,

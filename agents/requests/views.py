@@ -58,7 +58,7 @@ class RequestsView(AgentView, TemplateView):
             pending=pending_requests(),
             requests=found[:PAGE_SIZE],
             lists=RequestList.choices,
-            list=RequestList.named(query.get("etat", "")),
+            list=RequestList.ALL if person else RequestList.named(query.get("etat", "")),
             profiles=Profile.choices,
             profile=query.get("profil", ""),
             number=number,

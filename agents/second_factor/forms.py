@@ -39,7 +39,7 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         label="Code de vérification",
-        help_text="Les 6\N{NO-BREAK SPACE}chiffres que montre votre application. Un code sert une seule fois.",
+        help_text="Les 6\N{NO-BREAK SPACE}chiffres affichés par votre application. Un code ne sert qu’une fois.",
         # No maxlength: the browser would cut what is pasted.
         widget=forms.TextInput(attrs={**CODE_ATTRIBUTES, "inputmode": "numeric"}),
         error_messages={"required": "Saisissez le code", "null_characters_not_allowed": CODE_REFUSED},
@@ -96,7 +96,7 @@ class EnrolmentForm(CodeForm):
         super().__init__(*args, **kwargs)
         field = self.fields["code"]
         field.label = "Code d’enrôlement"
-        field.help_text = "Un responsable de la DSIN vous l’a donné. Il ressemble à k7fq-2m9x-w4tp-bh3z."
+        field.help_text = "Un responsable de la DSIN vous l’a remis. Il ressemble à k7fq-2m9x-w4tp-bh3z."
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 
     def use_code(self, typed: str) -> Any:
@@ -122,7 +122,7 @@ class DeviceChangeForm(CodeForm):
         field = self.fields["code"]
         field.help_text = (
             "Un nouveau code de votre application, ou un code de secours. "
-            "Celui avec lequel vous êtes entré ne sert plus\N{NO-BREAK SPACE}: attendez le suivant."
+            "Celui que vous venez d’utiliser ne sert plus\N{NO-BREAK SPACE}: attendez le suivant."
         )
         field.widget = forms.TextInput(attrs={**CODE_ATTRIBUTES, "class": "w-20"})
 
