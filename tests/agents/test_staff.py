@@ -186,7 +186,7 @@ class TestWithdrawing:
         code = enrolment_code_for(other)
         for expires_at, is_listed in ((timezone.now() + timedelta(hours=1), True), (timezone.now(), False)):
             EnrolmentCode.objects.update(expires_at=expires_at)
-            assert ("Code donné" in browser.get(reverse("admin:agents")).content.decode()) is is_listed
+            assert ("Code remis" in browser.get(reverse("admin:agents")).content.decode()) is is_listed
         EnrolmentCode.objects.update(expires_at=timezone.now() + timedelta(hours=1))
         enrol_device(other)
         withdraw(browser, other)
