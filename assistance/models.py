@@ -11,7 +11,7 @@ from accounts.models import Account
 from assistance.business_hours import call_expected_by
 from assistance.enums import CLOSED, IN_HAND, Profile, Reason, RequestState, StepKind, outcome_choices
 from core.choices import EnumChoices
-from core.email_addresses import address_key
+from core.email_addresses import address_key, mailbox_key
 
 
 class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
@@ -25,8 +25,11 @@ class AssistanceRequestQuerySet(models.QuerySet["AssistanceRequest"]):
         return self.order_by("-pk")
 
     def of_mailbox(self, contact_address: str) -> "AssistanceRequestQuerySet":
-        """Requests acknowledged to that mailbox, whatever the spelling."""
-        return self.alias(mailbox=Lower("contact_address")).filter(mailbox=address_key(contact_address))
+        """Requests acknowledged to that mailbox, whatever the spelling and what follows a +."""
+        key = mailbox_key(contact_address)
+        local_part, _at_sign, domain = key.partition("@")
+        tagged = Q(mailbox__startswith=f"{local_part}+", mailbox__endswith=f"@{domain}")
+        return self.alias(mailbox=Lower("contact_address")).filter(Q(mailbox=key) | tagged)
 
     def of_same_person(self, request: "AssistanceRequest") -> "AssistanceRequestQuerySet":
         """Requests about the same account or from the same mailbox, including this one."""

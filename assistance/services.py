@@ -7,7 +7,7 @@ from accounts.models import Account
 from accounts.recovery.mail_quota import log_withheld_mail
 from assistance.models import AssistanceRequest
 from assistance.references import random_reference
-from core.email_addresses import address_key
+from core.email_addresses import mailbox_key
 from core.phone_numbers import normalize_phone
 from core.rate_limits import ACKNOWLEDGEMENT_WINDOW, ACKNOWLEDGEMENTS_PER_DAY
 from core.request_context import current_request_context
@@ -70,7 +70,7 @@ def _free_reference() -> str:
 def _may_acknowledge(contact_address: str) -> bool:
     # Simultaneous requests for one mailbox are counted one after the other.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [address_key(contact_address)])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [mailbox_key(contact_address)])
     since = timezone.now() - ACKNOWLEDGEMENT_WINDOW
     return AssistanceRequest.objects.of_mailbox(contact_address).asked_since(since).count() < ACKNOWLEDGEMENTS_PER_DAY
 

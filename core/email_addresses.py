@@ -92,6 +92,12 @@ def address_key(address: str) -> str:
     return canonical_address(address).lower()
 
 
+def mailbox_key(address: str) -> str:
+    """The address key without what follows a +: to many providers, all such addresses are one mailbox."""
+    local_part, _at_sign, domain = address_key(address).partition("@")
+    return f"{local_part.partition('+')[0] or local_part}@{domain}"
+
+
 def same_address(one: str, other: str) -> bool:
     """Whether the canonical spellings are equal; local parts are case-sensitive."""
     try:
