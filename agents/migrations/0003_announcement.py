@@ -23,7 +23,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AlterModelOptions(
-            name='enrolmentcode',
-            options={'default_permissions': (), 'verbose_name': 'code d’enrôlement', 'verbose_name_plural': 'codes d’enrôlement'},
+            name="enrolmentcode",
+            options={
+                "default_permissions": (),
+                "verbose_name": "code d’enrôlement",
+                "verbose_name_plural": "codes d’enrôlement",
+            },
         ),
     ]

@@ -183,6 +183,7 @@ class TestRefusals:
         ]
         keys = settings_from(SECURITY_API_KEYS=f"siem:{DIGEST}, siem:{DIGEST[::-1]}")["SECURITY_API_KEYS"]
         assert keys == [("siem", DIGEST), ("siem", DIGEST[::-1])]
+        assert settings_from(UNIVERSITY_COLOUR="#767676")["UNIVERSITY_COLOUR"] == "#767676", "4.54 to 1"
         assert settings_from(SECRET_KEY="$" * 60)["SECRET_KEY"] == "$" * 60, "no other variable is looked up"
 
     def test_a_comma_in_the_name_of_the_university_leaves_one_sender(self, settings_from):
