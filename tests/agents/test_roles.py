@@ -18,7 +18,6 @@ from accounts.permissions import AgentPermission, may_act_on, may_manage, requir
 from activation.models import Charter
 from agents import urls
 from agents.access import AgentView
-from agents.models import EnrolmentCode
 from agents.roles import ROLE_PERMISSIONS, Role
 from agents.site import AgentSite
 from journal.events import Event
@@ -26,7 +25,7 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import proposed, proposed_by_hr
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
-from tests.agents.signed_in import an_agent, enrol_device, verified_agent
+from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 from tests.fuzz.observers import rows_written, rows_written_since
@@ -179,21 +178,3 @@ class TestAccountsOfOthers:
             assert forbidden.recovery_address not in page
             assert "Afficher" not in page
         assert not JournalEntry.objects.filter(event=Event.RECOVERY_ADDRESS_READ).exists()
-
-    def test_an_enrolment_code_is_given_to_another_agent_with_a_reason(self):
-        """ADM-03"""
-        agent, browser = verified_agent(Role.RESPONSABLES)
-        lost, account = an_agent(), active_account()
-        enrol_device(lost)
-        reason = {"reason": "Téléphone perdu, vu en personne"}
-        own, others, without_role = (reverse("admin:agent-code", args=[one.pk]) for one in (agent, lost, account))
-        assert browser.post(without_role, reason).status_code == 404
-        assert browser.get(own).status_code == browser.post(own, reason).status_code == REFUSED
-        assert browser.post(others, {"reason": ""}).status_code == 200
-        assert not EnrolmentCode.objects.exists()
-        assert browser.post(others, reason).status_code == 200
-        [entry] = JournalEntry.objects.filter(event=Event.ENROLMENT_CODE_GIVEN)
-        assert (entry.account, entry.actor, entry.details["reason"]) == (lost, agent, reason["reason"])
-        assert EnrolmentCode.objects.get().account == lost
-        assert not lost.totpdevice_set.exists()
-        assert lost.messages.count() == 2

@@ -68,13 +68,6 @@ def enrolled_responsable() -> Account:
     return account
 
 
-def approved_after_withdrawal(person: Account, proposer: Account, browser: Client) -> str:
-    """The page after an approval, when the proposer has lost the role meanwhile."""
-    correction = proposed(person, reloaded(proposer))
-    withdraw_role(account=proposer)
-    return browser.post(reverse("admin:address-approve", args=[correction.pk]), follow=True).content.decode()
-
-
 def outcome_of(act: Callable[..., None], **facts: object) -> str:
     try:
         act(**facts)
@@ -110,13 +103,10 @@ class TestAdding:
 
     def test_refuses_accounts_that_are_not_active_have_a_role_or_are_unknown(self, browser):
         """ADM-05, ADM-06, HLP-01: and keeps what was typed."""
-        for account, words in (
-            (pending_account(), "pas encore activé"),
-            (locked_account(), "bloqué"),
-            (unlocked_account(), "nouveau mot de passe"),
-            (active_account(end_date=timezone.localdate() - timedelta(days=1)), "fermé"),
-            (an_agent(), "déjà un agent"),
-        ):
+        closed = active_account(end_date=timezone.localdate() - timedelta(days=1))
+        refused = [(pending_account(), "pas encore activé"), (locked_account(), "bloqué"), (closed, "fermé")]
+        refused += [(unlocked_account(), "nouveau mot de passe"), (an_agent(), "déjà un agent")]
+        for account, words in refused:
             before, page = role_of(account), add(browser, account.login).content.decode()
             assert [text for text in (words, account.login, REASON) if text not in page] == []
             assert role_of(account) == before
@@ -202,19 +192,21 @@ class TestTwoAgents:
         """Of which all Responsables are told; nor does such an agent propose; the command line vouches at once."""
         colleague, puppet, victims = enrolled_responsable(), active_account(), [active_account() for _ in range(3)]
         correction, page_of_code = proposed(victims[0], agent), add(browser, puppet.login, "Responsables").url
+        assert not CODE.search(browser.post(page_of_code, {"reason": ""}).content.decode())
         [code] = CODE.findall(browser.post(page_of_code, {"reason": REASON}).content.decode())
+        entry = puppet.journal.get(event=Event.ENROLMENT_CODE_GIVEN)
+        assert (entry.actor, entry.details, EnrolmentCode.objects.get().account) == (agent, {"reason": REASON}, puppet)
+        of_others = [reverse("admin:agent-code", args=[one.pk]) for one in (agent, victims[0])]
+        assert [browser.post(page, {"reason": REASON}).status_code for page in of_others] == [403, 404]
+        assert [browser.get(page).status_code for page in of_others] == [403, 404]
         theirs = browser_of(puppet)
         theirs.post(reverse("admin:enrolment"), {"code": code})
         theirs.post(reverse("admin:application"), {"code": code_of(puppet.totpdevice_set.get())})
         approval, page = (reverse(f"admin:address{name}", args=[correction.pk]) for name in ("-approve", ""))
         typed = {"address": "a@exemple.org", "proof": "in-person", "reason": REASON}
-        for answer in (
-            theirs.post(approval, follow=True),
-            theirs.get(page),
-            theirs.post(reverse("admin:account-correct", args=[victims[1].pk]), typed),
-        ):
-            assert "moins de sept jours" in answer.content.decode()
-            assert "Approuver et prévenir" not in answer.content.decode()
+        proposal = theirs.post(reverse("admin:account-correct", args=[victims[1].pk]), typed)
+        for html in (one.content.decode() for one in (theirs.post(approval, follow=True), theirs.get(page), proposal)):
+            assert ("moins de sept jours" in html, "Approuver et prévenir" in html) == (True, False)
         told = Message.objects.filter(kind=Kind.AGENTS_CHANGED)
         assert Counter(told.values_list("person", flat=True)) == {agent.pk: 4, colleague.pk: 4}
         with time_machine.travel(timezone.now() + TENURE):
@@ -224,7 +216,9 @@ class TestTwoAgents:
             approve(own, colleague)
         run("create_agent", puppet.login, "--role", "Responsables")
         assert approve(own, colleague).approved_by == colleague
-        assert "n’a plus ce rôle" in approved_after_withdrawal(victims[2], puppet, browser)
+        late = reverse("admin:address-approve", args=[proposed(victims[2], reloaded(puppet)).pk])
+        withdraw_role(account=puppet)
+        assert "n’a plus ce rôle" in browser.post(late, follow=True).content.decode()
 
     def test_acts_of_one_agent_alone_ask_for_a_code_unless_one_was_given_within_five_minutes(self, agent, browser):
         """A code that was accepted is not asked for again while other fields are corrected."""
@@ -307,7 +301,11 @@ class TestCreateAgent:
         assert (role_of(account), len(recipients(account))) == ((True, ["Assistance"]), 2)
         assert not Session.objects.filter(account=account).exists()
         details = account.journal.get(event=Event.ROLE_GIVEN).details
-        assert details == {"role": "Assistance", "former": "", "reason": "Rôle donné sur le serveur, en ligne de commande"}
+        assert details == {
+            "role": "Assistance",
+            "former": "",
+            "reason": "Rôle donné sur le serveur, en ligne de commande",
+        }
         enrol_device(account)
         again = [run("create_agent", account.login, "--role", "Assistance", *more) for more in ([], ["--new-code"])]
         codes = [CODE.findall(text) for text in (printed, *again)]
@@ -319,14 +317,9 @@ class TestCreateAgent:
     def test_creates_an_account_that_hr_does_not_know_and_refuses_other_arguments(self, settings):
         """HLP-01"""
         unknown, name, locked = ("nulle.personne", "--role", "Lecture"), ("--name", "Nulle Personne"), locked_account()
-        for words in (
-            (locked.login, "--role", "Lecture"),
-            unknown,
-            (*unknown, *name),
-            (*unknown, *name, "--recovery-address", "a@univ-exemple.fr"),
-            ("pas une adresse", "--role", "Lecture"),
-            (active_account().login, "--role", "Chef"),
-        ):
+        refused = [unknown, (*unknown, *name), (*unknown, *name, "--recovery-address", "a@univ-exemple.fr")]
+        refused += [(login, "--role", "Lecture") for login in (locked.login, "pas une adresse")]
+        for words in (*refused, (active_account().login, "--role", "Chef")):
             with pytest.raises(CommandError):
                 run("create_agent", *words)
         settings.DEVELOPMENT = False

@@ -130,10 +130,5 @@ def in_force(person: Account, *, address: str = GIVEN) -> RecoveryAddressCorrect
 
 
 def proposed_by_hr(person: Account, address: str, *, at: datetime | None = None) -> JournalEntry:
-    return JournalEntry.objects.create(
-        account=person,
-        event=Event.RECOVERY_ADDRESS_PROPOSED,
-        at=at or timezone.now(),
-        source="command",
-        details={"proposed": address},
-    )
+    facts = {"at": at or timezone.now(), "source": "command", "details": {"proposed": address}}
+    return JournalEntry.objects.create(account=person, event=Event.RECOVERY_ADDRESS_PROPOSED, **facts)
