@@ -36,7 +36,7 @@ def role_changed(message: Message) -> Email | None:
 @register_email(Kind.AGENTS_CHANGED)
 def agents_changed(message: Message) -> Email | None:
     """To each Responsable, unless they are one no more."""
-    reader = responsables().filter(pk=message.person_id).first()
+    reader = responsables().filter(pk=message.person_id or 0).first()
     entries = JournalEntry.objects.filter(pk=message.subject_id or 0)
     entry = entries.select_related("account", "actor").first()
     if reader is None or entry is None or entry.account is None:

@@ -19,6 +19,6 @@ def tell_responsables(entry: JournalEntry) -> None:
     """The author too, whose session may be stolen; not the agent concerned, who gets a mail of their own."""
     queue_emails(
         Message(kind=Kind.AGENTS_CHANGED, person=one, address=address, language=one.language, subject_id=entry.pk)
-        for one in responsables().exclude(pk=entry.account_id).order_by("pk")
+        for one in responsables().exclude(pk=entry.account_id or 0).order_by("pk")
         for address in notification_addresses(one)
     )

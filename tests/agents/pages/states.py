@@ -246,7 +246,7 @@ declare_inside(
     State("agent_role", 7, managing(about=an_agent), "agent-role"),
     State("agent_withdrawal", 6, managing(about=an_agent), "agent-withdrawal"),
     State("agent_code", 7, managing(about=an_agent), "agent-code"),
-    State("agent_code_given", 20, managing(about=an_agent), "agent-code", {"reason": "Vue en personne."}),
+    State("agent_code_given", 21, managing(about=an_agent), "agent-code", {"reason": "Vue en personne."}),
     State("charters", 9, managing(two_versions_and_a_draft), "charters"),
     State("charter_of_a_version", 8, managing(drafts.published), "charter"),
     State("charter_preview", 7, managing(drafts.a_draft), "charter-preview"),
