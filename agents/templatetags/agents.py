@@ -32,7 +32,7 @@ def menu_link(context: Context, url_name: str, label: str) -> dict[str, str]:
 
 
 @register.filter
-def preceded_by_de(name: str) -> str:
+def de(name: str) -> str:
     """« d’ » before a vowel, else « de », with its space."""
     return "d’" if BEGINS_WITH_A_VOWEL.match(folded(name)) else "de "
 
