@@ -65,14 +65,15 @@ def database(name: str, *, pool: dict[str, Any] | bool) -> dict[str, Any]:
 def connection_pool(*, size: int, threads: int) -> dict[str, Any] | bool:
     """psycopg pool options for a process with that many threads. Size 0: no pool, and no limit on a silent server.
 
-    One thread in eight never waits for a connection: it answers 503 when too many requests come at once.
+    One thread in eight never waits for a connection: it answers 503 when too many requests come at once. But as many as
+    the pool will hold may wait, since it starts with one connection: the first requests of a few threads were refused.
     """
     if not size:
         return False
     return {
         "min_size": 1,
         "max_size": size,
-        "max_waiting": max(1, threads - size - threads // 8),
+        "max_waiting": max(size, threads - size - threads // 8),
         "timeout": 3,
         "reconnect_timeout": 3,
         "reconnect_failed": reconnect_again,

@@ -114,6 +114,14 @@ class TestPostgreSQL:
             with pool.connection() as following:
                 assert following is not first
 
+    def test_the_first_requests_of_all_threads_wait_for_the_pool_to_grow(self):
+        """AVL-08: eight at once, just after `make run`, ended in errors."""
+        with psycopg_pool.ConnectionPool(PORTAL_DATABASE, **connection_pool(size=4, threads=4), open=True) as pool:
+            got = attempted_together(*[pool.getconn] * 4)
+            assert [one for one in got if isinstance(one, Exception)] == []
+            for one in got:
+                pool.putconn(one)
+
     def test_a_full_queue_of_requests_that_have_given_up_does_not_keep_the_pool_from_reconnecting(self):
         """AVL-06: the process answered 503 until it was restarted."""
         options = connection_pool(size=2, threads=8) | {"timeout": 0.2, "reconnect_timeout": 0.5}
