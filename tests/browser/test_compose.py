@@ -89,6 +89,8 @@ def test_the_deployment_starts_activates_a_person_and_starts_again_on_its_volume
             "the portal takes the client from the proxy"
         )
 
+        for process in ("worker", "beat"):
+            engine.compose("exec", "-T", process, "python", "deploy/health.py", process)
         engine.compose("down")
         engine.up()
         page.context.clear_cookies()
