@@ -31,7 +31,8 @@ BAD_YEAR = _("L’année est avant 1900\N{NO-BREAK SPACE}: vérifiez la date")
 
 def day(text: str) -> date:
     """Accepts 1980-12-31 and 31/12/1980, also at midnight. Raises InvalidCell."""
-    text = MIDNIGHT.sub("", text)
+    if ":" in text:
+        text = MIDNIGHT.sub("", text)
     if match := ISO_DATE.fullmatch(text):
         year, month, number = map(int, match.groups())
     elif match := FRENCH_DATE.fullmatch(text):

@@ -34,11 +34,8 @@ class InvalidCell(ValueError):
 
 def refuse_accidents(cell: str) -> None:
     """Raises InvalidCell."""
-    # Most cells are short ASCII.
-    if cell.isascii():
-        if cell.startswith("#") and FORMULA_ERROR.fullmatch(cell):
-            raise InvalidCell(FORMULA_FAILED)
-        return
+    if FORMULA_ERROR.fullmatch(cell):
+        raise InvalidCell(FORMULA_FAILED)
     if "\ufffd" in cell:
         raise InvalidCell(UNREADABLE)
     if TWICE_ENCODED.search(cell):

@@ -58,7 +58,8 @@ COUNTS = ("read", "created", "updated", "corrected", "proposed", "closing", "unc
 
 def number_of_known_people() -> int:
     employed = Account.objects.filter(hr_id__isnull=False, erased_at__isnull=True)
-    return employed.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate())).count()
+    number: int = employed.filter(Q(end_date__isnull=True) | Q(end_date__gte=timezone.localdate())).count()
+    return number
 
 
 def counts_of(report: ImportReport) -> dict[str, int]:
