@@ -36,44 +36,14 @@ from tests.concurrency import together
 from tests.factories import active_account, pending_account
 from tests.mail_delivery import html_of, link_in, text_of
 from tests.outbox.messages import invitation, seen_again
+from tests.project import PROJECT
 
 pytestmark = pytest.mark.django_db
 
 SECRET, WEBHOOK = "hook:a-long-random-secret", "/anymail/postmark/tracking/"
 MORNING = datetime(2026, 6, 10, 8, tzinfo=UTC)
-#: Replies that end a mail, then those that do not.
-ABOUT_THE_MAILBOX = """rcpt 550 5.1.1 No such user
-rcpt 550 5.1.1 <relay@spam.example>: User unknown
-rcpt 550 user unknown
-rcpt 551 User not local
-rcpt 553 sorry, no mailbox here by that name (#5.1.1)
-rcpt 554 5.2.2 Mailbox full
-rcpt 556 5.1.10 Null MX
-rcpt 550 5.4.1 Recipient address rejected: Access denied
-rcpt 550 5.5.0 Requested action not taken: mailbox unavailable
-data 550 5.1.1 No such user"""
-ABOUT_US_OR_NOW = """connect 421 4.3.2 Service shutting down
-connect 554 5.7.1 Client host blocked
-mail 530 5.7.0 Authentication required
-mail 550 5.1.1 Unknown sender
-rcpt 450 4.2.1 Greylisted
-rcpt 550
-rcpt 550 Rejected
-rcpt 550 relay not permitted
-rcpt 550 Sender verify failed: unknown user
-rcpt 550 5.1.0 <a@b.fr>: Sender address rejected: User unknown
-rcpt 550 5.1.8 <compte@univ-exemple.fr>: Sender address rejected: Domain not found
-rcpt 550 5.7.1 Unknown user: relaying denied
-rcpt 552 Message size exceeds the limit
-rcpt 553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)
-rcpt 554 5.7.1 <x@exemple.net>: Relay access denied
-data 451 4.3.0 Error
-data 550 5.7.26 Unauthenticated email is not accepted due to the DMARC policy
-data 552 5.3.4 Message too big
-data 554 5.7.1 Message rejected
-data 554 Transaction failed"""
-REPLIES = [(*line.split(maxsplit=1), True) for line in ABOUT_THE_MAILBOX.splitlines()]
-REPLIES += [(*line.split(maxsplit=1), False) for line in ABOUT_US_OR_NOW.splitlines()]
+#: The fate of a mail, the stage and the reply.
+REPLIES = (PROJECT / "tests/outbox/replies.txt").read_text().splitlines()
 
 
 def refusing(said: str, *, at_stage: Stage) -> Callable[[Stage, Envelope], str]:
@@ -162,17 +132,18 @@ class TestOneMail:
 class TestRefusals:
     def test_only_what_is_said_of_the_mailbox_is_final(self, mail_server):
         """AVL-03: 5xx, whose answer the row keeps. What is said of us, or for now, is retried later."""
-        for stage, said, is_final in REPLIES:
+        for fate, stage, said in (line.split(maxsplit=2) for line in REPLIES):
             mail_server.messages.clear()
             mail_server.answer = refusing(said, at_stage=stage)
             message = invitation()
             send(message_id=message.pk)
             mail_server.answer = accept
-            refused, is_ours = seen_again(message), not is_final and said[0] == "5"
-            fate = Status.REFUSED if is_final else Status.QUEUED
+            refused, is_final = seen_again(message), fate == Status.REFUSED
             assert (refused.status, refused.leased_until) == (fate, None), said
             assert refused.answer == said if is_final else said[:3] in refused.answer
-            assert refused.fault == (" ".join(re.findall(r"^5..|\b5\.\d+\.\d+", said)) if is_ours else "")
+            assert refused.fault == (
+                " ".join(re.findall(r"^5..|\b5\.\d+\.\d+", said)) if (is_final, said[0]) == (False, "5") else ""
+            )
             if not is_final:
                 assert timedelta(seconds=20) < refused.due_at - timezone.now() < timedelta(seconds=40)
             send(message_id=message.pk)
@@ -193,8 +164,8 @@ class TestRefusals:
         messages = [invitation() for _ in range(3)]
         mail_server.answer = refusing("550 5.7.1 relay not permitted", at_stage="rcpt")
         assert errors() == 1
-        [at_fault] = [metric for metric in collectors._outbox() if metric.name == "portal_outbox_at_fault"]
-        assert [sample.value for sample in at_fault.samples] == [3, 0]
+        [figures] = [metric for metric in collectors._outbox() if metric.name == "portal_outbox_at_fault"]
+        assert [sample.value for sample in figures.samples] == [3, 0]
         with monkeypatch.context() as patch:
             patch.setattr(dispatch, "render_email", lambda *_facts: {}["missing"])
             assert errors() == 2
