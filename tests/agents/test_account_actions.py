@@ -80,12 +80,8 @@ def boxes_of(answer: HttpResponse) -> dict[int, bool]:
 def state_of(person: Account) -> tuple[Any, ...]:
     """All that a refused action must leave unchanged."""
     openings = [Event.ACCOUNT_OPENED, Event.SIGNED_IN, Event.SECOND_FACTOR_GIVEN]
-    rows = (
-        person.locks.all(),
-        person.journal.exclude(event__in=openings),
-        person.messages.all(),
-        RecoveryAddressChange.objects.filter(account=person),
-    )
+    asked = RecoveryAddressChange.objects.filter(account=person)
+    rows = (person.locks.all(), person.journal.exclude(event__in=openings), person.messages.all(), asked)
     return (Account.objects.values().get(pk=person.pk), *(list(found.order_by("pk").values()) for found in rows))
 
 
@@ -310,13 +306,9 @@ class TestRestoringTheAddress:
         unlocked = active_account(recovery_address=OWN)
         form = {"change": change_to(unlocked, INTRUDERS).pk, "reason": REASON}
         assert "Ce compte n’est pas bloqué" in visible_text(browser.post(act_on("put-back", unlocked), form))
-        for account, entry, agent, refusal in (
-            (person, change, active_account(), unlocking.UnlockNotAllowed),
-            (person, change, person, unlocking.UnlockNotAllowed),
-            (person, others, an_agent(), unlocking.AddressNotRestorable),
-            (person, password, an_agent(), unlocking.AddressNotRestorable),
-            (unlocked, form["change"], an_agent(), unlocking.NotLocked),
-        ):
+        refused = [(person, change, one, unlocking.UnlockNotAllowed) for one in (active_account(), person)]
+        refused += [(person, entry, an_agent(), unlocking.AddressNotRestorable) for entry in (others, password)]
+        for account, entry, agent, refusal in (*refused, (unlocked, form["change"], an_agent(), unlocking.NotLocked)):
             with pytest.raises(refusal):
                 unlocking.restore_address(account=account, agent=agent, change=entry)
         assert (state_of(person), reloaded(unlocked).recovery_address) == (before, INTRUDERS)

@@ -92,9 +92,7 @@ class TestAnAccount:
             (unlocked_account(), {Role.ASSISTANCE: {lock, resend_after_unlock}}),
             (locked_account(), {Role.ASSISTANCE: {release}, Role.RESPONSABLES: {release, correct}}),
             (left, {Role.RESPONSABLES: {lock}}),
-            (erased_account(), {Role.RESPONSABLES: set()}),
-            (an_agent(), {Role.RESPONSABLES: set()}),
-            (manager, {Role.RESPONSABLES: set()}),
+            *((one, {Role.RESPONSABLES: set()}) for one in (erased_account(), an_agent(), manager)),
         ):
             for role, buttons in {Role.LECTURE: set(), **buttons_of}.items():
                 html = page(browsers[role], person).content.decode()
@@ -130,13 +128,8 @@ class TestAnAccount:
             page(browser, person)
         words = ("Connexion ", "Charte informatique", "Mot de passe oublié", "Fiche du compte consultée par un agent")
         signed_in, charter, mailed, opened = words
-        for topic, expected in (
-            ("connexions", {signed_in}),
-            ("changements", {charter}),
-            ("e-mails", {mailed}),
-            ("agents", {opened}),
-            ("", {signed_in, charter, mailed}),
-        ):
+        shown = {"connexions": {signed_in}, "changements": {charter}, "e-mails": {mailed}, "agents": {opened}}
+        for topic, expected in {**shown, "": {signed_in, charter, mailed}}.items():
             timeline = visible_text(page(browser, person, sujet=topic)).partition("Historique du compte")[2]
             assert {word for word in words if word in timeline.partition("Appareil")[2]} == expected, topic
         assert opened in visible_text(page(browser, person, sujet="tout"))
@@ -156,12 +149,8 @@ def test_the_dashboard_counts_what_waits_and_each_count_leads_to_its_list(browse
     mail_to(pending_account(), deadline=today - timedelta(days=1))
     waits = dashboard()
     assert (waits.locked, waits.undelivered, waits.links_expiring_today, waits.not_activated) == (1, 1, 1, 1)
-    for among, person in (
-        (AccountList.LOCKED, locked),
-        (AccountList.MAIL_CAME_BACK, bounced),
-        (AccountList.LINK_ENDS_TODAY, ending),
-        (AccountList.NEVER_ACTIVATED, late),
-    ):
+    lists = {AccountList.LOCKED: locked, AccountList.MAIL_CAME_BACK: bounced, AccountList.LINK_ENDS_TODAY: ending}
+    for among, person in {**lists, AccountList.NEVER_ACTIVATED: late}.items():
         assert list(search_accounts(query="", among=among)) == [person]
     settings.NOT_ACTIVATED_AFTER_DAYS = 16
     assert dashboard().not_activated == 0
