@@ -85,7 +85,7 @@ def test_a_forgotten_password_is_chosen_anew_on_another_device(person, stack, ne
     phone.sees("Votre mot de passe est changé")
     expect(phone.button("Se déconnecter")).to_have_count(0)
     see_signed_out(forgotten_tab)
-    phone.follow("Se connecter")
+    phone.page.get_by_role("main").get_by_role("link", name="Se connecter").click()
     sign_in(phone, person, password=ANOTHER_PASSWORD)
     phone.sees("Votre compte informatique")
     desk.open(link_in(mail))

@@ -171,7 +171,7 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
     owner.type("Choisissez un mot de passe", ANOTHER_PASSWORD)
     owner.press("Réactiver mon compte")
     owner.sees("Votre compte est réactivé")
-    owner.follow("Se connecter")
+    owner.page.get_by_role("main").get_by_role("link", name="Se connecter").click()
     sign_in(owner, person, password=ANOTHER_PASSWORD)
     owner.sees("Votre compte informatique")
     owner.reads_nowhere("ailleurs.example")
