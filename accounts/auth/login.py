@@ -139,7 +139,8 @@ def _is_password_right(account: Account | None, typed: str) -> bool:
         for spelling in spellings:
             make_password(spelling)
         return False
-    return any([check_password(spelling, account.password) for spelling in spellings])
+    matches = [check_password(spelling, account.password) for spelling in spellings]
+    return any(matches)
 
 
 def _is_hash_up_to_date(account: Account) -> bool:
