@@ -18,7 +18,19 @@ PAIRS = [
 ]
 SAME_IN_BOTH = {
     *("%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes", "page %(number)s"),
-    *("Activation", "Confirmation", "Contact", "Cookies", "DSIN", "Date", "Documentation", "E-mails", "Note", "Pages", "Session"),
+    *(
+        "Activation",
+        "Confirmation",
+        "Contact",
+        "Cookies",
+        "DSIN",
+        "Date",
+        "Documentation",
+        "E-mails",
+        "Note",
+        "Pages",
+        "Session",
+    ),
     *("agent", "date", "description", "journal", "note", "session", "sessions", "version"),
 }
 FRENCH = re.compile(

@@ -186,7 +186,23 @@ class TestGuessing:
         address reveals this one."""
         path = path_of(token_for(pending_account()))
         assert Client().get(f"{path}?utm_source=x&fbclid=y").status_code == 302
-        for tail in (".", ">", ")", "%3E", "%20", "%C2%A0%C2%BB", "=", "),", ";", "'/", "_", "**", "&gt;", "%22&#62;", "=20"):
+        for tail in (
+            ".",
+            ">",
+            ")",
+            "%3E",
+            "%20",
+            "%C2%A0%C2%BB",
+            "=",
+            "),",
+            ";",
+            "'/",
+            "_",
+            "**",
+            "&gt;",
+            "%22&#62;",
+            "=20",
+        ):
             first = Client().get(path + tail)
             assert (first["Location"], first["Referrer-Policy"]) == (path, "no-referrer"), tail
             assert Client().get(path + tail, follow=True).status_code == 200, tail

@@ -218,12 +218,17 @@ class TestImporting:
     def test_makes_a_second_account_of_the_same_name_only_where_an_agent_has_decided_so(self, agent, browser):
         """By the line; the journal says of whom."""
         imported(row())
-        homonyms = row(hr_id="HR7", recovery_address="a@exemple.net"), row(hr_id="HR8", recovery_address="b@exemple.net")
+        homonyms = (
+            row(hr_id="HR7", recovery_address="a@exemple.net"),
+            row(hr_id="HR8", recovery_address="b@exemple.net"),
+        )
         hr_import = previewed(*homonyms)
         page = page_of(browser, hr_import)
         assert "HR7, ligne 2. Mêmes noms et même date de naissance que le compte du numéro RH HR1" in visible_text(page)
         assert hr_import.foreseen["asked"] == 2
-        assert "Cette ligne n’est plus à départager" in visible_text(act(browser, "approval", hr_import, distinct="HR9"))
+        assert "Cette ligne n’est plus à départager" in visible_text(
+            act(browser, "approval", hr_import, distinct="HR9")
+        )
         act(browser, "approval", hr_import, distinct="HR8")
         assert run_next()
         done = now(hr_import)

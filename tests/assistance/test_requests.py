@@ -386,7 +386,9 @@ class TestAcknowledgement:
         """ENU-05: further requests are kept without a mail, for known and unknown accounts alike."""
         logins, start = (pending_account().login, "x.y@univ-exemple.fr"), timezone.now()
         time_machine.move_to(start, tick=False)
-        for number, spelling in enumerate(("camille@exemple.net", "Camille+a@exemple.net", "CAMILLE+B@EXEMPLE.NET") * 2):
+        for number, spelling in enumerate(
+            ("camille@exemple.net", "Camille+a@exemple.net", "CAMILLE+B@EXEMPLE.NET") * 2
+        ):
             assistance_request(contact_address=spelling, login=logins[number % 2])
         assert (len(mail_delivery.deliver()), AssistanceRequest.objects.open().count()) == (2, 6)
         assistance_request(contact_address="une.autre@exemple.net")

@@ -52,7 +52,11 @@ def inspect(
     check(page, "openDetails")
     found += [*violations(visitor, light), *check(page, "tooWide", ENLARGED)]
     page.set_viewport_size({"width": 320, "height": 800})
-    found += [*(check(page, "cutWords") if visitor.has_scripts else []), *check(page, "tooWide", ""), *check(page, "tooWide", SPACED)]
+    found += [
+        *(check(page, "cutWords") if visitor.has_scripts else []),
+        *check(page, "tooWide", ""),
+        *check(page, "tooWide", SPACED),
+    ]
     page.emulate_media(color_scheme="dark")
     found += [f"{violation} (dark)" for violation in violations(visitor, dark)]
     page.emulate_media(color_scheme="light")
