@@ -211,7 +211,7 @@ def _redirect(account: Account, *, target: str, keep_copy: bool) -> tuple[Redire
     return redirection, entry
 
 
-def _stop(account: Account, current: Redirection, *, actor: Account) -> JournalEntry:
+def _stop(account: Account, current: Redirection, *, actor: Account | None) -> JournalEntry:
     entry = record_event(
         account=account,
         actor=actor,
