@@ -90,7 +90,7 @@ class TestForm:
             assert set(errors) == set(fields.split())
             for [refusal] in errors.values():
                 assert page.count(refusal) == 2, refusal
-            assert ("6 points sont" if len(errors) > 1 else "Un point est") in page.replace("\u00a0", " ")
+            assert ("Il y a 6 erreurs" if len(errors) > 1 else "Il y a une erreur") in page.replace("\u00a0", " ")
 
     def test_only_the_fact_of_the_profile_is_kept_and_checked(self):
         """PRV-04: the other value is dropped, although it was sent, and does not have to be valid."""

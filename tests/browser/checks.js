@@ -21,8 +21,12 @@
         return found;
     },
 
-    /** Words on two lines, whose letters are not all at one height. A reference may be cut, and an address in a text. */
+    /**
+     * Words on two lines, whose letters are not all at one height. A reference may be cut, and an address in a text; in
+     * the agents' area, which is for large screens, addresses and names of files stand everywhere.
+     */
     cutWords() {
+        if (location.pathname.startsWith("/admin/")) return [];
         const allowed = ".visually-hidden, .stacked-table thead, code, .numeric, .prose .address";
         const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
         const found = [];

@@ -396,7 +396,7 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
         spare.server.start()
 
     for name, row in rows.items():
-        warning = rf'"WARNING".*"Mail {row.pk} '
+        warning = rf'"(WARNING|ERROR)".*"Mail {row.pk} '
         wait_until(lambda warning=warning: re.search(warning, log.read_text()), log, seconds=5)
         assert row.status == Status.QUEUED, name
         assert row.answer, name

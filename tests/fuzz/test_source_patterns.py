@@ -19,6 +19,8 @@ REVIEWED = {
         "core/email_addresses.py: return canonical_address(login).lower()",
         "core/email_addresses.py: return canonical_address(address).lower()",
         "core/email_addresses.py: intended = intended_domain(domain.lower()) if domain else None",
+        # Rows of an HR file that share an address: a warning.
+        "hr_feed/parsing/rows.py: self._recovery_addresses.setdefault(person.recovery_address.lower(), first)",
         # Settings, and canonical targets.
         "mailrouting/domains.py: return {parseaddr(address)[1].lower() for address in (settings.DEFAULT_FROM_EMAIL, settings.SUPPORT_ADDRESS)}",
         "mailrouting/domains.py: refused |= Q(target__iexact=address)",

@@ -366,5 +366,5 @@ declare(
     State("change_the_recovery_address", 12, signed_in(), RECOVERY, {"address": NEW}, 302),
     State("resend_the_recovery_mail", 10, signed_in(wish, mail_deleted), "account-recovery-resend", {}, 302),
     State("cancel_the_recovery_address", 8, signed_in(wish), "account-recovery-cancel", {}, 302),
-    State("report_a_change", 25, opened(change_notice), "not-me", {}, 302),
+    State("report_a_change", 26, opened(change_notice), "not-me", {}, 302),
 )

@@ -29,8 +29,9 @@ SHAPES = {
 }
 #: Bits for each character; words and paths have less, generated tokens have more.
 LEAST_ENTROPY = {"random letters and digits": 4.2, "hexadecimal digits": 3.0}
-#: Reviewed: digits in a row, and the script in a hostile address.
+#: Reviewed: digits in a row, the script in a hostile address, the path of a backup.
 REVIEWED = {"0123456789abcdef0123456789abcdef", "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=="}
+REVIEWED |= {"/srv/backups/portail-20261130T021700Z"}
 #: Generated, full of digests; and the certificate of a deleted test.
 EXCLUDED = (":!requirements*.txt", ":!tests/outbox/self_signed.pem")
 EXAMPLES = re.compile(

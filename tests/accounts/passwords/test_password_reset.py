@@ -62,6 +62,7 @@ class TestRequest:
         """ENU-01, ENU-03, HLP-02: for the same statements, none on accounts; no address is shown."""
         mailed = {states.pending: Kind.NEW_LINK, states.sharing_a_recovery_address: Kind.NEW_LINK}
         mailed |= {states.active: Kind.PASSWORD_RESET, states.to_reactivate: Kind.REACTIVATION}
+        mailed |= dict.fromkeys((states.locked, states.locked_before_activation), Kind.LOCKED)
         answers = set()
         for make in (
             *states.EVERY_STATE,
