@@ -54,6 +54,7 @@ class AgentView(View):
         return current_agent(self.request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Also in `agents.middleware`, before the body is read; a page is closed by itself all the same.
         if refused := refusal(request, self.permission_required):
             return refused
         page = request.resolver_match.view_name if request.resolver_match else None

@@ -125,9 +125,11 @@ class Stack(Services):
                 client.delete(*keys)
 
     def wait_until_quiet(self) -> None:
-        """Wait until no process has a transaction open, so that the tables can be emptied."""
+        """Wait until no process has a transaction open, or had one a moment ago: a task has several in a row, and the
+        next would meet the emptying of the tables."""
         others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        busy = f"SELECT pid FROM pg_stat_activity WHERE {others} AND state <> 'idle'"
+        active = "(state <> 'idle' OR state_change > clock_timestamp() - interval '0.3 s')"
+        busy = f"SELECT pid FROM pg_stat_activity WHERE {others} AND {active}"
         with connection.cursor() as cursor:
             wait_until(lambda: not cursor.execute(busy).fetchone(), self.log("worker"), seconds=15)
 
