@@ -14,6 +14,7 @@ from accounts.views.login import rate_limited
 class ConfirmedFormMixin:
     """For a FormView with a `ConfirmedForm`, which asks for the password unless it was given a few minutes ago."""
 
+    # mypy does not see the view that this is mixed into, so `super()` lacks its methods (misc, no-any-return).
     request: HttpRequest
 
     @property

@@ -117,16 +117,19 @@ class UnlockForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.account, self.requests = account, requests
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["solved"].choices = [(one.reference, _request_label(one)) for one in requests]  # type: ignore[attr-defined]
         self.fields["solved"].initial = [
             one.reference for one in requests if one == led_by or one.reason == Reason.LOCKED
         ]
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["proof"].choices = proofs_for(account)  # type: ignore[attr-defined]
         self.show(changes)
 
     def show(self, changes: Sequence[JournalEntry]) -> None:
         """Keeps the ticked boxes of the former list, and ticks no other."""
         self.changes = changes
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["reviewed"].choices = [(entry.pk, str(entry)) for entry in changes]  # type: ignore[attr-defined]
 
     def clean_reviewed(self) -> list[int]:
@@ -173,6 +176,7 @@ class RestoreAddressForm(forms.Form):
 
     def __init__(self, *args: Any, changes: Mapping[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["change"].choices = list(changes.items())  # type: ignore[attr-defined]
         if len(changes) == 1:
             self.fields["change"].initial = next(iter(changes))

@@ -65,6 +65,7 @@ class ReplacementForm(NewRecoveryAddressForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["proof"].choices = proofs_for(self.account)  # type: ignore[attr-defined]
 
 

@@ -189,6 +189,7 @@ class AddressView(ConfirmedByCodeMixin, CorrectionView, FormView):
 class ApproveView(AddressView):
     http_method_names = ["post"]
 
+    # The form of this view alone, narrower than that of the mixin (override).
     def form_invalid(self, form: AddressApprovalForm) -> HttpResponse:  # type: ignore[override]
         # The page shows the address.
         audit.record_address_read(account=self.correction.account, actor=self.agent)

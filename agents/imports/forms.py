@@ -61,6 +61,7 @@ class ApprovalForm(forms.Form):
 
     def __init__(self, *args: Any, is_ordinary: bool, look_alikes: Sequence[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["distinct"].choices = look_alikes  # type: ignore[attr-defined]
         if not look_alikes:
             del self.fields["distinct"]

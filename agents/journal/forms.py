@@ -57,10 +57,12 @@ class JournalForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.agents = {str(agent.pk): agent for agent in agents_of_the_journal()}
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["par"].choices = [  # type: ignore[attr-defined]
             *Author.choices,
             ("Agents", [(key, name_of(agent)) for key, agent in self.agents.items()]),
         ]
+        # mypy knows a Field here; this one is a ChoiceField (attr-defined).
         self.fields["evenement"].choices = events()  # type: ignore[attr-defined]
 
     def clean_par(self) -> Author | Account:

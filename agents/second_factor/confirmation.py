@@ -16,6 +16,7 @@ from agents.second_factor.forms import ConfirmedByCodeForm
 class ConfirmedByCodeMixin:
     """For a FormView of agents with a `ConfirmedByCodeForm`."""
 
+    # mypy does not see the view that this is mixed into, so `super()` lacks its methods (misc, no-any-return).
     request: HttpRequest
 
     @method_decorator(sensitive_post_parameters("code"))

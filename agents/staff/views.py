@@ -93,6 +93,7 @@ class RoleActionView(ConfirmedByCodeMixin, AgentView, FormView):
             raise PermissionDenied from refused
         except RoleRefused as refused:
             form.add_error(None, REFUSALS[type(refused)])
+            # The mixin calls it with the form of this view, which asks for a code as well (arg-type).
             return self.form_invalid(form)  # type: ignore[arg-type]
 
 
