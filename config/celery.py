@@ -79,9 +79,13 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     accept_content=["json"],
-    task_queues=(Queue("urgent"), Queue("bulk")),
+    # A worker consumes all of them: a target that hangs must not hold up mails, so one process at a time writes to it.
+    task_queues=(Queue("urgent"), Queue("bulk"), Queue("provisioning")),
     task_default_queue="urgent",
-    task_routes={name: {"queue": "bulk"} for name in BULK_TASKS},
+    task_routes={
+        **{name: {"queue": "bulk"} for name in BULK_TASKS},
+        "provisioning.tasks.*": {"queue": "provisioning"},
+    },
     timezone="Europe/Paris",
     beat_schedule={
         "purge": {"task": "privacy.tasks.purge_old_data", "schedule": crontab(hour="3", minute="17")},
@@ -107,6 +111,16 @@ app.conf.update(
             "task": "hr_feed.tasks.run_hr_imports",
             "schedule": timedelta(seconds=20),
             "options": SWEEP_EXPIRY,
+        },
+        "provisioning-sweep": {
+            "task": "provisioning.tasks.sweep",
+            "schedule": timedelta(seconds=5),
+            "options": SWEEP_EXPIRY,
+        },
+        # After the ends of contracts at midnight; also finds changed settings.
+        "provisioning-comparison": {
+            "task": "provisioning.tasks.mark_what_differs",
+            "schedule": crontab(hour="0", minute="1"),
         },
         "heartbeat": {"task": HEARTBEAT_TASK, "schedule": timedelta(seconds=20), "options": SWEEP_EXPIRY},
         "old-hr-files": {"task": "hr_feed.tasks.discard_old_hr_files", "schedule": timedelta(hours=1)},

@@ -9,7 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import env, identity, services
+from config import env, identity, provisioning, services
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "hr_feed",
     "activation",
     "assistance",
+    "provisioning",
     "agents.apps.AgentsConfig",
     "monitoring",
 ]
@@ -236,6 +237,26 @@ OTP_TOTP_SYNC = False
 OTP_TOTP_THROTTLE_FACTOR = 1
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# Services to which accounts are carried
+
+PROVISIONING_LDAP_URL = provisioning.ldap_url("PROVISIONING_LDAP_URL")
+PROVISIONING_LDAP_BIND_DN = provisioning.distinguished_name("PROVISIONING_LDAP_BIND_DN")
+PROVISIONING_LDAP_PASSWORD = env.text("PROVISIONING_LDAP_PASSWORD")
+PROVISIONING_LDAP_CA_FILE = provisioning.readable_file("PROVISIONING_LDAP_CA_FILE")
+PROVISIONING_LDAP_BASE = provisioning.distinguished_name("PROVISIONING_LDAP_BASE")
+PROVISIONING_LDAP_CREATE = env.boolean("PROVISIONING_LDAP_CREATE", default=True)
+PROVISIONING_LDAP_ON_ERASE = env.choice("PROVISIONING_LDAP_ON_ERASE", ("delete", "empty"), default="delete")
+PROVISIONING_LDAP_MAPPING = provisioning.ldap_mapping("PROVISIONING_LDAP_MAPPING")
+PROVISIONING_WEBHOOK_SECRET = provisioning.webhook_secret("PROVISIONING_WEBHOOK_SECRET")
+PROVISIONING_WEBHOOK_URL = provisioning.service_url("PROVISIONING_WEBHOOK_URL", "PROVISIONING_WEBHOOK_SECRET")
+PROVISIONING_CONNECTOR = provisioning.connector_path("PROVISIONING_CONNECTOR")
+PROVISIONING_CONNECTORS = [
+    *(["provisioning.connectors.ldap.LdapConnector"] if PROVISIONING_LDAP_URL else []),
+    *(["provisioning.connectors.webhook.WebhookConnector"] if PROVISIONING_WEBHOOK_URL else []),
+    *([PROVISIONING_CONNECTOR] if PROVISIONING_CONNECTOR else []),
+]
+provisioning.check_argon2(ARGON2_PARALLELISM, ldap_url=PROVISIONING_LDAP_URL)
 
 # Responses
 

@@ -16,7 +16,7 @@ class _Broker:
     unavailable_until = 0.0
 
 
-def enqueue_on_commit(task: Task[Any, Any], *keys: int, expires: float | None = None) -> None:
+def enqueue_on_commit(task: Task[Any, Any], *keys: int | str, expires: float | None = None) -> None:
     """Publish `task` when the transaction commits; `expires` is in seconds.
 
     An unreachable broker is logged, never raised: the change stays committed, and a sweep finds the row.

@@ -61,10 +61,14 @@ class SearchableName(models.Model):
         return self.sort_key
 
 
+def with_directory_choice(people: AccountQuerySet) -> AccountQuerySet:
+    """Read `listed`, the last decision, None before the first, in the same query."""
+    chosen: AccountQuerySet = people.annotate(listed=_last_decision())
+    return chosen
+
+
 def active_people() -> AccountQuerySet:
-    """Active accounts with `listed`, the last decision, None before the first."""
-    people: AccountQuerySet = Account.objects.active().annotate(listed=_last_decision())
-    return people
+    return with_directory_choice(Account.objects.active())
 
 
 def listed_people() -> AccountQuerySet:

@@ -7,6 +7,7 @@ from core.request_context import current_request_context, use_request_context
 from core.security_log import Outcome, log_security_event
 from journal.events import Event
 from journal.models import JournalEntry
+from journal.signals import events_recorded
 
 # AUTH_USER_MODEL; this app imports no other.
 User = Any
@@ -49,6 +50,7 @@ def record_event(*, account: User | None, event: Event, actor: User | None = Non
         details=details,
     )
     log_journal_event(event, account=entry.account_id, actor=entry.actor_id)
+    events_recorded.send(JournalEntry, event=event)
     return entry
 
 
@@ -72,6 +74,7 @@ def record_events(
     )
     for entry in entries:
         log_journal_event(event, account=entry.account_id, actor=entry.actor_id)
+    events_recorded.send(JournalEntry, event=event)
     return entries
 
 
