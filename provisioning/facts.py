@@ -75,7 +75,8 @@ def read_facts(ids: Collection[int]) -> dict[int, Facts]:
     return {
         account.pk: Facts(
             account=account,
-            is_listed=bool(account.listed),
+            # django-stubs does not see an annotation through a function (attr-defined).
+            is_listed=bool(account.listed),  # type: ignore[attr-defined]
             has_mailbox=account.has_mailbox_right and account.pk in mailboxes,
             redirection=redirections.get(account.pk),
         )

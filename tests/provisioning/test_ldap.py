@@ -1,13 +1,12 @@
 """Accounts at a real LDAP server."""
 
 import pytest
-from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from provisioning.apply import write_due
 from provisioning.connectors.ldap import LdapConnector
-from provisioning.models import Replica, Target
+from provisioning.models import Replica
 from tests.factories import A_GOOD_PASSWORD, active_account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.processes, pytest.mark.xdist_group("ldap")]
