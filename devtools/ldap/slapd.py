@@ -3,6 +3,8 @@
 import secrets
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ldap3
@@ -60,7 +62,8 @@ class Slapd(Server):
 
     def answers(self) -> bool:
         try:
-            return self.accepts_bind(ADMIN, self.password)
+            with self.session() as admin:
+                return bool(admin.bound)
         except LDAPException:
             return False
 
@@ -68,34 +71,29 @@ class Slapd(Server):
         super().close()
         self.scratch.remove()
 
-    def connection(self, dn: str = ADMIN, password: str = "") -> ldap3.Connection:
-        """Bound as the administrator, or as `dn` if the password is right."""
+    @contextmanager
+    def session(self, dn: str = ADMIN, password: str = "") -> Iterator[ldap3.Connection]:
+        """Bound as the administrator, or as `dn` if the password is right. Raises LDAPException."""
         server = ldap3.Server(LOOPBACK, port=self.port, get_info=ldap3.NONE, connect_timeout=5)
         connection = ldap3.Connection(server, user=dn, password=password or self.password, check_names=False)
         try:
             connection.bind()
-        except LDAPException:
-            # ldap3 leaves it open.
+            yield connection
+            connection.unbind()
+        finally:
+            # ldap3 leaves it open after a failure.
             connection.socket.close()
-            raise
-        return connection
 
     def accepts(self, uid: str, password: str) -> bool:
         """Whether a person can sign in, as CAS and the mail server try."""
-        return self.accepts_bind(f"uid={uid},{PEOPLE}", password)
-
-    def accepts_bind(self, dn: str, password: str) -> bool:
-        connection = self.connection(dn, password)
-        accepted = connection.bound
-        connection.unbind()
-        return bool(accepted)
+        with self.session(f"uid={uid},{PEOPLE}", password) as person:
+            return bool(person.bound)
 
     def entry(self, uid: str) -> dict[str, list[str]]:
         """All attributes, for the administrator; empty without an entry."""
-        connection = self.connection()
-        connection.search(PEOPLE, f"(uid={uid})", attributes=["*"])
-        found = connection.response
-        connection.unbind()
+        with self.session() as admin:
+            admin.search(PEOPLE, f"(uid={uid})", attributes=["*"])
+            found = admin.response
         if not found:
             return {}
         return {name: [value.decode() for value in values] for name, values in found[0]["raw_attributes"].items()}

@@ -56,8 +56,8 @@ SECRETS = {"password", "session_key", "session_data", "key"}
 #: Tables that point at an account as its own, as the export names them.
 REVIEWED = {
     *("charter_acceptances", "directory_consents", "journal", "locks", "mailbox", "messages", "redirection"),
-    *("recovery_address_changes", "recovery_address_corrections", "reminders", "searchable_name", "sessions"),
-    "totpdevice",
+    *("recovery_address_changes", "recovery_address_corrections", "reminders", "replicas", "searchable_name"),
+    *("sessions", "totpdevice"),
 }
 #: Columns that name an account only as the author of an act, or hold nothing personal.
 NOT_ABOUT_THE_PERSON = {

@@ -27,10 +27,9 @@ def ldap(slapd, settings, db) -> Slapd:
     settings.PROVISIONING_LDAP_CA_FILE = str(slapd.ca_file)
     settings.PROVISIONING_LDAP_BASE = PEOPLE
     settings.PROVISIONING_CONNECTORS = ["provisioning.connectors.ldap.LdapConnector"]
-    connection = slapd.connection()
-    connection.search(PEOPLE, "(objectClass=*)", ldap3.LEVEL)
-    for found in connection.response:
-        connection.delete(found["dn"])
-    connection.unbind()
+    with slapd.session() as admin:
+        admin.search(PEOPLE, "(objectClass=*)", ldap3.LEVEL)
+        for found in admin.response:
+            admin.delete(found["dn"])
     synchronise_targets()
     return slapd
