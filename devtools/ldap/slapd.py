@@ -82,7 +82,8 @@ class Slapd(Server):
             connection.unbind()
         finally:
             # ldap3 leaves it open after a failure.
-            connection.socket.close()
+            if connection.socket:
+                connection.socket.close()
 
     def accepts(self, uid: str, password: str) -> bool:
         """Whether a person can sign in, as CAS and the mail server try."""
