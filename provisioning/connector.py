@@ -96,6 +96,10 @@ class Connector(ABC):
     ) -> None:
         return None
 
+    @classmethod
+    def is_readable(cls) -> bool:
+        return cls.read is not Connector.read
+
     @abstractmethod
     def content(self, facts: Facts) -> dict[str, Any]:
         """What the target should have of these facts; an account is written when its digest changes."""

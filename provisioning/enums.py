@@ -2,6 +2,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
+#: How the answer ends where the service alone has suspended an account. An agent may confirm that it is to be opened.
+SUSPENDED_ELSEWHERE = "is suspended in the directory, and not by the portal"
+
+
 class Status(models.TextChoices):
     """Of an account at a target."""
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from core.choices import EnumChoices
-from provisioning.enums import Status, Urgency
+from provisioning.enums import SUSPENDED_ELSEWHERE, Status, Urgency
 
 
 class Target(models.Model):
@@ -71,6 +71,9 @@ class Replica(models.Model):
     digest = models.CharField(_("empreinte de ce qui est écrit"), max_length=64, blank=True, default="", db_default="")
     answer = models.CharField(_("réponse du service"), max_length=500, blank=True, default="", db_default="")
     applied_at = models.DateTimeField(_("écrit le"), null=True)
+    # Names of attributes, as an agent asked for them; null when the service could not be read.
+    differences = models.JSONField(_("écarts à la dernière comparaison"), null=True)
+    checked_at = models.DateTimeField(_("comparé le"), null=True)
 
     objects = ReplicaQuerySet.as_manager()
 
@@ -96,3 +99,7 @@ class Replica(models.Model):
     @property
     def is_up_to_date(self) -> bool:
         return self.applied == self.wanted
+
+    @property
+    def is_suspended_elsewhere(self) -> bool:
+        return self.status == Status.CONFLICT and self.answer.endswith(SUSPENDED_ELSEWHERE)

@@ -1,9 +1,12 @@
 from celery import shared_task
+from django.utils import timezone
 
 from core.celery import enqueue_on_commit
 from journal.events import Event
 from provisioning import comparison
 from provisioning.apply import write_due
+from provisioning.connector import TargetDown
+from provisioning.models import Replica
 from provisioning.targets import connectors, synchronise_targets
 
 #: In seconds: a target that answers a byte at a time.
@@ -37,6 +40,21 @@ def sweep() -> None:
 def mark_what_differs() -> None:
     for target, connector in connectors().items():
         comparison.mark_changed(target_name=target, connector=connector())
+
+
+@shared_task(time_limit=TIME_LIMIT)
+def compare_account(replica_id: int) -> None:
+    """Note the names of what differs at the target: an agent has asked."""
+    replica = Replica.objects.filter(pk=replica_id).first()
+    known = connectors().get(replica.target_id) if replica else None
+    if replica is None or known is None:
+        return
+    try:
+        found = comparison.differences_of(target_name=known.target, connector=known, ids=[replica.account_id])
+        names = [name for drift in found for name in drift.names]
+    except TargetDown:
+        names = None
+    Replica.objects.filter(pk=replica_id).update(differences=names, checked_at=timezone.now())
 
 
 def enqueue(target: str) -> None:

@@ -22,6 +22,7 @@ from provisioning.connector import (
 )
 from provisioning.connectors.ldap_client import ADD, REPLACE, Changes, Entry, LdapClient, Reply
 from provisioning.connectors.ldap_probe import findings
+from provisioning.enums import SUSPENDED_ELSEWHERE
 from provisioning.facts import ERASED, Facts
 from provisioning.mapping import PASSWORD
 
@@ -79,7 +80,7 @@ class LdapConnector(Connector):
         if not is_own(entry, wanted) and not may_adopt(entry, wanted):
             return Conflict(f"{entry.dn} is of another origin")
         if suspended_by_another(entry, wanted):
-            return Conflict(f"{entry.dn} is suspended in the directory, and not by the portal")
+            return Conflict(f"{entry.dn} {SUSPENDED_ELSEWHERE}")
         if wanted.facts.state == ERASED and settings.PROVISIONING_LDAP_ON_ERASE == "delete":
             return self._outcome(self.client.delete(entry), wanted)
         changes = self._changes(wanted, entry)
@@ -91,7 +92,7 @@ class LdapConnector(Connector):
         if not is_own(seen.content, wanted) and not may_adopt(seen.content, wanted):
             return ["an entry of another origin"]
         if suspended_by_another(seen.content, wanted):
-            return ["suspended in the directory, and not by the portal"]
+            return [SUSPENDED_ELSEWHERE]
         if wanted.facts.state == ERASED and settings.PROVISIONING_LDAP_ON_ERASE == "delete":
             return ["an entry, though erased"]
         names = list(self._attribute_changes(wanted, seen.content))

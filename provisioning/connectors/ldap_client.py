@@ -171,7 +171,8 @@ class failures_as_target_down:  # noqa: N801 - a context manager that reads as a
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, LDAPException | OSError):
-            raise TargetDown(f"{type(error).__name__}: {error}"[:300]) from error
+            # ldap3 quotes a whole certificate.
+            raise TargetDown(f"{type(error).__name__}: {str(error).partition('{')[0]}"[:300]) from error
 
 
 def _unless_changed(entry: Entry) -> list[tuple[str, bool, bytes]] | None:

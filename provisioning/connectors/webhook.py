@@ -3,19 +3,20 @@
 import json
 import uuid
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
-import requests
 from django.conf import settings
 from standardwebhooks import Webhook
 
 from accounts.enums import State
 from provisioning.connector import Applied, Connector, Later, Outcome, Refused, Seen, TargetDown, Wanted
+from provisioning.connectors.http import HttpClient
 from provisioning.facts import ERASED, Facts
 
-#: Seconds, to connect and for the answer.
-TIMEOUT = (3, 5)
 GONE = 410
+#: Of the service as a whole: a wrong secret or address, too many requests, nothing behind the proxy.
+DOWN = {401, 403, 404, 429, 502, 503, 504}
 #: What a change of state is called.
 ENTERED = {
     State.ACTIVE: "account.activated",
@@ -24,11 +25,21 @@ ENTERED = {
     State.CLOSED: "account.closed",
     ERASED: "account.closed",
 }
+#: A service that has not heard of the account need not hear that there is none.
+NOTHING_TO_TELL = (State.PENDING, State.CLOSED, ERASED)
 UPDATED, PASSWORD_CHANGED = "account.updated", "account.password_changed"
 
 
 class WebhookConnector(Connector):
     target = "webhook"
+
+    def __init__(self) -> None:
+        self.client = HttpClient()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.client.close()
 
     def content(self, facts: Facts) -> dict[str, Any]:
         """What `account.updated` is about; none of it is sent."""
@@ -45,24 +56,17 @@ class WebhookConnector(Connector):
         if not kind:
             return Applied()
         body = json.dumps(message(wanted, kind), separators=(",", ":"))
-        try:
-            answer = requests.post(
-                settings.PROVISIONING_WEBHOOK_URL,
-                data=body,
-                headers=signed_headers(message_id(wanted), body),
-                timeout=TIMEOUT,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise TargetDown(type(error).__name__) from error
-        if answer.ok and not answer.is_redirect:
+        url = settings.PROVISIONING_WEBHOOK_URL
+        answer = self.client.send("POST", url, headers=signed_headers(body), body=body)
+        if answer.is_success:
             return Applied()
-        said = f"HTTP {answer.status_code}"
-        return Refused(said) if answer.status_code == GONE else Later(said)
+        if answer.status in DOWN:
+            raise TargetDown(str(answer))
+        return Refused(str(answer)) if answer.status == GONE else Later(str(answer))
 
 
-def signed_headers(identifier: str, body: str) -> dict[str, str]:
-    now = datetime.now(UTC)
+def signed_headers(body: str) -> dict[str, str]:
+    now, identifier = datetime.now(UTC), message_id(body)
     return {
         "content-type": "application/json",
         "webhook-id": identifier,
@@ -71,14 +75,12 @@ def signed_headers(identifier: str, body: str) -> dict[str, str]:
     }
 
 
-def message_id(wanted: Wanted) -> str:
-    """The same at each try of one version: the receiver recognises a repetition."""
-    version = f"{settings.PORTAL_URL}/{wanted.replica.pk}/{wanted.replica.wanted}"
-    return f"msg_{uuid.uuid5(uuid.NAMESPACE_URL, version)}"
+def message_id(body: str) -> str:
+    """Of the body, which is the same at each try of one version: the receiver recognises a repetition."""
+    return f"msg_{uuid.uuid5(uuid.NAMESPACE_URL, f'{settings.PORTAL_URL}/{body}')}"
 
 
 def message(wanted: Wanted, kind: str) -> dict[str, Any]:
-    """The same at each try."""
     time = wanted.replica.marked_at.isoformat()
     data = {
         "id": wanted.facts.account.pk,
@@ -94,6 +96,8 @@ def event_type(wanted: Wanted) -> str:
     """From what the target was told last; empty when it has missed nothing."""
     state, known = wanted.facts.state, wanted.replica
     if state != known.state:
+        if not known.state and state in NOTHING_TO_TELL:
+            return ""
         return ENTERED.get(state, UPDATED)
     if wanted.facts.password_changed_at != known.password_changed_at:
         return PASSWORD_CHANGED
