@@ -30,6 +30,7 @@ run: $(INSTALLED) ## start the whole portal with a demonstration; Ctrl-C ends it
 test: $(INSTALLED) ## run the tests but for the slow ones; ARGS="tests/outbox -k link" runs those named
 	@$(BIN)/python -m devtools.browser
 	@$(BIN)/python -m devtools.promtool
+	@$(BIN)/python -m devtools.ldap.slapd
 	@$(BIN)/python -m devtools.with_servers pytest $(if $(ARGS),$(ARGS),-m "not slow")
 
 test-quick: $(INSTALLED) ## run those that need neither a browser nor processes of their own
@@ -38,6 +39,7 @@ test-quick: $(INSTALLED) ## run those that need neither a browser nor processes 
 test-all: $(INSTALLED) ## run every test, with faults, scale, containers and a fresh clone
 	@$(BIN)/python -m devtools.browser
 	@$(BIN)/python -m devtools.promtool
+	@$(BIN)/python -m devtools.ldap.slapd
 	@$(BIN)/python -m devtools.containers
 	@$(BIN)/python -m devtools.with_servers pytest $(ARGS)
 

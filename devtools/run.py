@@ -1,8 +1,9 @@
 """`make run`: the whole portal on this machine, with demonstration data and every mail caught.
 
-Starts PostgreSQL and Redis (or uses those of DATABASE_URL and REDIS_URL), the web server, the worker, beat, and a page
-that shows the mails. Data, mails and logs are in `.local/demo`; a second demonstration at the same time takes the next
-free ports and `.local/demo-2`.
+Starts PostgreSQL and Redis (or uses those of DATABASE_URL and REDIS_URL), an LDAP directory and a mail server that asks
+it (unless PROVISIONING_LDAP_URL names another), the web server, the worker, beat, and a page that shows the mails.
+Data, mails and logs are in `.local/demo`; a second demonstration at the same time takes the next free ports and
+`.local/demo-2`.
 """
 
 import fcntl
@@ -21,6 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from devtools.environment import PROJECT, local_environment
+from devtools.ldap.demonstration import start_linked_services
 from devtools.mailcatcher import MailCatcher
 from devtools.mailpages import serve
 from devtools.postgresql_files import UnsafeDirectoryError
@@ -47,6 +49,7 @@ Compte déjà actif / Account that is active:  nadia.lefevre    demonstration se
 
 Espace agents / Agents’ area:  {portal}/admin/    hugo.lefebvre    demonstration seulement 2026
 {agent}
+{linked}
 Une demande d’assistance y attend : celle de Sami Haddad, dont le compte est bloqué.
 A request for assistance waits there: that of Sami Haddad, whose account is locked.
 Arrêter / Stop: Ctrl-C
@@ -93,13 +96,18 @@ def start_everything(everything: ExitStack) -> Services:
     mail_port = free_port(MAIL_PORT)
     everything.enter_context(serve(catcher, mail_port))
     urls = server_urls(everything, home)
-    environment = portal_environment(home, web, EMAIL_URL=catcher.url, **urls)
+    linked = start_linked_services(everything, say)
+    environment = portal_environment(home, web, EMAIL_URL=catcher.url, **urls, **linked.settings)
     services = Services(environment, logs)
     everything.callback(services.stop_all)
     start_portal(services, home, web)
+    if linked.are_started:
+        # The directory is empty at each start; the demonstration's data are not.
+        services.run("provision", sys.executable, "manage.py", "provision", "--all", "--target", "ldap")
     wait_until_ready(services, web)
     portal, agent = environment["PORTAL_URL"], code_in(services.log("agent"))
-    say(WELCOME.format(portal=portal, mails=f"http://{LOOPBACK}:{mail_port}", logs=logs, agent=agent))
+    mails_page = f"http://{LOOPBACK}:{mail_port}"
+    say(WELCOME.format(portal=portal, mails=mails_page, logs=logs, agent=agent, linked=linked.explanation))
     return services
 
 

@@ -7,7 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(sys.prefix) / "debian"
+from devtools.postgresql_files import lasting_directory
+
+#: Where the user that servers run as can reach it.
+ROOT = lasting_directory(Path(sys.prefix) / "debian")
 SECONDS_TO_DOWNLOAD = 180.0
 
 

@@ -18,6 +18,9 @@ from devtools.servers import Server
 
 HERE = Path(__file__).parent
 PROGRAM = "usr/sbin/slapd"
+#: With the mail server that asks it.
+PROGRAMS = (PROGRAM, "usr/sbin/dovecot")
+PACKAGES = ("slapd", "slapd-contrib", "ldap-utils", "dovecot-imapd", "dovecot-ldap", "dovecot-lmtpd")
 SUFFIX = "dc=univ-exemple,dc=fr"
 PEOPLE = f"ou=people,{SUFFIX}"
 BIND_DN, BIND_PASSWORD = f"uid=portail,ou=services,{SUFFIX}", "portail-secret"
@@ -126,11 +129,15 @@ class Slapd(Server):
         )
 
 
+def are_unpacked() -> bool:
+    return all(debian.unpacked(program) for program in PROGRAMS)
+
+
 def main() -> None:
-    if not debian.unpacked(PROGRAM):
-        print("Unpacking an LDAP server for the tests of linked services…", flush=True)
-        debian.unpack("slapd", "slapd-contrib", "ldap-utils", "dovecot-imapd", "dovecot-ldap", "dovecot-lmtpd")
-    if not debian.unpacked(PROGRAM):
+    if not are_unpacked():
+        print("Unpacking an LDAP server and a mail server for the tests of linked services…", flush=True)
+        debian.unpack(*PACKAGES)
+    if not are_unpacked():
         print(LEFT_OUT, flush=True)
 
 
