@@ -31,7 +31,6 @@ from provisioning.models import Replica, Target
 
 logger = logging.getLogger(__name__)
 
-BATCH = 50
 #: Of a target by one worker; renewed while it works.
 LEASE = timedelta(seconds=30)
 RENEWED_AFTER = timedelta(seconds=5)
@@ -41,6 +40,22 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(hours=1)
 #: Entries that change under the worker are read again at once, so many times.
 MOST_READS = 5
+NOTE_WRITTEN = """
+    UPDATE provisioning_replica AS replica SET
+        applied = written.version,
+        applied_at = clock_timestamp(),
+        state = written.state,
+        password_changed_at = written.password_changed_at,
+        digest = written.digest,
+        answer = '',
+        status = CASE WHEN replica.wanted = written.version THEN 'done' ELSE replica.status END,
+        is_confirmed = replica.is_confirmed AND replica.wanted <> written.version,
+        attempts = 0
+    FROM unnest(
+        %(ids)s::bigint[], %(versions)s::bigint[], %(states)s::text[], %(passwords)s::timestamptz[], %(digests)s::text[]
+    ) AS written (id, version, state, password_changed_at, digest)
+    WHERE replica.id = written.id AND replica.applied <= written.version
+"""
 
 
 @dataclass(slots=True)
@@ -92,7 +107,7 @@ def _take_turn(target_name: str) -> Turn | None:
 
 def _write_batches(turn: Turn, connector: type[Connector]) -> bool:
     with connector() as opened:
-        while replicas := _due(turn.target):
+        while replicas := _due(turn.target, connector.batch):
             _write_batch(turn, opened, replicas)
             _note_up(turn.target)
             if timezone.now() > turn.ends_at or not turn.is_ours():
@@ -100,18 +115,27 @@ def _write_batches(turn: Turn, connector: type[Connector]) -> bool:
     return False
 
 
-def _due(target: Target) -> list[Replica]:
+def _due(target: Target, batch: int) -> list[Replica]:
     """The next batch; one account while the target was down at the last try."""
     hold_mass_withdrawal(target)
-    size = BATCH if target.down_since is None else 1
+    size = batch if target.down_since is None else 1
     return list(Replica.objects.filter(target=target).due(timezone.now())[:size])
 
 
 def _write_batch(turn: Turn, connector: Connector, replicas: list[Replica]) -> None:
-    for wanted, seen in _read(connector, replicas):
-        if not turn.is_ours():
-            return
-        note(wanted, _write(connector, wanted, seen))
+    """What is written is noted at the end, in one statement: a worker that is killed before costs a repetition."""
+    written: list[Wanted] = []
+    try:
+        for wanted, seen in _read(connector, replicas):
+            if not turn.is_ours():
+                return
+            outcome = _write(connector, wanted, seen)
+            if isinstance(outcome, Applied):
+                written.append(wanted)
+            else:
+                note_failure(wanted.replica, outcome)
+    finally:
+        note_written(written)
 
 
 def _read(connector: Connector, replicas: list[Replica]) -> list[tuple[Wanted, Seen | None]]:
@@ -132,31 +156,32 @@ def _write(connector: Connector, wanted: Wanted, seen: Seen | None) -> Outcome:
         return Later(type(error).__name__)
 
 
-def note(wanted: Wanted, outcome: Outcome) -> None:
-    """Note the answer, unless the account has been marked meanwhile: then it stays waiting."""
-    replica, now = wanted.replica, timezone.now()
+def note_written(written: list[Wanted]) -> None:
+    """An account that has been marked meanwhile stays waiting."""
+    columns = {
+        "ids": [one.replica.pk for one in written],
+        "versions": [one.replica.wanted for one in written],
+        "states": [one.facts.state for one in written],
+        "passwords": [one.facts.password_changed_at for one in written],
+        "digests": [one.digest for one in written],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE_WRITTEN, columns)
+
+
+def note_failure(replica: Replica, outcome: Refused | Conflict | Later | ReadAgain) -> None:
+    now = timezone.now()
+    # It may have been marked meanwhile.
     unchanged = Replica.objects.filter(pk=replica.pk, wanted=replica.wanted)
-    if isinstance(outcome, Applied):
-        facts = {
-            "state": wanted.facts.state,
-            "password_changed_at": wanted.facts.password_changed_at,
-            "digest": wanted.digest,
-            "applied": replica.wanted,
-            "applied_at": now,
-            "answer": "",
-        }
-        is_newest = unchanged.update(status=Status.DONE, is_confirmed=False, attempts=0, **facts)
-        if not is_newest:
-            Replica.objects.filter(pk=replica.pk, applied__lt=replica.wanted).update(**facts)
-    elif isinstance(outcome, Refused | Conflict):
+    if isinstance(outcome, Refused | Conflict):
         status = Status.REFUSED if isinstance(outcome, Refused) else Status.CONFLICT
         unchanged.update(status=status, answer=outcome.answer, attempts=replica.attempts + 1)
         logger.warning("Account %s, %s: %s, %s", replica.account_id, replica.target_id, status.value, outcome.answer)
-    else:
-        at_once = isinstance(outcome, ReadAgain) and replica.attempts < MOST_READS
-        delay = timedelta(0) if at_once else min(FIRST_DELAY * 2 ** min(replica.attempts, 20), LONGEST_DELAY)
-        answer = outcome.answer if isinstance(outcome, Later) else ""
-        unchanged.update(due_at=now + delay, attempts=replica.attempts + 1, answer=answer)
+        return
+    at_once = isinstance(outcome, ReadAgain) and replica.attempts < MOST_READS
+    delay = timedelta(0) if at_once else min(FIRST_DELAY * 2 ** min(replica.attempts, 20), LONGEST_DELAY)
+    answer = outcome.answer if isinstance(outcome, Later) else ""
+    unchanged.update(due_at=now + delay, attempts=replica.attempts + 1, answer=answer)
 
 
 def _note_up(target: Target) -> None:

@@ -87,6 +87,8 @@ class Connector(ABC):
     """Opened for one batch, as a context manager. Each method may raise TargetDown."""
 
     target: ClassVar[str]
+    #: Accounts that are read, then written, at once. A target that reads slowly takes few: the lease has to last.
+    batch: ClassVar[int] = 50
 
     def __enter__(self) -> Self:
         return self

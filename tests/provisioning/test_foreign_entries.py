@@ -133,11 +133,11 @@ class TestAStoppedWorker:
     def test_one_that_was_killed_before_it_noted_its_write_costs_a_repetition(self, ldap, monkeypatch):
         person = active_account(uid="zdurand")
 
-        def killed(wanted, outcome):
+        def killed(written):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr("provisioning.apply.note", killed)
+            patch.setattr("provisioning.apply.note_written", killed)
             with pytest.raises(KeyboardInterrupt):
                 write()
         before = ldap.entry("zdurand")
