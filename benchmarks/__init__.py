@@ -2,4 +2,4 @@
 
 #: The modules, in the order in which they are run, whichever are asked for: that of growth begins with an empty
 #: university, and that of agents before strangers have taken the names of its people.
-MEASUREMENTS = ("growth", "pages", "journeys", "concurrency", "mails", "agents", "hr_feed")
+MEASUREMENTS = ("growth", "pages", "journeys", "concurrency", "mails", "agents", "hr_feed", "provisioning")
