@@ -41,7 +41,8 @@ def test_exactly_the_variables_of_the_settings_are_documented_and_passed_on():
     gunicorn = set(re.findall(r'env\.\w+\("([A-Z][A-Z0-9_]*)"', read("gunicorn.conf.py")))
     others = {*gunicorn, *re.findall(r"\$\{([A-Z][A-Z0-9_]*)", compose)}
     others |= set(re.findall(r"^([A-Z][A-Z0-9_]*)=", read(".env.example"), re.MULTILINE))
-    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", read("docs/configuration.md"), re.MULTILINE)
+    tables = read("docs/configuration.md") + read("docs/provisioning.md")
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \|", tables, re.MULTILINE)
     assert sorted(name for name, _default in rows) == sorted(of_the_settings | others)
     required = read("config/settings.py").partition("env.require(")[2].partition("\n)\n")[0]
     names = {name for name, default in rows if default == "required"} & of_the_settings

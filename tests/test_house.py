@@ -12,7 +12,9 @@ from tests.project import APPS, PACKAGES, PROJECT
 
 VAGUE_WORDS = re.compile(r"\b(?:whoever|somebody|nobody|something)\b", re.IGNORECASE)
 DOCUMENTS = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]
-MOST_LINES, MOST_LINES_OF_TESTS, MOST_MODULES, MOST_WORDS, MOST_VAGUE_WORDS = 300, 500, 15, 12_000, 20
+MOST_LINES, MOST_LINES_OF_TESTS, MOST_MODULES, MOST_VAGUE_WORDS = 300, 500, 15, 20
+#: A thousand of them for docs/provisioning.md, read by the administrators of a directory instead of the rest.
+MOST_WORDS = 13_000
 TEMPLATE_WIDTH = 120
 
 

@@ -42,6 +42,15 @@ ADDRESS = ["assistance", "a@b", "a@exemple.fr, b@exemple.fr", "Aide <a@exemple.f
 TWO_LINES = ["a\nb"]
 BOOLEAN = ["oui", "True", "1", "yes"]
 WEB_ADDRESS = ["javascript:alert(1)", "ent.univ-exemple.fr", "https://", "https://a b.fr", 'https://a.fr/"><x']
+SERVICE = [
+    "http://a.univ-exemple.fr",
+    "a.univ-exemple.fr",
+    "ftp://a.fr",
+    "https://",
+    "https://a.fr:x",
+    "https://a.fr/#b",
+]
+NAME_OF_ENTRY = ["people", "ou=", "ou=people,dc", "ou=people,,dc=fr"]
 CONTACT = [*ADDRESS, *WEB_ADDRESS]
 RETENTION = [name for name in dir(portal) if name.startswith("RETENTION_")]
 #: Values that are refused, with a message that names the variable; a variable that takes any line refuses two lines.
@@ -108,6 +117,20 @@ REFUSED = {
     "OIDC_ISSUER": HTTPS_ONLY,
     **dict.fromkeys(("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "STATIC_ROOT"), TWO_LINES),
     "SESSION_IDLE_MINUTES": [*NUMBER, "4", "481"],
+    "PROVISIONING_LDAP_URL": [
+        *("ldap://elsewhere", "ldap://10.0.0.1", "ldaps://", "ldap.univ-exemple.fr", "https://ldap.fr", "ldaps://h:x"),
+        *("ldaps://h/dc=fr", "ldaps://h?x", "ldaps://u:p@h", "ldapi:///"),
+    ],
+    **dict.fromkeys(("PROVISIONING_LDAP_BIND_DN", "PROVISIONING_LDAP_BASE"), NAME_OF_ENTRY),
+    "PROVISIONING_LDAP_PASSWORD": TWO_LINES,
+    "PROVISIONING_LDAP_CA_FILE": ["/absent.pem", str(PROJECT)],
+    "PROVISIONING_LDAP_CREATE": BOOLEAN,
+    "PROVISIONING_LDAP_ON_ERASE": ["keep", "DELETE"],
+    "PROVISIONING_LDAP_MAPPING": ["/absent.toml", str(PROJECT), str(PROJECT / "pyproject.toml")],
+    **dict.fromkeys(("PROVISIONING_SCIM_URL", "PROVISIONING_WEBHOOK_URL"), SERVICE),
+    "PROVISIONING_SCIM_TOKEN": ["a b", "é", *TWO_LINES],
+    "PROVISIONING_WEBHOOK_SECRET": ["whsec_", "whsec_c2hvcnQ=", "a" * 40, f"whsec_{'!' * 40}"],
+    "PROVISIONING_CONNECTOR": ["Zimbra", "a b.C", "university/zimbra.py", ".C"],
     "METRICS_KEY": ["x" * 31],
     "LOG_FORMAT": ["JSON"],
     "LOG_LEVEL": ["verbose"],
@@ -156,6 +179,12 @@ class TestRefusals:
             settings_from(SIGN_IN="oidc")
         with pytest.raises(ImproperlyConfigured, match="CAS_URL"):
             settings_from(SIGN_IN="cas")
+        directory = "PROVISIONING_LDAP_BIND_DN, PROVISIONING_LDAP_PASSWORD, PROVISIONING_LDAP_BASE"
+        with pytest.raises(ImproperlyConfigured, match=directory):
+            settings_from(PROVISIONING_LDAP_URL="ldaps://ldap.fr")
+        for service, secret in (("SCIM", "TOKEN"), ("WEBHOOK", "SECRET")):
+            with pytest.raises(ImproperlyConfigured, match=f"PROVISIONING_{service}_{secret}"):
+                settings_from(**{f"PROVISIONING_{service}_URL": "https://a.fr/b"})
 
     def test_the_process_ends_with_the_sentence_and_without_the_value(self):
         """SUP-02"""
@@ -286,6 +315,33 @@ class TestProduction:
         debug = {"DEBUG": "true"}
         for variables, wanted in (({}, "json"), (debug, "text"), (debug | {"LOG_FORMAT": "json"}, "json")):
             assert settings_from(**variables)["LOGGING"]["handlers"]["console"]["formatter"] == wanted
+
+
+class TestDirectory:
+    BOUND = {
+        "PROVISIONING_LDAP_BIND_DN": "uid=portail,ou=services,dc=univ-exemple,dc=fr",
+        "PROVISIONING_LDAP_PASSWORD": "secret-of-the-directory",
+        "PROVISIONING_LDAP_BASE": "ou=people,dc=univ-exemple,dc=fr",
+    }
+
+    def test_plain_ldap_stays_on_this_machine(self, settings_from):
+        for url in ("ldaps://ldap.fr:6360", "ldap+tls://ldap.fr", "ldap://127.0.0.1:389", "ldap://[::1]"):
+            assert settings_from(PROVISIONING_LDAP_URL=url, **self.BOUND)["PROVISIONING_LDAP_URL"] == url
+        for name, *command in (("check", "manage.py", "check"), ("worker", "-m", "celery", "-A", "config", "worker")):
+            done = run(command, PROVISIONING_LDAP_URL="ldap://ldap.fr", DEBUG="true", **self.BOUND)
+            assert done.returncode != 0, name
+            assert "PROVISIONING_LDAP_URL" in done.stderr + done.stdout
+            assert "secret-of-the-directory" not in done.stderr + done.stdout
+
+    def test_a_hash_that_openldap_cannot_check_is_refused(self, settings_from):
+        with pytest.raises(ImproperlyConfigured, match="ARGON2_PARALLELISM"):
+            settings_from(PROVISIONING_LDAP_URL="ldaps://ldap.fr", ARGON2_PARALLELISM="2", **self.BOUND)
+
+    def test_a_wrong_mapping_is_refused_by_its_line(self, settings_from, tmp_path):
+        file = tmp_path / "mapping.toml"
+        file.write_text('[attributes]\ncn = ["{password}"]\nsn = ["x"]\nuserPassword = ["x"]\n')
+        with pytest.raises(ImproperlyConfigured, match=r"PROVISIONING_LDAP_MAPPING.*cn: the hash of the password"):
+            settings_from(PROVISIONING_LDAP_MAPPING=str(file))
 
 
 def test_a_mail_servers_address_sets_host_port_encryption_and_login(settings_from):

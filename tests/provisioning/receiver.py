@@ -65,6 +65,8 @@ class Receiver:
                     self.send_header(name, value)
                 self.end_headers()
 
+            do_PUT = do_POST
+
             def handle(self) -> None:
                 receiver.connections += 1
                 try:
