@@ -15,6 +15,8 @@ LDAP_SCHEMES = ("ldaps", "ldap+tls", "ldap")
 LDAP_NEEDS = ("PROVISIONING_LDAP_BIND_DN", "PROVISIONING_LDAP_PASSWORD", "PROVISIONING_LDAP_BASE")
 DN = re.compile(r"[\w-]+=[^,=]+(,[\w-]+=[^,=]+)*")
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+#: RFC 6750.
+BEARER_TOKEN = re.compile(r"[\w.~+/-]+=*", re.ASCII)
 #: In bytes, as Standard Webhooks ask for.
 WEBHOOK_SECRET_LENGTHS = range(24, 65)
 
@@ -68,6 +70,21 @@ def service_url(name: str, needs: str) -> str:
         raise refused(name, "an address that starts with https:// (plain http to this machine only)")
     env.require(needs)
     return url
+
+
+def scim_url(name: str, needs: str) -> str:
+    """Where /Users is, without a slash at the end."""
+    url = service_url(name, needs)
+    if urlsplit(url).query:
+        raise refused(name, "an address without a query, such as https://scim.univ-exemple.fr/v2")
+    return url.rstrip("/")
+
+
+def bearer_token(name: str) -> str:
+    token = env.text(name)
+    if token and not BEARER_TOKEN.fullmatch(token):
+        raise refused(name, "a bearer token: letters, digits and - . _ ~ + / with = at the end")
+    return token
 
 
 def webhook_secret(name: str) -> str:

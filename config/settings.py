@@ -250,10 +250,13 @@ PROVISIONING_LDAP_ON_ERASE = env.choice("PROVISIONING_LDAP_ON_ERASE", ("delete",
 PROVISIONING_LDAP_MAPPING = provisioning.ldap_mapping("PROVISIONING_LDAP_MAPPING")
 PROVISIONING_WEBHOOK_SECRET = provisioning.webhook_secret("PROVISIONING_WEBHOOK_SECRET")
 PROVISIONING_WEBHOOK_URL = provisioning.service_url("PROVISIONING_WEBHOOK_URL", "PROVISIONING_WEBHOOK_SECRET")
+PROVISIONING_SCIM_TOKEN = provisioning.bearer_token("PROVISIONING_SCIM_TOKEN")
+PROVISIONING_SCIM_URL = provisioning.scim_url("PROVISIONING_SCIM_URL", "PROVISIONING_SCIM_TOKEN")
 PROVISIONING_CONNECTOR = provisioning.connector_path("PROVISIONING_CONNECTOR")
 PROVISIONING_CONNECTORS = [
     *(["provisioning.connectors.ldap.LdapConnector"] if PROVISIONING_LDAP_URL else []),
     *(["provisioning.connectors.webhook.WebhookConnector"] if PROVISIONING_WEBHOOK_URL else []),
+    *(["provisioning.connectors.scim.ScimConnector"] if PROVISIONING_SCIM_URL else []),
     *([PROVISIONING_CONNECTOR] if PROVISIONING_CONNECTOR else []),
 ]
 provisioning.check_argon2(ARGON2_PARALLELISM, ldap_url=PROVISIONING_LDAP_URL)
