@@ -17,6 +17,8 @@ class AgentPermission(models.TextChoices):
     LOCK = "agents.lock", "Bloquer un compte"
     RELEASE = "agents.release", "Débloquer un compte, preuve d’identité à l’appui"
     CORRECT_ADDRESS = "agents.correct_address", "Corriger une adresse de secours"
+    WRITE_AGAIN = "agents.write_again", "Écrire à nouveau un compte dans un service relié"
+    CONFIRM_SERVICES = "agents.confirm_services", "Confirmer ce qu’un service relié retient"
     IMPORT = "agents.import_staff", "Importer le fichier RH"
     PUBLISH_CHARTER = "agents.publish_charter", "Publier une version de la charte"
     MANAGE_AGENTS = "agents.manage_agents", "Gérer les agents"

@@ -27,6 +27,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[AgentPermission]] = {
             AgentPermission.RESEND_LINK,
             AgentPermission.LOCK,
             AgentPermission.RELEASE,
+            AgentPermission.WRITE_AGAIN,
         }
     ),
     Role.RESPONSABLES: frozenset(AgentPermission),

@@ -12,6 +12,8 @@ from agents.charters import views as charters
 from agents.exports import views as exports
 from agents.imports import views as imports
 from agents.journal import views as journal
+from agents.linked_services import action_views as service_actions
+from agents.linked_services import views as services
 from agents.requests import action_views as request_actions
 from agents.requests import views as requests
 from agents.second_factor import device_views as device
@@ -34,6 +36,21 @@ urlpatterns = [
     path("comptes/<int:pk>/debloquer/", account_actions.UnlockView.as_view(), name="account-release"),
     path("comptes/<int:pk>/remettre-adresse/", account_actions.RestoreAddressView.as_view(), name="account-put-back"),
     path("comptes/<int:pk>/renvoyer/", account_actions.ResendView.as_view(), name="account-resend"),
+    path(
+        "comptes/<int:pk>/services/<slug:target>/ecrire/",
+        service_actions.WriteAgainView.as_view(),
+        name="account-service-write",
+    ),
+    path(
+        "comptes/<int:pk>/services/<slug:target>/comparer/",
+        service_actions.CompareView.as_view(),
+        name="account-service-compare",
+    ),
+    path(
+        "comptes/<int:pk>/services/<slug:target>/ouvrir/",
+        service_actions.OpeningView.as_view(),
+        name="account-service-open",
+    ),
     path("demandes/", requests.RequestsView.as_view(), name="requests"),
     path("demandes/<slug:reference>/", requests.RequestView.as_view(), name="request"),
     path("demandes/<slug:reference>/identite/", requests.IdentityView.as_view(), name="request-identity"),
@@ -73,6 +90,9 @@ urlpatterns = [
     path("charte/<int:pk>/enregistrement/", charter_edit.CharterAutosaveView.as_view(), name="charter-autosave"),
     path("charte/<int:pk>/publier/", charter_publish.PublishCharterView.as_view(), name="charter-publish"),
     path("charte/<int:pk>/supprimer/", charter_publish.DeleteCharterView.as_view(), name="charter-deletion"),
+    path("services/", services.ServicesView.as_view(), name="services"),
+    path("services/<slug:target>/", services.ReplicasView.as_view(), name="service"),
+    path("services/<slug:target>/fermetures/", services.ClosingsView.as_view(), name="service-closings"),
     path("journal/", journal.JournalView.as_view(), name="journal"),
     path("exports/journal/", exports.JournalExportView.as_view(), name="export-journal"),
     path("exports/comptes/", exports.AccountsExportView.as_view(), name="export-accounts"),

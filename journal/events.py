@@ -109,6 +109,15 @@ class Event(models.TextChoices):
     REQUEST_DETACHED = "assistance_detached", _("Demande d’assistance rattachée à un autre compte")
     REQUEST_CLOSED = "assistance_closed", _("Demande d’assistance clôturée")
     REQUEST_REOPENED = "assistance_reopened", _("Demande d’assistance rouverte")
+    SERVICE_WRITE_REQUESTED = "linked_service_write_requested", _("Écriture dans un service relié redemandée")
+    SERVICE_OPENING_CONFIRMED = (
+        "linked_service_opening_confirmed",
+        _("Ouverture confirmée dans un service relié qui suspendait le compte"),
+    )
+    SERVICE_CLOSINGS_CONFIRMED = (
+        "linked_service_closings_confirmed",
+        _("Fermetures retenues confirmées dans un service relié"),
+    )
     LOCKED = "authn_login_lock", _("Compte bloqué")
     LOCK_REFUSED = (
         "authn_login_lock_fail",

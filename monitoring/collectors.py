@@ -29,6 +29,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from monitoring.families import gauge, gauge_by
 from monitoring.health import database_trouble
+from monitoring.provisioning_metrics import linked_services
 from monitoring.redis_metrics import heartbeats, queues, refusals, requests
 from monitoring.redis_server import redis_answers, redis_trouble
 from outbox.enums import Kind, Priority, Status
@@ -191,6 +192,7 @@ DATABASE_SOURCES: tuple[Source, ...] = (
     _locks,
     _sessions,
     _hr_imports,
+    linked_services,
 )
 
 

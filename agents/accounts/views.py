@@ -21,6 +21,7 @@ from agents.accounts.timeline import AgentTopic, timeline
 from agents.actions import available_actions
 from agents.journal.entries import format_entries
 from agents.journal.formatting import name_of
+from agents.linked_services.lists import replicas_of
 from assistance.models import AssistanceRequest
 from hr_feed.proposals import waiting_proposal_for
 
@@ -112,6 +113,7 @@ def related_facts(account: Account) -> dict[str, Any]:
         "mails": account.messages.order_by("-created_at", "-pk")[:LAST_MAILS],
         "proposal": waiting_proposal_for(account),
         "correction": open_correction(account),
+        "replicas": replicas_of(account),
         "requests": AssistanceRequest.objects.filter(account=account).order_by("-asked_at", "-pk")[:LAST_REQUESTS],
     }
 

@@ -159,6 +159,8 @@ FACTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "device": ("Appareil", _text),
     "sessions": ("Sessions fermées", _text),
     "by": ("Au moyen de", _text),
+    "service": ("Service relié", _text),
+    "number": ("Comptes", _text),
     "what": ("Contenu", _text),
     "filters": ("Filtres", _list),
     "rows": ("Lignes", _text),

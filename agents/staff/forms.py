@@ -26,7 +26,7 @@ DESCRIPTIONS = {
     ),
     Role.RESPONSABLES: (
         "Responsables\N{NO-BREAK SPACE}: comme Assistance, et corrige les adresses de secours, importe le fichier RH, "
-        "publie la charte, exporte, gère les agents"
+        "publie la charte, exporte, gère les agents, confirme les fermetures retenues"
     ),
 }
 

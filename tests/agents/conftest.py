@@ -1,11 +1,15 @@
 """Fixtures of the agents' area."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
+from django.test.utils import override_settings
 
 from accounts.models import Account
 from agents.roles import Role
 from tests.agents.signed_in import verified_agent
+from tests.provisioning.linked import link
 
 
 @pytest.fixture
@@ -13,6 +17,14 @@ def agent_and_browser(request) -> tuple[Account, Client]:
     """Of the role that the module names `ROLE`."""
     role = getattr(request.module, "ROLE", Role.ASSISTANCE)
     return verified_agent(role, given_name="Lea", family_name="Martin")
+
+
+@pytest.fixture
+def linked(db: None) -> Iterator[None]:
+    """The settings link a directory."""
+    with override_settings():
+        link()
+        yield
 
 
 @pytest.fixture

@@ -25,13 +25,14 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import proposed, proposed_by_hr
 from tests.agents.charter_drafts import the_draft
 from tests.agents.hr_imports import some_preview
+from tests.agents.pages.service_states import suspended_account
 from tests.agents.signed_in import an_agent, verified_agent
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account
 from tests.fuzz.observers import rows_written, rows_written_since
 from tests.signing_in import browser_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("linked")]
 
 #: For agents whose session is not verified yet. Reviewed.
 SECOND_FACTOR = {"verification", "enrolment", "application"}
@@ -40,13 +41,15 @@ PAGES = [pattern for pattern in urls.urlpatterns if pattern.name not in SECOND_F
 ROLES_OF_PAGES: dict[tuple[Role, ...], str] = {
     (Role.LECTURE, Role.ASSISTANCE, Role.RESPONSABLES): """
         index device device-replacement backup-codes device-removal accounts account requests request journal
-        charters charter charter-preview""",
+        services service charters charter charter-preview""",
     (Role.ASSISTANCE, Role.RESPONSABLES): """
-        account-address account-lock account-release account-put-back account-resend request-identity request-take
+        account-address account-lock account-release account-put-back account-resend
+        account-service-write account-service-compare request-identity request-take
         request-take-over request-hand-back request-call request-note request-answer request-attach request-close
         request-reopen""",
     (Role.RESPONSABLES,): """
-        account-correct addresses address address-approve address-give-up address-dismiss
+        account-correct account-service-open service-closings
+        addresses address address-approve address-give-up address-dismiss
         export-journal export-accounts export-requests agents agent-new agent-role agent-withdrawal agent-code
         charter-new charter-new-autosave charter-autosave charter-edit charter-publish charter-deletion
         imports import import-progress import-approval import-abandonment import-resumption import-report""",
@@ -55,7 +58,9 @@ ROLES_OF = {name: roles for roles, names in ROLES_OF_PAGES.items() for name in n
 REFUSED, SHOWN = 403, (200, 302, 400, 405, 409)
 
 #: The object of a page, by the beginning of its name; the others with a key in their URL are about an active account.
-OBJECTS: dict[str, Callable[[], int | str]] = {
+OBJECTS: dict[str, Callable[[], int | str | list[int | str]]] = {
+    "account-service": lambda: [suspended_account().pk, "ldap"],
+    "service": lambda: suspended_account().replicas.get().target_id,
     "request": lambda: assistance_request().reference,
     "address-dismiss": lambda: proposed_by_hr(active_account(), "rh@exemple.org").pk,
     "address": lambda: proposed(active_account()).pk,
@@ -72,7 +77,8 @@ def address_of(pattern: URLPattern) -> str:
     if not pattern.pattern.converters:
         return reverse(f"admin:{pattern.name}")
     make = next(make for prefix, make in OBJECTS.items() if pattern.name.startswith(prefix))
-    return reverse(f"admin:{pattern.name}", args=[make()])
+    made = make()
+    return reverse(f"admin:{pattern.name}", args=made if isinstance(made, list) else [made])
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -36,10 +36,14 @@ from monitoring.tasks import prove_that_tasks_run
 from monitoring.views import cached_metrics
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
+from provisioning.enums import Status as ReplicaStatus
+from provisioning.enums import Urgency
+from provisioning.models import Replica, Target
 from tests.activation.wizard.client import CHARTER, DIRECTORY, answered_until, link_to
 from tests.factories import active_account, pending_account
 from tests.monitoring.test_alerts import figures
 from tests.project import PROJECT
+from tests.provisioning.linked import replica_of
 from tests.stack import database_url
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +77,7 @@ def test_only_prometheus_reads_it_ten_seconds_old_at_most_and_without_personal_d
     person = active_account(family_name="Canari", ine="1234567890A")
     client = Client(headers={"authorization": f"Bearer {KEY}"})
     Client().post("/connexion/", {"login": person.login, "password": "canary-password-1"})
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         response = client.get(PAGE)
     assert (response.status_code, bool(response.cookies)) == (200, False)
     assert response["Content-Type"].startswith("text/plain; version=")
@@ -151,6 +155,27 @@ def test_events_mails_and_requests_by_age():
     assert 540 <= found["portal_outbox_oldest_seconds", "bulk"] < 580
     assert (found["portal_link_requests_waiting",], found["portal_link_requests_last_hour",]) == (1, 2)
     assert found["portal_link_requests_oldest_seconds",] < 60
+
+
+def test_linked_services_by_status_urgency_and_answer():
+    """LOG-04: at zero, too; none of a service that the settings no longer link."""
+    now = timezone.now()
+    for name, is_enabled in (("ldap", True), ("webhook", True), ("gone", False)):
+        Target.objects.create(name=name, is_enabled=is_enabled)
+    for status, number in (("waiting", 2), ("refused", 1), ("held", 3)):
+        for _ in range(number):
+            since = {"marked_at": now - timedelta(minutes=number)}
+            replica_of(active_account(), ReplicaStatus(status), urgency=Urgency.WITHDRAWAL, **since)
+    Replica.objects.filter(target__in=["webhook", "gone"]).delete()
+    Target.objects.filter(name="ldap").update(down_since=now, drift=4)
+    found, name = figures(), "portal_provisioning_"
+    statuses = [found[f"{name}replicas", "ldap", one] for one in ("waiting", "done", "refused", "conflict", "held")]
+    assert statuses == [2, 0, 1, 0, 3]
+    assert 120 <= found[f"{name}oldest_seconds", "ldap", "withdrawal"] < 150
+    assert found[f"{name}oldest_seconds", "ldap", "person"] == 0
+    assert [found[name + one, "ldap"] for one in ("up", "drift", "held")] == [0, 4, 3]
+    assert [found[name + one, "webhook"] for one in ("up", "drift", "held")] == [1, 0, 0]
+    assert not [labels for labels in found if "gone" in labels]
 
 
 def test_refusals_by_limit_and_queues_with_and_without_redis(client, settings):

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import translation
 
 from tests.headers import assert_headers
@@ -43,7 +43,8 @@ def load_page(name: str, language: str) -> LoadedPage:
 
 def render(make: Page, language: str = "fr") -> LoadedPage:
     clear_redis()
-    with translation.override(language), transaction.atomic():
+    # Settings that `make` changes are as before afterwards.
+    with translation.override(language), transaction.atomic(), override_settings():
         client = Client()
         request = make(client)
         with pytest.MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import time_machine
 from django.test import Client
@@ -28,6 +29,7 @@ from tests.directory.listed import listed_people_called
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.locking import locked_account, password_reset_path, reactivation_path, unlocked_account
 from tests.pages.registry import ACTIONS, PAGES, REFUSALS, Act, Arrange, PageRequest, State, declare
+from tests.provisioning.linked import link, replica_of
 from tests.signing_in import browser_of, log_in
 
 ELSEWHERE, TYPING_ERROR = "ailleurs@exemple.org", "camille@gmial.com"
@@ -201,6 +203,20 @@ def agree_to_be_listed(account: Account) -> None:
     record_directory_consent(account=account, listed=True, wording="?")
 
 
+def linked(arrange: Arrange) -> Arrange:
+    """The settings link a directory."""
+
+    def link_and_arrange(client: Client) -> Any:
+        link()
+        return arrange(client)
+
+    return link_and_arrange
+
+
+def opened_services(account: Account) -> None:
+    replica_of(account)
+
+
 def new_charter_due(client: Client) -> None:
     account = active_account()
     publish_another_charter()
@@ -212,6 +228,8 @@ def two_devices(client: Client) -> Session:
     return Session.objects.get(session_key=browser_of(logged_in(client)).session.session_key)
 
 
+for url in ("home", "help", "privacy", "locked-help", "reactivation-done"):
+    declare(PAGES, State(f"{url}_when_linked", 0, linked(visitor), url))
 for url in (
     *("home", "help", "accessibility", "privacy", "legal", "sitemap", "locked-help", "assistance", "login"),
     *("single-sign-on-interrupted", "single-sign-on-unavailable", "single-sign-on-nobody", "signed-out"),
@@ -263,6 +281,10 @@ declare(
     State("verification_without_a_mail", 3, at(VERIFICATION, mail_deleted), VERIFICATION),
     State("password", 2, at(PASSWORD), PASSWORD),
     State("done", 3, after(at(PASSWORD), PASSWORD, good_answer(PASSWORD)), "activation-done"),
+    State("done_when_linked", 4, linked(after(at(PASSWORD), PASSWORD, good_answer(PASSWORD))), "activation-done"),
+    State("password_when_linked", 2, linked(at(PASSWORD)), PASSWORD),
+    State("account_when_linked", 9, linked(signed_in(opened_services)), "account"),
+    State("account_password_when_linked", 2, linked(signed_in(category="student")), "account-password"),
     State("reminders", 3, opened(reminders), "reminders"),
     State("reminders_link_expired", 3, opened(reminders, days=95), "reminders", status=410),
     State("account", 8, signed_in(), "account"),

@@ -1,0 +1,1 @@
+"""Accounts at linked services: lists, one page a service, what agents decide."""
