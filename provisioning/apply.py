@@ -7,6 +7,7 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -161,7 +162,7 @@ def _write(connector: Connector, wanted: Wanted, seen: Seen | None) -> Outcome:
 
 def note_written(written: list[Wanted]) -> None:
     """An account that has been marked meanwhile stays waiting."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "ids": [one.replica.pk for one in written],
         "versions": [one.replica.wanted for one in written],
         "states": [one.facts.state for one in written],

@@ -1,6 +1,7 @@
 """A service that gets webhooks: it keeps the requests and answers as it is told."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 from standardwebhooks import Webhook
+from trustme import LeafCert
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -39,6 +41,12 @@ class Receiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
 
+    def use_tls(self, certificate: LeafCert) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+
     def events(self) -> list[dict[str, Any]]:
         return [request.event for request in self.requests]
 
@@ -65,7 +73,8 @@ class Receiver:
                     self.send_header(name, value)
                 self.end_headers()
 
-            do_PUT = do_POST
+            def do_PUT(self) -> None:
+                self.do_POST()
 
             def handle(self) -> None:
                 receiver.connections += 1

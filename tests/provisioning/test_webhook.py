@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import trustme
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
@@ -284,6 +285,26 @@ class TestAnswers:
         assert time.monotonic() - start < 2
         assert Target.objects.get().down_since
         assert (replica().status, replica().attempts) == ("waiting", 0)
+
+    def test_nothing_is_sent_to_a_server_with_another_certificate(
+        self, receiver, person, settings, monkeypatch, tmp_path
+    ):
+        authority, other = trustme.CA(), trustme.CA()
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        lock_account(account=person, reason=LockReason.PHISHING)
+        for certificate in (other.issue_cert("127.0.0.1"), authority.issue_cert("autre.univ-exemple.fr")):
+            with Receiver().running() as impostor:
+                impostor.use_tls(certificate)
+                settings.PROVISIONING_WEBHOOK_URL = impostor.url
+                write()
+            assert impostor.requests == []
+            assert Target.objects.get().answer == "SSLError"
+
+        receiver.use_tls(authority.issue_cert("127.0.0.1"))
+        settings.PROVISIONING_WEBHOOK_URL = receiver.url
+        write()
+        assert receiver.types() == ["account.locked"]
 
     def test_one_connection_serves_a_batch(self, receiver):
         people = [active_account() for _number in range(5)]
