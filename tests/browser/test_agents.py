@@ -21,7 +21,6 @@ from activation.models import Charter
 from agents.roles import Role
 from assistance.enums import RequestState
 from assistance.models import AssistanceRequest
-from devtools.mailcatcher import CaughtMessage
 from journal.events import Event
 from tests.agents.charter_drafts import a_draft, edit_page, saved_by_another
 from tests.agents.signed_in import an_agent, code_of, enrol_device, enrolment_code_for
@@ -34,25 +33,17 @@ from tests.browser.visitor import (
     Visitor,
     agent_in,
     link_in,
+    mail,
     sign_in,
 )
 from tests.factories import active_account, events_of, reloaded
-from tests.stack import SECURITY_KEY, Stack, wait_until
+from tests.stack import SECURITY_KEY
 
 pytestmark = NEEDS_BROWSER
 
 STOLEN_MAIL, STOLEN_RECOVERY = "voleur@ailleurs.example", "voleur.encore@ailleurs.example"
 KNOWN_TO_HR = "+33467123456"
 FIELD, SAVED = "Texte complet, en français", "Brouillon enregistré automatiquement le"
-
-
-def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
-    def found() -> list[CaughtMessage]:
-        return [one for one in stack.catcher.messages if one["To"] == address and one["Subject"].startswith(subject)]
-
-    wait_until(lambda: bool(found()), stack.log("worker"), seconds=20)
-    [only] = found()
-    return only
 
 
 def see_signed_out(visitor: Visitor) -> None:

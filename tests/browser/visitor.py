@@ -14,6 +14,7 @@ from devtools.mailcatcher import CaughtMessage
 from tests.activation.wizard.client import link_to
 from tests.agents.signed_in import an_agent, code_of, enrol_device
 from tests.factories import A_GOOD_PASSWORD
+from tests.stack import Stack, wait_until
 
 IN_BROWSER = [
     pytest.mark.browser,
@@ -158,6 +159,17 @@ def link_in(mail: CaughtMessage) -> str:
     found = re.search(r"^(http://\S+/[A-Za-z0-9_-]{60,}/)\s*$", mail.text(), re.MULTILINE)
     assert found, mail.text()
     return found[1]
+
+
+def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
+    """The only one to that address with a subject that starts so; waits for it."""
+
+    def found() -> list[CaughtMessage]:
+        return [one for one in stack.catcher.messages if one["To"] == address and one["Subject"].startswith(subject)]
+
+    wait_until(lambda: bool(found()), stack.log("worker"), seconds=20)
+    [only] = found()
+    return only
 
 
 def accept_the_charter(visitor: Visitor) -> None:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import ldap3
 import pytest
 
-from devtools.ldap import debian
-from devtools.ldap.slapd import BIND_DN, BIND_PASSWORD, LEFT_OUT, PEOPLE, PROGRAM, Slapd
+from devtools.ldap.slapd import BIND_DN, BIND_PASSWORD, LEFT_OUT, PEOPLE, Slapd, are_unpacked
 from provisioning.targets import synchronise_targets
 
 
 @pytest.fixture(scope="session")
 def slapd() -> Iterator[Slapd]:
-    if not debian.unpacked(PROGRAM):
+    if not are_unpacked():
         pytest.skip(LEFT_OUT)
     with Slapd() as server:
         yield server

@@ -27,15 +27,16 @@ PROGRAM = "tests.accounts.auth.sso.providers.program"
 class ProviderProcess:
     """A provider at `url`; it can be killed, frozen, and started again with its database."""
 
-    def __init__(self, name: str, directory: str, portal: str) -> None:
+    def __init__(self, name: str, directory: str, portal: str, variables: dict[str, str]) -> None:
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         self._page, self._log = f"{self.url}/{PAGES[name]}", Path(directory, "provider.log")
+        self._environment = {**os.environ, **variables}
         self._command = (sys.executable, "-m", PROGRAM, name, str(port), directory, portal)
 
     def start(self) -> None:
         with self._log.open("wb") as log:
-            self.process = start(self._command, cwd=PROJECT, stdout=log, stderr=log)
+            self.process = start(self._command, cwd=PROJECT, env=self._environment, stdout=log, stderr=log)
         wait_until(self._answers, self._log)
 
     def kill(self) -> None:
@@ -58,9 +59,9 @@ class ProviderProcess:
 
 
 @contextmanager
-def run_provider(name: str, portal: str = PORTAL) -> Iterator[ProviderProcess]:
+def run_provider(name: str, portal: str = PORTAL, **variables: str) -> Iterator[ProviderProcess]:
     with tempfile.TemporaryDirectory(prefix="portal-provider-") as directory:
-        provider = ProviderProcess(name, directory, portal)
+        provider = ProviderProcess(name, directory, portal, variables)
         try:
             provider.start()
             yield provider

@@ -1,8 +1,10 @@
 """A real provider in a process of its own, with one user: django-cas-server, or django-oauth-toolkit for OpenID Connect.
 
 python -m tests.accounts.auth.sso.providers.program cas|oidc PORT DIRECTORY PORTAL; each start makes another key.
+Variables of the environment named CAS_LDAP_… put the CAS server in front of a directory.
 """
 
+import os
 import re
 import sys
 import time
@@ -85,7 +87,10 @@ def configure(directory: str, application: str, **more: Any) -> bool:
 
 
 def cas(directory: str, portal: str) -> list[Any]:
-    if configure(directory, "cas_server", CAS_NEW_VERSION_HTML_WARNING=False, CAS_NEW_VERSION_EMAIL_WARNING=False):
+    options: dict[str, Any] = {"CAS_NEW_VERSION_HTML_WARNING": False, "CAS_NEW_VERSION_EMAIL_WARNING": False}
+    if ldap := {name: value for name, value in os.environ.items() if name.startswith("CAS_LDAP_")}:
+        options |= {**ldap, "CAS_AUTH_CLASS": "cas_server.auth.LdapAuthUser", "CAS_LDAP_PASSWORD_CHECK": "bind"}
+    if configure(directory, "cas_server", **options):
         from cas_server.models import ReplaceAttributName, ServicePattern
 
         pattern = ServicePattern.objects.create(name="portal", pattern=f"^{re.escape(portal)}/connexion/retour/")
