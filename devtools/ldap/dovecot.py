@@ -86,7 +86,9 @@ class Dovecot(Server):
     def subjects(self, name: str, password: str) -> list[str]:
         """Of the mails in the mailbox, in the order of their arrival."""
         with self.mailbox(name, password) as client:
-            client.select(readonly=True)
+            _status, number = client.select(readonly=True)
+            if number == [b"0"]:
+                return []
             _status, found = client.fetch("1:*", "(BODY[HEADER.FIELDS (SUBJECT)])")
         headers = [part[1].decode() for part in found if isinstance(part, tuple)]
         return [header.partition(":")[2].strip() for header in headers]

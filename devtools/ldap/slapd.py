@@ -1,5 +1,6 @@
 """A real OpenLDAP server on loopback: LDAP, LDAPS and StartTLS, a password policy, SupAnn and eduPerson."""
 
+import os
 import secrets
 import signal
 import subprocess
@@ -20,6 +21,8 @@ HERE = Path(__file__).parent
 PROGRAM = "usr/sbin/slapd"
 #: With the mail server that asks it.
 PROGRAMS = (PROGRAM, "usr/sbin/dovecot")
+#: Runs for root only, in tests.
+POSTFIX, POSTFIX_PACKAGES = "usr/lib/postfix/sbin/master", ("postfix", "postfix-ldap")
 PACKAGES = ("slapd", "slapd-contrib", "ldap-utils", "dovecot-imapd", "dovecot-ldap", "dovecot-lmtpd")
 SUFFIX = "dc=univ-exemple,dc=fr"
 PEOPLE = f"ou=people,{SUFFIX}"
@@ -139,6 +142,8 @@ def main() -> None:
         debian.unpack(*PACKAGES)
     if not are_unpacked():
         print(LEFT_OUT, flush=True)
+    elif os.geteuid() == 0 and not debian.unpacked(POSTFIX):
+        debian.unpack(*POSTFIX_PACKAGES)
 
 
 if __name__ == "__main__":
