@@ -21,8 +21,23 @@ BEARER_TOKEN = re.compile(r"[\w.~+/-]+=*", re.ASCII)
 WEBHOOK_SECRET_LENGTHS = range(24, 65)
 
 
-def ldap_url(name: str) -> str:
-    """Empty when accounts are not written to a directory. Without encryption only on this machine."""
+CONNECTORS = {
+    "ldap": "provisioning.connectors.ldap.LdapConnector",
+    "webhook": "provisioning.connectors.webhook.WebhookConnector",
+    "scim": "provisioning.connectors.scim.ScimConnector",
+}
+
+
+def connectors(*, own: str, **urls: str) -> list[str]:
+    """Dotted paths of the connectors whose service has a URL, and of the university's own one."""
+    return [*(CONNECTORS[name] for name, url in urls.items() if url), *([own] if own else [])]
+
+
+def ldap_url(name: str, *, parallelism: int) -> str:
+    """Empty when accounts are not written to a directory. Without encryption only on this machine.
+
+    `parallelism` is that of the hashes of passwords: OpenLDAP checks none but those of 1.
+    """
     url = env.text(name)
     expected = "ldaps://host or ldap+tls://host (ldap:// to this machine only)"
     if not url:
@@ -36,6 +51,8 @@ def ldap_url(name: str) -> str:
     if not is_valid or not is_bare or (parts.scheme == "ldap" and not is_loopback(parts.hostname or "")):
         raise refused(name, expected)
     env.require(*LDAP_NEEDS)
+    if parallelism != 1:
+        raise refused("ARGON2_PARALLELISM", "1 with PROVISIONING_LDAP_URL: OpenLDAP checks no other hash")
     return url.rstrip("/")
 
 
@@ -103,11 +120,6 @@ def connector_path(name: str) -> str:
     if path and not DOTTED_PATH.fullmatch(path):
         raise refused(name, "the dotted path of a class, such as university.zimbra.ZimbraConnector")
     return path
-
-
-def check_argon2(parallelism: int, *, ldap_url: str) -> None:
-    if ldap_url and parallelism != 1:
-        raise refused("ARGON2_PARALLELISM", "1 with PROVISIONING_LDAP_URL: OpenLDAP checks no other hash")
 
 
 def is_loopback(host: str) -> bool:

@@ -78,21 +78,13 @@ CLOSING_NOTICE_DAYS = env.number("CLOSING_NOTICE_DAYS", default=30, least=0)
 
 INSTALLED_APPS = [
     "agents.apps.AgentAdminConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.messages",
-    "django.contrib.postgres",
-    "django.contrib.staticfiles",
-    "django.forms",
+    *("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.messages", "django.contrib.postgres"),
+    *("django.contrib.staticfiles", "django.forms"),
     "anymail",
     "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
-    "core",
-    "journal",
-    "outbox",
-    "accounts",
-    "privacy",
+    *("core", "journal", "outbox", "accounts", "privacy"),
     "directory",
     "mailrouting",
     "hr_feed",
@@ -197,13 +189,8 @@ ARGON2_PARALLELISM = env.number("ARGON2_PARALLELISM", default=1, most=64)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"accounts.passwords.validators.{name}"}
     for name in (
-        "LengthValidator",
-        "PersonalDataValidator",
-        "CommonPasswordValidator",
-        "RepetitionValidator",
-        "OrderValidator",
-        "GuessableValidator",
-        "LeakedPasswordValidator",
+        *("LengthValidator", "PersonalDataValidator", "CommonPasswordValidator", "RepetitionValidator"),
+        *("OrderValidator", "GuessableValidator", "LeakedPasswordValidator"),
     )
 ]
 
@@ -240,7 +227,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Services to which accounts are carried
 
-PROVISIONING_LDAP_URL = provisioning.ldap_url("PROVISIONING_LDAP_URL")
+PROVISIONING_LDAP_URL = provisioning.ldap_url("PROVISIONING_LDAP_URL", parallelism=ARGON2_PARALLELISM)
 PROVISIONING_LDAP_BIND_DN = provisioning.distinguished_name("PROVISIONING_LDAP_BIND_DN")
 PROVISIONING_LDAP_PASSWORD = env.text("PROVISIONING_LDAP_PASSWORD")
 PROVISIONING_LDAP_CA_FILE = provisioning.readable_file("PROVISIONING_LDAP_CA_FILE")
@@ -253,13 +240,9 @@ PROVISIONING_WEBHOOK_URL = provisioning.service_url("PROVISIONING_WEBHOOK_URL", 
 PROVISIONING_SCIM_TOKEN = provisioning.bearer_token("PROVISIONING_SCIM_TOKEN")
 PROVISIONING_SCIM_URL = provisioning.scim_url("PROVISIONING_SCIM_URL", "PROVISIONING_SCIM_TOKEN")
 PROVISIONING_CONNECTOR = provisioning.connector_path("PROVISIONING_CONNECTOR")
-PROVISIONING_CONNECTORS = [
-    *(["provisioning.connectors.ldap.LdapConnector"] if PROVISIONING_LDAP_URL else []),
-    *(["provisioning.connectors.webhook.WebhookConnector"] if PROVISIONING_WEBHOOK_URL else []),
-    *(["provisioning.connectors.scim.ScimConnector"] if PROVISIONING_SCIM_URL else []),
-    *([PROVISIONING_CONNECTOR] if PROVISIONING_CONNECTOR else []),
-]
-provisioning.check_argon2(ARGON2_PARALLELISM, ldap_url=PROVISIONING_LDAP_URL)
+PROVISIONING_CONNECTORS = provisioning.connectors(
+    ldap=PROVISIONING_LDAP_URL, webhook=PROVISIONING_WEBHOOK_URL, scim=PROVISIONING_SCIM_URL, own=PROVISIONING_CONNECTOR
+)
 
 # Responses
 
