@@ -1,10 +1,10 @@
 """Compares what the targets have, or were told, with today's facts."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from accounts.models import Account
-from core.batches import in_batches
 from provisioning.apply import mark
 from provisioning.connector import Connector, Seen, Wanted
 from provisioning.enums import Status, Urgency
@@ -90,3 +90,9 @@ def _wanted(connector: Connector, target_name: str, ids: Collection[int]) -> Ite
     for replica in Replica.objects.filter(target=target_name, account__in=ids).order_by("pk"):
         one = facts[replica.account_id]
         yield Wanted(one, replica, connector.content(one))
+
+
+def in_batches(ids: Iterable[int], size: int) -> Iterator[list[int]]:
+    iterator = iter(ids)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,7 +1,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-
 #: How the answer ends where the service alone has suspended an account. An agent may confirm that it is to be opened.
 SUSPENDED_ELSEWHERE = "is suspended in the directory, and not by the portal"
 
@@ -12,7 +11,7 @@ class Status(models.TextChoices):
     WAITING = "waiting", _("En attente")
     DONE = "done", _("À jour")
     REFUSED = "refused", _("Refusé par le service")
-    CONFLICT = "conflict", _("Fiche d’une autre origine")
+    CONFLICT = "conflict", _("À décider par un agent")
     HELD = "held", _("Retenu\N{NO-BREAK SPACE}: beaucoup de fermetures à la fois")
 
 

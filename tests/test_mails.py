@@ -28,6 +28,7 @@ from tests.fuzz import COMPUTED
 from tests.mail_delivery import html_of, link_in, text_of
 from tests.mails import SITUATIONS, Reader, queued
 from tests.memory import clear_redis
+from tests.provisioning.linked import LDAP, promises
 
 pytestmark = pytest.mark.django_db
 
@@ -188,7 +189,7 @@ def test_first_mails_are_in_both_languages(receive, time_machine):
 
 def test_mails_say_what_holds_for_their_reader(receive, settings):
     """Instructions for a mailbox to those who have one; whether a copy is kept; the telephone number about a lock."""
-    settings.SUPPORT_PHONE = "04 67 00 00 00"
+    settings.SUPPORT_PHONE, settings.PROVISIONING_CONNECTORS = "04 67 00 00 00", [LDAP]
     for kind, facts, words, are_said in (
         (Kind.ACCOUNT_ACTIVATED, {"category": Category.STAFF}, settings.WEBMAIL_URL, True),
         (Kind.ACCOUNT_ACTIVATED, {"category": Category.HOSTED}, settings.WEBMAIL_URL, False),
@@ -199,6 +200,16 @@ def test_mails_say_what_holds_for_their_reader(receive, settings):
     ):
         received = receive(kind, **facts)
         assert (words in received.text, words in received.reader.html) == (are_said, are_said), (kind, facts)
+
+
+def test_mails_promise_no_other_service_unless_one_is_linked(receive, settings):
+    found = {}
+    for connectors in ([], [LDAP]):
+        settings.PROVISIONING_CONNECTORS = connectors
+        mails = [receive(kind) for kind in SITUATIONS]
+        found[len(connectors)] = {one.message.kind for one in mails if promises(one.text + html_of(one.mail))}
+    promising = {Kind.ACCOUNT_ACTIVATED, Kind.ACTIVATION_REMINDER, Kind.ACCOUNT_LOCKED, Kind.ACCOUNT_CLOSING}
+    assert found == {0: set(), 1: promising}
 
 
 def test_hostile_name_is_escaped_in_every_mail(receive):

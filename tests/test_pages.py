@@ -18,6 +18,7 @@ from agents.second_factor.forms import BackupCodeForm, EnrolmentForm, Verificati
 from tests.pages import ACTIONS, PAGES, QUERIES, REFUSALS
 from tests.pages.rendering import assert_contract, load_page, title_of
 from tests.project import PROJECT
+from tests.provisioning.linked import promises
 
 # In one process, which makes each page once a language.
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("pages")]
@@ -114,6 +115,17 @@ def test_every_page_has_its_own_title_and_every_template_a_page():
     existing = {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
     tested_elsewhere = {name for name in existing if name.startswith("agents/") or "emails/" in name}
     assert existing - tested_elsewhere - OTHER_ERRORS - rendered == set()
+
+
+def test_pages_promise_no_other_service_unless_one_is_linked():
+    """What the password opens outside is said where a directory is linked, and as it is now."""
+    # The charter is the university's own text.
+    texts = {name: load_page(name, "fr").html for name in ALL if "charter" not in name}
+    promising = {name for name, html in texts.items() if promises(html)}
+    assert {name for name in promising if not name.endswith("_when_linked")} == set()
+    assert promising >= {f"{name}_when_linked" for name in ("home", "help", "password", "account_password")}
+    assert "En cours, en général moins d’une minute" in texts["done_when_linked"]
+    assert "Accès ouvert" in texts["account_when_linked"]
 
 
 def fields_of(html: str) -> list[dict[str, str]]:

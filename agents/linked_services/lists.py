@@ -16,7 +16,7 @@ TO_LOOK_AT = (Status.REFUSED, Status.CONFLICT, Status.HELD)
 class ReplicaList(TextChoices):
     TO_LOOK_AT = "", "À regarder"
     REFUSED = Status.REFUSED.value, "Refusés par le service"
-    CONFLICT = Status.CONFLICT.value, "Fiches d’une autre origine"
+    CONFLICT = Status.CONFLICT.value, "À décider par un agent"
     HELD = Status.HELD.value, "Fermetures retenues"
     WAITING = Status.WAITING.value, "En attente"
     DONE = Status.DONE.value, "À jour"

@@ -20,7 +20,7 @@ from provisioning.models import Replica
 from provisioning.targets import connectors
 
 #: Accounts that the page before a mass closing names.
-SHOWN = 25
+SHOWN = 10
 CLOSINGS_CHANGED = "Le nombre de comptes a changé entre-temps. Relisez-le ci-dessous avant de confirmer"
 
 

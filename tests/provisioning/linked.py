@@ -1,6 +1,7 @@
 """Accounts at a service that the settings link; no server runs."""
 
 import re
+from html import unescape
 from typing import Any
 
 from django.conf import settings
@@ -13,9 +14,15 @@ LDAP, WEBHOOK = "provisioning.connectors.ldap.LdapConnector", "provisioning.conn
 
 #: That a password, or an account, opens or closes something outside.
 PROMISE = re.compile(
-    r"\b(?:ouvr\w*|connect\w*|valable\w*|utilis\w*|accès|réglez)\b[^.!?<]*\b(?:ENT|Moodle|messagerie|Wi-Fi|téléphone)\b",
+    r"\b(?:ouvr\w*|connect\w*|valable\w*|utilis\w*|accès|réglez)\b[^.!?|]*\b(?:ENT|Moodle|messagerie|Wi-Fi|téléphone)\b",
     re.IGNORECASE,
 )
+
+
+def promises(html: str) -> bool:
+    """In one block of text."""
+    inline = re.sub(r"</?(?:b|a|span)\b[^>]*>", "", re.sub(r"\s+", " ", html))
+    return bool(PROMISE.search(unescape(re.sub(r"<[^>]+>", "|", inline))))
 
 
 def link(*paths: str) -> None:

@@ -77,5 +77,11 @@ declare_inside(
 )
 declare_inside(
     AGENT_REFUSALS,
-    State("service_closings_without_a_reason", 8, linked(managing(closings_are_held)), "service-closings", {}),
+    State(
+        "service_closings_without_a_reason",
+        8,
+        linked(managing(closings_are_held)),
+        "service-closings",
+        {"number": "30"},
+    ),
 )
