@@ -31,7 +31,7 @@ SAME_IN_BOTH = {
         "Pages",
         "Session",
     ),
-    *("agent", "date", "description", "journal", "note", "session", "sessions", "version"),
+    *("agent", "date", "description", "journal", "note", "service", "session", "sessions", "version"),
 }
 FRENCH = re.compile(
     r"\b(vous|votre|vos|nous|une|des|les|est|sont|avec|pour|sur|dans|compte|adresse|lien|cette|jusqu)\b", re.IGNORECASE
