@@ -49,11 +49,13 @@ class Dovecot(Server):
         if not self.has_answered:
             self.lmtp_port = free_port()
         self._configure()
-        environment = ["/usr/bin/env", f"LD_LIBRARY_PATH={self._libraries}"]
-        configuration = ("-c", self.directory / "dovecot.conf")
-        # Dovecot would run it itself, from /usr/bin.
-        reader = [debian.ROOT / READER, *configuration, "-f", "service=master", "-m", "master", "-p", "-e"]
-        return [*environment, *reader, debian.ROOT / PROGRAM, "-F", *configuration]
+        configuration = self.directory / "dovecot.conf"
+        return [
+            *("/usr/bin/env", f"LD_LIBRARY_PATH={self._libraries}"),
+            # Dovecot would run its reader of the configuration itself, from /usr/bin.
+            *(debian.ROOT / READER, "-c", configuration, "-f", "service=master", "-m", "master", "-p", "-e"),
+            *(debian.ROOT / PROGRAM, "-F", "-c", configuration),
+        ]
 
     def answers(self) -> bool:
         """Whether this server answers: another one may have taken the port."""
