@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.enums import State
@@ -68,5 +69,5 @@ def _access_of(replica: Replica | None) -> Access:
 
 
 def _services_of(account: Account) -> list[LinkedService]:
-    mail = [LinkedService(_("Messagerie"), settings.WEBMAIL_URL)] if account.has_mailbox_right else []
+    mail = [LinkedService(gettext("Messagerie"), settings.WEBMAIL_URL)] if account.has_mailbox_right else []
     return [LinkedService("ENT", settings.ENT_URL), *mail, LinkedService("Moodle", settings.MOODLE_URL)]

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django import forms
 
 from agents.form_fields import ReasonField
@@ -28,5 +30,4 @@ class ClosingsForm(ConfirmedByCodeForm):
 
     def set_number(self, number: int) -> None:
         """The page is shown again, with another number."""
-        self.data = self.data.copy()
-        self.data["number"] = number
+        self.data: dict[str, Any] = {**self.data.dict(), "number": number}  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Accounts at a linked service, by status, and what waits there."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,42 +54,40 @@ class Overview:
     """Of one service."""
 
     target: Target
-    numbers: dict[str, int]
+    numbers: Counter[str]
     #: Label and number of the waiting accounts, by urgency.
     backlog: list[tuple[str, int]]
     oldest: datetime | None
 
     @property
     def held(self) -> int:
-        return self.numbers.get(Status.HELD, 0)
+        return self.numbers[Status.HELD]
 
     @property
     def to_look_at(self) -> list[tuple[str, str, int]]:
         """Value, label and number of the lists that are not empty."""
         statuses = (ReplicaList(status.value) for status in TO_LOOK_AT)
-        return [(one.value, one.label, self.numbers[one.value]) for one in statuses if self.numbers.get(one.value)]
+        return [(one.value, one.label, self.numbers[one.value]) for one in statuses if self.numbers[one.value]]
 
 
 def overviews() -> list[Overview]:
     """Of the configured services, in two queries."""
     names = list(connectors())
     targets = Target.objects.filter(name__in=names).order_by("name")
-    found = Replica.objects.filter(target__in=names).order_by().values("target", "status", "urgency")
+    found = Replica.objects.filter(target__in=names).order_by().values_list("target", "status", "urgency")
     rows = list(found.annotate(number=Count("pk"), since=Min("marked_at")))
-    return [_overview(target, [row for row in rows if row["target"] == target.name]) for target in targets]
+    return [_overview(target, [row[1:] for row in rows if row[0] == target.name]) for target in targets]
 
 
-def _overview(target: Target, rows: list[dict[str, object]]) -> Overview:
-    numbers: dict[str, int] = {}
-    waiting: dict[object, int] = {}
-    for row in rows:
-        numbers[str(row["status"])] = numbers.get(str(row["status"]), 0) + int(str(row["number"]))
-        if row["status"] == Status.WAITING:
-            waiting[row["urgency"]] = int(str(row["number"]))
-    since = [row["since"] for row in rows if row["status"] == Status.WAITING]
+def _overview(target: Target, rows: list[tuple[str, int, int, datetime]]) -> Overview:
+    """`rows` are status, urgency, number and the oldest moment."""
+    numbers: Counter[str] = Counter()
+    for status, _urgency, number, _since in rows:
+        numbers[status] += number
+    waiting = {urgency: (number, since) for status, urgency, number, since in rows if status == Status.WAITING}
     return Overview(
         target=target,
         numbers=numbers,
-        backlog=[(str(urgency.label), waiting.get(urgency.value, 0)) for urgency in Urgency],
-        oldest=min(since, default=None),  # type: ignore[type-var]
+        backlog=[(str(one.label), waiting[one][0] if one in waiting else 0) for one in Urgency],
+        oldest=min((since for _number, since in waiting.values()), default=None),
     )
