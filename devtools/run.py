@@ -114,7 +114,7 @@ def start_everything(everything: ExitStack) -> Services:
 def code_in(log: Path) -> str:
     """The line with the agent's enrolment code; printed at the first start and after it has expired."""
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if line.startswith("Code d’inscription"))
+    return "".join(line for line in lines if line.startswith("Code d’enrôlement"))
 
 
 @contextmanager
