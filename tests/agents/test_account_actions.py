@@ -67,13 +67,11 @@ def good_release(person: Account, **changed: Any) -> dict[str, Any]:
 
 
 def to_put_back(person: Account) -> dict[int, str]:
-    """The changes that can be taken back, and the address that comes back with each."""
     account = reloaded(person)
     return unlocking.restorable_addresses(account, unlocking.changes_to_review(account))
 
 
 def boxes_of(answer: HttpResponse) -> dict[int, bool]:
-    """The changes to look at, in the order of the page, and whether each is ticked."""
     boxes = re.findall(r'<input[^>]*name="reviewed"[^>]*>', answer.content.decode())
     return {int(re.search(r'value="(\d+)"', box)[1]): " checked" in box for box in boxes}
 
@@ -224,7 +222,6 @@ class TestUnlocking:
         assert "/reactivation/" not in preview
 
     def test_says_what_is_missing(self, browser):
-        """HLP-03, HLP-04, HLP-06"""
         person, never_called = robbed_person(), locked_account(phone="")
         proposed(person)
         assert "il attend l’accord d’un second agent" in visible_text(browser.get(act_on("release", person)))

@@ -75,7 +75,6 @@ def small_chunks(monkeypatch) -> None:
 
 
 def before_each_renewal(patch: pytest.MonkeyPatch, call: Callable[[HrImport, int], object]) -> None:
-    """Call it with the number of rows done."""
     renewing = jobs._lease_renewal
 
     def watched(hr_import: HrImport) -> Callable[[int, int], None]:
@@ -216,7 +215,6 @@ class TestImporting:
         assert Message.objects.filter(kind=Kind.ACTIVATION).count() == 3
 
     def test_makes_a_second_account_of_the_same_name_only_where_an_agent_has_decided_so(self, agent, browser):
-        """By the line; the journal says of whom."""
         imported(row())
         homonyms = (
             row(hr_id="HR7", recovery_address="a@exemple.net"),

@@ -60,7 +60,6 @@ def journal_page(browser: Client, **asked: Any) -> str:
 
 
 def shown(html: str) -> list[str]:
-    """The entries of a page, each as its text."""
     rows = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", html, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
 

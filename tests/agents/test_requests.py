@@ -55,7 +55,6 @@ def request_(owner) -> AssistanceRequest:
 
 
 def request_from(owner: Account | None = None, **changed: object) -> AssistanceRequest:
-    """A request from a mailbox of its own."""
     number = next(numbers)
     login = owner.login if owner else f"personne{number}@univ-exemple.fr"
     return assistance_request(**{"login": login, "contact_address": f"adresse{number}@exemple.net", **changed})
@@ -91,7 +90,6 @@ def act(browser: Client, name: str, request: AssistanceRequest, /, **typed: str)
 
 
 def listed(browser: Client, **query: str) -> list[str]:
-    """The references on the page, in their order."""
     html = browser.get(LIST, query).content.decode()
     return re.findall(r'<th scope="row" class="nowrap">\s*<a href="[^"]*">(A-\w{5})</a>', html)
 
@@ -114,7 +112,6 @@ OTHER_ACTS: dict[Callable[..., object], dict[str, Any]] = {
 
 class TestQueue:
     def test_begins_with_the_oldest_and_says_who_why_and_how_many_are_late(self, owner):
-        """A request is late until its first call."""
         with time_machine.travel(NOON, tick=False) as clock:
             early = request_from(owner, reason="recovery-lost", phone="06 12 34 56 78")
             clock.shift(timedelta(hours=1))
@@ -160,7 +157,6 @@ class TestQueue:
         assert [len(listed(browser, page=number)) for number in ("1", "2", "0", "99999999")] == [25, 5, 25, 25]
 
     def test_the_count_the_list_and_the_export_are_of_the_same_requests(self, owner):
-        """Of one account, one mailbox, without an account, or about an agent: no line hides another."""
         agent, browser = verified_agent(Role.RESPONSABLES)
         mailbox = {"contact_address": "une@exemple.net"}
         made = [request_from(owner), request_from(owner), request_from(active_account(), **mailbox)]

@@ -65,7 +65,6 @@ def page_of(name: str, draft: Charter) -> str:
 
 
 def typed_in(answer: HttpResponse) -> str:
-    """The content of the French text area, as a browser would send it."""
     return re.search(r'<textarea name="text_fr"[^>]*>\n?(.*?)</textarea>', read(answer), re.DOTALL)[1]
 
 
@@ -171,7 +170,6 @@ class TestReplacement:
                 assert words in read(others_browser.post(address_of("-approve", replaced.pk), follow=True))
 
     def test_is_cancelled_with_a_reason_and_in_time(self, browser, agent):
-        """HLP-05"""
         correction, late = approved(active_account()), in_force(active_account())
         cancelling = address_of("-give-up", correction.pk)
         assert "Écrivez la raison" in read(browser.post(cancelling, {"reason": " "}))
@@ -207,7 +205,6 @@ class TestProposalsOfHr:
         assert OF_HR not in read(browser.get(link))
 
     def test_are_dismissed_with_a_reason(self, browser, agent):
-        """ADM-08"""
         person = active_account()
         address = address_of("-dismiss", proposed_by_hr(person, OF_HR).pk)
         assert OF_HR not in read(browser.get(address))
@@ -298,7 +295,6 @@ class TestEditor:
 
 class TestAutosave:
     def test_starts_the_draft_then_saves_it_and_returns_its_new_fingerprint(self, agent, browser, other):
-        """Neither over another text, nor a former draft, nor a bad text."""
         assert f'data-autosave="{NEW}enregistrement/"' in browser.get(NEW).content.decode()
         first = browser.post(f"{NEW}enregistrement/", sent(None)).json()
         draft = Charter.objects.get(version=VERSION)
@@ -332,7 +328,6 @@ class TestAutosave:
 
 
 def test_preview_shows_both_languages_and_the_words_that_change(agent, browser, draft):
-    """With a warning of what is missing."""
     html = browser.get(page_of("preview", draft)).content.decode()
     french, english = html[html.index('id="en-francais"') :].split('id="en-anglais"')
     assert ('lang="fr"' in french, 'lang="en"' in english.replace('hreflang="en"', "")) == (True, True)

@@ -68,7 +68,6 @@ OBJECTS: dict[str, Callable[[], int | str]] = {
 
 
 def address_of(pattern: URLPattern) -> str:
-    """The URL of the page, for an object on which the page may act."""
     if not pattern.pattern.converters:
         return reverse(f"admin:{pattern.name}")
     make = next(make for prefix, make in OBJECTS.items() if pattern.name.startswith(prefix))
@@ -108,8 +107,6 @@ def test_a_role_opens_what_the_table_says():
 
 
 class Unread:
-    """60 MB that the client sends slowly."""
-
     def read(self, *_size: int) -> bytes:
         raise AssertionError("the body is read before the visitor is looked at")
 
@@ -162,8 +159,6 @@ def test_migrate_restores_the_permissions_of_each_role():
 
 
 class TestAccountsOfOthers:
-    """ADM-05"""
-
     def test_agents_act_on_accounts_without_a_role_and_manage_other_agents(self):
         agent, browser = verified_agent(Role.RESPONSABLES)
         other, account = an_agent(Role.LECTURE), active_account()

@@ -42,7 +42,6 @@ def device(agent) -> TOTPDevice:
 
 @pytest.fixture
 def codes(agent) -> list[str]:
-    """The backup codes of a device that the agent has enrolled."""
     device = second_factor.start_enrolment(account=agent, typed=second_factor.issue_enrolment_code(account=agent))
     done = second_factor.confirm_device(account=agent, device_id=device.pk, typed=code_of(device), keep=None)
     return done.backup_codes
@@ -198,7 +197,6 @@ class TestEnrolment:
     """ADM-03"""
 
     def test_with_an_enrolment_code_then_a_first_code_of_the_device(self, agent, mail_delivery):
-        """Every address is notified, without a secret."""
         code = second_factor.issue_enrolment_code(account=agent)
         assert EnrolmentCode.objects.get().digest.startswith("argon2$")
         assert code not in str(list(JournalEntry.objects.values()))
@@ -218,7 +216,6 @@ class TestEnrolment:
         assert device.key not in str(mails)
 
     def test_wrong_foreign_replaced_and_expired_codes_enrol_nothing_and_are_throttled(self, agent):
-        """A stolen password enrols nothing."""
         foreign, replaced, code = (
             second_factor.issue_enrolment_code(account=account) for account in (an_agent(), agent, agent)
         )

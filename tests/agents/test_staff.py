@@ -189,7 +189,6 @@ class TestTwoAgents:
     """HLP-05, ADM-03, ADM-04, ADM-05"""
 
     def test_an_agent_whom_one_responsable_made_is_no_second_agent_for_seven_days(self, agent, browser):
-        """Of which all Responsables are told; nor does such an agent propose; the command line vouches at once."""
         colleague, puppet, victims = enrolled_responsable(), active_account(), [active_account() for _ in range(3)]
         correction, page_of_code = proposed(victims[0], agent), add(browser, puppet.login, "Responsables").url
         assert not CODE.search(browser.post(page_of_code, {"reason": ""}).content.decode())
@@ -274,7 +273,6 @@ class TestPermission:
 
     @pytest.mark.django_db(transaction=True)
     def test_of_two_responsables_who_withdraw_each_other_at_once_one_remains(self):
-        """ADM-05"""
         for _ in range(6):
             one, other = enrolled_responsable(), enrolled_responsable()
             outcomes = together(
@@ -287,8 +285,6 @@ class TestPermission:
 
 
 class TestCreateAgent:
-    """ADM-03, ADM-05"""
-
     def test_gives_a_role_prints_the_code_once_and_another_when_asked(self):
         """SES-05"""
         account = active_account()

@@ -56,7 +56,6 @@ def html_after(answers: dict[str, str]) -> str:
 
 
 def cleaned(field: forms.Field, typed: Any) -> Any:
-    """The cleaned value, or the error message."""
     try:
         return field.clean(typed)
     except ValidationError as refused:
@@ -120,8 +119,6 @@ class TestForm:
 
 
 class TestFields:
-    """INP-04"""
-
     @pytest.fixture(autouse=True)
     def on_that_day(self, time_machine) -> None:
         time_machine.move_to("2026-10-06T10:00:00+02:00", tick=False)
@@ -147,7 +144,6 @@ class TestFields:
                 PhoneField().clean(typed)
 
     def test_a_birth_date_belongs_to_a_person_of_14_to_100_years_and_a_refusal_says_what_to_correct(self):
-        """Four digits of year, ASCII digits, a day that exists; one pasted whole is understood."""
         for typed, expected in (
             ("29/02/1984", date(1984, 2, 29)),
             ("6/10/2012", date(2012, 10, 6)),

@@ -85,8 +85,6 @@ def errors_of(visitor: Visitor) -> list[str]:
 
 
 class Screen(Visitor):
-    """A browser that shows responses of the test client at their address, with their headers."""
-
     answer: HttpResponse
 
     def show(self, address: str, answer: HttpResponse) -> None:
@@ -100,7 +98,6 @@ class Screen(Visitor):
         return found
 
     def fulfil(self, route: Route) -> None:
-        """Answer a page load with the response, and serve the static files."""
         path = urlsplit(route.request.url).path
         if route.request.is_navigation_request():
             headers = dict(self.answer.items())

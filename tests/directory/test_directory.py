@@ -228,7 +228,6 @@ def page(query: str, **more: str) -> str:
 
 
 def cards(html: str) -> list[str]:
-    """The text of each card."""
     found = re.findall(r"<li>\s*(<p>\s*<b>.*?)</li>", html, re.DOTALL)
     return [" ".join(unescape(re.sub(r"<[^>]+>", " ", card)).split()) for card in found]
 
@@ -410,7 +409,6 @@ class TestPage:
         assert answers == ([200] * 3 + [429]) * 2
 
     def test_search_engines_are_kept_out_unless_allowed_on_the_empty_page(self, settings):
-        """PRV-02"""
         kept_out, tag = "noindex, nofollow", '<meta name="robots" content="noindex">'
         for allowed, queries in ((False, ["", "?page=2", "?q=durand", "?q="]), (True, ["?q=durand", "?q=d", "?q="])):
             settings.DIRECTORY_INDEXED = allowed
