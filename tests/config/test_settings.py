@@ -157,6 +157,7 @@ class TestRefusals:
         with pytest.raises(ImproperlyConfigured, match="CAS_URL"):
             settings_from(SIGN_IN="cas")
 
+    @pytest.mark.processes
     def test_the_process_ends_with_the_sentence_and_without_the_value(self):
         """SUP-02"""
         for command in (
@@ -213,6 +214,7 @@ class TestFiles:
         with pytest.raises(ImproperlyConfigured, match="DATABASE_URL_FILE must be the path of a readable text file"):
             settings_from(DATABASE_URL_FILE=str(tmp_path))
 
+    @pytest.mark.processes
     def test_show_settings_prints_what_is_in_force_with_secrets_masked(self):
         """SUP-02"""
         hidden = {
@@ -232,6 +234,7 @@ class TestFiles:
 
 
 class TestProduction:
+    @pytest.mark.processes
     def test_the_deployment_checks_of_django_find_nothing(self):
         """HDR-01"""
         done = run(["-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"])

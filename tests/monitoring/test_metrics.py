@@ -169,6 +169,7 @@ def test_refusals_by_limit_and_queues_with_and_without_redis(client, settings):
     assert not {labels[0] for labels in found} & {"portal_queue_length", "portal_refusals_total"}
 
 
+@pytest.mark.processes
 def test_a_redis_that_takes_no_writes_is_said_and_its_heartbeats_are_left_out(client, settings):
     """AVL-06, LOG-04: full, the replica of a lost primary, or without the right to write."""
     with RedisServer() as server, Redis.from_url(server.url) as redis:
@@ -181,6 +182,7 @@ def test_a_redis_that_takes_no_writes_is_said_and_its_heartbeats_are_left_out(cl
             assert ("portal_heartbeat_seconds", "beat") not in found
 
 
+@pytest.mark.processes
 def test_signs_of_life_of_beat_workers_and_tasks(tmp_path, monkeypatch, time_machine, settings):
     """LOG-04, AVL-06: infinite as long as there was none; the health check of a container looks for its own."""
 
