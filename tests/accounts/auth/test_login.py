@@ -182,9 +182,7 @@ def test_the_next_page_is_always_a_readable_one_of_the_portal():
     """INP-08, SES-04: the NEXT pack; nor a page that only takes a POST, nor one that does not exist."""
     person = active_account()
     for target in (*NEXT, "/\\\\evil.example", "http://evil.example"):
-        browser = Client()
-        page, response = browser.get(reverse("login"), {"next": target}), submit_login(browser, person, next=target)
-        assert (page.status_code, response.status_code) == (200, 302), target
+        response = submit_login(Client(), person, next=target)
         assert urlsplit(urljoin("http://testserver/connexion/", response["Location"])).netloc == "testserver", target
         assert "\n" not in response["Location"], target
     for target in ("/deconnexion/", "/compte/sessions/toutes/", "/nulle-part/", "/compte/\x00"):
@@ -220,10 +218,8 @@ class TestThrottling:
                     answer = submit_login(guesser, person, WRONG)
                 assert answer.status_code == 200, number
             waits[20] = int(submit_login(guesser, person)["Retry-After"])
-            assert list(waits) == [5, 8, 12, 17, 20]
             # Less the seconds that this took.
-            assert [waits[number] for number in (5, 8, 12, 17)] == pytest.approx([121, 781, 2701, 121], abs=60)
-            assert waits[20] > 22 * 60 * 60
+            assert waits == pytest.approx({5: 121, 8: 781, 12: 2701, 17: 121, 20: 82_677}, abs=60)
             owner = submit_login(Client(REMOTE_ADDR="198.51.100.5"), person)
             assert owner.status_code == (302 if person.pk else 200)
         assert not is_signed_in(guesser)

@@ -17,8 +17,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Account
 from accounts.passwords import PASSWORDRULES, RULES, leaks, normalise_password
 from accounts.passwords.common import french_lists
-from accounts.passwords.patterns import follows_an_order, repeats_too_much
-from accounts.passwords.strength import guesses, is_easily_guessed
+from accounts.passwords.strength import guesses
 from tests.fuzz import PASSWORD, N
 
 pytestmark = pytest.mark.usefixtures("without_garbage_collection")
@@ -71,11 +70,14 @@ def test_a_refusal_says_why_once():
     """PWD-03: French and American keyboards, unshifted signs too."""
     for codes, passwords in (
         (["too_short", "too_common"], ("motdepasse123", "Montpellier34!")),
-        (["too_common"], ("123456789012345", "azertyuiopqsdfg")),
+        (["too_common"], ("123456789012345", "azertyuiopqsdfg", "wxcvbn,;:!wxcvbn")),
         (["personal"], ("jean.dupont@exemple.fr",)),
-        (["repetitive"], ("aaaaaaaaaaaaaaa", "aaaabbbbccccdddd", "\U0001f418" * 15)),
-        (["in_order"], ("&é\"'(-è_çà)=&é\"'", "NBVCXWMLKJHGFDSQ")),
-        (["guessable"], ("tktktktktktktktk",)),
+        (["repetitive"], ("aaaaaaaaaaaaaaa", "aaaabbbbccccdddd", "\U0001f418" * 15, "aaaaaaaaaaaaaab")),
+        (["repetitive"], ("111111111111111111", "éééééééééééééééé", " " * 20)),
+        (["in_order"], ("&é\"'(-è_çà)=&é\"'", "NBVCXWMLKJHGFDSQ", "abcdefghijklmnopqr", "zyxwvutsrqponmlkj")),
+        (["in_order"], ("qwertyuiop[]asdf", "a-z-e-r-t-y-u-i-o-p-q", "9876543210 98765")),
+        (["in_order"], ("1qaz2wsx3edc4rfv5tgb",)),
+        (["guessable"], ("tktktktktktktktk", "azeazeazeazeazeaze", "abababababababab")),
         (["control_character"], ("a\x00bcdefghijklmnop", "motdepasse\nmultiligne1")),
         (["too_long"], ("x" * 1_000_000,)),
         ([], ("x7Q" * 43,)),
@@ -84,15 +86,6 @@ def test_a_refusal_says_why_once():
             assert refusals(password, STRANGER) == codes, password[:30]
     with pytest.raises(ValidationError, match=r"au moins 15 caractères \(vous en avez saisi 13\)"):
         validate_password("motdepasse123")
-    for check, passwords in (
-        (repeats_too_much, ("aaaaaaaaaaaaaab", "111111111111111111", "éééééééééééééééé", " " * 20)),
-        (is_easily_guessed, ("azeazeazeazeazeaze", "abababababababab")),
-        (follows_an_order, ("abcdefghijklmnopqr", "zyxwvutsrqponmlkj", "qwertyuiop[]asdf", "wxcvbn,;:!wxcvbn")),
-        (follows_an_order, ("a-z-e-r-t-y-u-i-o-p-q", "9876543210 98765", "1qaz2wsx3edc4rfv5tgb")),
-    ):
-        for password in passwords:
-            assert check(password), password
-            assert len(refusals(password)) == 1, password
 
 
 def test_fifteen_to_256_code_points_are_enough_in_any_script():
