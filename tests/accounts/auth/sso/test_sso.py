@@ -149,14 +149,8 @@ class TestLogin:
         for name in ("cdurand", "CDurand", ADDRESS, ADDRESS.upper(), f" {ADDRESS} "):
             assert account_named(name) == camille, name
         unknown = ["durand", "cdurand ", "cdurand\0", "\u0441durand", "c\u212adurand", "camille.durand", "cdurand@"]
-        unknown += [
-            "@",
-            "%",
-            "x" * 5000,
-            camille.recovery_address,
-            f"{ADDRESS}\0",
-            "camille.durand@un\u0131v-exemple.fr",
-        ]
+        unknown += ["@", "%", "x" * 5000, f"{ADDRESS}\0", "camille.durand@un\u0131v-exemple.fr"]
+        unknown.append(camille.recovery_address)
         assert [name for name in unknown if account_named(name)] == []
 
     @at_cas
