@@ -46,6 +46,10 @@ def mails(status: Status = Status.QUEUED) -> list[str]:
     return list(Message.objects.filter(status=status).order_by("pk").values_list("address", flat=True))
 
 
+def addresses() -> list[str]:
+    return [entry.proposed for entry in waiting_proposals()]
+
+
 def database() -> tuple[object, ...]:
     accounts = list(Account.objects.order_by("pk").values())
     return accounts, JournalEntry.objects.count(), Message.objects.count()
@@ -96,12 +100,8 @@ class TestNewPeople:
         assert [one.has_usable_password() for one in (anew, soon, locked)] == [False, True, False]
         found = [(one.recovery_address, hasattr(one, "redirection")) for one in (anew, soon, locked)]
         assert found == [("p1@exemple.net", False), ("2@ancien.fr", True), ("3@ancien.fr", False)]
-        assert [mail["To"] for mail in mail_delivery.deliver()] == [
-            "p1@exemple.net",
-            "1@ancien.fr",
-            "2@ancien.fr",
-            soon.login,
-        ]
+        told = [mail["To"] for mail in mail_delivery.deliver()]
+        assert told == ["p1@exemple.net", "1@ancien.fr", "2@ancien.fr", soon.login]
         assert imported(*rows).unchanged == 1
 
     def test_an_institutional_address_given_by_hr_is_kept_unless_it_is_in_use(self):
@@ -210,9 +210,7 @@ class TestChangedFacts:
         assert list(on_file) == [ADDRESS, "p2@exemple.net", "p3@exemple.net"]
         proposals = active.get().journal.filter(event=Event.RECOVERY_ADDRESS_PROPOSED).order_by("pk")
         assert [entry.details["proposed"] for entry in proposals] == ["rh@exemple.net", "rh2@exemple.net"]
-        assert [entry.proposed for entry in waiting_proposals()] == [
-            *("rh2@exemple.net", "rh2@exemple.net", "rh3@exemple.net")
-        ]
+        assert addresses() == ["rh2@exemple.net", "rh2@exemple.net", "rh3@exemple.net"]
         assert not Message.objects.filter(address__startswith="rh").exists()
 
     def test_a_shared_address_or_a_probable_typo_is_a_warning(self):
@@ -225,10 +223,6 @@ class TestChangedFacts:
             assert (report.created, problems_in(report)) == (1, [(2, f"HR{number}", "recovery_address", "warning")])
             assert hint in report.problems[0].reason
             assert imported_account(f"HR{number}").recovery_address == address
-
-
-def addresses() -> list[str]:
-    return [entry.proposed for entry in waiting_proposals()]
 
 
 def test_the_latest_proposal_of_each_account_waits_until_it_is_settled():
