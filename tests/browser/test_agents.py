@@ -1,10 +1,5 @@
-"""A stolen password, from the attacker's login to the owner's new password (HLP-01 to HLP-06, ADM-02, ADM-04).
-
-Then the second factor with real codes, and a charter draft that is saved while an agent types.
-
-The owner asks for assistance on a phone: only what concerns the person is asked, and a mistake costs one correction.
-The agent works with the keyboard only (A11Y-07).
-"""
+"""A stolen password, from the attacker's login to the owner's new password (HLP-01 to HLP-06, ADM-02, ADM-04); the second
+factor with real codes; a charter draft that is saved while an agent types."""
 
 import base64
 import json
@@ -21,23 +16,12 @@ from activation.models import Charter
 from agents.roles import Role
 from assistance.enums import RequestState
 from assistance.models import AssistanceRequest
-from devtools.mailcatcher import CaughtMessage
 from journal.events import Event
 from tests.agents.charter_drafts import a_draft, edit_page, saved_by_another
-from tests.agents.signed_in import an_agent, code_of, enrol_device, enrolment_code_for
-from tests.browser.visitor import (
-    ANOTHER_PASSWORD,
-    NEEDS_BROWSER,
-    PHONE,
-    WITHOUT_SCRIPTS,
-    Keyboard,
-    Visitor,
-    agent_in,
-    link_in,
-    sign_in,
-)
+from tests.agents.signed_in import an_agent, code_of, enrol_device, enrolment_code_for, verified_agent
+from tests.browser.visitor import ANOTHER_PASSWORD, NEEDS_BROWSER, PHONE, WITHOUT_SCRIPTS, Keyboard, link_in, mail_to
 from tests.factories import active_account, events_of, reloaded
-from tests.stack import SECURITY_KEY, Stack, wait_until
+from tests.stack import SECURITY_KEY
 
 pytestmark = NEEDS_BROWSER
 
@@ -46,23 +30,9 @@ KNOWN_TO_HR = "+33467123456"
 FIELD, SAVED = "Texte complet, en français", "Brouillon enregistré automatiquement le"
 
 
-def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
-    def found() -> list[CaughtMessage]:
-        return [one for one in stack.catcher.messages if one["To"] == address and one["Subject"].startswith(subject)]
-
-    wait_until(lambda: bool(found()), stack.log("worker"), seconds=20)
-    [only] = found()
-    return only
-
-
-def see_signed_out(visitor: Visitor) -> None:
-    visitor.open("/compte/")
-    visitor.sees("Se connecter")
-    visitor.reads_nowhere("Lefebvre")
-
-
 def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
-    """HLP-06: the attacker keeps no password, session, redirection, recovery address or link of before."""
+    """HLP-06: the attacker keeps nothing of before. The owner asks for assistance on a phone; the agent works with the
+    keyboard only (A11Y-07)."""
     own = {"institutional_address": "zoe.lefebvre@univ-exemple.fr", "recovery_address": "zoe@exemple.net"}
     person = active_account(given_name="Zoé", family_name="Lefebvre", phone=KNOWN_TO_HR, **own)
     attacker, owner, agent = new_visitor(), new_visitor(**PHONE), new_visitor()
@@ -70,28 +40,28 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
     device = enrol_device(nadia)
 
     attacker.open("/compte/redirection/")
-    sign_in(attacker, person)
+    attacker.sign_in(person)
     attacker.type("Adresse de redirection", STOLEN_MAIL)
     attacker.press("Enregistrer")
     attacker.sees("Votre compte informatique")
-    attacker.open(link_in(mail(stack, STOLEN_MAIL, "Confirmez la redirection")))
+    attacker.open(link_in(mail_to(stack, STOLEN_MAIL, "Confirmez la redirection")))
     attacker.press("Confirmer cette adresse")
     attacker.sees("Adresse vérifiée")
     attacker.open("/compte/adresse-de-secours/")
     attacker.type("Nouvelle adresse de secours", STOLEN_RECOVERY)
     attacker.press("Envoyer le lien de confirmation")
     attacker.reads(f"{STOLEN_RECOVERY} est à confirmer")
-    link = link_in(mail(stack, STOLEN_RECOVERY, "Confirmez votre nouvelle adresse"))
+    link = link_in(mail_to(stack, STOLEN_RECOVERY, "Confirmez votre nouvelle adresse"))
 
     body = {"accounts": [person.login], "reason": "suspicious-activity", "comment": "Connexion depuis deux pays."}
     headers = {"Authorization": f"Bearer {SECURITY_KEY}", "Content-Type": "application/json"}
     call = urllib.request.Request(f"{stack.url}/api/blocages/", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(call, timeout=10) as answer:
         assert json.load(answer) == {"accounts": [{"account": person.login, "answer": "locked"}]}
-    see_signed_out(attacker)
+    attacker.is_signed_out()
     mails_to_the_attacker = len([one for one in stack.catcher.messages if "ailleurs.example" in one["To"]])
 
-    warning = mail(stack, person.recovery_address, "Votre compte informatique est bloqué")
+    warning = mail_to(stack, person.recovery_address, "Votre compte informatique est bloqué")
     assert "/assistance/" in warning.text()
     owner.open("/assistance/")
     owner.tick("Mon compte est bloqué")
@@ -164,7 +134,7 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
     keyboard.press(unlock)
     agent.reads("Compte débloqué. E-mail envoyé à l’adresse de secours.")
 
-    owner.open(link_in(mail(stack, person.recovery_address, "Votre compte informatique est débloqué")))
+    owner.open(link_in(mail_to(stack, person.recovery_address, "Votre compte informatique est débloqué")))
     owner.sees("Réactiver votre compte")
     owner.reads(person.recovery_address)
     owner.reads_nowhere("ailleurs.example")
@@ -172,12 +142,12 @@ def test_a_stolen_account_comes_back_to_its_owner(stack, new_visitor):
     owner.press("Réactiver mon compte")
     owner.sees("Votre compte est réactivé")
     owner.page.get_by_role("main").get_by_role("link", name="Se connecter").click()
-    sign_in(owner, person, password=ANOTHER_PASSWORD)
+    owner.sign_in(person, password=ANOTHER_PASSWORD)
     owner.sees("Votre compte informatique")
     owner.reads_nowhere("ailleurs.example")
 
-    see_signed_out(attacker)
-    sign_in(attacker, person)
+    attacker.is_signed_out()
+    attacker.sign_in(person)
     attacker.reads("Identifiant ou mot de passe incorrect")
     attacker.open(link)
     attacker.sees("Ce lien ne fonctionne pas")
@@ -212,7 +182,7 @@ def test_an_agent_enrols_then_signs_in_with_each_kind_of_code(options, new_visit
     person, visitor = an_agent(), new_visitor(**options)
     code = enrolment_code_for(person)
     visitor.open("/admin/comptes/")
-    sign_in(visitor, person)
+    visitor.sign_in(person)
     visitor.sees("Configurer la double authentification")
     visitor.type("Code d’enrôlement", code)
     visitor.press("Suivant")
@@ -236,7 +206,7 @@ def test_an_agent_enrols_then_signs_in_with_each_kind_of_code(options, new_visit
     for code in (wrong, code_shown_by_the_application(key, later=1), codes[0].upper().replace("-", " ")):
         visitor.press("Se déconnecter")
         visitor.open("/admin/comptes/")
-        sign_in(visitor, person)
+        visitor.sign_in(person)
         visitor.sees("Code de vérification")
         if " " in code:
             visitor.follow("Utiliser un code de secours")
@@ -253,8 +223,9 @@ def test_an_agent_enrols_then_signs_in_with_each_kind_of_code(options, new_visit
 
 def test_a_charter_draft_is_saved_while_it_is_typed_until_a_conflict_or_the_end_of_the_session(new_visitor):
     """PRV-01"""
-    visitor = new_visitor()
-    agent = agent_in(visitor, Role.RESPONSABLES)
+    visitor, (agent, signed_in) = new_visitor(), verified_agent(Role.RESPONSABLES)
+    session = {"name": "sessionid", "value": signed_in.cookies["sessionid"].value, "url": visitor.portal}
+    visitor.context.add_cookies([session])
     visitor.open("/admin/charte/nouvelle/")
     visitor.type("Nom de la version", "2031-01")
     visitor.type(FIELD, "Première phrase.")
