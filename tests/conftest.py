@@ -70,7 +70,6 @@ def allow_journal_truncate(request) -> Iterator[None]:
 
 @pytest.fixture
 def without_garbage_collection() -> Iterator[None]:
-    """A collection would distort a short measurement."""
     gc.disable()
     yield
     gc.enable()

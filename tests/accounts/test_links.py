@@ -140,11 +140,10 @@ class TestPurposeAndPerson:
                     page.read(token)
 
     def test_a_token_that_was_changed_cut_or_recombined_is_refused(self):
-        """TOK-02: any one character; another account or deadline under a good signature."""
+        """TOK-02: cut; another account or deadline under a good signature. Other changes: `test_altered_link_is_refused`."""
         one, other = token_for(pending_account()), token_for(pending_account())
         later = token_for(pending_account(), timezone.now() + timedelta(days=1))
-        forged = [one[:at] + ("A" if sign != "A" else "B") + one[at + 1 :] for at, sign in enumerate(one)]
-        forged += [one[:length] for length in (0, 1, 53, 54, 96)]
+        forged = [one[:length] for length in (0, 1, 53, 54, 96)]
         forged += [one[:54] + other[54:], other[:54] + one[54:], later[:54] + one[54:], one[54:] + one[:54]]
         for token in forged:
             with pytest.raises(InvalidLink):

@@ -18,7 +18,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import LockReason
-from accounts.links.account_links import recovery_address_link
 from accounts.locking.lock import lock_account
 from accounts.models import Account
 from accounts.services import set_language
@@ -38,7 +37,7 @@ from journal.models import JournalEntry
 from journal.services import ALSO, record_event
 from mailrouting.services import choose_redirection
 from outbox.enums import Kind
-from tests.accounts.recovery.recovering import ask, change_to, wish
+from tests.accounts.recovery.recovering import ask, change_to, link_of, wish
 from tests.activation.wizard.client import PASSWORD, answered_until, link_to
 from tests.agents.signed_in import an_agent, enrol_device, submit_code, verified_agent, wrong_code
 from tests.assistance.asking import request_data as asked_for
@@ -50,7 +49,7 @@ from tests.signing_in import browser_of, submit_login
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0"
-WRONG_PASSWORD, ANOTHER_PASSWORD = "canary-password-1", "une-phrase-du-bureau-bleu"
+WRONG, ANOTHER_PASSWORD = "canary-password-1", "une-phrase-du-bureau-bleu"
 TOKEN = "Ab3-" * 24 + "x"
 WEB = RequestContext("web", "198.51.100.42", "Firefox (Linux)", "0123456789abcdef0123456789abcdef")
 Lines = Callable[..., list[dict[str, Any]]]
@@ -255,7 +254,6 @@ def test_entry_and_change_are_committed_together_or_not_at_all(monkeypatch):
         assert person.journal.count() > before
         raise InterruptedError
     assert person.journal.count() == before
-
     monkeypatch.setattr("accounts.services.record_event", Mock(side_effect=OSError("disk full")))
     with pytest.raises(OSError, match="disk full"), transaction.atomic():
         set_language(account=person, language="en")
@@ -283,17 +281,14 @@ def test_every_event_of_the_vocabulary_is_logged(logged):
     """LOG-01; LOG-02: accounts by number, and nothing that was typed. See above for other entries and refusals."""
     person, newcomer, agent, page = active_account(), pending_account(), an_agent(), reverse("account-password")
     browser, agents_browser, device = browser_of(active_account()), browser_of(agent), enrol_device(agent)
-    mistyped = {"current_password": WRONG_PASSWORD, "password": ANOTHER_PASSWORD}
+    typed = {"current_password": A_GOOD_PASSWORD, "password": ANOTHER_PASSWORD}
+    mistyped = {**typed, "current_password": WRONG}
     flows = {
         "authn_login_success session_created": lambda: submit_login(Client(), person),
-        "authn_login_fail authn_login_fail_max": lambda: [
-            submit_login(Client(), person, WRONG_PASSWORD) for _ in range(6)
-        ],
+        "authn_login_fail authn_login_fail_max": lambda: [submit_login(Client(), person, WRONG) for _ in range(6)],
         "authn_login_lock authn_token_revoked": locked_account,
         "authn_password_change_fail": lambda: browser.post(page, mistyped),
-        "authn_password_change_self authn_token_revoked": lambda: browser.post(
-            page, {**mistyped, "current_password": A_GOOD_PASSWORD}
-        ),
+        "authn_password_change_self authn_token_revoked": lambda: browser.post(page, typed),
         "authn_otp_fail": lambda: submit_code(agents_browser, wrong_code(device)),
         "authn_token_created": lambda: activation_link.url(newcomer, activation_link.deadline(timezone.now())),
         "authn_token_revoked": lambda: dispute_recovery_address(account=newcomer),
@@ -306,7 +301,7 @@ def test_every_event_of_the_vocabulary_is_logged(logged):
         for name in names.split():
             outcomes = {(line["outcome"], line["level"]) for line in lines if name in line["names"]}
             assert outcomes == {("failure", "WARNING") if "_fail" in name else ("success", "INFO")}, name
-        for canary in (WRONG_PASSWORD, A_GOOD_PASSWORD, ANOTHER_PASSWORD, "@exemple", "@univ-exemple"):
+        for canary in (WRONG, A_GOOD_PASSWORD, ANOTHER_PASSWORD, "@exemple", "@univ-exemple"):
             assert canary not in json.dumps(lines), names
     allowed = {"authn_token_revoked", "sensitive_update", Event.ROLE_GIVEN.value}
     assert {name for names in ALSO.values() for name in names.split()} <= allowed
@@ -317,9 +312,7 @@ def test_a_used_or_revoked_link_that_is_opened_is_logged_at_each_click(logged):
     """LOG-01, LOG-04: a stolen mail is tried after its owner has reacted. Unknown, expired and open links are not."""
     disputed, changing, active = pending_account(), active_account(), pending_account()
     links = {person: link_to(person) for person in (disputed, active)}
-    change, deadline = wish(changing), recovery_address_link.deadline(timezone.now())
-    token = recovery_address_link.token(changing, deadline, change.pk)
-    links[changing] = reverse("recovery-address-link", args=[token])
+    links[changing] = link_of(wish(changing))
     dispute_recovery_address(account=disputed)
     wish(changing, "encore-une-autre@exemple.org")
     Account.objects.filter(pk=active.pk).update(activated_at=timezone.now(), charter_accepted_at=timezone.now())

@@ -49,7 +49,6 @@ def visitor(client: Client) -> None:
 
 
 def after(arrange: Arrange, url: str, data: Answers | None = None) -> Arrange:
-    """After that answer was sent."""
 
     def arrange_and_send(client: Client) -> None:
         arrange(client)
@@ -95,7 +94,6 @@ def at(step: str, *acts: Act) -> Arrange:
 
 
 def opened(link: str, **age: int) -> Arrange:
-    """The link of a mail of that age is opened."""
 
     def arrange(client: Client) -> None:
         with time_machine.travel(timezone.now() - timedelta(**age)):

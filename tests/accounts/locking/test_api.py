@@ -11,10 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import LockReason
 from accounts.locking import system_locks
 from accounts.locking.api import LARGEST_BODY, MOST_ACCOUNTS
-from accounts.locking.lock import lock_account
 from accounts.models import Lock, Session
 from agents.roles import Role
 from journal.events import Event
@@ -157,7 +155,7 @@ class TestStolenKey:
         call(order(kept[0].uid))
         Lock.objects.update(locked_at=timezone.now() - timedelta(hours=2))
         call(order(kept[1].uid), f"Bearer {OF_ANOTHER}")
-        lock_account(account=kept[2], reason=LockReason.PHISHING)
+        recovering.lock(kept[2])
         call(order(*(one.uid for one in (person, newcomer, without, changed))))
         since = timezone.localtime(timezone.now() - timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%S")
         for moment, report in ((since, "court"), ("hier", REPORT), ("2026-13-45T00:00", REPORT)):

@@ -1,7 +1,4 @@
-"""A real provider in a process of its own, with one user: django-cas-server, or django-oauth-toolkit for OpenID Connect.
-
-python -m tests.accounts.auth.sso.providers.program cas|oidc PORT DIRECTORY PORTAL; each start makes another key.
-"""
+"""A real provider for one run, with one user and a key of its own: `… program cas|oidc PORT DIRECTORY PORTAL`."""
 
 import re
 import sys
@@ -40,7 +37,7 @@ FORGED_TOKENS = (*WRONG_CLAIMS, "signed-with-another-key", "signed-with-the-publ
 
 def configure(directory: str, application: str, **more: Any) -> bool:
     """Also create the tables and the user; False when they exist since the last start."""
-    auth, sessions, messages = "django.contrib.auth", "django.contrib.sessions", "django.contrib.messages"
+    used = auth, sessions, messages = "django.contrib.auth", "django.contrib.sessions", "django.contrib.messages"
     login = ("django.template.loaders.locmem.Loader", {"registration/login.html": LOGIN})
     processors = (f"{auth}.context_processors.auth", f"{messages}.context_processors.messages")
     options = {
@@ -52,14 +49,7 @@ def configure(directory: str, application: str, **more: Any) -> bool:
         ALLOWED_HOSTS=["127.0.0.1"],
         ROOT_URLCONF="__main__",
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(directory, "provider.sqlite3")}},
-        INSTALLED_APPS=[
-            "django.contrib.contenttypes",
-            "django.contrib.staticfiles",
-            auth,
-            sessions,
-            messages,
-            application,
-        ],
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.staticfiles", *used, application],
         MIDDLEWARE=[
             f"{sessions}.middleware.SessionMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
@@ -105,18 +95,11 @@ def oidc(directory: str, portal: str) -> list[Any]:
     if configure(directory, "oauth2_provider", LOGIN_URL="/entrer/", OAUTH2_PROVIDER=options):
         from oauth2_provider.models import Application
 
+        client = {"client_secret": SECRET, "hash_client_secret": False, "client_type": "confidential"}
+        client |= {"authorization_grant_type": "authorization-code", "algorithm": "RS256", "skip_authorization": True}
+        client |= {"redirect_uris": f"{portal}/connexion/retour/", "post_logout_redirect_uris": f"{portal}/"}
         for name in ("portal", *FORGED_TOKENS):
-            Application.objects.create(
-                client_id=name,
-                client_secret=SECRET,
-                hash_client_secret=False,
-                client_type="confidential",
-                authorization_grant_type="authorization-code",
-                algorithm="RS256",
-                skip_authorization=True,
-                redirect_uris=f"{portal}/connexion/retour/",
-                post_logout_redirect_uris=f"{portal}/",
-            )
+            Application.objects.create(client_id=name, **client)
     from django.contrib.auth.views import LoginView
 
     oauth = include("oauth2_provider.urls", namespace="oauth2_provider")
