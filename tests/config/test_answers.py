@@ -1,5 +1,4 @@
-"""What is true of every answer: its headers, its errors, who may ask, and from where. `tests/fuzz` asks every address
-and sends every form, and looks at the headers of each answer too."""
+"""What is true of every answer: headers, errors, who may ask, from where. `tests/fuzz` looks at the headers of each."""
 
 import re
 from datetime import datetime, timedelta
@@ -76,8 +75,7 @@ def production(settings) -> None:
 
 class TestHeaders:
     def test_of_errors(self, browser, settings):
-        """HDR-05: in the language of the URL, with a reference for the support and no internals. 503 is in
-        `test_without_database.py`."""
+        """HDR-05: in the language of the URL, with a reference for the support and no internals."""
         settings.ROOT_URLCONF = __name__
         errors = {"/nulle-part/": 404, "/panne/": 500, "/interdit/": 403, "/activation/nouveau-lien/": 405}
         for language, prefix in (("fr", ""), ("en", "/en")):
