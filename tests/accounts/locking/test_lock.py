@@ -1,7 +1,6 @@
 """Locking, one account or hundreds, by a service or `manage.py lock_account` (HLP-01)."""
 
 import re
-from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -22,6 +21,7 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, lock, recipients
+from tests.activation.states import leave
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.concurrency import attempted_together
 from tests.factories import active_account, pending_account
@@ -30,8 +30,6 @@ from tests.mail_delivery import text_of
 from tests.signing_in import browser_of, submit_login
 
 pytestmark = pytest.mark.django_db
-
-YESTERDAY = timezone.localdate() - timedelta(days=1)
 
 
 class TestALockIsImmediateAndTotal:
@@ -119,7 +117,7 @@ class TestNames:
     def test_the_command_locks_names_or_a_file_and_fails_after_an_unknown_name(self, person, tmp_path, monkeypatch):
         """HLP-01"""
         monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
-        before, gone, file = locked_account(), active_account(end_date=YESTERDAY), tmp_path / "liste.txt"
+        before, gone, file = locked_account(), leave(active_account()), tmp_path / "liste.txt"
         for line_end in ("\n", "\r\n"):
             names = [active_account().login for _ in range(3)]
             file.write_bytes(b"\xef\xbb\xbf" + line_end.join(["", *names, "  "]).encode())

@@ -63,7 +63,6 @@ def camille() -> Account:
 
 
 at_cas = pytest.mark.parametrize("provider", ["cas"], indirect=True)
-at_oidc = pytest.mark.parametrize("provider", ["oidc"], indirect=True)
 
 
 def with_query(address: str, **query: str) -> str:
@@ -222,7 +221,7 @@ class TestForgery:
         browser.open(with_query(parse_qs(other_attempt)["service"][0], ticket=ticket))
         assert_refused(browser, recorded=[(None, "cas")])
 
-    @at_oidc
+    @pytest.mark.parametrize("provider", ["oidc"], indirect=True)
     def test_a_token_with_a_wrong_claim_or_signature_is_refused(self, provider, browser, camille, settings):
         """A claim may come with the user information; an address that is not called verified names no account."""
         unverified = ("address-not-verified", "address-not-said-to-be-verified")
