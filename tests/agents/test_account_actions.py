@@ -33,8 +33,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, in_force, proposed
 from tests.agents.account_actions import INTRUDERS, OWN, act_on, robbed_person
-from tests.agents.screens import follow, visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, follow, verified_agent, visible_text
 from tests.assistance.asking import assistance_request
 from tests.concurrency import attempted_together, together, wait_until_blocked
 from tests.factories import active_account, events_of, pending_account, reloaded

@@ -35,7 +35,7 @@ from outbox.enums import Kind
 from outbox.models import Message
 from privacy.purge import purge
 from tests.agents.hr_imports import imported, now, people, previewed, received
-from tests.agents.screens import visible_text
+from tests.agents.signed_in import visible_text
 from tests.agents.test_scale import queries_of
 from tests.factories import active_account, reloaded
 from tests.hr_feed.hr_files import another, row, text_of
@@ -75,16 +75,8 @@ def small_chunks(monkeypatch) -> None:
 
 
 def before_each_renewal(patch: pytest.MonkeyPatch, call: Callable[[HrImport, int], object]) -> None:
-    renewing = jobs._lease_renewal
-
-    def watched(hr_import: HrImport) -> Callable[[int, int], None]:
-        def call_and_renew(done: int, total: int) -> None:
-            call(hr_import, done)
-            renewing(hr_import)(done, total)
-
-        return call_and_renew
-
-    patch.setattr(jobs, "_lease_renewal", watched)
+    renewal = jobs._lease_renewal
+    patch.setattr(jobs, "_lease_renewal", lambda one: lambda done, total: (call(one, done), renewal(one)(done, total)))
 
 
 def run_until_killed(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:

@@ -34,8 +34,7 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy.erasure import erase_person
 from tests.accounts.recovery.recovering import proposed_by_hr
-from tests.agents.screens import visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, verified_agent, visible_text
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account, reloaded
 from tests.fuzz import N

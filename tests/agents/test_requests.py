@@ -26,8 +26,7 @@ from journal.events import Event
 from journal.models import JournalEntry
 from privacy.erasure import erase_person
 from privacy.export import export_person
-from tests.agents.screens import visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, verified_agent, visible_text
 from tests.assistance.asking import assistance_request, form_data
 from tests.concurrency import attempted_together, wait_until_blocked
 from tests.factories import active_account
@@ -99,20 +98,13 @@ def listed(browser: Client, **query: str) -> list[str]:
     return re.findall(r'<th scope="row" class="nowrap">\s*<a href="[^"]*">(A-\w{5})</a>', html)
 
 
+Acts = dict[Callable[..., object], dict[str, Any]]
 #: Only the agent who has taken the request may do these.
-HOLDERS_ACTS: dict[Callable[..., object], dict[str, Any]] = {
-    handling.release_request: {},
-    handling.record_call: {"outcome": CallOutcome.REACHED},
-    handling.compare_fact: {"fact": Fact.BIRTH_DATE, "answer": BORN},
-    handling.attach_account: {"name": LOGIN},
-    handling.close_request: {"outcome": RequestState.SOLVED},
-}
-OTHER_ACTS: dict[Callable[..., object], dict[str, Any]] = {
-    handling.take_request: {},
-    handling.take_over: {"holder": 0},
-    handling.add_note: {"note": NOTE},
-    handling.reopen_request: {},
-}
+HOLDERS_ACTS: Acts = {handling.release_request: {}, handling.record_call: {"outcome": CallOutcome.REACHED}}
+HOLDERS_ACTS |= {handling.compare_fact: {"fact": Fact.BIRTH_DATE, "answer": BORN}}
+HOLDERS_ACTS |= {handling.attach_account: {"name": LOGIN}, handling.close_request: {"outcome": RequestState.SOLVED}}
+OTHER_ACTS: Acts = {handling.take_request: {}, handling.take_over: {"holder": 0}, handling.reopen_request: {}}
+OTHER_ACTS |= {handling.add_note: {"note": NOTE}}
 
 
 class TestQueue:
@@ -197,18 +189,19 @@ class TestPage:
         owner = active_account()
         with time_machine.travel(NOON, tick=False):
             request, unknown = request_from(owner, description=evil, **contact), request_from()
-        html = browser.get(f"{LIST}{request.reference.lower()}/").content.decode()
+        answer = browser.get(f"{LIST}{request.reference.lower()}/")
+        html, shown = answer.content.decode(), visible_text(answer)
         assert "&lt;/a&gt;<br><br>merci" in html
         assert not re.search(r'href="[^"]*evil|mailto:|tel:', html)
-        for words in (*contact.values(), "appel promis avant le 6 octobre 2026 à 16 h 15", "Actif"):
-            assert words in text(browser, request)
+        expected = (*contact.values(), "appel promis avant le 6 octobre 2026 à 16 h 15", "Actif")
+        assert [words for words in expected if words not in shown] == []
         assert act(browser, "note", request, note="").status_code == 200
-        assert act(browser, "hand-back", request).status_code == 409
+        conflict(act(browser, "hand-back", request))
         page(browser, unknown)
         opened = JournalEntry.objects.filter(event=Event.REQUEST_OPENED, actor=agent).order_by("pk")
-        assert [entry.account for entry in opened] == [owner] * 7 + [None]
-        assert opened[0].details == {"request": request.pk, "reference": request.reference}
-        assert opened[7].details["request"] == unknown.pk
+        assert [entry.account for entry in opened] == [owner] * 3 + [None]
+        details = [{"request": one.pk, "reference": one.reference} for one in (request, unknown)]
+        assert [opened[0].details, opened[3].details] == details
 
     def test_the_number_known_by_hr_is_the_one_to_call(self, browser, owner, request_):
         """HLP-03, HLP-04: calling the number of the request proves nothing."""
@@ -470,5 +463,4 @@ def test_the_requester_learns_nothing_of_what_agents_do(browser, owner):
     act(browser, "close", request, outcome="refused", note=NOTE)
     assert (client.get(sent.url).content, list(owner.messages.values_list("pk"))) == (before, mails)
     history = visible_text(browser_of(owner).get(reverse("account-history")))
-    assert "Réponse comparée à la fiche" in history
-    assert "orrespond" not in history
+    assert ("Réponse comparée à la fiche" in history, "orrespond" in history) == (True, False)

@@ -23,8 +23,7 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.agents import charter_drafts as drafts
 from tests.agents.charter_drafts import SUMMARY, VERSION, a_draft, edit_page, publish_page, saved_by_another, sent
-from tests.agents.screens import follow, visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, follow, verified_agent, visible_text
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account, reloaded
 
