@@ -82,8 +82,7 @@ def packs_for(one: RenderedField) -> dict[str, list[NamedValue]]:
 def field_payloads(
     form: RenderedForm, own: dict[str, list[NamedValue]], others: list[NamedValue], alone: set[str]
 ) -> Iterator[Payload]:
-    """Its `own` values in each field, else `others`, a different value in each field of one form. Then an acceptable
-    value `alone`, since a form that is refused for one field goes no further."""
+    """Its `own` values in each field, else `others`, different ones in one form; then one `alone`, which others let pass."""
     good, names = form.answers(), sorted(set(form.fields) - {CSRF})
     yield mixed_payload(form)
     rounds = {name: own.get(name, others) for name in names}

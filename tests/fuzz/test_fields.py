@@ -1,10 +1,9 @@
 """Hostile input in every form and parameter, found in the pages themselves: INP-01, INP-06, INP-07, SES-07; and
 the headers and cookies of every answer: HDR-02, HDR-03, HDR-04, SES-06.
 
-Every page is made once. A mixture of hostile values goes into each query, each form and each field; every value of the
-packs goes once into each parameter and each field of the public area, and into each type of field of the agents' area.
-Each public form is sent once malformed and forged, and so is one form of the agents' area. Parameters that a view reads
-without showing them are found as well. Every other page is in English.
+A mixture of hostile values goes into each query, form and field; every value of the packs goes once into each parameter
+and field of the public area, and into each type of field of the agents' area. Each public form is sent once malformed
+and forged, and so is one of the agents'. Parameters that a view reads without showing them are found as well.
 """
 
 from itertools import cycle
@@ -151,8 +150,7 @@ def not_yet_sent(where: str, names: set[str]) -> set[str]:
 
 
 def new_values(form: RenderedForm) -> dict[str, list[requests.NamedValue]]:
-    """Text fields get all values once for each name and type; in the agents' area, the universal values and each pack
-    once for each type."""
+    """For a text field the packs not sent yet to one of its name and type; in the agents' area, of its type."""
     found: dict[str, list[requests.NamedValue]] = {}
     is_of_agents = form.action.startswith(AGENTS_AREA)
     for name, one in form.fields.items():
