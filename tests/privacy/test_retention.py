@@ -155,6 +155,7 @@ def test_an_unconfirmed_redirection_is_cancelled_after_a_week():
     for account, days in ((old, 8), (young, 6), (resent, 20)):
         with travel(days_ago(days)):
             change_redirection(account=account, target=WAITING, keep_copy=False)
+    Message.objects.filter(person=young).delete()
     resend_verification(account=resent)
     change_redirection(account=confirmed, target=confirmed.recovery_address, keep_copy=True)
     Redirection.objects.filter(account=confirmed).update(chosen_at=days_ago(5000))
