@@ -109,7 +109,6 @@ class TestSending:
         assert page_of(browser, hr_import, "import-report").status_code == 404
         assert "FOR UPDATE" in str(queries_of(run_next)), "two workers could take it"
         assert now(hr_import).state == ImportState.PREVIEWED
-        assert not people_of_the_file()
         entry = JournalEntry.objects.get(event=Event.HR_FILE_RECEIVED)
         assert (entry.actor, entry.account, entry.details["file"]) == (agent, None, "personnel.csv")
         with django_capture_on_commit_callbacks() as more_tasks:
@@ -253,7 +252,6 @@ class TestWorker:
         hr_import = previewed(*people(50))
         act(browser, "approval", hr_import, sure="on")
         run_until_killed(monkeypatch, 30)
-        assert len(people_of_the_file()) == 30
         assert "L’import est en cours" in page_of(browser, hr_import).content.decode()
         facts = page_of(browser, hr_import, "import-progress").json()
         assert (facts, run_next()) == ({"over": False, "done": 21, "total": 51}, False)
@@ -261,7 +259,6 @@ class TestWorker:
         assert run_next()
         done = now(hr_import)
         assert (done.state, done.attempts, done.done["created"], done.done["read"]) == (ImportState.DONE, 2, 50, 50)
-        assert "unchanged" not in done.done
         assert len(people_of_the_file()) == Message.objects.filter(kind=Kind.ACTIVATION).count() == 50
 
     def test_a_run_that_fails_again_and_again_waits_for_an_agent(self, agent, browser, monkeypatch):
