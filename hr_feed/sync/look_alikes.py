@@ -13,7 +13,7 @@ from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem, Severity
 from hr_feed.sync.diff import ACCOUNTS
 
-#: Spreadsheets eat zeros before a number, and add some behind it.
+#: Spreadsheets eat zeros before a number, and add some behind it. As in the index `account_similar_hr_id`.
 _NUMBER = "ltrim(regexp_replace(lower({}), '[.]0+$', ''), '0')"
 _ADDED_ZEROS = re.compile(r"\.0+$")
 NOT_IN_NAMES = re.compile(r"[\W_]+")
