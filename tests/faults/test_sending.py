@@ -387,7 +387,7 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
 
     spare.server.answer = accept
     Message.objects.filter(status=Status.QUEUED).update(due_at=timezone.now())
-    for _ in range(5):  # a batch ends after a second
+    for _ in range(10):  # a batch ends after a second
         spare.give(send_due_messages)
     spare.server.wait_for(len(rows), timeout=30)
     sent = Message.objects.filter(status=Status.SENT)
