@@ -410,7 +410,8 @@ def bounce(message_id: str = "m-1", *, kind: str = "HardBounce", answer: str = "
 class TestWebhook:
     def test_only_that_of_the_provider_in_use_exists_once_it_has_a_secret(self, mount):
         """EML-06, INP-07: the others answered 500 to anyone, and so did one that lacks its own key."""
-        assert (portal.ANYMAIL["WEBHOOK_SECRET"], notify(bounce()).status_code) == ([], 404)
+        mount()
+        assert notify(bounce()).status_code == 404
         client = Client(raise_request_exception=False)
         for provider, mounted in [("postmark", {"postmark"}), ("brevo", {"brevo"}), ("mandrill", set()), ("", set())]:
             mount(SECRET, provider=provider)
