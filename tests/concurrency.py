@@ -10,7 +10,6 @@ from django.db import connection
 
 
 def together(*acts: Callable[[], Any]) -> list[Any]:
-    """Run all acts in parallel; returns what each returned."""
     barrier = Barrier(len(acts))
 
     def act_when_all_are_ready(act: Callable[[], Any]) -> Any:
@@ -25,7 +24,6 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
 
 
 def attempted_together(*acts: Callable[[], Any]) -> list[Any]:
-    """Run all acts in parallel; returns what each returned or raised."""
     return together(*(partial(attempt, act) for act in acts))
 
 

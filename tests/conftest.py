@@ -12,7 +12,6 @@ from django.utils import translation
 import tests.charter  # noqa: F401 - the charter has to survive the tests that really commit
 from agents import announcement
 from devtools.mailcatcher import MailCatcher, accept
-from tests.faults.tally import pytest_terminal_summary  # noqa: F401
 from tests.mail_delivery import MailDelivery
 from tests.memory import clear_redis
 
@@ -70,7 +69,6 @@ def allow_journal_truncate(request) -> Iterator[None]:
 
 @pytest.fixture
 def without_garbage_collection() -> Iterator[None]:
-    """A collection would distort a short measurement."""
     gc.disable()
     yield
     gc.enable()

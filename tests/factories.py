@@ -51,7 +51,6 @@ class ActiveAccountFactory(AccountFactory):
 
     @factory.post_generation
     def facts(self: Account, create: bool, extracted: object, **kwargs: Any) -> None:
-        """Write the rows of the activation."""
         language = translation.get_language() or "fr"
         # The latest charter: with a frozen clock none may be in force yet.
         charter = Charter.objects.exclude(published_at=None).latest("published_at")

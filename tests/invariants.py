@@ -1,7 +1,4 @@
-"""Invariants across tables that hold at every moment, also after a crash; one query checks them (SES-02, AVL-02, LOG-03).
-
-They hold for what services wrote; rows written by a test may have no journal entries.
-"""
+"""Invariants across tables, of what services wrote, that hold even after a crash (SES-02, AVL-02, LOG-03)."""
 
 from django.db import connection
 

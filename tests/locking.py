@@ -50,8 +50,8 @@ def unlocked_account(**facts: Any) -> Account:
     return reloaded(person)
 
 
-def password_reset_path(person: Account) -> str:
-    account, deadline = reloaded(person), password_reset_link.deadline(timezone.now())
+def password_reset_path(person: Account, built_at: datetime | None = None) -> str:
+    account, deadline = reloaded(person), password_reset_link.deadline(built_at or timezone.now())
     token = password_reset_link.token(account, deadline, password_reset_link.subject(account))
     return reverse("password-reset-link", args=[token])
 

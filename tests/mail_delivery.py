@@ -25,7 +25,6 @@ class MailDelivery:
         return self.deliver()[-1]
 
     def last_link(self) -> str:
-        """The path of the link in the text of the last mail."""
         return link_in(self.last_mail())
 
 

@@ -23,7 +23,7 @@ from mailrouting.services import change_redirection, choose_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from outbox.services import queue_email
-from tests.accounts.recovery.recovering import approved, change_to, wish
+from tests.accounts.recovery.recovering import a_responsable, approved, change_to, wish
 from tests.agents.signed_in import an_agent, code_of, enrolment_code_for
 from tests.assistance.asking import request_data
 from tests.factories import active_account, pending_account
@@ -39,8 +39,7 @@ def queued(kind: Kind, make: Callable[..., Any] = active_account, **facts: Any) 
 
 
 def recovery_corrected(**facts: Any) -> None:
-    agent = an_agent(Role.RESPONSABLES)
-    correct_at_once(account=pending_account(**facts), agent=agent, address=ELSEWHERE, reason="Faute de frappe.")
+    correct_at_once(account=pending_account(**facts), agent=a_responsable(), address=ELSEWHERE, reason="Erreur.")
 
 
 def assistance_received(**facts: Any) -> None:
@@ -113,8 +112,6 @@ class Anchor(NamedTuple):
 
 
 class Reader:
-    """What a mail program makes of the HTML."""
-
     def __init__(self, html: str) -> None:
         self.html, body = html, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
         self.tags = re.findall(r"<(\w+)", body)

@@ -1,5 +1,4 @@
-"""Signed-in test clients. Thousands of tests need one, so `log_in` writes the session that the login page would write;
-`tests/accounts/auth/test_login.py` compares the two."""
+"""Signed-in test clients. `log_in` writes the session of the login page: `test_login.py` compares the two."""
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -65,8 +64,11 @@ def application_whose_code_was_given(account: Account) -> TOTPDevice:
 
 
 def submit_login(browser: Client, account: Account, password: str = A_GOOD_PASSWORD, **fields: str) -> HttpResponse:
-    """Post the form of the login page."""
     return browser.post(reverse("login"), {"login": account.login, "password": password, **fields})
+
+
+def signs_in(person: Account, password: str, **where: str) -> bool:
+    return submit_login(Client(**where), person, password).status_code == 302
 
 
 def is_signed_in(browser: Client) -> bool:

@@ -1,7 +1,6 @@
 """The portal as it runs: gunicorn, a Celery worker and a Redis of their own, on the database of the tests.
 
-A folder whose tests want it imports `running_stack` and `stack` in its conftest.py; its modules say
-`pytestmark = NEEDS_STACK`. Its processes see what a test commits.
+A conftest.py imports `running_stack` and `stack`; its modules say `pytestmark = NEEDS_STACK`.
 """
 
 import os
@@ -93,7 +92,6 @@ class Stack(Services):
         self.start(name, *command, str(self.directory / f"{name}-schedule"), **environment)
 
     def start_late_beat(self) -> None:
-        """Start one more, "late-beat", on a machine whose clock is 90 seconds late."""
         self.start_beat("late-beat", CLOCK_IS_LATE="yes")
 
     def restart_worker(self) -> None:
@@ -125,8 +123,7 @@ class Stack(Services):
                 client.delete(*keys)
 
     def wait_until_quiet(self) -> None:
-        """Wait until no process has a transaction open, or had one a moment ago: a task has several in a row, and the
-        next would meet the emptying of the tables."""
+        """Wait until no process has a transaction open, or had one a moment ago: a task has several in a row."""
         others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         active = "(state <> 'idle' OR state_change > clock_timestamp() - interval '0.3 s')"
         busy = f"SELECT pid FROM pg_stat_activity WHERE {others} AND {active}"

@@ -55,7 +55,6 @@ def test_exactly_the_variables_of_the_settings_are_documented_and_passed_on():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_document_names_what_exists(document: Path):
-    """Links, files, make targets, management commands; no path of one machine."""
     text = read(document)
     for target in LINK.findall(text):
         if not target.startswith(("https://", "mailto:")):

@@ -18,20 +18,8 @@ PAIRS = [
 ]
 SAME_IN_BOTH = {
     *("%(counter)s article", "%(counter)s articles", "%(counter)s minute", "%(counter)s minutes", "page %(number)s"),
-    *(
-        "Activation",
-        "Confirmation",
-        "Contact",
-        "Cookies",
-        "DSIN",
-        "Date",
-        "Documentation",
-        "E-mails",
-        "Note",
-        "Pages",
-        "Session",
-    ),
-    *("agent", "date", "description", "journal", "note", "service", "session", "sessions", "version"),
+    *("Activation", "Confirmation", "Contact", "Cookies", "DSIN", "Date", "Documentation", "E-mails", "Note", "Pages"),
+    *("Session", "agent", "date", "description", "journal", "note", "service", "session", "sessions", "version"),
 }
 FRENCH = re.compile(
     r"\b(vous|votre|vos|nous|une|des|les|est|sont|avec|pour|sur|dans|compte|adresse|lien|cette|jusqu)\b", re.IGNORECASE

@@ -1,7 +1,7 @@
 """Checks the rows of a file. Reports every problem of a row, not only the first."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -92,10 +92,12 @@ class RowChecker:
     def __init__(self) -> None:
         self._domains = _Domains()
         self._validators = {
-            name: lru_cache(CACHED_VALUES)(column.validate) if column.cached else column.validate
+            name: lru_cache(CACHED_VALUES)(_without_accidents(column.validate))
+            if column.cached
+            else _without_accidents(column.validate)
             for name, column in COLUMNS.items()
         }
-        self._validators["recovery_address"] = self._domains.recovery_address
+        self._validators["recovery_address"] = _without_accidents(self._domains.recovery_address)
         self._recovery_addresses: dict[str, _First] = {}
         self._institutional_addresses: dict[str, _First] = {}
 
@@ -106,8 +108,9 @@ class RowChecker:
         faults += [] if faults else self._conflicts(values)
         if faults:
             return CheckedRow(row.line, None, _problems(row.line, values.get("hr_id", ""), Severity.ERROR, faults))
-        found = [*ignored, *self._warnings(values)]
-        person = Person(row.line, values, self._sharing(values) is not None)
+        sharing = self._sharing(values)
+        found = [*ignored, *self._warnings(values, sharing)]
+        person = Person(row.line, values, sharing is not None)
         self._remember(person)
         return CheckedRow(row.line, person, _problems(row.line, values["hr_id"], Severity.WARNING, found))
 
@@ -119,9 +122,6 @@ class RowChecker:
         for column, validate in self._validators.items():
             cell = row.cells.get(column, "").strip(AROUND_CELLS)
             try:
-                # Nearly every cell is ASCII: a call for each would cost a tenth of the time.
-                if not cell.isascii() or cell[:1] == "#":
-                    refuse_accidents(cell)
                 values[column] = validate(cell)
             except (InvalidCell, InvalidAddress) as refusal:
                 if COLUMNS[column].helpful:
@@ -143,9 +143,9 @@ class RowChecker:
             found.append(("institutional_address", reason))
         return found
 
-    def _warnings(self, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        if first := self._sharing(values):
-            reason = _("La même adresse de secours est à la ligne %(line)s") % {"line": first.line}
+    def _warnings(self, values: dict[str, Any], sharing: _First | None) -> Iterator[tuple[str, str]]:
+        if sharing:
+            reason = _("La même adresse de secours est à la ligne %(line)s") % {"line": sharing.line}
             yield "recovery_address", reason
         if domain := self._domains.likely_domain(values["recovery_address"]):
             yield "recovery_address", _("Peut-être une faute de frappe, pour %(domain)s") % {"domain": domain}
@@ -160,6 +160,16 @@ class RowChecker:
         self._recovery_addresses.setdefault(person.recovery_address.lower(), first)
         if person.institutional_address:
             self._institutional_addresses.setdefault(person.institutional_address, first)
+
+
+def _without_accidents(validate: Callable[[str], Any]) -> Callable[[str], Any]:
+    def validated(cell: str) -> Any:
+        # Nearly every cell is ASCII: a call for each would cost a tenth of the time.
+        if not cell.isascii() or cell[:1] == "#":
+            refuse_accidents(cell)
+        return validate(cell)
+
+    return validated
 
 
 class _Domains:

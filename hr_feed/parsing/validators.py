@@ -80,7 +80,8 @@ def category(raw: str) -> str:
 
 
 def birth_date(raw: str) -> date:
-    born, today = day(required(raw)), timezone.localdate()
+    # The active zone is the same one, and slow to look up for each date.
+    born, today = day(required(raw)), timezone.localdate(timezone=timezone.get_default_timezone())
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     return born if YOUNGEST <= age <= OLDEST else _refuse(BAD_AGE)
 

@@ -1,7 +1,7 @@
 """New rows that may be of a person who has an account already: no second one is made unless a person has decided so."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from django.db import connection
@@ -13,20 +13,21 @@ from hr_feed.parsing.rows import Person
 from hr_feed.report import Problem, Severity
 from hr_feed.sync.diff import ACCOUNTS
 
-#: Spreadsheets eat zeros before a number, and add some behind it.
+#: Spreadsheets eat zeros before a number, and add some behind it. As in the index `account_similar_hr_id`.
 _NUMBER = "ltrim(regexp_replace(lower({}), '[.]0+$', ''), '0')"
 _ADDED_ZEROS = re.compile(r"\.0+$")
 NOT_IN_NAMES = re.compile(r"[\W_]+")
 
-BORN_ON_THE_SAME_DAY = f"""
-SELECT line, account.hr_id, account.given_name, account.family_name
-FROM hr_feed feed JOIN {ACCOUNTS} account USING (birth_date)
-WHERE line = ANY(%s) AND account.hr_id IS NOT NULL
+# The cast: PostgreSQL hashes a list of the column's own type, and goes through one of another type for each row.
+BORN_ON_THE_SAME_DAYS = f"""
+SELECT hr_id, given_name, family_name, birth_date
+FROM {ACCOUNTS}
+WHERE hr_id IS NOT NULL AND birth_date IN (SELECT birth_date FROM hr_feed WHERE line = ANY(%s::integer[]))
 """
 OF_A_SIMILAR_NUMBER = f"""
 SELECT line, account.hr_id
 FROM hr_feed feed JOIN {ACCOUNTS} account ON {_NUMBER.format("account.hr_id")} = {_NUMBER.format("feed.hr_id")}
-WHERE line = ANY(%s)
+WHERE line = ANY(%s::integer[])
 """
 
 SAME_PERSON = _(
@@ -48,48 +49,44 @@ class LookAlikes:
 
     def __init__(self, distinct: frozenset[str]) -> None:
         self._distinct = distinct
-        self._lines: dict[object, int] = {}
+        self._lines: dict[tuple[str, object], int] = {}
 
     def questions(self, newcomers: Sequence[Person]) -> list[Problem]:
         """One about each new person who may have an account."""
         known = self._known(newcomers) if newcomers else {}
-        found = [(person, self._earlier_line(person), known.get(person.line)) for person in newcomers]
         return [
-            Problem(person.line, person.hr_id, "hr_id", Severity.QUESTION, earlier or other or "")
-            for person, earlier, other in found
-            if person.hr_id not in self._distinct and (earlier or other)
+            Problem(person.line, person.hr_id, "hr_id", Severity.QUESTION, reason)
+            for person in newcomers
+            if (reason := self._earlier_line(person) or known.get(person.line)) and person.hr_id not in self._distinct
         ]
 
     def _earlier_line(self, person: Person) -> str:
         keys = (_name_key(person), ("number", _number_key(person.hr_id)))
-        lines = [self._lines.setdefault(key, person.line) for key in keys]
-        return _sentence(SAME_AS_LINE, min(lines)) if min(lines) < person.line else ""
+        line = min(self._lines.setdefault(key, person.line) for key in keys)
+        return _sentence(SAME_AS_LINE, line) if line < person.line else ""
 
     def _known(self, newcomers: Sequence[Person]) -> dict[int, str]:
-        by_line = {person.line: person for person in newcomers}
+        lines = [person.line for person in newcomers]
         with connection.cursor() as cursor:
-            cursor.execute(OF_A_SIMILAR_NUMBER, [list(by_line)])
+            cursor.execute(OF_A_SIMILAR_NUMBER, [lines])
             similar = {line: _sentence(SAME_NUMBER, hr_id) for line, hr_id in cursor.fetchall()}
-            cursor.execute(BORN_ON_THE_SAME_DAY, [list(by_line)])
-            same = {
-                line: _sentence(SAME_PERSON, hr_id) for line, hr_id in _of_the_same_names(cursor.fetchall(), by_line)
-            }
+            cursor.execute(BORN_ON_THE_SAME_DAYS, [lines])
+            accounts = {(_names(given, family), born): hr_id for hr_id, given, family, born in cursor.fetchall()}
+        same = {
+            person.line: _sentence(SAME_PERSON, accounts[key])
+            for person in newcomers
+            if (key := _name_key(person)) in accounts
+        }
         return similar | same
 
 
-def _of_the_same_names(found: list[tuple[int, str, str, str]], people: dict[int, Person]) -> Iterator[tuple[int, str]]:
-    for line, hr_id, given_name, family_name in found:
-        if _names(given_name, family_name) == _names(people[line].given_name, people[line].family_name):
-            yield line, hr_id
-
-
-def _name_key(person: Person) -> object:
+def _name_key(person: Person) -> tuple[str, object]:
     return _names(person.given_name, person.family_name), person.values["birth_date"]
 
 
-def _names(given_name: str, family_name: str) -> tuple[str, ...]:
+def _names(given_name: str, family_name: str) -> str:
     """Also when the two columns are swapped."""
-    return tuple(sorted((_plain(given_name), _plain(family_name))))
+    return " ".join(sorted((_plain(given_name), _plain(family_name))))
 
 
 @lru_cache(maxsize=10_000)

@@ -7,9 +7,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-import redis
-from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +21,7 @@ from activation.services import request_link
 from mailrouting.links import redirection_link
 from mailrouting.services import choose_redirection
 from tests.accounts.recovery.recovering import change_to, wish
+from tests.activation.wizard.client import everything_stored
 from tests.factories import active_account, pending_account, reloaded
 from tests.locking import unlocked_account
 from tests.signing_in import browser_of, is_signed_in
@@ -111,21 +109,8 @@ class TestSecret:
         [token] = re.findall(r"[\w-]{97}", link)
         assert token not in caplog.text + everything_stored()
         assert Client().get(link, follow=True).status_code == 200
-        assert token not in caplog.text + everything_stored()
-
-
-def everything_stored() -> str:
-    """Each row of each table, sessions decoded, and each text in Redis."""
-    kept = [str(session.get_decoded()) for session in Session.objects.all()]
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names():
-            cursor.execute(f'SELECT t::text FROM "{table}" t')
-            kept += [row for (row,) in cursor.fetchall()]
-    assert len(kept) > 10
-    with redis.Redis.from_url(settings.REDIS_URL, decode_responses=True) as server:
-        keys = list(server.scan_iter())
-        kept += keys + [server.get(key) or "" for key in keys if server.type(key) == "string"]
-    return "\n".join(kept)
+        sessions = [session.get_decoded() for session in Session.objects.all()]
+        assert token not in caplog.text + everything_stored() + str(sessions)
 
 
 class TestPurposeAndPerson:
@@ -155,14 +140,10 @@ class TestPurposeAndPerson:
                     page.read(token)
 
     def test_a_token_that_was_changed_cut_or_recombined_is_refused(self):
-        """TOK-02: any one character; another account or deadline under a good signature."""
+        """TOK-02: cut; another account or deadline under a good signature. Other changes: `test_altered_link_is_refused`."""
         one, other = token_for(pending_account()), token_for(pending_account())
         later = token_for(pending_account(), timezone.now() + timedelta(days=1))
-        forged = [
-            one[:position] + ("A" if character != "A" else "B") + one[position + 1 :]
-            for position, character in enumerate(one)
-        ]
-        forged += [one[:length] for length in (0, 1, 53, 54, 96)]
+        forged = [one[:length] for length in (0, 1, 53, 54, 96)]
         forged += [one[:54] + other[54:], other[:54] + one[54:], later[:54] + one[54:], one[54:] + one[:54]]
         for token in forged:
             with pytest.raises(InvalidLink):
@@ -182,27 +163,11 @@ class TestGuessing:
             assert Client().get(good, REMOTE_ADDR=address).status_code == 302
 
     def test_what_mail_software_appends_does_no_harm(self):
-        """TOK-11, TOK-09: trackers in the query and punctuation after the link are ignored. No other
-        address reveals this one."""
+        """TOK-11, TOK-09: trackers in the query and punctuation after it. No other address reveals this one."""
         path = path_of(token_for(pending_account()))
         assert Client().get(f"{path}?utm_source=x&fbclid=y").status_code == 302
-        for tail in (
-            ".",
-            ">",
-            ")",
-            "%3E",
-            "%20",
-            "%C2%A0%C2%BB",
-            "=",
-            "),",
-            ";",
-            "'/",
-            "_",
-            "**",
-            "&gt;",
-            "%22&#62;",
-            "=20",
-        ):
+        appended = ". > ) %3E %20 %C2%A0%C2%BB = ), ; '/ _ ** &gt; %22&#62; =20"
+        for tail in appended.split():
             first = Client().get(path + tail)
             assert (first["Location"], first["Referrer-Policy"]) == (path, "no-referrer"), tail
             assert Client().get(path + tail, follow=True).status_code == 200, tail

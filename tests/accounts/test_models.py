@@ -28,7 +28,6 @@ def run(sql: str, *parameters: object) -> None:
 
 
 def test_states_and_querysets_agree():
-    """Only an active account may log in."""
     without_password, locked_newcomer = active_account(), pending_account()
     Account.objects.filter(pk=without_password.pk).update(password="!")
     lock(locked_newcomer)
@@ -72,13 +71,18 @@ def test_the_database_refuses_one_identifier_for_two_accounts_whatever_its_case(
 
 
 def test_recorded_facts_can_be_neither_changed_nor_deleted():
-    """LOG-03, PRV-01: by SQL with the rights of the application; retention may delete entries, never change one."""
+    """LOG-03, PRV-01: by SQL with the rights of the application; retention may delete or empty an entry, no more."""
     account = pending_account()
     accept_charter(account=account, charter=Charter.objects.in_force())
     tables = ("journal_journalentry", "activation_charteracceptance", "activation_charter")
     changes = [change for table in tables for change in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}")]
     changes += ["SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE journal_journalentry CASCADE"]
-    changes += ["SET LOCAL portal.retention = 'on'; UPDATE journal_journalentry SET event = 'x'"]
+    emptied = "details = '{}', client_address = NULL, device = ''"
+    changes.append(f"UPDATE journal_journalentry SET {emptied}")
+    not_emptied = [emptied.replace(*more) for more in (("{}", '{"a": 1}'), ("NULL", "'192.0.2.1'"), ("= ''", "= 'x'"))]
+    more = [f"{change}, {emptied}" for change in ("event = 'x'", "at = now() - interval '1 year'", "account_id = NULL")]
+    on_retention = "SET LOCAL portal.retention = 'on'; UPDATE journal_journalentry SET "
+    changes += [on_retention + change for change in (*not_emptied, *more)]
     for change in changes:
         with pytest.raises(DatabaseError, match="append-only"):
             run(change)

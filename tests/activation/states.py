@@ -45,7 +45,7 @@ def lock(person: Account) -> Account:
 
 
 def lock_and_release(person: Account) -> None:
-    lock(person).locks.update(released_at=timezone.now(), **UNLOCK_REASONS)
+    lock(person).locks.filter(released_at=None).update(released_at=timezone.now(), **UNLOCK_REASONS)
 
 
 def leave(person: Account) -> Account:

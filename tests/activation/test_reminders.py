@@ -135,8 +135,7 @@ def test_two_workers_at_once_remind_each_account_once_in_batches(monkeypatch):
 
 
 def test_the_link_in_the_mail_stops_them_without_login(mail_delivery, client, go_to):
-    """TOK-06, TOK-09, TOK-10: opening it changes nothing, its token leaves the URL, its page shows no account data. A
-    corrected address is reminded again, and revokes the link (TOK-07), which is good for three months otherwise."""
+    """TOK-06, TOK-07, TOK-09, TOK-10: a corrected address is reminded again, and revokes the link, good for three months."""
     person = invited()
     activation = activation_link.token(person, activation_link.deadline(timezone.now()))
     send_reminders()

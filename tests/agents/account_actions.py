@@ -26,5 +26,4 @@ def robbed_person(**facts: Any) -> Account:
 
 
 def act_on(name: str, person: Account) -> str:
-    """The address of the page of that act: lock, release, put-back, resend."""
     return reverse(f"admin:account-{name}", args=[person.pk])

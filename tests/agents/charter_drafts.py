@@ -30,12 +30,10 @@ numbers = count(1)
 
 
 def no_draft() -> None:
-    """Throw the draft away, if there is one."""
     Charter.objects.filter(published_at__isnull=True).delete()
 
 
 def the_draft() -> Charter:
-    """The draft that there is; made when there is none."""
     return Charter.objects.filter(published_at__isnull=True).first() or a_draft(an_agent(Role.RESPONSABLES))
 
 
@@ -54,7 +52,6 @@ def published(actor: Account, draft: Charter | None = None) -> Charter:
 
 
 def saved_by_another(draft: Charter, actor: Account, **changed: str) -> Charter:
-    """The draft after another agent has saved it."""
     typed = sent(draft, **changed)
     seen, version = typed.pop("seen"), typed.pop("version")
     return publishing.save_draft(charter_id=draft.pk, seen=seen, version=version, texts=typed, actor=actor)
@@ -73,5 +70,4 @@ def edit_page(draft: Charter) -> str:
 
 
 def publish_page(draft: Charter) -> str:
-    """As the preview links to it."""
     return f"{reverse('admin:charter-publish', args=[draft.pk])}?lu={draft.fingerprint}"

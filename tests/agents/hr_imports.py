@@ -17,7 +17,6 @@ numbers = count(1_000)
 
 
 def received(*rows: dict[str, str], agent: Account | None = None, name: str = "a.csv", **shape: Any) -> HrImport:
-    """A file that waits for its preview."""
     file = SimpleUploadedFile(name, text_of(*rows, **shape).encode(), content_type="text/csv")
     return services.store_upload(file=file, name=name, agent=agent or an_agent(Role.RESPONSABLES))
 

@@ -1,6 +1,8 @@
-"""Agents to test with, their devices and their browsers."""
+"""Agents to test with, their devices, their browsers, and what their pages show."""
 
+import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -60,3 +62,14 @@ def verified_agent(role: Role = Role.ASSISTANCE, **facts: Any) -> tuple[Account,
 
 def enrolment_code_for(account: Account) -> str:
     return second_factor.issue_enrolment_code(account=account)
+
+
+def visible_text(answer: HttpResponse) -> str:
+    """On one line; bold words are part of their sentence."""
+    words = re.sub(r"<[^>]+>", " ", re.sub(r"</?b>", "", answer.content.decode()))
+    return re.sub(r"\s+", " ", unescape(words))
+
+
+def follow(browser: Client, answer: HttpResponse) -> HttpResponse:
+    assert answer.status_code == 302, visible_text(answer)
+    return browser.get(answer["Location"])

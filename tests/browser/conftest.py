@@ -34,10 +34,7 @@ def chromium(django_db_setup) -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Visitor]]:  # noqa: F811
-    """Another visitor with a browser of their own: `new_visitor(width=390, java_script_enabled=False)`.
-
-    No page may make its browser complain (HDR-02) or ask another host (PRV-06), in any test.
-    """
+    """In a browser of their own, whom no page may make complain (HDR-02) or ask another host (PRV-06)."""
     visitors = []
 
     def arrives(*, width: int = 1280, **options: Any) -> Visitor:

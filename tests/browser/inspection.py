@@ -1,7 +1,5 @@
-"""Checks that hold on every page: accessibility, layout, language, what browsers store.
-
-A `Screen` shows responses of the test client at their address, with their headers.
-"""
+"""Checks that hold on every page: accessibility, layout, language, what browsers store. A `Screen` shows responses of the
+test client at their address, with their headers."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -52,11 +50,8 @@ def inspect(
     check(page, "openDetails")
     found += [*violations(visitor, light), *check(page, "tooWide", ENLARGED)]
     page.set_viewport_size({"width": 320, "height": 800})
-    found += [
-        *(check(page, "cutWords") if visitor.has_scripts else []),
-        *check(page, "tooWide", ""),
-        *check(page, "tooWide", SPACED),
-    ]
+    found += check(page, "cutWords") if visitor.has_scripts else []
+    found += [*check(page, "tooWide", ""), *check(page, "tooWide", SPACED)]
     page.emulate_media(color_scheme="dark")
     found += [f"{violation} (dark)" for violation in violations(visitor, dark)]
     page.emulate_media(color_scheme="light")
@@ -85,8 +80,6 @@ def errors_of(visitor: Visitor) -> list[str]:
 
 
 class Screen(Visitor):
-    """A browser that shows responses of the test client at their address, with their headers."""
-
     answer: HttpResponse
 
     def show(self, address: str, answer: HttpResponse) -> None:
@@ -100,7 +93,6 @@ class Screen(Visitor):
         return found
 
     def fulfil(self, route: Route) -> None:
-        """Answer a page load with the response, and serve the static files."""
         path = urlsplit(route.request.url).path
         if route.request.is_navigation_request():
             headers = dict(self.answer.items())
@@ -124,10 +116,7 @@ def open_screen(browser: Browser, *, has_scripts: bool) -> Iterator[Screen]:
 def findings(
     screen: Screen, names: Iterable[str], load: Callable[[str], LoadedPage], language: str = "fr"
 ) -> list[str]:
-    """What `inspect` and the console report of the first state of each set of templates.
-
-    Colours, and pages without scripts, once a template.
-    """
+    """What is wrong with the first state of each set of templates; colours, and pages without scripts, once a template."""
     found: list[str] = []
     sets: set[frozenset[str]] = set()
     seen: set[str] = set()

@@ -118,7 +118,6 @@ def test_each_page_shows_hostile_text_as_text(screen):
 
 
 def test_what_a_list_is_asked_for_and_an_hr_file_are_shown_as_text_and_unescaped_text_is_reported(screen):
-    """INP-02, INP-05"""
     _agent, browser = verified_agent(Role.RESPONSABLES)
     imported(*(another(n, employer=value) for n, value in enumerate(SCRIPTS, 1)))
     changed = [another(n, employer=f"{ALEF} {value}") for n, value in enumerate(SCRIPTS, 1)]

@@ -23,7 +23,6 @@ load_french, load_english = partial(load_page, language="fr"), partial(load_page
 
 @pytest.mark.xdist_group("pages")
 def test_each_page_is_accessible_in_both_colour_schemes(screen):
-    """A11Y-01, A11Y-09"""
     assert findings(screen, PAGES, load_french) == []
 
 
@@ -51,7 +50,6 @@ def test_each_page_fits_in_english_without_scripts(screen_without_scripts):
 
 @pytest.mark.xdist_group("English pages")
 def test_each_mail_is_legible_by_day_and_by_night(screen, mail_delivery, mail_server):
-    """A11Y-08"""
     for kind, queue_mail in SITUATIONS.items():
         with transaction.atomic():
             queue_mail()
@@ -73,7 +71,6 @@ def test_each_mail_is_legible_by_day_and_by_night(screen, mail_delivery, mail_se
     ],
 )
 def test_each_agent_page_is_accessible_with_and_without_scripts(names, screen, screen_without_scripts):
-    """A11Y-01, A11Y-08, HDR-02"""
     assert findings(screen, names, load_agent_page) == []
     assert findings(screen_without_scripts, names, load_agent_page) == []
 
@@ -85,7 +82,6 @@ def test_each_refused_agent_form_leads_to_its_errors(screen):
 
 @pytest.mark.xdist_group("agents' pages")
 def test_the_page_of_an_import_follows_its_progress_without_reloading(screen):
-    """RGAA 13.1: the page announces the end and does not reload."""
     page = load_agent_page("import_running")
     facts = {"over": True, "done": 42_000, "total": 42_000}
     screen.page.route("**/avancement/", lambda route: route.fulfill(json=facts))

@@ -21,15 +21,7 @@ from devtools.processes import wait_until
 from journal.models import JournalEntry
 from tests.accounts.auth.sso.providers.browser import fields_of, run_provider
 from tests.agents.signed_in import an_agent
-from tests.browser.visitor import (
-    ANOTHER_PASSWORD,
-    NEEDS_BROWSER,
-    begin_until_the_mailbox,
-    choose_a_password,
-    link_in,
-    mail,
-    sign_in,
-)
+from tests.browser.visitor import ANOTHER_PASSWORD, NEEDS_BROWSER, link_in, mail_to
 from tests.factories import A_GOOD_PASSWORD, pending_account
 from tests.project import PROJECT
 from tests.provisioning.conftest import ldap, slapd  # noqa: F401
@@ -131,16 +123,16 @@ def unlock(stack: Stack, person: Account, agent: Account) -> None:
 def test_the_password_opens_everything_until_the_account_is_locked(stack, doors, new_visitor):
     person = pending_account(uid="zpetit", institutional_address="zoe.petit@univ-exemple.fr")
     owner = new_visitor()
-    begin_until_the_mailbox(owner, person)
+    owner.begin_until_the_mailbox(person)
     owner.press("Suivant")
     assert doors.that_open(person, A_GOOD_PASSWORD) == NOWHERE
-    choose_a_password(owner)
+    owner.choose_a_password()
     owner.sees("Votre compte est activé")
     doors.wait_until(person, A_GOOD_PASSWORD, EVERYWHERE)
     doors.dovecot.deliver(person.login, "Bienvenue")
 
     owner.open("/compte/mot-de-passe/")
-    sign_in(owner, person)
+    owner.sign_in(person)
     owner.type("Mot de passe actuel", A_GOOD_PASSWORD)
     owner.type_new_password("Nouveau mot de passe", ANOTHER_PASSWORD)
     owner.press("Changer le mot de passe")
@@ -153,7 +145,7 @@ def test_the_password_opens_everything_until_the_account_is_locked(stack, doors,
     doors.dovecot.deliver(person.login, "Pendant le blocage")
 
     unlock(stack, person, an_agent())
-    owner.open(link_in(mail(stack, person.recovery_address, "Votre compte informatique est débloqué")))
+    owner.open(link_in(mail_to(stack, person.recovery_address, "Votre compte informatique est débloqué")))
     assert doors.that_open(person, ANOTHER_PASSWORD) == NOWHERE
     owner.type("Choisissez un mot de passe", LAST_PASSWORD)
     owner.press("Réactiver mon compte")

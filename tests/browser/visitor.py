@@ -8,11 +8,9 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 from accounts.models import Account
-from agents.roles import Role
 from devtools.browser import find
 from devtools.mailcatcher import CaughtMessage
 from tests.activation.wizard.client import link_to
-from tests.agents.signed_in import an_agent, code_of, enrol_device
 from tests.factories import A_GOOD_PASSWORD
 from tests.stack import Stack, wait_until
 
@@ -28,8 +26,7 @@ ANOTHER_PASSWORD = "tuile-oignon-harpe-velours"
 # What Chromium writes for any page whose status is an error, however well it is answered.
 STATUS_OF_A_PAGE = "Failed to load resource: the server responded with a status of "
 IS_FOCUSED = "element => element === document.activeElement"
-# What has the focus: its name, whether a ring of two pixels is drawn around it, and whether all of it is
-# covered.
+# What has the focus: its name, whether a ring of two pixels is drawn around it and whether all of it is covered.
 FOCUS = """() => {
     const element = document.activeElement;
     const {outlineStyle, outlineWidth} = getComputedStyle(element);
@@ -60,7 +57,7 @@ class Visitor:
     def open(self, address: str) -> None:
         self.page.goto(address)
 
-    def sees(self, heading: str) -> None:
+    def sees(self, heading: str | re.Pattern[str]) -> None:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
 
     def reads(self, text: str) -> None:
@@ -95,6 +92,48 @@ class Visitor:
         self.type(label, password)
         if not self.has_scripts:
             self.type(_("Ressaisissez le mot de passe"), password)
+
+    def accept_the_charter(self) -> None:
+        self.sees(_("La charte informatique"))
+        self.tick(_("J’ai lu la charte et je m’engage à la respecter"))
+        self.press(_("Suivant"))
+
+    def say_no_to_the_directory(self) -> None:
+        self.sees(_("L’annuaire public"))
+        self.tick(_("Non, ne pas afficher ma fiche"))
+        self.tick(_("Je confirme mon choix"))
+        self.press(_("Suivant"))
+
+    def begin_until_the_mailbox(self, person: Account) -> None:
+        self.open(link_to(person))
+        self.press(_("Commencer l’activation"))
+        self.accept_the_charter()
+        self.say_no_to_the_directory()
+        self.sees(_("Votre messagerie universitaire"))
+
+    def forward_to(self, target: str) -> None:
+        self.sees(_("Votre messagerie universitaire"))
+        self.tick(_("Rediriger mes messages vers une autre adresse"))
+        self.type(_("Adresse de redirection"), target)
+        self.press(_("Suivant"))
+        self.sees(_("Vérifiez votre adresse de redirection"))
+
+    def choose_a_password(self) -> None:
+        self.sees(_("Votre mot de passe"))
+        self.type_new_password(_("Choisissez un mot de passe"))
+        self.press(_("Activer mon compte"))
+
+    def sign_in(self, person: Account, *, password: str = A_GOOD_PASSWORD) -> None:
+        self.sees(_("Se connecter"))
+        self.type(_("Identifiant"), person.login)
+        self.type(_("Mot de passe"), password)
+        self.press(_("Se connecter"))
+
+    def is_signed_out(self) -> None:
+        self.open("/compte/")
+        self.sees("Se connecter")
+        self.reads_nowhere("Lefebvre")
+        expect(self.button("Se déconnecter")).to_have_count(0)
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
         source = message.location["url"]
@@ -155,14 +194,8 @@ class Keyboard:
         self.page.keyboard.press("Enter")
 
 
-def link_in(mail: CaughtMessage) -> str:
-    found = re.search(r"^(http://\S+/[A-Za-z0-9_-]{60,}/)\s*$", mail.text(), re.MULTILINE)
-    assert found, mail.text()
-    return found[1]
-
-
-def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
-    """The only one to that address with a subject that starts so; waits for it."""
+def mail_to(stack: Stack, address: str, subject: str = "") -> CaughtMessage:
+    """The only one of that subject; waits for it."""
 
     def found() -> list[CaughtMessage]:
         return [one for one in stack.catcher.messages if one["To"] == address and one["Subject"].startswith(subject)]
@@ -172,56 +205,7 @@ def mail(stack: Stack, address: str, subject: str) -> CaughtMessage:
     return only
 
 
-def accept_the_charter(visitor: Visitor) -> None:
-    visitor.sees(_("La charte informatique"))
-    visitor.tick(_("J’ai lu la charte et je m’engage à la respecter"))
-    visitor.press(_("Suivant"))
-
-
-def say_no_to_the_directory(visitor: Visitor) -> None:
-    visitor.sees(_("L’annuaire public"))
-    visitor.tick(_("Non, ne pas afficher ma fiche"))
-    visitor.tick(_("Je confirme mon choix"))
-    visitor.press(_("Suivant"))
-
-
-def begin_until_the_mailbox(visitor: Visitor, person: Account) -> None:
-    visitor.open(link_to(person))
-    visitor.press(_("Commencer l’activation"))
-    accept_the_charter(visitor)
-    say_no_to_the_directory(visitor)
-    visitor.sees(_("Votre messagerie universitaire"))
-
-
-def forward_to(visitor: Visitor, target: str) -> None:
-    visitor.sees(_("Votre messagerie universitaire"))
-    visitor.tick(_("Rediriger mes messages vers une autre adresse"))
-    visitor.type(_("Adresse de redirection"), target)
-    visitor.press(_("Suivant"))
-    visitor.sees(_("Vérifiez votre adresse de redirection"))
-
-
-def choose_a_password(visitor: Visitor) -> None:
-    visitor.sees(_("Votre mot de passe"))
-    visitor.type_new_password(_("Choisissez un mot de passe"))
-    visitor.press(_("Activer mon compte"))
-
-
-def sign_in(visitor: Visitor, person: Account, *, password: str = A_GOOD_PASSWORD) -> None:
-    visitor.sees(_("Se connecter"))
-    visitor.type(_("Identifiant"), person.login)
-    visitor.type(_("Mot de passe"), password)
-    visitor.press(_("Se connecter"))
-
-
-def agent_in(visitor: Visitor, role: Role = Role.ASSISTANCE) -> Account:
-    """A new agent, who gives the password and a code."""
-    agent = an_agent(role, given_name="Nadia", family_name="Cherif")
-    device = enrol_device(agent)
-    visitor.open("/admin/")
-    sign_in(visitor, agent)
-    visitor.sees("Code de vérification")
-    visitor.type("Code de vérification", code_of(device))
-    visitor.press("Entrer")
-    visitor.sees("Espace agents")
-    return agent
+def link_in(mail: CaughtMessage) -> str:
+    found = re.search(r"^(http://\S+/[A-Za-z0-9_-]{60,}/)\s*$", mail.text(), re.MULTILINE)
+    assert found, mail.text()
+    return found[1]

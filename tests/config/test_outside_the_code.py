@@ -12,16 +12,14 @@ FRAGMENTS = {
 
 
 def test_the_proxy_takes_short_forms_only():
-    """INP-07: before the portal reads a byte; agents' files and charters have limits of their own
-    (`tests/faults/test_slow_uploads.py`)."""
+    """INP-07: before the portal reads a byte; longer forms are in `tests/faults/test_slow_uploads.py`."""
     proxy = (PROJECT / "deploy/Caddyfile").read_text()
     assert re.search(r"handle \{[^@]*@large [^\n]*\s+error @large 413\s+request_body \{\s+max_size 64KB", proxy)
     assert "max_header_size 16KB" in proxy
 
 
 def test_no_page_is_cached_for_the_next_visitor():
-    """HDR-04: page caches have shown one account's page to another. The keys of cached fragments are not personal;
-    a new one must be reviewed."""
+    """HDR-04: the keys of cached fragments are not personal; a new one must be reviewed."""
     python = [path for name in PACKAGES for path in (PROJECT / name).rglob("*.py")]
     caching = re.compile(r"cache_page|UpdateCacheMiddleware|FetchFromCacheMiddleware")
     assert [str(path) for path in python if caching.search(path.read_text())] == []

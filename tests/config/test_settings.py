@@ -27,14 +27,7 @@ PRODUCTION = {
     "EMAIL_URL": "smtp+tls://portail:s%40cret@smtp.univ-exemple.fr",
 }
 DIGEST = "0123456789abcdef" * 4
-HTTPS_ONLY = [
-    "http://a.univ-exemple.fr",
-    "a.univ-exemple.fr",
-    "ftp://a.fr",
-    "https://",
-    "https://a.fr/?b=c",
-    "https://a.fr:x",
-]
+HTTPS_ONLY = ["http://a.fr", "a.univ-exemple.fr", "ftp://a.fr", "https://", "https://a.fr/?b=c", "https://a.fr:x"]
 NUMBER = ["0", "-1", "dix", "1.5", "1e3", "٣", "9999999999"]
 DOMAINS = ["*.exemple.org", "@exemple.org", "https://exemple.org", ".exemple.org", "a b"]
 NETWORKS = ["caddy", "10.0.0.0/33", "10.0.0", "*", "10.0.0.1;10.0.0.2"]
@@ -66,15 +59,7 @@ REFUSED = {
         *("database", "mysql://a/b", "postgres://u:p@h", "postgres://u:p@h:x/n", "postgres://h/n?no_such=1"),
         "postgres://u:p@ss@h/n?sslmode",
     ],
-    "REDIS_URL": [
-        "foo",
-        "http://redis",
-        "redis://",
-        "redis://h:x",
-        "redis://h/a",
-        "redis://h?db=1",
-        "sentinel://h:26379",
-    ],
+    "REDIS_URL": ["foo", "http://redis", "redis://", "redis://h:x", "redis://h/a", "redis://h?db=1", "sentinel://h"],
     "EMAIL_URL": [
         *("smtp.univ-exemple.fr", "http://smtp", "smtp://", "consolemail://", "smtp+starttls://x", "smtp://relay:abc"),
         *("smtp://relay/x", "anymail+postmrk:?server_token=T", "anymail+base:?a=b"),
@@ -85,12 +70,7 @@ REFUSED = {
     "SUPPORT_ADDRESS": ADDRESS,
     "SUPPORT_PHONE": TWO_LINES,
     "PRIVACY_OFFICER_ADDRESS": ADDRESS,
-    "FROM_ADDRESS": [
-        "DSIN, Exemple <a@exemple.fr>",
-        "a@exemple.fr\nBcc: b@exemple.fr",
-        "a@exemple.fr, b@exemple.fr",
-        "DSIN",
-    ],
+    "FROM_ADDRESS": ["DSIN, Exemple <a@exemple.fr>", "a@exemple.fr\nBcc: b@exemple.fr", "a@a.fr, b@b.fr", "DSIN"],
     "MESSAGE_ID_DOMAIN": DOMAINS,
     **dict.fromkeys(("ENT_URL", "WEBMAIL_URL", "MOODLE_URL", "DOCUMENTATION_URL"), WEB_ADDRESS),
     **dict.fromkeys(("HR_CONTACT", "REGISTRY_CONTACT", "SECURITY_CONTACT"), CONTACT),
@@ -186,14 +166,11 @@ class TestRefusals:
             with pytest.raises(ImproperlyConfigured, match=f"PROVISIONING_{service}_{secret}"):
                 settings_from(**{f"PROVISIONING_{service}_URL": "https://a.fr/b"})
 
+    @pytest.mark.processes
     def test_the_process_ends_with_the_sentence_and_without_the_value(self):
         """SUP-02"""
-        for command in (
-            ["manage.py", "check"],
-            ["-m", "celery", "-A", "config", "worker"],
-            ["-m", "gunicorn", "config.wsgi"],
-        ):
-            done = run(command, SECRET_KEY="too-short")
+        for command in ("manage.py check", "-m celery -A config worker", "-m gunicorn config.wsgi"):
+            done = run(command.split(), SECRET_KEY="too-short")
             assert done.returncode != 0
             assert "SECRET_KEY must have at least 50 random characters" in done.stderr + done.stdout
             assert "too-short" not in done.stderr + done.stdout
@@ -206,10 +183,8 @@ class TestRefusals:
             accepted = settings_from(**{name: "Université.FR, mail.exemple.org., "})[name]
             assert accepted == ["xn--universit-j4a.fr", "mail.exemple.org"]
         assert settings_from(PORTAL_URL="http://127.0.0.1:8000/", DEBUG="true")["PORTAL_URL"] == "http://127.0.0.1:8000"
-        assert settings_from(TRUSTED_PROXIES="10.0.0.7/8 2001:db8::1, ")["TRUSTED_PROXIES"] == [
-            "10.0.0.0/8",
-            "2001:db8::1/128",
-        ]
+        proxies = settings_from(TRUSTED_PROXIES="10.0.0.7/8 2001:db8::1, ")["TRUSTED_PROXIES"]
+        assert proxies == ["10.0.0.0/8", "2001:db8::1/128"]
         keys = settings_from(SECURITY_API_KEYS=f"siem:{DIGEST}, siem:{DIGEST[::-1]}")["SECURITY_API_KEYS"]
         assert keys == [("siem", DIGEST), ("siem", DIGEST[::-1])]
         assert settings_from(UNIVERSITY_COLOUR="#767676")["UNIVERSITY_COLOUR"] == "#767676", "4.54 to 1"
@@ -242,6 +217,7 @@ class TestFiles:
         with pytest.raises(ImproperlyConfigured, match="DATABASE_URL_FILE must be the path of a readable text file"):
             settings_from(DATABASE_URL_FILE=str(tmp_path))
 
+    @pytest.mark.processes
     def test_show_settings_prints_what_is_in_force_with_secrets_masked(self):
         """SUP-02"""
         hidden = {
@@ -261,6 +237,7 @@ class TestFiles:
 
 
 class TestProduction:
+    @pytest.mark.processes
     def test_the_deployment_checks_of_django_find_nothing(self):
         """HDR-01"""
         done = run(["-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"])

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from accounts.models import Account
 from activation.links import activation_link
@@ -57,39 +57,27 @@ def test_a_server_that_takes_no_writes_is_not_ready_and_pages_say_when_to_come_b
 
 
 @pytest.mark.usefixtures("without_database")
-def test_pages_that_need_no_database_are_shown_and_the_others_say_when_to_come_back(browser):
-    """503 with Retry-After, in the language of the page, without internals."""
+def test_pages_and_errors_that_need_no_database_are_shown_and_others_say_when_to_come_back(browser, settings):
+    """HDR-05, SES-07: 503 with Retry-After; each in the language of its address, without internals."""
     for name in ("home", "help", "login", "first-connection", "locked-help"):
         assert browser.get(reverse(name)).status_code == 200
     assert browser.post(reverse("first-connection"), {"login": "x.y"}).status_code == 503
     account = Account(pk=1, recovery_address="x@exemple.net")
     account.lock_count = 0
     token = activation_link.token(account, activation_link.deadline(timezone.now()))
-    for language in ["fr", "en"]:
-        with translation.override(language):
-            response = browser.get(reverse("activation-link", args=[token]))
-        assert response.status_code == 503
-        assert int(response["Retry-After"]) > 0
-        assert_headers(response)
-        page = response.content.decode()
-        assert f'<html lang="{language}"' in page
-        assert response["X-Request-Id"] in page
-        assert not any(inside in page for inside in ("psycopg", "connection", "127.0.0.1", "Traceback", "SELECT"))
-
-
-@pytest.mark.usefixtures("without_database")
-def test_other_errors_have_their_pages(browser, settings):
-    """HDR-05, SES-07: none of them needs the database."""
     settings.ROOT_URLCONF = "tests.config.test_answers"
-    responses = {
-        address: browser.get(address) for address in ("/nulle-part/", "/en/nulle-part/", "/interdit/", "/panne/")
-    }
-    responses["host"] = browser.get("/", headers={"host": "evil.example"})
-    responses["csrf"] = Client(enforce_csrf_checks=True).post(reverse("first-connection"), {"login": "x.y"})
-    assert [response.status_code for response in responses.values()] == [404, 404, 403, 500, 400, 403]
-    for response in responses.values():
+    link = reverse("activation-link", args=[token])
+    addresses = {link: 503, f"/en{link}": 503, "/nulle-part/": 404, "/en/nulle-part/": 404, "/interdit/": 403}
+    errors = {browser.get(address): status for address, status in {**addresses, "/panne/": 500}.items()}
+    errors[browser.get("/", headers={"host": "evil.example"})] = 400
+    errors[Client(enforce_csrf_checks=True).post(reverse("first-connection"), {"login": "x.y"})] = 403
+    for response, status in errors.items():
+        page, path = response.content.decode(), response.request["PATH_INFO"]
+        assert (response.status_code, status != 503 or int(response["Retry-After"]) > 0) == (status, True), path
         assert_headers(response)
-        assert response["X-Request-Id"] in response.content.decode()
+        assert f'<html lang="{"en" if path.startswith("/en/") else "fr"}"' in page
+        assert response["X-Request-Id"] in page
+        assert not any(inside in page for inside in ("psycopg", "connection to", "127.0.0.1", "Traceback", "SELECT"))
 
 
 @pytest.mark.usefixtures("without_database")

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.usefixtures("without_garbage_collection")
 
 #: The values of the pack that are not here are refused.
 ACCEPTED = {
-    **{
-        unchanged: unchanged for unchanged in ("jean.dupont@exemple.fr", "o'brien+um@exemple.fr", "jean@mail.univ-x.fr")
-    },
+    **{same: same for same in ("jean.dupont@exemple.fr", "o'brien+um@exemple.fr", "jean@mail.univ-x.fr")},
     "jean@xn--universit-j4a.fr": "jean@xn--universit-j4a.fr",
     " jean.dupont@exemple.fr ": "jean.dupont@exemple.fr",
     "Jean.Dupont@EXEMPLE.FR": "Jean.Dupont@exemple.fr",

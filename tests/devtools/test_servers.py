@@ -1,6 +1,7 @@
 """The servers that `make test` and `make run` start leave no process behind, and the mail pages run nothing."""
 
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -26,8 +27,11 @@ from tests.project import PROJECT
 
 pytestmark = pytest.mark.processes
 PRINT_URLS_AND_WAIT = (
-    "import os, time; print(os.environ['DATABASE_URL'], os.environ['REDIS_URL'], flush=True); time.sleep(60)"
+    "import os, time; print(*map(os.getenv, ('DATABASE_URL', 'REDIS_URL')), flush=True); time.sleep(60)"
 )
+#: Sent; what the process inherits; its exit code.
+SIGNALS = [(signal.SIGTERM, signal.SIG_DFL, 143), (signal.SIGKILL, signal.SIG_DFL, -9)]
+SIGNALS += [(signal.SIGINT, signal.SIG_IGN, 130)]
 
 
 @pytest.fixture
@@ -60,15 +64,7 @@ def test_servers_require_their_passwords_and_postgresql_keeps_what_was_committed
             stranger.ping()
 
 
-@pytest.mark.parametrize(
-    ("number", "inherited", "exit_code"),
-    [
-        (signal.SIGTERM, signal.SIG_DFL, 143),
-        (signal.SIGINT, signal.SIG_IGN, 130),
-        (signal.SIGKILL, signal.SIG_DFL, -9),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("number", "inherited", "exit_code"), SIGNALS, ids=str)
 def test_no_server_runs_on_after_a_signal(number, inherited, exit_code, open_directory):
     """Also in a background job, where a shell has SIGINT ignored."""
     unset = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
@@ -120,13 +116,9 @@ def test_a_mail_outlives_a_restart_and_the_page_that_shows_it_runs_nothing_of_it
         shown = [urlopen(f"http://{LOOPBACK}:{port}/{page}", timeout=5) for page in ("", "1", "1.html")]
         listing, page, _html = (answer.read().decode() for answer in shown)
     [after] = restarted.messages
-    assert (after.as_bytes(), after.envelope, after.received_at) == (
-        before.as_bytes(),
-        Envelope("compte@univ-exemple.fr", ["camille.durand@exemple.net"]),
-        before.received_at,
-    )
+    assert (after.as_bytes(), after.received_at) == (before.as_bytes(), before.received_at)
+    assert after.envelope == Envelope("compte@univ-exemple.fr", ["camille.durand@exemple.net"])
     assert "Activez à l’université" in listing
     assert "&lt;Zoé&gt;" in page
     assert '<a href="http://127.0.0.1:8000/activation/abc/"' in page
-    assert "default-src 'none'" in shown[2].headers["Content-Security-Policy"]
-    assert "sandbox" in shown[2].headers["Content-Security-Policy"]
+    assert re.match("default-src 'none'.*; sandbox ", shown[2].headers["Content-Security-Policy"])

@@ -34,8 +34,7 @@ class Answer:
 
 
 class Browser:
-    """Comes through the proxy from an address of its own to the portal, whose public address is `origin`. Adds each
-    answer to `answers`."""
+    """Comes through the proxy, from an address of its own, to the portal whose public address is `origin`."""
 
     def __init__(self, url: str, origin: str, answers: list[Answer] | None = None) -> None:
         self.url, self.origin = url, origin

@@ -1,3 +1,2 @@
 from tests.faults.machine import machine, running_spare, spare, the_machine  # noqa: F401
-from tests.faults.tally import tally  # noqa: F401
 from tests.stack import running_stack, stack  # noqa: F401

@@ -247,8 +247,7 @@ def leases_run_out(stack: Stack) -> None:
 
 
 def all_sent(stack: Stack, *people: Account) -> None:
-    """Wait until each row is sent, or each of these people's; a sweep comes by every two seconds, as beat would send it.
-    Raises TimeoutError."""
+    """Wait, with a sweep every two seconds, until each row, or each of these people's, is sent. Raises TimeoutError."""
     unsent = Message.objects.exclude(status=Status.SENT)
     unsent = unsent.filter(person__in=people) if people else unsent
     for _ in range(20):

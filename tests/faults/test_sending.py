@@ -34,7 +34,7 @@ from tests.concurrency import together
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.faults.browser import FIRST_CONNECTION
 from tests.faults.machine import PausedServer, SpareWorker, all_sent, browser_of, leases_run_out, queued_mail
-from tests.faults.tally import Tally
+from tests.faults.tally import Tally, tally
 from tests.mail_delivery import text_of
 from tests.stack import NEEDS_STACK, Stack, wait_until
 
@@ -73,21 +73,6 @@ def beat_ticks(stack: Stack) -> None:
     stack.send(send_due_messages)
 
 
-def test_a_link_is_mailed_without_a_sweep_also_after_the_broker_was_lost(stack):
-    """AVL-06: the worker declares the lost queues again."""
-    people = [pending_account(), pending_account()]
-    browser_of(stack).request_link(people[0].login)
-    [mail] = stack.catcher.wait_for(1, timeout=15)
-    assert stack.url in text_of(mail)
-    stack.redis.kill()
-    browser_of(stack).request_link("personne@univ-exemple.fr")
-    stack.redis.start()
-    wait_until(lambda: stack.redis.answers() and stack.worker_listens(), stack.log("worker"), seconds=60)
-    browser_of(stack).request_link(people[1].login)
-    stack.catcher.wait_for(2, timeout=30)
-    assert recipients(stack) == [person.recovery_address for person in people]
-
-
 def test_connections_that_break_are_made_anew(stack):
     """AVL-06: web and worker replace the connections of their pools after a restart of PostgreSQL."""
     people = [pending_account(), pending_account()]
@@ -107,14 +92,10 @@ def test_connections_that_break_are_made_anew(stack):
 
 
 @pytest.mark.parametrize(("trouble", "begins", "ends"), TROUBLES_OF_REDIS)
-def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally, trouble, begins, ends):
+def test_without_the_broker_pages_answer_and_mails_leave_later(stack, trouble, begins, ends):
     """AVL-01: a link asked for and an activation finished, within two seconds a page; one row and one mail each. AVL-06"""
-    person, newcomer, browser, worker = (
-        pending_account(),
-        pending_account(),
-        browser_of(stack),
-        stack.processes["worker"],
-    )
+    person, newcomer = pending_account(), pending_account()
+    browser, worker = browser_of(stack), stack.processes["worker"]
     server = redis.Redis.from_url(stack.redis.url)
     server.execute_command(*begins.split()) if begins else stack.redis.kill()
     assert browser.ask("/sante/pret").text == f"prêt ({trouble})\n"
@@ -140,8 +121,8 @@ def test_without_the_broker_pages_answer_and_mails_leave_later(stack, tally, tro
     assert (stack.processes["worker"], worker.poll()) == (worker, None)
 
 
-def test_a_worker_survives_a_broker_that_dies_while_it_sends(stack, tally):
-    """AVL-06: the process goes on; the mail being sent arrives once, the next one too."""
+def test_a_worker_survives_a_broker_that_dies_while_it_sends(stack):
+    """AVL-06: and declares the lost queues again, so that a link that is asked for then is mailed without a sweep."""
     stack.catcher.answer = halt = PausedServer("data")
     worker, first = stack.processes["worker"], queued_mail()
     stack.send(send_due_messages)
@@ -149,12 +130,16 @@ def test_a_worker_survives_a_broker_that_dies_while_it_sends(stack, tally):
     stack.redis.kill()
     halt.go_on.set()
     wait_until(Message.objects.filter(status=Status.SENT).exists, stack.log("worker"), seconds=30)
+    browser_of(stack).request_link("personne@univ-exemple.fr")
     stack.redis.start()
-    second = queued_mail()
     wait_until(lambda: stack.worker_listens() or worker.poll() is not None, stack.log("worker"), seconds=60)
     assert worker.poll() is None
+    second = pending_account()
+    browser_of(stack).request_link(second.login)
+    [_first, mail] = stack.catcher.wait_for(2, timeout=30)
+    assert (mail["To"], stack.url in text_of(mail)) == (second.recovery_address, True)
     all_sent(stack)
-    assert recipients(stack) == [first.address, second.address]
+    assert recipients(stack) == [first.address, second.recovery_address]
     assert tally(stack.catcher.messages) == Tally(sent=2, lost=0, doubled=0)
 
 
@@ -194,10 +179,8 @@ class ThrottledServer:
         return accept(stage, envelope)
 
 
-def test_a_requested_link_does_not_wait_behind_thousands_of_invitations(stack, tally):
-    """AVL-09: at five mails a second a new link arrives within a third of a minute; the invitations keep their order. A
-    worker that is busy to the end of its batches needs twice as long.
-    """
+def test_a_requested_link_does_not_wait_behind_thousands_of_invitations(stack):
+    """AVL-09: within 20 s at five mails a second; a worker that finished its batches first would need twice as long."""
     stack.catcher.answer = pace = ThrottledServer()
     # More than both processes of the worker take at once.
     invitations = [queued_mail(Priority.BULK) for _ in range(3 * BATCH)]
@@ -250,7 +233,7 @@ def tasks_waiting(stack: Stack) -> int:
         return sum(server.llen(queue) for queue in ("urgent", "bulk"))
 
 
-def test_a_row_sent_by_eight_callers_at_one_instant_is_sent_once(stack, tally):
+def test_a_row_sent_by_eight_callers_at_one_instant_is_sent_once(stack):
     """AVL-05: thirty rounds at a barrier; then each task delivered eight times by the broker."""
     rows = [queued_mail().pk for _ in range(ROUNDS)]
     for row in rows:
@@ -264,10 +247,8 @@ def test_a_row_sent_by_eight_callers_at_one_instant_is_sent_once(stack, tally):
     assert tally(stack.catcher.messages) == Tally(sent=ROUNDS + 5, lost=0, doubled=0)
 
 
-def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, tally):
-    """AVL-02, AVL-05, AVL-07: killed between its commit and its call to the broker; a beat whose clock is 90 seconds
-    late queues what is left, a second beat queues none of it again.
-    """
+def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack):
+    """AVL-02, AVL-05, AVL-07: killed between its commit and its call to the broker; one beat is 90 seconds late."""
     person, browser = pending_account(), browser_of(stack)
     asking = Thread(target=browser.request_link, args=[person.login])
     with redis.Redis.from_url(stack.redis.url) as broker:
@@ -302,7 +283,7 @@ def test_two_beats_and_a_killed_web_process_give_one_mail_each(stack, tally):
     assert tally(stack.catcher.messages) == Tally(sent=21, lost=0, doubled=0)
 
 
-def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(stack, spare, tally):
+def test_a_worker_killed_at_any_point_sends_each_mail_and_one_copy_more_at_most(stack, spare):
     """AVL-04: eight processes end at once, each with a mail at another point; the first worker takes over."""
     halts = {
         "before the greeting": PausedServer("connect"),
@@ -359,7 +340,7 @@ def sent_in_vain(spare: SpareWorker) -> Message:
     return row
 
 
-def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_over(stack, spare, tally):
+def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_over(stack, spare):
     """EML-05, AVL-03: refused, hanging, greylisted, badly certified, without STARTTLS; each is retried and warned of."""
     host, certificate, log = spare.server.host, spare.server.tls, stack.log("spare")
     rows = {f"hangs at {stage}": queued_mail() for stage in HANGS}
@@ -406,7 +387,7 @@ def test_nothing_leaves_in_the_clear_and_every_mail_leaves_once_the_trouble_is_o
 
     spare.server.answer = accept
     Message.objects.filter(status=Status.QUEUED).update(due_at=timezone.now())
-    for _ in range(5):  # a batch ends after a second
+    for _ in range(10):  # a batch ends after a second
         spare.give(send_due_messages)
     spare.server.wait_for(len(rows), timeout=30)
     sent = Message.objects.filter(status=Status.SENT)

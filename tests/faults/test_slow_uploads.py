@@ -6,7 +6,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,13 +39,9 @@ def address(stack: Stack, tmp_path: Path) -> Iterator[str]:
     host = f"{LOOPBACK}:{free_port()}"
     file = (PROJECT / "deploy/Caddyfile").read_text()
     portal, health = f"to {stack.url.removeprefix('http://')}", f":{free_port()}"
-    for pattern, here in [
-        (r"dynamic a \{.*?\}", portal),
-        ("tls .*?}", ""),
-        (":8081", health),
-        ("{\n", "{\nadmin off\n"),
-    ]:
-        file = re.sub(pattern, here, file, count=1, flags=re.DOTALL)
+    here = {r"dynamic a \{.*?\}": portal, "tls .*?}": "", ":8081": health, "{\n": "{\nadmin off\n"}
+    for pattern, instead in here.items():
+        file = re.sub(pattern, instead, file, count=1, flags=re.DOTALL)
     (tmp_path / "Caddyfile").write_text(file)
     command = (Path(sys.executable).parent / "caddy", "run", "--config", tmp_path / "Caddyfile")
     environment = {"PORTAL_HOST": f"http://{host}", "LOAD_BALANCERS": "", "HOME": str(tmp_path)}
@@ -75,9 +70,7 @@ def key_of(browser: Client) -> str:
 def test_only_a_verified_agent_can_send_a_large_file_and_slow_senders_keep_no_thread(stack, address):
     """INP-07, AVL-08: without a session, with an invented one, as an account, as an agent before the second factor."""
     _agent, verified = verified_agent(Role.RESPONSABLES)
-    account, unverified = (
-        key_of(browser_of(make())) for make in (active_account, partial(an_agent, Role.RESPONSABLES))
-    )
+    account, unverified = (key_of(browser_of(one)) for one in (active_account(), an_agent(Role.RESPONSABLES)))
     for cookie, answer in [("", []), (COOKIE, [302]), (account, [403]), (unverified, [302])]:
         expected = statuses(stack)
         with ExitStack() as everything:

@@ -1,6 +1,4 @@
-"""Sends hostile requests to a page, each in a transaction that is rolled back, and observes what each one did: its
-answer, the rows it wrote, the errors it logged (INP-01).
-"""
+"""Sends hostile requests to a page, each in a transaction that is rolled back, and observes what it did (INP-01)."""
 
 import logging
 import re

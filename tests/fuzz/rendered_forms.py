@@ -52,7 +52,8 @@ class RenderedForm(NamedTuple):
     fields: dict[str, RenderedField]
 
     def answers(self) -> dict[str, str]:
-        return {name: one.plausible() for name, one in self.fields.items() if one.kind != "submit" and one.is_asked}
+        fields = ((name, one) for name, one in self.fields.items() if one.kind != "submit" and one.is_asked)
+        return {name: one.plausible() for name, one in fields if name != CSRF}
 
 
 def elements_in(element: Element) -> Iterator[tuple[str, dict[str, str]]]:

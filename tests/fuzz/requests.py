@@ -10,6 +10,7 @@ from tests.fuzz.rendered_forms import CSRF, RenderedField, RenderedForm
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
 Value = str | bytes
+NamedValue = tuple[str, Value]
 
 #: Markup, template and SQL in one value; then invisible and control characters, which most fields refuse.
 MIXED = "\"><script>alert(1)</script>'{{7*142857}}${7*142857}%(user)s=1' OR '1'='1"
@@ -17,7 +18,7 @@ INVISIBLE = "a\x00b\r\nBcc: victime@example.org\r\n\u202e\u200b\ufeff\x1b[31m"
 #: For each parameter and field of the public area.
 ALL_VALUES = list(N.items())
 #: For each field of each form.
-WORST_VALUES: list[tuple[str, Value]] = [
+WORST_VALUES: list[NamedValue] = [
     ("mixed", MIXED),
     ("unseen", INVISIBLE),
     *((label, N[label]) for label in ("N02", "N33", "N36", "N39")),
@@ -31,16 +32,14 @@ EXTRA |= {"uid": "root", "activated_at": "2026-01-01", "_connector": "OR 1=1--",
 ODD_NUMBERS = ("0", "-1", "8" * 30, "1-1", "8" * 30 + "-1", "a@b", "2026-02-31", "0001-01-01", "9999-12-31")
 #: Another site cannot know them.
 SIGNED = {CSRF, "permit"}
-#: The packs of a field, by its type, its autocomplete token or a part of its name.
-PACKS: dict[str, list[Value]] = {
-    **{mark: [value for value, _wanted in EMAIL] for mark in ("email", "username", "login")},
-    "password": [value for value, _wanted in PASSWORD],
-    "tel": list(PHONE),
-    "ine": list(INE),
-    "birth": list(BIRTH),
-    "date": list(BIRTH),
-    "next": list(NEXT),
-    "checkbox": ["on", "true", "0", "false", "1"],
+#: Each pack with the types, autocomplete tokens and parts of names that it is for.
+PACKS: dict[str, tuple[set[str], list[Value]]] = {
+    "address": ({"email", "username", "login"}, [value for value, _wanted in EMAIL]),
+    "password": ({"password"}, [value for value, _wanted in PASSWORD]),
+    "phone": ({"tel"}, list(PHONE)),
+    "ine": ({"ine"}, list(INE)),
+    "date": ({"birth", "date"}, list(BIRTH)),
+    "next": ({"next"}, list(NEXT)),
 }
 
 
@@ -72,29 +71,28 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-def values_for(one: RenderedField) -> Iterator[tuple[str, Value]]:
-    """Every universal value and the packs that fit the field, each with its name."""
-    yield from ALL_VALUES
+def packs_for(one: RenderedField) -> dict[str, list[NamedValue]]:
+    """The universal values and the packs that fit the field, each value with its name."""
     marks = {one.kind, one.autocomplete, *one.name.split("_")}
-    packs = {mark: pack for mark, pack in PACKS.items() if mark in marks}
-    if len({"email", "username", "login"} & set(packs)) > 1:
-        packs.pop("login")
-    yield from ((f"{mark} {number}", value) for mark, pack in packs.items() for number, value in enumerate(pack))
+    fitting = {name: pack for name, (marked, pack) in PACKS.items() if marked & marks}
+    named = {name: [(f"{name} {number}", value) for number, value in enumerate(pack)] for name, pack in fitting.items()}
+    return {"universal": ALL_VALUES, **named}
 
 
-def field_payloads(form: RenderedForm, thorough: set[str], others: list[tuple[str, Value]]) -> Iterator[Payload]:
-    """Every value in each `thorough` field, `others` in the others, a different value in each field of one form.
-    Then an acceptable value alone, since a form that is refused for one field goes no further."""
+def field_payloads(
+    form: RenderedForm, own: dict[str, list[NamedValue]], others: list[NamedValue], alone: set[str]
+) -> Iterator[Payload]:
+    """Its `own` values in each field, else `others`, different ones in one form; then one `alone`, which others let pass."""
     good, names = form.answers(), sorted(set(form.fields) - {CSRF})
     yield mixed_payload(form)
-    rounds = {name: list(values_for(form.fields[name])) if name in thorough else others for name in names}
+    rounds = {name: own.get(name, others) for name in names}
     for turn in range(max((len(values) for values in rounds.values()), default=0)):
         drawn = {name: values[(turn + place) % len(values)] for place, (name, values) in enumerate(rounds.items())}
         label = " ".join(f"{name} {value_name}" for name, (value_name, _value) in drawn.items())
         values = {name: value for name, (_name, value) in drawn.items()}
         payloads = tuple(text_of(value) for value in values.values())
         yield Payload(label, payloads, encode_form({**good, **values}.items()))
-    for name in names if len(names) > 1 else ():
+    for name in sorted(alone & set(names)):
         yield Payload(f"{name} mixed alone", (MIXED,), encode_form({**good, name: MIXED}.items()))
 
 
@@ -102,7 +100,7 @@ def mixed_payload(form: RenderedForm) -> Payload:
     return Payload("mixed", (MIXED,), encode_form((name, MIXED) for name in form.fields if name != CSRF))
 
 
-def query_payloads(names: set[str], new: set[str], values: list[tuple[str, Value]]) -> Iterator[Payload]:
+def query_payloads(names: set[str], new: set[str], values: list[NamedValue]) -> Iterator[Payload]:
     """A mixture in each parameter; for those that are `new`, each of the values and odd numbers."""
     yield Payload("? mixed", (MIXED,), query=encode_form((name, MIXED) for name in sorted(names)).decode())
     for label, value in values if new else ():

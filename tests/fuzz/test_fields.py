@@ -1,10 +1,9 @@
 """Hostile input in every form and parameter, found in the pages themselves: INP-01, INP-06, INP-07, SES-07; and
 the headers and cookies of every answer: HDR-02, HDR-03, HDR-04, SES-06.
 
-Every page is made once. A mixture of hostile values goes into each query, each form and each field; every value of the
-packs goes once into each parameter and each field of the public area, and into each type of field of the agents' area.
-Each public form is sent once malformed and forged, and so is one form of the agents' area. Parameters that a view reads
-without showing them are found as well. Every other page is in English.
+A mixture of hostile values goes into each query, form and field; every value of the packs goes once into each parameter
+and field of the public area, and into each type of field of the agents' area. Each public form is sent once malformed
+and forged, and so is one of the agents'. Parameters that a view reads without showing them are found as well.
 """
 
 from itertools import cycle
@@ -59,7 +58,8 @@ def fuzz(name: str, make: Page) -> None:
     page.add_failures(method, path, usual, *(f"inline {what}" for what in InlineCodeParser(html).found))
     if method == "GET":
         address = urlsplit(path).path
-        values = AGENTS_VALUES if path.startswith(AGENTS_AREA) else requests.ALL_VALUES
+        # A mixture is sent in any case.
+        values = AGENTS_VALUES[1:] if path.startswith(AGENTS_AREA) else requests.ALL_VALUES
         for payload in requests.query_payloads({*read, "inconnu"}, not_yet_sent("?", read), values):
             page.request("GET", address, payload)
     forms = forms_of(html, path)
@@ -74,24 +74,30 @@ def fuzz(name: str, make: Page) -> None:
 
 def fuzz_form(page: FuzzedPage, form: RenderedForm) -> None:
     """A mixture of values; for a new form also a plausible answer, to see what is read and written, and all payloads."""
-    view = resolve(urlsplit(form.action).path)
+    view, mixed = resolve(urlsplit(form.action).path), requests.mixed_payload(form)
     if not not_yet_sent(view.view_name, {"as a whole", *form.fields} - {CSRF}):
-        page.request("POST", form.action, requests.mixed_payload(form))
+        if mixed.body:
+            page.request("POST", form.action, mixed)
         return
-    good = form.answers()
+    plausible = Payload("plausible", (), encode_form(form.answers().items()))
     with record_parameters() as read:
-        usual = page.request("POST", form.action, Payload("plausible", (), encode_form(good.items())))
+        usual = page.request("POST", form.action, plausible)
     for name in read - set(form.fields):
         form.fields[name] = RenderedField(name, "hidden", is_asked=False)
     is_of_agents = form.action.startswith(AGENTS_AREA)
     other_values = AGENTS_VALUES if is_of_agents else requests.WORST_VALUES
+    # In the agents' area, a choice that is mixed alone is refused as it is with others.
+    alone = {name for name, one in form.fields.items() if not (is_of_agents and one.kind in CHOICES)}
     payloads = [
-        *requests.field_payloads(form, fields_for_all_values(form), other_values),
+        *requests.field_payloads(form, new_values(form), other_values, alone),
         *requests.incomplete_payloads(form),
     ]
     if set(form.fields) - {CSRF} and not_yet_sent("malformed", {"agents" if is_of_agents else form.action}):
         payloads += requests.malformed_payloads(form)
-    for payload in payloads:
+    # The same request is sent once: a single field omitted is "nothing".
+    different = {(payload.body, payload.query, payload.content_type): payload for payload in reversed(payloads)}
+    different.pop((plausible.body, "", plausible.content_type), None)
+    for payload in different.values():
         outcome = page.request("POST", form.action, payload)
         page.add_failures("POST", form.action, payload, *more_than_usual(outcome, usual))
     extra = Payload("extra fields", (), encode_form({**requests.EXTRA, **form.answers()}.items()))
@@ -143,12 +149,14 @@ def not_yet_sent(where: str, names: set[str]) -> set[str]:
     return new
 
 
-def fields_for_all_values(form: RenderedForm) -> set[str]:
-    """Text fields get all values once for each name and type; in the agents' area, once for each type without a pack."""
-    typed = {name: one.kind for name, one in form.fields.items() if name != CSRF and one.kind not in CHOICES}
-    is_public = not form.action.startswith(AGENTS_AREA)
-    keys = {
-        name: f"{name} {kind}" if is_public or requests.PACKS.keys() & set(name.split("_")) else kind
-        for name, kind in typed.items()
-    }
-    return {name for name, key in keys.items() if not_yet_sent("every value", {key})}
+def new_values(form: RenderedForm) -> dict[str, list[requests.NamedValue]]:
+    """For a text field the packs not sent yet to one of its name and type; in the agents' area, of its type."""
+    found: dict[str, list[requests.NamedValue]] = {}
+    is_of_agents = form.action.startswith(AGENTS_AREA)
+    for name, one in form.fields.items():
+        # A file that is sent as text is none.
+        if name != CSRF and one.kind not in (*CHOICES, "file") and (one.is_asked or not is_of_agents):
+            packs = requests.packs_for(one)
+            new = not_yet_sent(f"values of {one.kind if is_of_agents else (name, one.kind)}", set(packs))
+            found[name] = [value for pack in packs if pack in new for value in packs[pack]]
+    return {name: values for name, values in found.items() if values}

@@ -1,6 +1,4 @@
-"""Dangerous patterns that ruff does not know (it knows SQL from strings, processes, evaluated code), and the reviewed
-exceptions: INP-02, INP-03, INP-05, INP-06.
-"""
+"""Dangerous patterns that ruff does not know, and the reviewed exceptions: INP-02, INP-03, INP-05, INP-06."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,4 @@
-"""Rules of forwarding: which address is verified, what is in force, who is notified, what concurrent calls leave.
-Mailboxes: who gets one, and what the mail server is fed with (`manage.py export_redirections`, FWD-05)."""
+"""Rules of forwarding and mailboxes, and what the mail server gets by `manage.py export_redirections` (FWD-05)."""
 
 import csv
 import io
@@ -214,8 +213,7 @@ class TestNotices:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_calls_come_one_after_the_other_and_each_change_is_notified_once():
-    """FWD-01, ENU-05, TOK-07, SES-02, HLP-01: a double click is one change, two requests for the mail send one,
-    a click on the link verifies once and never what was replaced or stopped, a lock leaves nothing in force."""
+    """FWD-01, ENU-05, TOK-07, SES-02, HLP-01: changes, requests for the mail, clicks on the link, a lock."""
     for number in range(5):
         person, target = active_account(), f"x{number}@exemple.org"
         attempted_together(*[partial(change, person, target)] * 2)

@@ -26,6 +26,7 @@ def figures() -> dict[tuple[str, ...], float]:
     return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
 
 
+@pytest.mark.processes
 def test_each_alert_fires_when_it_has_to_and_not_before():
     """LOG-04, AVL-06: all of them, on Prometheus's own engine."""
     assert {scene.stem for scene in SCENES.iterdir()} == {rule["alert"] for rule in RULES}

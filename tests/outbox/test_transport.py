@@ -95,16 +95,9 @@ class TestHostileAddresses:
             addresses = [address for [address] in arrived]
             assert {first.address, last.address} <= set(addresses)
             assert not any("victime" in address or "attaquant" in address for address in addresses)
-            assert seen_again(middle).status in {Status.REFUSED, Status.SENT}
+            is_list = any(sign in hostile_address for sign in ",\r\n\u202e")
+            assert seen_again(middle).status in ({Status.REFUSED} if is_list else {Status.REFUSED, Status.SENT})
             assert all(mail["Bcc"] is None and mail["Cc"] is None for mail in mail_server.messages)
-        mail_server.messages.clear()
-        for address in [
-            *("jean@exemple.fr\r\nBcc: victime@example.org", "jean@exemple.fr\n", "jean@exemple.fr\u202e"),
-            *("jean@exemple.fr,attaquant@evil.example", "Jean <jean@exemple.fr>, attaquant@evil.example"),
-        ]:
-            message = invitation(pending_account(recovery_address=address))
-            send_due()
-            assert (mail_server.messages, seen_again(message).status) == ([], Status.REFUSED)
 
     def test_no_name_injects_a_header(self, mail_server):
         """EML-03: names come from HR files."""

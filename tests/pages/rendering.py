@@ -52,14 +52,9 @@ def render(make: Page, language: str = "fr") -> LoadedPage:
             response = request.send(client)
         transaction.set_rollback(True)
     assert response.status_code == request.status, request
-    return LoadedPage(
-        request.path,
-        response.status_code,
-        response,
-        response.content.decode(),
-        frozenset(str(template.name) for template in response.templates),
-        [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]],
-    )
+    templates = frozenset(str(template.name) for template in response.templates)
+    queries = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    return LoadedPage(request.path, response.status_code, response, response.content.decode(), templates, queries)
 
 
 def undefined_variables(html: str) -> set[str]:

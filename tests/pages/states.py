@@ -35,6 +35,7 @@ from tests.signing_in import browser_of, log_in
 ELSEWHERE, TYPING_ERROR = "ailleurs@exemple.org", "camille@gmial.com"
 LOGIN, UNKNOWN_LOGIN, IMPOSSIBLE_LOGIN = {"login": "camille.durand"}, {"login": "quelqu.un"}, {"login": "a b c"}
 WRONG_LOGIN = {"login": "quelqu.un", "password": "faux"}
+CHANGED_PASSWORD = {"password": "une-phrase-du-bureau-bleu", "current_password": A_GOOD_PASSWORD}
 NEW_PASSWORD, SAME_PASSWORD = {"password": "une-phrase-du-bureau-bleu"}, {"password": A_GOOD_PASSWORD}
 SHORT_PASSWORD = {"password": "court", "password2": "autre"}
 WRONG_PASSWORD = {"current_password": "faux", "target": "camille@univ-exemple.fr", "address": "camille@univ-exemple.fr"}
@@ -50,7 +51,6 @@ def visitor(client: Client) -> None:
 
 
 def after(arrange: Arrange, url: str, data: Answers | None = None) -> Arrange:
-    """After that answer was sent."""
 
     def arrange_and_send(client: Client) -> None:
         arrange(client)
@@ -95,27 +95,14 @@ def at(step: str, *acts: Act) -> Arrange:
     return arrange
 
 
-def opened(link: Callable[[], str], **age: int) -> Arrange:
-    """The link of a mail of that age is opened."""
+def opened(link: str, **age: int) -> Arrange:
 
     def arrange(client: Client) -> None:
         with time_machine.travel(timezone.now() - timedelta(**age)):
-            path = link()
+            path = LINKS[link]()
         client.get(path)
 
     return arrange
-
-
-def activation() -> str:
-    return wizard.link_to(pending_account())
-
-
-def reset() -> str:
-    return password_reset_path(active_account())
-
-
-def reactivation() -> str:
-    return reactivation_path(unlocked_account())
 
 
 def reminders() -> str:
@@ -130,12 +117,16 @@ def redirection() -> str:
     return reverse("redirection-link", args=[redirection_link.token(account, deadline, account.redirection.pk)])
 
 
-def recovery() -> str:
-    return link_of(wish(active_account()))
-
-
-def change_notice() -> str:
-    return notice_of(change_to(active_account()))
+LINKS: dict[str, Callable[[], str]] = {
+    "activation": lambda: wizard.link_to(pending_account()),
+    "used": lambda: wizard.link_to(active_account()),
+    "reset": lambda: password_reset_path(active_account()),
+    "reactivation": lambda: reactivation_path(unlocked_account()),
+    "recovery": lambda: link_of(wish(active_account())),
+    "change_notice": lambda: notice_of(change_to(active_account())),
+    "reminders": reminders,
+    "redirection": redirection,
+}
 
 
 def many_wrong_links(client: Client) -> str:
@@ -157,12 +148,11 @@ def not_ticked() -> Answers:
     return {"version": Charter.objects.in_force().version}
 
 
-def mail_bounced(account: Account) -> None:
-    Message.objects.filter(person=account).update(status=Status.BOUNCED)
+def mail_with(**facts: object) -> Act:
+    return lambda account: Message.objects.filter(person=account).update(**facts)
 
 
-def mail_expired(account: Account) -> None:
-    Message.objects.filter(person=account).update(deadline=timezone.now() - timedelta(hours=1))
+BOUNCED, EXPIRED = mail_with(status=Status.BOUNCED), mail_with(deadline=timezone.now() - timedelta(hours=1))
 
 
 def mail_deleted(account: Account) -> None:
@@ -256,20 +246,18 @@ declare(
     State("assistance_sent", 1, after(visitor, "assistance", form_data()), "assistance-sent"),
     State("account_password", 2, signed_in(), "account-password"),
     State("forgotten_password_answer", 1, after(visitor, "forgotten-password", LOGIN), "forgotten-password-answer"),
-    State(
-        "another_reset_asked", 1, after(opened(reset, hours=2), "password-reset-new-link"), "forgotten-password-answer"
-    ),
+    State("reset_resent", 1, after(opened("reset", hours=2), "password-reset-new-link"), "forgotten-password-answer"),
     State("locked", 5, visitor, "login", lambda: {**SAME_PASSWORD, "login": locked_account().login}),
-    State("password_reset", 2, opened(reset), "password-reset"),
-    State("password_reset_expired", 2, opened(reset, hours=2), "password-reset", status=410),
-    State("password_reset_used", 2, after(opened(reset), "password-reset", NEW_PASSWORD), "password-reset", status=410),
-    State("reactivation", 2, opened(reactivation), "reactivation"),
-    State("reactivation_expired", 2, opened(reactivation, days=3), "reactivation", status=410),
-    State("reactivated", 2, after(opened(reactivation), "reactivation", SAME_PASSWORD), "reactivation", status=410),
-    State("link_expired", 1, opened(activation, days=3), "activation", status=410),
-    State("link_used", 1, opened(lambda: wizard.link_to(active_account())), "activation", status=410),
+    State("password_reset", 2, opened("reset"), "password-reset"),
+    State("password_reset_expired", 2, opened("reset", hours=2), "password-reset", status=410),
+    State("reset_used", 2, after(opened("reset"), "password-reset", NEW_PASSWORD), "password-reset", status=410),
+    State("reactivation", 2, opened("reactivation"), "reactivation"),
+    State("reactivation_expired", 2, opened("reactivation", days=3), "reactivation", status=410),
+    State("reactivated", 2, after(opened("reactivation"), "reactivation", SAME_PASSWORD), "reactivation", status=410),
+    State("link_expired", 1, opened("activation", days=3), "activation", status=410),
+    State("link_used", 1, opened("used"), "activation", status=410),
     State("no_wizard_session", 0, visitor, CHARTER, status=410),
-    State("welcome", 2, opened(activation), "activation"),
+    State("welcome", 2, opened("activation"), "activation"),
     State("not_me", 2, at(CHARTER), "activation-not-me"),
     State("not_me_done", 8, at(CHARTER), "activation-not-me", {}),
     State("charter", 3, at(CHARTER), CHARTER),
@@ -277,7 +265,7 @@ declare(
     State("directory_choice", 2, at(DIRECTORY), DIRECTORY),
     State("mailbox", 2, at(MAILBOX), MAILBOX),
     State("verification", 3, at(VERIFICATION), VERIFICATION),
-    State("verification_not_delivered", 3, at(VERIFICATION, mail_bounced), VERIFICATION),
+    State("verification_not_delivered", 3, at(VERIFICATION, BOUNCED), VERIFICATION),
     State("verification_without_a_mail", 3, at(VERIFICATION, mail_deleted), VERIFICATION),
     State("password", 2, at(PASSWORD), PASSWORD),
     State("done", 3, after(at(PASSWORD), PASSWORD, good_answer(PASSWORD)), "activation-done"),
@@ -285,8 +273,8 @@ declare(
     State("password_when_linked", 2, linked(at(PASSWORD)), PASSWORD),
     State("account_when_linked", 9, linked(signed_in(opened_services)), "account"),
     State("account_password_when_linked", 2, linked(signed_in(category="student")), "account-password"),
-    State("reminders", 3, opened(reminders), "reminders"),
-    State("reminders_link_expired", 3, opened(reminders, days=95), "reminders", status=410),
+    State("reminders", 3, opened("reminders"), "reminders"),
+    State("reminders_link_expired", 3, opened("reminders", days=95), "reminders", status=410),
     State("account", 8, signed_in(), "account"),
     State("account_of_a_student", 8, signed_in(category="student", recovery_address=""), "account"),
     State("account_with_pending_addresses", 8, signed_in(forward, wish), "account"),
@@ -301,27 +289,27 @@ declare(
     State("charter_due", 5, new_charter_due, "account-charter"),
     State("new_charter_refused", 5, new_charter_due, "account-charter-refused"),
     State("sessions", 3, two_devices, "account-sessions"),
-    State("address_to_confirm", 4, opened(redirection), "redirection"),
-    State("address_confirmed", 13, opened(redirection), "redirection", {}),
-    State("address_link_expired", 4, opened(redirection, days=3), "redirection", status=410),
+    State("address_to_confirm", 4, opened("redirection"), "redirection"),
+    State("address_confirmed", 13, opened("redirection"), "redirection", {}),
+    State("address_link_expired", 4, opened("redirection", days=3), "redirection", status=410),
     State("redirection_not_chosen", 3, signed_in(), REDIRECTION),
     State("redirection_pending", 4, signed_in(forward), REDIRECTION),
-    State("redirection_whose_link_has_expired", 4, signed_in(forward, mail_expired), REDIRECTION),
-    State("redirection_not_delivered", 4, signed_in(forward, mail_bounced), REDIRECTION),
+    State("redirection_whose_link_has_expired", 4, signed_in(forward, EXPIRED), REDIRECTION),
+    State("redirection_not_delivered", 4, signed_in(forward, BOUNCED), REDIRECTION),
     State("redirection_with_password_prompt", 3, signed_in(has_given_password=False), REDIRECTION),
     State("redirection_stop", 3, signed_in(forward), STOP),
     State("recovery_address", 3, signed_in(), RECOVERY),
     State("recovery_address_missing", 3, signed_in(recovery_address=""), RECOVERY),
     State("recovery_address_pending", 4, signed_in(wish), RECOVERY),
-    State("recovery_address_whose_link_has_expired", 4, signed_in(wish, mail_expired), RECOVERY),
-    State("recovery_address_not_delivered", 4, signed_in(wish, mail_bounced), RECOVERY),
-    State("recovery_address_to_confirm", 5, opened(recovery), CONFIRMATION),
-    State("recovery_address_confirmed", 15, opened(recovery), CONFIRMATION, {}),
-    State("recovery_address_confirmed_twice", 3, after(opened(recovery), CONFIRMATION), CONFIRMATION, status=410),
-    State("recovery_address_link_expired", 4, opened(recovery, days=3), CONFIRMATION, status=410),
-    State("change_to_report", 5, opened(change_notice), "not-me"),
-    State("change_reported", 0, lambda client: report(change_notice(), client), "not-me-done"),
-    State("report_link_expired", 4, opened(change_notice, days=8), "not-me", status=410),
+    State("recovery_address_whose_link_has_expired", 4, signed_in(wish, EXPIRED), RECOVERY),
+    State("recovery_address_not_delivered", 4, signed_in(wish, BOUNCED), RECOVERY),
+    State("recovery_address_to_confirm", 5, opened("recovery"), CONFIRMATION),
+    State("recovery_address_confirmed", 15, opened("recovery"), CONFIRMATION, {}),
+    State("recovery_address_confirmed_twice", 3, after(opened("recovery"), CONFIRMATION), CONFIRMATION, status=410),
+    State("recovery_address_link_expired", 4, opened("recovery", days=3), CONFIRMATION, status=410),
+    State("change_to_report", 5, opened("change_notice"), "not-me"),
+    State("change_reported", 0, lambda client: report(LINKS["change_notice"](), client), "not-me-done"),
+    State("report_link_expired", 4, opened("change_notice", days=8), "not-me", status=410),
 )
 declare(
     REFUSALS,
@@ -334,8 +322,8 @@ declare(
     State("login_refused", 2, visitor, "login", WRONG_LOGIN),
     State("login_throttled", 0, five_wrong_logins, "login", WRONG_LOGIN, 429),
     State("forgotten_password_refused", 0, visitor, "forgotten-password", IMPOSSIBLE_LOGIN),
-    State("password_reset_refused", 2, opened(reset), "password-reset", SHORT_PASSWORD),
-    State("reactivation_refused", 2, opened(reactivation), "reactivation", SHORT_PASSWORD),
+    State("password_reset_refused", 2, opened("reset"), "password-reset", SHORT_PASSWORD),
+    State("reactivation_refused", 2, opened("reactivation"), "reactivation", SHORT_PASSWORD),
     State("charter_not_ticked", 4, at(CHARTER), CHARTER, not_ticked),
     State("charter_changed", 4, at(CHARTER), CHARTER, {"version": "ancienne", "accepted": "on"}),
     State("directory_without_an_answer", 3, at(DIRECTORY), DIRECTORY, {}),
@@ -355,26 +343,19 @@ declare(
     State("log_in_with_password", 6, visitor, "login", lambda: {**SAME_PASSWORD, "login": active_account().login}, 302),
     State("ask_for_assistance", 8, visitor, "assistance", form_data(), 302),
     State("ask_for_a_link", 2, visitor, "first-connection", UNKNOWN_LOGIN, 302),
-    State(
-        "change_the_password",
-        16,
-        signed_in(),
-        "account-password",
-        {**NEW_PASSWORD, "current_password": A_GOOD_PASSWORD},
-        302,
-    ),
+    State("change_the_password", 16, signed_in(), "account-password", CHANGED_PASSWORD, 302),
     State("ask_for_a_reset", 2, visitor, "forgotten-password", UNKNOWN_LOGIN, 302),
-    State("reset_the_password", 11, opened(reset), "password-reset", NEW_PASSWORD, 302),
-    State("ask_for_another_reset", 4, opened(reset, hours=2), "password-reset-new-link", {}, 302),
-    State("reactivate", 11, opened(reactivation), "reactivation", SAME_PASSWORD, 302),
-    State("ask_for_another_link", 4, opened(reactivation, days=3), "reactivation-new-link", {}, 302),
-    State("begin_the_activation", 6, opened(activation), "activation", {}, 302),
+    State("reset_the_password", 11, opened("reset"), "password-reset", NEW_PASSWORD, 302),
+    State("ask_for_another_reset", 4, opened("reset", hours=2), "password-reset-new-link", {}, 302),
+    State("reactivate", 11, opened("reactivation"), "reactivation", SAME_PASSWORD, 302),
+    State("ask_for_another_link", 4, opened("reactivation", days=3), "reactivation-new-link", {}, 302),
+    State("begin_the_activation", 6, opened("activation"), "activation", {}, 302),
     State("accept_the_charter", 9, at(CHARTER), CHARTER, wizard.charter_answer, 302),
     State("answer_about_the_directory", 7, at(DIRECTORY), DIRECTORY, good_answer(DIRECTORY), 302),
     State("forward_the_mail", 12, at(MAILBOX), MAILBOX, wizard.forward_to(ELSEWHERE), 302),
     State("continue_without_verification", 5, at(VERIFICATION), VERIFICATION, {}, 302),
     State("activate", 15, at(PASSWORD), PASSWORD, good_answer(PASSWORD), 302),
-    State("stop_reminders", 10, opened(reminders), "reminders", {}, 302),
+    State("stop_reminders", 10, opened("reminders"), "reminders", {}, 302),
     State("choose_a_language", 5, signed_in(), "account-language", {"language": "en"}, 302),
     State("download_personal_data", 17, signed_in(), "account-data-copy", {}),
     State("log_out", 5, signed_in(), "logout", {}, 302),
@@ -388,5 +369,5 @@ declare(
     State("change_the_recovery_address", 12, signed_in(), RECOVERY, {"address": NEW}, 302),
     State("resend_the_recovery_mail", 10, signed_in(wish, mail_deleted), "account-recovery-resend", {}, 302),
     State("cancel_the_recovery_address", 8, signed_in(wish), "account-recovery-cancel", {}, 302),
-    State("report_a_change", 26, opened(change_notice), "not-me", {}, 302),
+    State("report_a_change", 26, opened("change_notice"), "not-me", {}, 302),
 )

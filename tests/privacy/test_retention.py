@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from celery.schedules import crontab
@@ -15,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from time_machine import travel
 
 from accounts.models import Account, RecoveryAddressChange, RecoveryAddressCorrection, Session
 from accounts.recovery.changes import request_recovery_change, resend_recovery_verification
@@ -83,7 +85,6 @@ def seed(rule: str, at: datetime, **changed: Any) -> Any:
 
 
 def left(days: int, *, activated: bool = True, **facts: Any) -> Account:
-    """Left so many days ago."""
     account = active_account(**facts) if activated else pending_account(**facts)
     Account.objects.filter(pk=account.pk).update(end_date=TODAY - timedelta(days=days))
     return account
@@ -152,9 +153,9 @@ def test_an_unconfirmed_redirection_is_cancelled_after_a_week():
     """FWD-03: except after a recent mail; a confirmed one stays."""
     old, young, resent, confirmed = (active_account() for _ in range(4))
     for account, days in ((old, 8), (young, 6), (resent, 20)):
-        change_redirection(account=account, target=WAITING, keep_copy=False)
-        Redirection.objects.filter(account=account).update(chosen_at=days_ago(days))
-        Message.objects.filter(person=account).update(created_at=days_ago(days))
+        with travel(days_ago(days)):
+            change_redirection(account=account, target=WAITING, keep_copy=False)
+    Message.objects.filter(person=young).delete()
     resend_verification(account=resent)
     change_redirection(account=confirmed, target=confirmed.recovery_address, keep_copy=True)
     Redirection.objects.filter(account=confirmed).update(chosen_at=days_ago(5000))
@@ -170,9 +171,8 @@ def test_an_unconfirmed_recovery_address_is_cancelled_after_a_week():
     """PRV-05, HLP-05: except after a recent mail, or the approval of a second agent."""
     old, young, resent = (active_account() for _ in range(3))
     for account, days in ((old, 8), (young, 6), (resent, 20)):
-        request_recovery_change(account=account, address=f"nouvelle{days}@exemple.org")
-        RecoveryAddressChange.objects.filter(account=account).update(asked_at=days_ago(days))
-        Message.objects.filter(person=account).update(created_at=days_ago(days))
+        with travel(days_ago(days)):
+            request_recovery_change(account=account, address=f"nouvelle{days}@exemple.org")
     resend_recovery_verification(account=resent)
     unapproved, recent = (seed("corrected-recovery-addresses", days_ago(days), given_up_at=None) for days in (8, 6))
     approval = {"given_up_at": None, "approved_at": days_ago(8), "effective_at": days_ago(7)}
@@ -206,15 +206,12 @@ class TestRun:
 
     def test_a_rule_that_fails_does_not_stop_the_others_and_the_dry_run_changes_nothing(self, monkeypatch):
         """AVL-09: the exit code tells."""
-
-        def fail(rows: list[Any]) -> None:
-            raise DatabaseError("no")
-
         seed("link-requests", days_ago(31))
         assert "link-requests\N{NO-BREAK SPACE}: 1" in run("--dry-run")
         assert not JournalEntry.objects.filter(event=Event.DATA_PURGED).exists()
         assert "link-requests\N{NO-BREAK SPACE}: 1" in run()
-        broken = retention.RetentionRule("aaa-broken", None, lambda limit: JournalEntry.objects.all(), fail, ("self",))
+        fail, rows = Mock(side_effect=DatabaseError("no")), lambda limit: JournalEntry.objects.all()
+        broken = retention.RetentionRule("aaa-broken", None, rows, fail, ("self",))
         monkeypatch.setitem(retention._rules, "aaa-broken", broken)
         seed("link-requests", days_ago(31))
         for act in (purge, run):

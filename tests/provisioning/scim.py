@@ -1,68 +1,40 @@
-"""A SCIM server, of scim2-server, with users in memory. It keeps the requests, and fails as it is told."""
+"""A SCIM server, of scim2-server, with users in memory."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BytesIO
-from threading import Thread
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from scim2_models import ScimProvider
 from scim2_server.memory import InMemoryStorage
 from scim2_server.testserver.application import BEARER_TOKEN_SCHEME, BearerTokenApplication
-from scim2_server.testserver.cli import ThreadingWSGIServer
 from scim2_server.utils import (
     load_default_resource_types,
     load_default_schemas,
     load_default_service_provider_config,
 )
+from werkzeug.test import Client
+
+from tests.provisioning.receiver import Received, Receiver
 
 TOKEN = "a-token-of-the-portal"
 
 
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    authorization: str
-    body: str
+class ScimServer(Receiver):
+    path = "/v2"
 
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class ScimServer:
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        #: Method → statuses of the next answers.
-        self.failures: dict[str, list[int]] = {}
-        self.detail = ""
+        super().__init__()
         config = load_default_service_provider_config()
         config.authentication_schemes = [BEARER_TOKEN_SCHEME]
         provider = ScimProvider.from_discovery(
             load_default_schemas().values(), load_default_resource_types().values(), config=config
         )
         self.storage = InMemoryStorage()
-        self._application = BearerTokenApplication(self.storage, provider, bearer_tokens=[TOKEN])
-        self._server = make_server("127.0.0.1", 0, self, server_class=ThreadingWSGIServer, handler_class=QuietHandler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v2"
+        self._client = Client(BearerTokenApplication(self.storage, provider, bearer_tokens=[TOKEN]))
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = environ["wsgi.input"].read(length)
-        method = environ["REQUEST_METHOD"]
-        self.requests.append(
-            Request(method, environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", ""), body.decode())
+    def answer(self, request: Received) -> tuple[int, str]:
+        response = self._client.open(
+            request.path, method=request.method, headers=request.headers, data=request.body.encode()
         )
-        if self.failures.get(method):
-            start_response(f"{self.failures[method].pop(0)} Told", [("content-type", "application/scim+json")])
-            return [json.dumps({"detail": self.detail}).encode()]
-        environ["wsgi.input"] = BytesIO(body)
-        return self._application(environ, start_response)
+        return response.status_code, response.get_data(as_text=True)
 
     def users(self) -> list[dict[str, Any]]:
         return [user.model_dump() for user in self.storage.resources]
@@ -75,12 +47,3 @@ class ScimServer:
     def methods(self) -> list[str]:
         """Of what has changed users."""
         return [request.method for request in self.requests if request.method != "GET"]
-
-    @contextmanager
-    def running(self) -> Iterator["ScimServer"]:
-        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        try:
-            yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()

@@ -9,13 +9,12 @@ import pytest
 from django.core import checks
 
 from devtools.ldap import slapd
-from provisioning.apply import write_due
 from provisioning.mapping import CONDITIONS, FACTS, load_mapping
 from provisioning.models import Replica
 from provisioning.targets import connectors, synchronise_targets
 from tests.factories import active_account
 from tests.project import PROJECT
-from tests.provisioning.receiver import Receiver
+from tests.provisioning.receiver import Receiver, write_again
 
 PAGE = (PROJECT / "docs/provisioning.md").read_text(encoding="utf-8")
 
@@ -25,29 +24,23 @@ def block(language: str) -> str:
     return found
 
 
-@pytest.fixture
-def university(monkeypatch) -> ModuleType:
-    """A module with the connector of the page."""
-    module = ModuleType("university")
-    exec(block("python"), module.__dict__)
-    monkeypatch.setitem(sys.modules, "university", module)
-    return module
-
-
 @pytest.mark.django_db
-def test_the_connector_of_the_page_carries_accounts(university, settings):
+def test_the_connector_of_the_page_carries_accounts(settings, monkeypatch):
+    university = ModuleType("university")
+    exec(block("python"), university.__dict__)
+    monkeypatch.setitem(sys.modules, "university", university)
     settings.PROVISIONING_CONNECTORS = ["university.LibraryConnector"]
     assert checks.run_checks() == []
     with Receiver().running() as library:
         university.READERS = library.url
         synchronise_targets()
         active_account(uid="zdurand", given_name="Zoé", family_name="Durand")
-        library.statuses = [422, 204]
+        library.told = {"PUT": [422]}
         for status in ("refused", "done"):
             Replica.objects.update(status="waiting")
-            write_due(target_name="library", connector=connectors()["library"])
+            write_again(connectors()["library"])
             assert Replica.objects.get().status == status
-        [_refused, accepted] = library.requests
+    accepted = library.requests[-1]
     assert accepted.path.endswith("/zdurand")
     assert json.loads(accepted.body) == {"name": "Zoé Durand", "may_borrow": True}
 

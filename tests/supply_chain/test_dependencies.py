@@ -72,6 +72,7 @@ def test_nothing_is_installed_without_its_hash():
             assert not re.search(r"pip install\b", line) or "--require-hashes" in line, f"{name}: {line}"
 
 
+@pytest.mark.processes
 def test_the_sbom_lists_every_package_of_production(tmp_path):
     """SUP-01: CycloneDX, as `make sbom` and the image make it, with versions and digests."""
     file = tmp_path / "sbom.json"
@@ -88,6 +89,7 @@ def test_the_sbom_lists_every_package_of_production(tmp_path):
         assert re.search(r"bin/cyclonedx-py|\$\(BIN\)/cyclonedx-py", (PROJECT / place).read_text()), place
 
 
+@pytest.mark.processes
 def test_the_audit_names_each_vulnerability_and_says_when_its_database_is_out_of_reach(monkeypatch, capsys):
     """SUP-01: `make audit`, a part of `.ci/run`; without its database it fails no build."""
     assert "make audit\n" in (PROJECT / ".ci/run").read_text()

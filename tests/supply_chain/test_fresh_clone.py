@@ -40,7 +40,6 @@ def page(address: str) -> str:
 
 
 def processes_in(directory: Path) -> list[str]:
-    """Command lines of the processes that work in a directory or name it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

@@ -90,8 +90,7 @@ def test_backup_made_before_an_upgrade_brings_the_former_version_back(backups, m
         done = run("backup.sh", backups)
         dump = Path(done.stdout.strip())
         assert dump.is_file(), done.stderr
-        assert b"PGDMP" not in dump.read_bytes()
-        assert dump.stat().st_mode & 0o077 == 0
+        assert (b"PGDMP" in dump.read_bytes(), dump.stat().st_mode & 0o077) == (False, 0)
         at = re.search(r"^portal_last_backup_timestamp_seconds (\d+)$", (backups / "portail.prom").read_text(), re.M)
         assert abs(time.time() - int(at[1])) < 60
         with psycopg.connect(f"{SERVER}/{name}") as owner:
@@ -117,31 +116,28 @@ def test_backup_made_before_an_upgrade_brings_the_former_version_back(backups, m
 
 def last_release() -> str:
     """Its tag, or the last commit whose changelog has nothing unreleased."""
-    found = git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").split()
-    for commit in found or git("log", "--format=%H", "--", "CHANGELOG.md").split():
-        if "## Unreleased" not in git("show", f"{commit}:CHANGELOG.md"):
+    found = output_of("git", "tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").split()
+    for commit in found or output_of("git", "log", "--format=%H", "--", "CHANGELOG.md").split():
+        if "## Unreleased" not in output_of("git", "show", f"{commit}:CHANGELOG.md"):
             return commit
     pytest.skip("THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: this clone does not hold it")
 
 
-def git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True)
+def output_of(*command: str | Path) -> str:
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: {done.stderr}")
     return done.stdout
 
 
 def packages_of(release: Path) -> Path:
-    """The folder of the packages that the release has and this environment has not."""
     here = {canonicalize_name(each.name): each.version for each in distributions()}
     asked = RequirementsFile.from_file(str(release / "requirements.txt")).requirements
     others = [each for each in asked if here.get(canonicalize_name(each.name)) != each.get_pinned_version]
     lines, folder = release / "others.txt", release / "packages"
     lines.write_text("\n".join(each.dumps() for each in others if not each.marker or each.marker.evaluate()))
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--target", folder, "-r", lines]
-    done = subprocess.run(pip, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"THE LAST RELEASE IS NOT TRIED ON THE NEW SCHEMA: {done.stderr}")
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--target", folder, "-r", lines)
+    output_of(*pip)
     return folder
 
 
@@ -179,28 +175,20 @@ def test_the_manifests_of_kubernetes_are_valid_and_give_no_more_than_compose():
             assert own["capabilities"] == {"drop": ["ALL"]}
             assert {"memory"} == set(container["resources"]["limits"])
         compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"][name.partition("-")[0]]
-        if "command" in compose:
-            written = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in compose["command"]]
-            assert pod["containers"][0]["command"] == written
+        written = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in compose.get("command", [])]
+        assert pod["containers"][0].get("command", []) == written
     assert {each["metadata"]["name"] for each in found if each["kind"] == "PodDisruptionBudget"} == {"web", "worker"}
 
 
 def test_the_proxy_shows_the_maintenance_page_under_the_own_certificate_while_no_web_container_answers(tmp_path):
-    """Also to a form that is sent."""
-    authority, host, files = (
-        trustme.CA(),
-        f"localhost:{free_port()}",
-        [tmp_path / name for name in ("own.pem", "own.key")],
-    )
-    certificate = authority.issue_cert("localhost")
-    for file, pem in zip(files, (certificate.cert_chain_pems[0], certificate.private_key_pem), strict=True):
-        pem.write_to_path(file)
+    authority, host, own = trustme.CA(), f"localhost:{free_port()}", tmp_path / "own.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(own)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     text = (PROJECT / "deploy/Caddyfile").read_text().partition("# For the health check")[0]
     text = text.replace("{\n", "{\nadmin off\nauto_https disable_redirects\n", 1).replace("lb_try_duration 5s", "")
     text = re.sub(r"(?s)dynamic a \{.*?\}", f"to 127.0.0.1:{free_port()}", text)
     (tmp_path / "Caddyfile").write_text(text.replace("root * /srv", f"root * {PROJECT}/deploy"))
-    environment = {"PORTAL_HOST": host, "TLS": f"{files[0]} {files[1]}", "HOME": str(tmp_path)}
+    environment = {"PORTAL_HOST": host, "TLS": f"{own} {own}", "HOME": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
         command = [Path(sys.executable).with_name("caddy"), "run", "--config", tmp_path / "Caddyfile"]
         proxy = start(command, env={**os.environ, **environment}, stdout=log, stderr=log)

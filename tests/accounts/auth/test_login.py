@@ -3,7 +3,6 @@
 import unicodedata
 from collections import Counter
 from datetime import timedelta
-from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.conf import settings
@@ -19,7 +18,6 @@ from redis import Redis
 from accounts.auth import login
 from accounts.auth.login import LoginRefused
 from accounts.enums import LockReason
-from accounts.locking.lock import lock_account
 from accounts.models import Account, Lock, Session
 from accounts.passwords.services import change_password
 from core import rate_limits as limits
@@ -27,9 +25,8 @@ from core.rate_limits import RateLimitExceeded
 from core.request_context import RequestContext, use_request_context
 from journal.events import Event
 from journal.models import JournalEntry
-from tests.activation.states import changed, leave
+from tests.activation.states import changed, leave, lock
 from tests.factories import A_GOOD_PASSWORD, active_account, events_of, pending_account, reloaded
-from tests.fuzz import NEXT
 from tests.locking import is_told_why, locked_account
 from tests.normalised import normalised_answer
 from tests.signing_in import is_signed_in, log_in, submit_login
@@ -59,8 +56,7 @@ def test_an_active_account_logs_in_to_the_requested_page_and_out(client):
 
 
 def test_every_failure_gets_one_same_answer_for_the_same_work(monkeypatch):
-    """ENU-02, ENU-03, HLP-01, LOG-01: one hash, the same queries, and an entry that holds nothing of what was typed, which is
-    sometimes a password in the wrong field. Only the right password reveals a lock."""
+    """ENU-02, ENU-03, HLP-01, LOG-01: no entry holds what was typed; only the right password reveals a lock."""
     locked, browser = locked_account(), Client()
     attempts = (
         (active_account(), WRONG),
@@ -105,7 +101,7 @@ def test_a_departure_a_lock_or_another_password_ends_every_session():
         lambda person: changed(person, password=make_password("une-autre-phrase-de-passe")),
         lambda person: changed(person, password=make_password(None)),
         lambda person: Lock.objects.create(account=person, reason=LockReason.PHISHING),
-        lambda person: lock_account(account=person, reason=LockReason.SUSPICIOUS_ACTIVITY),
+        lock,
     ):
         person = active_account(end_date=timezone.localdate())
         browsers = [log_in(Client(), person) for _ in range(2)]
@@ -179,15 +175,9 @@ class TestUpgradeOfAnOlderHash:
 
 
 def test_the_next_page_is_always_a_readable_one_of_the_portal():
-    """INP-08, SES-04: the NEXT pack; nor a page that only takes a POST, nor one that does not exist."""
-    person = active_account()
-    for target in (*NEXT, "/\\\\evil.example", "http://evil.example"):
-        browser = Client()
-        page, response = browser.get(reverse("login"), {"next": target}), submit_login(browser, person, next=target)
-        assert (page.status_code, response.status_code) == (200, 302), target
-        assert urlsplit(urljoin("http://testserver/connexion/", response["Location"])).netloc == "testserver", target
-        assert "\n" not in response["Location"], target
-    for target in ("/deconnexion/", "/compte/sessions/toutes/", "/nulle-part/", "/compte/\x00"):
+    """INP-08, SES-04: nor a page that only takes a POST, nor one that does not exist."""
+    person, elsewhere = active_account(), ("http://evil.example", "//evil.example", "/\\\\evil.example")
+    for target in (*elsewhere, "/deconnexion/", "/compte/sessions/toutes/", "/nulle-part/", "/compte/\x00"):
         assert submit_login(Client(), person, next=target)["Location"] == reverse("account"), target
 
 
@@ -207,8 +197,7 @@ def guess(person: Account, address: str) -> type[Exception]:
 
 class TestThrottling:
     def test_the_wait_grows_for_this_client_and_not_for_the_owner_elsewhere(self):
-        """ENU-02, ENU-07: five tries in two minutes, eight in a quarter of an hour, twelve in an hour, twenty in a day,
-        alike for an unknown login; no failure ever locks the account."""
+        """ENU-02, ENU-07: alike for an unknown login; no failure ever locks the account."""
         for person in (active_account(), UNKNOWN):
             guesser, waits = Client(REMOTE_ADDR="203.0.113.5"), {}
             for number in range(20):
@@ -220,10 +209,8 @@ class TestThrottling:
                     answer = submit_login(guesser, person, WRONG)
                 assert answer.status_code == 200, number
             waits[20] = int(submit_login(guesser, person)["Retry-After"])
-            assert list(waits) == [5, 8, 12, 17, 20]
             # Less the seconds that this took.
-            assert [waits[number] for number in (5, 8, 12, 17)] == pytest.approx([121, 781, 2701, 121], abs=60)
-            assert waits[20] > 22 * 60 * 60
+            assert waits == pytest.approx({5: 121, 8: 781, 12: 2701, 17: 121, 20: 82_677}, abs=60)
             owner = submit_login(Client(REMOTE_ADDR="198.51.100.5"), person)
             assert owner.status_code == (302 if person.pk else 200)
         assert not is_signed_in(guesser)
@@ -243,9 +230,7 @@ class TestThrottling:
             assert submit_login(Client(), person).status_code == (429 if 429 in wanted else 302)
 
     def test_guesses_from_many_clients_take_no_attempt_of_the_owner(self, settings):
-        """ENU-07: after 100 failures each new client has three attempts a day, and an IPv6 /48 thirty, so that a
-        guesser never uses up those of the owner: at a known address, in a new place, on a campus. The journal holds the
-        first failures and the number of the others; the account is never locked."""
+        """ENU-07: at a known address, in a new place, on a campus; the journal holds a few failures and a number."""
         settings.CAMPUS_NETWORKS = ["10.0.0.0/8"]
         person = active_account()
         submit_login(Client(REMOTE_ADDR="2001:db8:1:2:3::4"), person)
@@ -304,8 +289,7 @@ class TestThrottling:
             assert not any("nom" in key.decode() for key in redis.scan_iter("*"))
 
     def test_one_password_tried_on_many_accounts_is_slowed(self):
-        """ENU-07: after a hundred accounts tried by one client, ten a minute are looked at, so that the right password of
-        someone else behind that address goes through."""
+        """ENU-07: a few attempts a minute go on, for the others behind that address."""
         people = [Account(institutional_address=f"personne{number}@univ-exemple.fr") for number in range(115)]
         assert {guess(person, "203.0.113.8") for person in people[:105]} == {LoginRefused}
         behind = [Client(REMOTE_ADDR="203.0.113.8") for _ in range(2)]

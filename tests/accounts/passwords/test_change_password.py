@@ -6,6 +6,7 @@ import subprocess
 import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection, transaction
@@ -15,10 +16,8 @@ from django.urls import reverse
 from django.views.debug import SafeExceptionReporterFilter
 from django.views.generic import View
 
-from accounts.enums import Category, LockReason
 from accounts.links.account_links import not_me_link
-from accounts.locking.lock import lock_account
-from accounts.models import Account, Session
+from accounts.models import Session
 from accounts.passwords import services
 from accounts.views import login as login_views
 from accounts.views.password import NewPasswordView
@@ -27,13 +26,14 @@ from core.forms.fields import PasswordField
 from journal.events import Event
 from outbox.enums import Kind
 from outbox.models import Message
+from tests.accounts.recovery.recovering import lock, report
 from tests.activation.wizard.client import everything_stored
 from tests.concurrency import wait_until_blocked
 from tests.factories import A_GOOD_PASSWORD, active_account, events_of, reloaded
 from tests.fuzz.routes import routes
 from tests.mail_delivery import link_in
 from tests.project import PROJECT
-from tests.signing_in import browser_of, is_signed_in, submit_login
+from tests.signing_in import browser_of, is_signed_in, signs_in, submit_login
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +52,6 @@ def change(browser: Client, new: str = NEW_PASSWORD, present: str = A_GOOD_PASSW
     return browser.post(reverse(PAGE), {"current_password": present, "password": new, **more})
 
 
-def signs_in(person: Account, password: str) -> bool:
-    return submit_login(Client(), person, password).status_code == 302
-
-
 class TestTheChange:
     def test_is_in_force_at_once_and_ends_every_other_session(self, person, browser):
         """PWD-06, SES-05: this browser goes on; posting the form again changes nothing."""
@@ -72,21 +68,18 @@ class TestTheChange:
         assert events_of(person).count(Event.PASSWORD_CHANGED) == 1
 
     def test_follows_the_rules_in_both_spellings_of_an_accent_and_is_typed_twice_alike(self, person, browser):
-        """PWD-01 to PWD-04: the validators know whose password it is; the same one is no change, typed on another
-        keyboard either; without JavaScript the page has a second field."""
+        """PWD-01 to PWD-04: the same password is no change, typed on another keyboard either."""
         words = "x7Q-mot ouvert-9z lune" * 12
         for refused in (words[:14], words[:257], f"{person.family_name} et le train bleu"):
             assert change(browser, refused).context["form"].errors["password"], refused
         assert "Les deux saisies sont différentes" in change(browser, password2="autre").content.decode()
         page = browser.get("/.well-known/change-password", follow=True).content.decode()
-        assert 'autocomplete="current-password"' in page
         assert f'value="{person.login}"' in page
         assert "maxlength" not in page
         assert reloaded(person).check_password(A_GOOD_PASSWORD)
         nfc, nfd = (unicodedata.normalize(form, f"é{words[:255]}") for form in ("NFC", "NFD"))
         assert change(browser, nfd, password2=nfd).status_code == 302
         assert signs_in(person, nfc)
-        assert not signs_in(person, nfc[:-1])
         # Spaces of any keyboard are alike; an older hash has them as they were.
         wide = nfc.replace(" ", "\N{NO-BREAK SPACE}")
         assert [signs_in(person, typed) for typed in (wide, nfc.replace(" ", ""))] == [True, False]
@@ -95,16 +88,13 @@ class TestTheChange:
         assert "doit être différent de l’actuel" in change(browser, wide, nfd).content.decode()
         assert change(browser, A_GOOD_PASSWORD, nfd).status_code == 302
 
-    def test_asks_for_the_present_password_each_time_and_if_wrong_it_is_counted_with_failed_logins(
-        self, person, browser
-    ):
+    def test_asks_for_the_present_password_and_counts_a_wrong_one_with_failed_logins(self, person, browser):
         """SES-08, ENU-07: a stolen cookie gives no more guesses; the answer says when to try again."""
         answer = browser.post(reverse(PAGE), {"password": NEW_PASSWORD})
         assert "Saisissez votre mot de passe actuel" in answer.content.decode()
         answers = [change(browser, present="pas-le-bon-mot-de-passe") for _ in range(5)]
         throttled = change(browser)
-        assert {answer.status_code for answer in answers} == {200}
-        assert WRONG_PRESENT in answers[0].content.decode()
+        assert {WRONG_PRESENT in answer.content.decode() for answer in answers} == {True}
         assert throttled.status_code == 429
         assert 60 < int(throttled["Retry-After"]) <= 121
         assert "Trop d’essais" in throttled.content.decode()
@@ -120,17 +110,12 @@ class TestTheNotice:
         change(browser)
         mails = mail_delivery.deliver()
         assert {mail["To"] for mail in mails} == {person.recovery_address, person.login}
-        entry, owner = person.journal.get(event=Event.PASSWORD_CHANGED), Client()
+        entry = person.journal.get(event=Event.PASSWORD_CHANGED)
         for mail in mails:
             assert not_me_link.open(link_in(mail).split("/")[-2]).subject_id == entry.pk
-        owner.get(link_in(mails[0]))
-        owner.post(reverse("not-me"))
+        report(link_in(mails[0]))
         assert reloaded(person).is_locked
         assert not is_signed_in(browser)
-        mail_delivery.deliver().clear()
-        student = active_account(category=Category.STUDENT)
-        change(browser_of(student))
-        assert [mail["To"] for mail in mail_delivery.deliver()] == [student.recovery_address]
 
     def test_is_in_the_transaction_of_the_change(self, person, browser, monkeypatch):
         """LOG-03, AVL-02: when the notice cannot be queued, the password is the old one and the session goes on."""
@@ -155,13 +140,9 @@ class TestWhatStaysSecret:
 
     def test_is_the_password_in_the_report_of_an_error(self, person, browser, monkeypatch, caplog):
         """PWD-08: `sensitive_post_parameters` on every page with a password field, before its view decides anything."""
-
-        def fail(form: BaseForm) -> None:
-            raise RuntimeError("broken")
-
         assert set(PASSWORD_FIELDS) == pages_with_a_password()
         browser.raise_request_exception = False
-        monkeypatch.setattr(BaseForm, "is_valid", fail)
+        monkeypatch.setattr(BaseForm, "is_valid", Mock(side_effect=RuntimeError("broken")))
         reporter = SafeExceptionReporterFilter()
         reporter.is_active = lambda request: True
         for name, fields in PASSWORD_FIELDS.items():
@@ -190,7 +171,7 @@ class TestConcurrency:
         """TOK-07, SES-08, HLP-01: one entry, one pair of notices."""
         for meanwhile, changes in (
             (lambda person: services.change_password(account=person, password=NEW_PASSWORD), 1),
-            (lambda person: lock_account(account=person, reason=LockReason.PHISHING), 0),
+            (lock, 0),
         ):
             person = active_account()
             browser = browser_of(person)
@@ -219,6 +200,7 @@ class TestConcurrency:
         assert not is_signed_in(browser)
 
 
+@pytest.mark.processes
 def test_a_hash_of_production_is_strong_and_made_within_a_second():
     """PWD-05: OWASP's 46 MiB, one pass, by default; tests use the cheapest. CPU time, so that other processes do not count."""
     make = "make_password('une-phrase-du-bureau-bleu'), time.process_time() - began"

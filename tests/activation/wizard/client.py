@@ -79,6 +79,11 @@ def answered_until(person: Account, step: str, *, but: str = "") -> None:
         decline_redirection(account=person)
 
 
+def accepted_by(person: Account) -> list[str]:
+    """The versions of the charter, in order."""
+    return list(person.charter_acceptances.order_by("pk").values_list("charter__version", flat=True))
+
+
 def forward_to(target: str, *, keep_copy: bool = True) -> Answers:
     return {"forward": "on", "target": target, **({"keep_copy": "on"} if keep_copy else {})}
 

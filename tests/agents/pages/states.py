@@ -176,7 +176,6 @@ def some_entries(me: Account) -> None:
 
 
 def many_entries(me: Account) -> object:
-    """The query for a page in their middle."""
     person = active_account()
     facts = {"account": person, "actor": person, "event": Event.SIGNED_IN, "source": "web"}
     middle = JournalEntry.objects.bulk_create(JournalEntry(**facts) for _ in range(120))[60]

@@ -70,7 +70,6 @@ def run_provider(name: str, portal: str = PORTAL, **variables: str) -> Iterator[
 
 
 def fields_of(html: str) -> dict[str, str]:
-    """Of the only form of a page."""
     inputs = (dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", html))
     filled = (one for one in inputs if "name" in one and one.get("type") not in ("submit", "checkbox"))
     return {one["name"]: unescape(one.get("value", "")) for one in filled}
