@@ -24,8 +24,7 @@ from tests.agents.pages.service_states import (
     some_replicas,
     suspended_account,
 )
-from tests.agents.screens import follow, visible_text
-from tests.agents.signed_in import an_agent, verified_agent
+from tests.agents.signed_in import an_agent, follow, verified_agent, visible_text
 from tests.factories import active_account
 from tests.provisioning.linked import replica_of
 
