@@ -91,8 +91,8 @@ def pages() -> Iterator[tuple[str, str]]:
 def test_every_page_has_roles_and_a_permission_and_nothing_else_is_mounted():
     """ADM-01, ADM-02"""
     assert {pattern.name for pattern in PAGES} == set(ROLES_OF)
-    assert (type(admin.site._wrapped), admin.site._registry) == (AgentSite, {})
     assert admin.site.get_urls() == urls.urlpatterns
+    assert (type(admin.site._wrapped), admin.site._registry) == (AgentSite, {})
     for view in (pattern.callback.view_class for pattern in PAGES):
         assert issubclass(view, AgentView), view
         assert isinstance(view.permission_required, AgentPermission), view
