@@ -161,6 +161,14 @@ class LdapClient:
         definitions = [text for values in found[0]["attributes"].values() for text in values] if found else []
         return {name.lower() for text in definitions for name in _names(text)}
 
+    def policies(self, context: str) -> list[dict[str, list[str]]]:
+        """Password policies that the portal's account may read below `context`."""
+        names = ["pwdCheckQuality", "pwdSafeModify"]
+        with failures_as_target_down():
+            self._connection.search(context, "(objectClass=pwdPolicy)", ldap3.SUBTREE, attributes=names)
+            found = [one for one in self._connection.response or [] if _is_entry(one)]
+        return [_entry(one, names)[1].attributes for one in found]
+
     def _asked(self, attributes: Sequence[str]) -> list[str]:
         return [*attributes, "uid", CHANGE_NUMBER]
 

@@ -16,6 +16,7 @@ def findings(client: LdapClient, mapping: Mapping) -> Iterator[Finding]:
     yield Finding(ASSERTION in controls, "Writes can be made conditional (assertion control, RFC 4528).")
     yield from _schema(client, mapping, root.get("subschemaSubentry", []))
     yield from _people(client)
+    yield from _policies(client, root.get("namingContexts", []))
     yield Finding(
         True if PPOLICY in controls else None,
         "A password policy (ppolicy) slows down guesses: the directory is a door without the portal's limits.",
@@ -40,3 +41,10 @@ def _people(client: LdapClient) -> Iterator[Finding]:
     entry = next(iter(page.values()))
     code = client.compare(entry, PASSWORD, "{ARGON2}").code
     yield Finding(code in (5, 6, 16), "The portal's account may compare passwords.")
+
+
+def _policies(client: LdapClient, contexts: list[str]) -> Iterator[Finding]:
+    """Of those that can be read: a policy that looks into passwords refuses prepared hashes."""
+    for policy in (one for context in contexts for one in client.policies(context)):
+        refuses = policy["pwdCheckQuality"] == ["2"] or policy["pwdSafeModify"] == ["TRUE"]
+        yield Finding(not refuses, "The password policy takes hashes (pwdCheckQuality below 2, pwdSafeModify FALSE).")

@@ -115,3 +115,13 @@ def test_probe_passes_where_all_is_right_and_names_what_is_not(ldap, person, cap
     code, printed = provision(capsys, "--probe")
     assert code == 1
     assert "WRONG   The portal's account cannot read passwords." in printed
+
+
+@pytest.mark.parametrize(("name", "value"), [("pwdCheckQuality", "2"), ("pwdSafeModify", "TRUE")])
+def test_probe_names_a_policy_that_refuses_hashes(ldap, capsys, name, value):
+    policy = "cn=default,ou=services,dc=univ-exemple,dc=fr"
+    with ldap.session() as admin:
+        assert admin.modify(policy, {name: [("MODIFY_REPLACE", [value])]}), admin.result
+        code, printed = provision(capsys, "--probe")
+        admin.modify(policy, {name: [("MODIFY_REPLACE", [])]})
+    assert (code, "WRONG   The password policy takes hashes" in printed) == (1, True)
