@@ -119,7 +119,7 @@ app.conf.update(
         },
         # After the ends of contracts at midnight; also finds changed settings.
         "provisioning-comparison": {
-            "task": "provisioning.tasks.mark_what_differs",
+            "task": "provisioning.tasks.compare_all",
             "schedule": crontab(hour="0", minute="1"),
         },
         "heartbeat": {"task": HEARTBEAT_TASK, "schedule": timedelta(seconds=20), "options": SWEEP_EXPIRY},

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from django.utils import timezone
+
 from accounts.models import Account
 from provisioning.apply import mark
 from provisioning.connector import Connector, Seen, Wanted
 from provisioning.enums import Status, Urgency
 from provisioning.facts import read_facts
-from provisioning.models import Replica
+from provisioning.models import Replica, Target
 
 PAGE = 500
 #: What keeps an account from being right until an agent or a correction helps.
@@ -37,6 +39,13 @@ def compare(*, target_name: str, connector: type[Connector]) -> Iterator[Drift]:
     stuck = Replica.objects.filter(target=target_name, status__in=STUCK).select_related("account")
     for replica in stuck.iterator():
         yield Drift(replica.account.uid, [f"{replica.status} {replica.answer}".strip()], replica.account_id)
+
+
+def record_drift(*, target_name: str, connector: type[Connector]) -> list[Drift]:
+    """Compare, and note how many differ for the agents and the metrics. Raises TargetDown."""
+    found = list(compare(target_name=target_name, connector=connector))
+    Target.objects.filter(name=target_name).update(drift=len(found), compared_at=timezone.now())
+    return found
 
 
 def differences_of(*, target_name: str, connector: type[Connector], ids: Collection[int]) -> Iterator[Drift]:

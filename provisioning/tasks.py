@@ -1,3 +1,5 @@
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -8,6 +10,8 @@ from provisioning.apply import write_due
 from provisioning.connector import TargetDown
 from provisioning.models import Replica
 from provisioning.targets import connectors, synchronise_targets
+
+logger = logging.getLogger(__name__)
 
 #: In seconds: a target that answers a byte at a time.
 TIME_LIMIT = 60
@@ -36,10 +40,15 @@ def sweep() -> None:
         enqueue(target)
 
 
-@shared_task(time_limit=600)
-def mark_what_differs() -> None:
+@shared_task(time_limit=3600)
+def compare_all() -> None:
+    """Mark what the end of a day or new settings have changed, then note what the targets have otherwise."""
     for target, connector in connectors().items():
         comparison.mark_changed(target_name=target, connector=connector())
+        try:
+            comparison.record_drift(target_name=target, connector=connector)
+        except TargetDown as failure:
+            logger.warning("%s could not be compared: %s", target, failure)
 
 
 @shared_task(time_limit=TIME_LIMIT)

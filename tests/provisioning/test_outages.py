@@ -2,6 +2,7 @@
 
 import signal
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,13 @@ from django.utils import timezone
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
+from devtools.ldap.slapd import PEOPLE
 from provisioning.brake import release_held
 from provisioning.connectors.ldap import LdapConnector
+from provisioning.enums import Urgency
+from provisioning.mapping import Value
 from provisioning.models import Replica, Target
+from provisioning.tasks import compare_all
 from tests.factories import A_GOOD_PASSWORD, active_account
 from tests.provisioning.writing import replica_of, write
 
@@ -152,3 +157,32 @@ class TestBrake:
             lock_account(account=one, reason=LockReason.PHISHING)
         write()
         assert not any(ldap.accepts(one.uid, A_GOOD_PASSWORD) for one in people)
+
+
+class TestTheDailyComparison:
+    def test_an_end_at_midnight_is_written_and_what_differs_is_counted(self, ldap):
+        person = active_account(uid="zdurand", end_date=timezone.localdate())
+        write()
+        with ldap.session() as admin:
+            admin.modify(f"uid=zdurand,{PEOPLE}", {"displayName": [("MODIFY_REPLACE", ["Mallory"])]})
+
+        with time_machine.travel(timezone.now() + timedelta(days=1)):
+            compare_all()
+            assert (replica_of(person).status, replica_of(person).urgency) == ("waiting", Urgency.WITHDRAWAL)
+            assert target().drift == 1
+            write()
+            assert not ldap.accepts("zdurand", A_GOOD_PASSWORD)
+            compare_all()
+            assert (replica_of(person).status, target().drift) == ("done", 0)
+
+    def test_a_changed_mapping_is_written_again_and_a_directory_that_is_down_is_no_drift(self, ldap, settings):
+        person = active_account(uid="zdurand")
+        write()
+        Target.objects.update(drift=3)
+        mapping, always = settings.PROVISIONING_LDAP_MAPPING, Value("x", frozenset(), frozenset())
+        settings.PROVISIONING_LDAP_MAPPING = replace(
+            mapping, attributes={**mapping.attributes, "description": (always,)}
+        )
+        settings.PROVISIONING_LDAP_PASSWORD = "wrong"
+        compare_all()
+        assert (replica_of(person).status, target().drift) == ("waiting", 3)

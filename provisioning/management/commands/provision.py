@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
 from accounts.locking.lock import accounts_by_name
 from provisioning.apply import mark, write_due
-from provisioning.comparison import Drift, compare, differences_of
+from provisioning.comparison import Drift, differences_of, record_drift
 from provisioning.connector import Connector, TargetDown
 from provisioning.enums import Urgency
 from provisioning.models import Replica, Target
@@ -77,11 +76,8 @@ class Command(BaseCommand):
             raise CommandError(f"{len(found)} differ.", returncode=DRIFT)
 
     def compare(self, name: str, connector: type[Connector]) -> list[Drift]:
-        found = []
-        for drift in compare(target_name=name, connector=connector):
-            self.stdout.write(f"{name}: {drift.uid}: {', '.join(drift.names)}")
-            found.append(drift)
-        Target.objects.filter(name=name).update(drift=len(found), compared_at=timezone.now())
+        found = record_drift(target_name=name, connector=connector)
+        self.stdout.writelines(f"{name}: {drift.uid}: {', '.join(drift.names)}\n" for drift in found)
         return found
 
     def write(self, chosen: dict[str, type[Connector]], **options: Any) -> None:
