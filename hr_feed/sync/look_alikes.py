@@ -24,9 +24,15 @@ SELECT hr_id, given_name, family_name, birth_date
 FROM {ACCOUNTS}
 WHERE hr_id IS NOT NULL AND birth_date IN (SELECT birth_date FROM hr_feed WHERE line = ANY(%s::integer[]))
 """
+# LATERAL and LIMIT force one index lookup a line, as in `KNOWN_RECOVERY_ADDRESSES`.
 OF_A_SIMILAR_NUMBER = f"""
-SELECT line, account.hr_id
-FROM hr_feed feed JOIN {ACCOUNTS} account ON {_NUMBER.format("account.hr_id")} = {_NUMBER.format("feed.hr_id")}
+SELECT line, other.hr_id
+FROM hr_feed feed
+CROSS JOIN LATERAL (
+    SELECT hr_id FROM {ACCOUNTS} account
+    WHERE {_NUMBER.format("account.hr_id")} = {_NUMBER.format("feed.hr_id")}
+    LIMIT 1
+) other
 WHERE line = ANY(%s::integer[])
 """
 
@@ -61,8 +67,9 @@ class LookAlikes:
         ]
 
     def _earlier_line(self, person: Person) -> str:
-        keys = (_name_key(person), ("number", _number_key(person.hr_id)))
-        line = min(self._lines.setdefault(key, person.line) for key in keys)
+        of_the_names = self._lines.setdefault(_name_key(person), person.line)
+        of_the_number = self._lines.setdefault(("number", _number_key(person.hr_id)), person.line)
+        line = min(of_the_names, of_the_number)
         return _sentence(SAME_AS_LINE, line) if line < person.line else ""
 
     def _known(self, newcomers: Sequence[Person]) -> dict[int, str]:
