@@ -123,9 +123,10 @@ def _unchanged(user: User) -> dict[str, str]:
 
 
 def _merged(user: User, changes: Mapping[str, Any]) -> User:
-    """The whole user, with what other systems have written."""
+    """The whole user, with what other systems have written. null removes a value (RFC 7643, 2.5)."""
     merged = {name: value for name, value in user.items() if name != "meta"}
-    for path, value in changes.items():
+    for path, text in changes.items():
+        value = None if text == "" else text
         name, _dot, part = path.partition(".")
         merged[name] = {**(merged.get(name) or {}), part: value} if part else value
     return merged
