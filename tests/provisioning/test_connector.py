@@ -1,172 +1,150 @@
-"""A university's own connector: one class that a setting names."""
+"""What holds for every connector, proven with a university's own: loading, settings, order, answers, pauses."""
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core import checks
-from django.core.checks import Error
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
+from config import provisioning
 from provisioning import apply
-from provisioning.apply import write_due
-from provisioning.checks import check_connectors
-from provisioning.connector import Applied, Conflict, Connector, Later, Outcome, Refused, Seen, TargetDown, Wanted
-from provisioning.facts import Facts
+from provisioning.connector import Applied, Conflict, Later, ReadAgain, Refused, TargetDown
 from provisioning.models import Replica, Target
-from provisioning.targets import connectors, synchronise_targets
+from provisioning.targets import synchronise_targets
 from provisioning.tasks import write_to
 from tests.factories import active_account
-from tests.project import PROJECT
+from tests.provisioning.receiver import write_again
+from tests.provisioning.toy import ToyConnector
 
-HERE = __name__
-CONNECTOR = f"{HERE}.LibraryConnector"
-
-
-class LibraryConnector(Connector):
-    """Lends books to active accounts."""
-
-    target = "library"
-    written: list[tuple[str, str]] = []
-    outcomes: list[Outcome | Exception] = []
-
-    def content(self, facts: Facts) -> dict[str, str]:
-        return {"state": facts.state}
-
-    def write(self, wanted: Wanted, seen: Seen | None) -> Outcome:
-        self.written.append((wanted.uid, wanted.content["state"]))
-        outcome = self.outcomes.pop(0) if self.outcomes else Applied()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-
-class SecondLibraryConnector(LibraryConnector):
-    pass
-
-
-class NotAConnector:
-    target = "library"
+HERE, TOY = __name__, "tests.provisioning.toy.ToyConnector"
+SERVICE, SCIM = partial(provisioning.service_url, needs="A_SECRET"), partial(provisioning.scim_url, needs="A_SECRET")
 
 
 @pytest.fixture
 def written(settings, db):
-    settings.PROVISIONING_CONNECTORS = [CONNECTOR]
-    LibraryConnector.written.clear()
-    LibraryConnector.outcomes.clear()
+    settings.PROVISIONING_CONNECTORS = [TOY]
+    ToyConnector.written.clear()
+    ToyConnector.outcomes.clear()
     synchronise_targets()
-    return LibraryConnector.written
+    return ToyConnector.written
 
 
-def lock(account: Account) -> None:
-    lock_account(account=account, reason=LockReason.PHISHING)
-
-
-def statuses() -> dict[str, tuple[str, str]]:
-    return {
-        uid: (status, answer) for uid, status, answer in Replica.objects.values_list("account__uid", "status", "answer")
-    }
-
-
-def test_it_is_loaded_by_its_path_and_gets_accounts_in_order(written):
+def test_what_withdraws_an_access_goes_first(written):
     ana, zoe = active_account(uid="ana"), active_account(uid="zoe")
-    assert [(name, connector.__name__) for name, connector in connectors().items()] == [("library", "LibraryConnector")]
-    write_to("library")
-    assert written == [("ana", "active"), ("zoe", "active")]
-
+    write_to("toy")
     Account.objects.filter(pk=ana.pk).update(given_name="Ana")
-    lock(zoe)
-    write_to("library")
-    assert written[2:] == [("zoe", "locked"), ("ana", "active")], "what withdraws an access goes first"
+    lock_account(account=zoe, reason=LockReason.PHISHING)
+    write_to("toy")
+    assert written == [("ana", "active"), ("zoe", "active"), ("zoe", "locked"), ("ana", "active")]
 
 
-def test_what_it_answers_is_noted(written):
-    for uid in ("one", "two", "three", "four", "five"):
-        active_account(uid=uid)
-    LibraryConnector.outcomes += [
-        Applied(),
-        Refused("no"),
-        Conflict("whose?"),
-        Later("busy"),
-        KeyError("zoe@exemple.net"),
+def test_a_service_that_is_no_longer_named_is_left_alone_and_continues_later(written, settings):
+    person = active_account(uid="ana")
+    settings.PROVISIONING_CONNECTORS = []
+    synchronise_targets()
+    lock_account(account=person, reason=LockReason.PHISHING)
+    write_to("toy")
+    assert written == []
+
+    settings.PROVISIONING_CONNECTORS = [TOY]
+    synchronise_targets()
+    write_again(ToyConnector)
+    assert written == [("ana", "locked")]
+
+
+def test_an_answer_concerns_one_account(written):
+    answers = [
+        (Applied(), ("done", 0, "")),
+        (Refused("no"), ("refused", 1, "no")),
+        (Conflict("whose?"), ("conflict", 1, "whose?")),
+        (Later("busy"), ("waiting", 1, "busy")),
+        (KeyError("zoe@exemple.net"), ("waiting", 1, "KeyError")),
+        (ReadAgain(), ("done", 0, "")),
     ]
-    write_to("library")
-
-    assert statuses() == {
-        "one": ("done", ""),
-        "two": ("refused", "no"),
-        "three": ("conflict", "whose?"),
-        "four": ("waiting", "busy"),
-        "five": ("waiting", "KeyError"),
-    }
+    for outcome, _row in answers:
+        active_account()
+        ToyConnector.outcomes += [outcome]
+    write_to("toy")
+    rows = Replica.objects.order_by("pk").values_list("status", "attempts", "answer")
+    assert list(rows) == [row for _outcome, row in answers]
 
 
-def test_when_the_target_is_down_nothing_counts_and_the_answer_is_kept(written):
+def test_an_account_that_fails_waits_longer_each_time(written):
+    active_account()
+    for seconds in (5, 10, 20):
+        ToyConnector.outcomes += [Later("busy")]
+        write_again(ToyConnector)
+        assert seconds - 2 < (Replica.objects.get().due_at - timezone.now()).total_seconds() < seconds
+
+
+def test_a_service_that_is_down_is_left_alone_for_a_pause_and_no_account_counts(written):
+    active_account(uid="ana"), active_account(uid="zoe")
+    ToyConnector.outcomes += [TargetDown("closed today")]
+    write_to("toy")
+    write_to("toy")
+    assert written == [("ana", "active")], "nothing in the pause"
+    assert set(Replica.objects.values_list("status", "attempts", "answer")) == {("waiting", 0, "")}
+    target = Target.objects.get()
+    assert (target.answer, target.failures, bool(target.down_since)) == ("closed today", 1, True)
+
+    write_again(ToyConnector)
+    assert set(Replica.objects.values_list("status")) == {("done",)}
+    target.refresh_from_db()
+    assert (target.answer, target.failures, target.down_since) == ("", 0, None)
+
+
+def test_one_worker_at_a_time_writes_until_its_lease_ends(written):
     active_account(uid="ana")
-    LibraryConnector.outcomes.append(TargetDown("the library is closed"))
-    write_to("library")
+    for seconds, found in ((30, []), (0, [("ana", "active")])):
+        Target.objects.update(leased_until=timezone.now() + timedelta(seconds=seconds))
+        write_to("toy")
+        assert written == found
 
-    assert statuses() == {"ana": ("waiting", "")}
-    assert Target.objects.get().answer == "the library is closed"
 
-
-def test_a_slow_target_gets_on_and_leaves_the_worker_to_others(written, monkeypatch):
+def test_a_slow_service_gets_on_and_leaves_the_worker_to_others(written, monkeypatch):
     monkeypatch.setattr(apply, "TURN", timedelta(0))
     for _number in range(3):
         active_account()
-
     for number in (1, 2, 3):
-        assert write_due(target_name="library", connector=LibraryConnector)
+        assert apply.write_due(target_name="toy", connector=ToyConnector)
         assert Replica.objects.filter(status="done").count() == len(written) == number
 
 
-def test_a_target_that_is_no_longer_named_is_left_alone_and_continues_later(written, settings):
-    person = active_account(uid="ana")
-    write_to("library")
-    settings.PROVISIONING_CONNECTORS = []
-    synchronise_targets()
-    lock(person)
-    write_to("library")
-    assert written == [("ana", "active")]
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        (["pathlib.Path"], "Path is no Connector"),
+        ([f"{HERE}.Absent"], "Absent"),
+        (["absent.module.Connector"], "absent"),
+        ([TOY, f"{HERE}.ToyConnector"], "'toy' is there already"),
+    ],
+)
+def test_what_is_no_connector_or_has_a_taken_name_is_refused(settings, paths, words):
+    settings.PROVISIONING_CONNECTORS = paths
+    [error] = checks.run_checks()
+    assert error.level == checks.ERROR
+    assert error.msg.startswith("PROVISIONING_CONNECTOR: ")
+    assert words in error.msg
 
-    settings.PROVISIONING_CONNECTORS = [CONNECTOR]
-    synchronise_targets()
-    Replica.objects.update(due_at=timezone.now())
-    write_to("library")
-    assert written == [("ana", "active"), ("ana", "locked")]
 
-
-class TestCheck:
-    def test_a_connector_passes(self, written):
-        assert checks.run_checks() == []
-
-    @pytest.mark.parametrize(
-        ("paths", "words"),
-        [
-            ([f"{HERE}.NotAConnector"], "NotAConnector is no Connector"),
-            ([f"{HERE}.lock"], "lock is no Connector"),
-            ([f"{HERE}.Absent"], "Absent"),
-            (["absent.module.Connector"], "absent"),
-            ([CONNECTOR, f"{HERE}.SecondLibraryConnector"], "'library' is there already"),
-        ],
-    )
-    def test_another_thing_is_refused(self, settings, paths, words):
-        settings.PROVISIONING_CONNECTORS = paths
-
-        [error] = check_connectors(None)
-        assert isinstance(error, Error)
-        assert "PROVISIONING_CONNECTOR" in error.msg
-        assert words in error.msg
-
-    def test_no_command_starts_with_it(self):
-        environment = {**os.environ, "PROVISIONING_CONNECTOR": "pathlib.Path"}
-        command = [sys.executable, "manage.py", "check"]
-        checked = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
-
-        assert checked.returncode == 1
-        assert "pathlib.Path is no Connector" in checked.stderr
+@pytest.mark.parametrize(
+    ("read", "accepted", "refused"),
+    [
+        (SERVICE, "http://127.0.0.1:8080", ["http://127.0.0.1.fr", "http://0.0.0.0", "http://a.fr", "https://a.fr/#b"]),
+        (SCIM, "https://scim.fr/v2", ["http://scim.fr", "https://scim.fr/?a=b", "scim"]),
+        (provisioning.webhook_secret, f"whsec_{'A' * 32}", ["whsec_é", f"whsec_{'A' * 88}", f"whpk_{'A' * 32}"]),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_its_name(monkeypatch, read, accepted, refused):
+    monkeypatch.setenv("A_SECRET", "x")
+    monkeypatch.setenv("A_SETTING", accepted)
+    assert read("A_SETTING") == accepted
+    for text in refused:
+        monkeypatch.setenv("A_SETTING", text)
+        with pytest.raises(ImproperlyConfigured, match="A_SETTING"):
+            read("A_SETTING")

@@ -40,9 +40,8 @@ def test_the_connector_of_the_page_carries_accounts(settings, monkeypatch):
             Replica.objects.update(status="waiting")
             write_again(connectors()["library"])
             assert Replica.objects.get().status == status
-    accepted = library.requests[-1]
-    assert accepted.path.endswith("/zdurand")
-    assert json.loads(accepted.body) == {"name": "Zoé Durand", "may_borrow": True}
+    assert library.requests[-1].path.endswith("/zdurand")
+    assert json.loads(library.requests[-1].body) == {"name": "Zoé Durand", "may_borrow": True}
 
 
 def test_the_mapping_of_the_page_is_accepted_and_its_vocabulary_is_whole(tmp_path):

@@ -1,14 +1,13 @@
 """A service of the university is told of each account that changes, and nothing about the person."""
 
 import json
-import socket
 import time
 from datetime import timedelta
 
 import pytest
 import trustme
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from standardwebhooks import Webhook
 
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account, lock_accounts
@@ -16,20 +15,20 @@ from accounts.locking.unlock import reopen_account
 from accounts.models import Account, Lock
 from accounts.passwords.services import change_password, set_password
 from accounts.returns import start_anew
-from config import provisioning
 from journal.events import Event
 from privacy.erasure import erase_person
-from provisioning.apply import mark, write_due
+from provisioning.apply import mark
 from provisioning.connectors import http
 from provisioning.connectors.webhook import WebhookConnector
 from provisioning.models import Replica, Target
 from provisioning.targets import synchronise_targets
 from tests.factories import active_account, pending_account, reloaded
-from tests.provisioning.receiver import SECRET, Receiver
+from tests.provisioning.receiver import Received, Receiver, write_again
 
 pytestmark = pytest.mark.django_db
 
-ANOTHER_PASSWORD = "vélo-nuage-citron-parquet"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NEW = "vélo-nuage-citron-parquet"
 
 
 @pytest.fixture
@@ -46,20 +45,28 @@ def receiver(settings):
 def person(receiver) -> Account:
     """The service knows that the account is active."""
     account = active_account(uid="zdurand", given_name="Zoé", family_name="Durand", phone="+33 3 20 00 00 00")
-    write()
+    write_again(WebhookConnector)
     receiver.requests.clear()
     return account
 
 
-def write() -> None:
-    """Without the pause between two tries."""
-    Target.objects.update(paused_until=None)
-    Replica.objects.waiting().update(due_at=timezone.now() - timedelta(seconds=1))
-    write_due(target_name="webhook", connector=WebhookConnector)
+def verified(request: Received) -> dict:
+    """Raises WebhookVerificationError."""
+    Webhook(SECRET).verify(request.body, request.headers)
+    return json.loads(request.body)
 
 
-def replica() -> Replica:
-    return Replica.objects.get()
+def found() -> tuple[str, int, str]:
+    return Replica.objects.values_list("status", "attempts", "answer").get()
+
+
+def told(receiver: Receiver) -> list[str]:
+    events = [verified(request) for request in receiver.requests]
+    return [f"{event['type']} {event['data']['state']}" for event in events]
+
+
+def lock(account: Account) -> None:
+    lock_account(account=account, reason=LockReason.PHISHING, comment="Camille a appelé")
 
 
 def release(account: Account) -> None:
@@ -67,307 +74,138 @@ def release(account: Account) -> None:
     reopen_account(account, agent=None)
 
 
-def close(account: Account) -> None:
+def end(account: Account) -> None:
     Account.objects.filter(pk=account.pk).update(end_date=timezone.localdate() - timedelta(days=1))
 
 
-class TestEvents:
-    def test_each_change_of_a_life_is_told_in_order(self, receiver):
-        account = active_account(uid="zdurand")
-        changes = [
-            ("account.locked", "locked", lambda: lock_account(account=account, reason=LockReason.PHISHING)),
-            ("account.released", "to-reactivate", lambda: release(account)),
-            (
-                "account.activated",
-                "active",
-                lambda: set_password(account=account, password=ANOTHER_PASSWORD, event=Event.USER_REACTIVATED),
-            ),
-            (
-                "account.password_changed",
-                "active",
-                lambda: change_password(account=reloaded(account), password=ANOTHER_PASSWORD),
-            ),
-            ("account.updated", "active", lambda: Account.objects.update(family_name="Martin")),
-            ("account.closed", "closed", lambda: close(account)),
-        ]
-        write()
-        assert receiver.events()[0]["type"] == "account.activated"
-
-        for kind, state, change in changes:
-            change()
-            write()
-            event = receiver.events()[-1]
-            assert (event["type"], event["data"]["state"]) == (kind, state)
-
-        assert len(receiver.requests) == len(changes) + 1
-        versions = [event["data"]["version"] for event in receiver.events()]
-        assert versions == sorted(set(versions))
-
-    def test_the_body_names_the_account_and_says_nothing_of_the_person(self, receiver, person):
-        lock_account(account=person, reason=LockReason.PHISHING, comment="Camille a appelé")
-        write()
-
-        [request] = receiver.requests
-        event = request.event
-        assert list(event) == ["type", "timestamp", "data"]
-        marked_at = replica().marked_at.isoformat()
-        assert event["data"] == {
-            "id": person.pk,
-            "uid": "zdurand",
-            "state": "locked",
-            "version": replica().wanted,
-            "time": marked_at,
-        }
-        assert event["timestamp"] == marked_at
-        assert request.headers["content-type"] == "application/json"
-
-    def test_nothing_personal_is_in_the_row_or_the_log(self, receiver, person, caplog):
-        receiver.statuses = [500, 410]
-        lock_account(account=person, reason=LockReason.PHISHING)
-        write()
-        write()
-
-        kept = json.dumps(Replica.objects.values().get(), default=str) + json.dumps(
-            Target.objects.values().get(), default=str
-        )
-        secrets = [person.login, person.recovery_address, "Zoé", "Durand", person.phone, person.password[10:], SECRET]
-        for text in (kept, caplog.text, receiver.requests[0].body, str(receiver.requests[0].headers)):
-            assert not [secret for secret in secrets if secret in text]
-
-    def test_what_changes_nothing_sends_nothing(self, receiver, person):
-        mark([person.pk], urgency=2)
-        write()
-        Account.objects.update(last_login=timezone.now())
-        write()
-
-        assert receiver.requests == []
-        assert replica().status == "done"
-
-    def test_a_better_hash_of_the_same_password_is_no_change(self, receiver, person):
-        Account.objects.update(password=f"{person.password}x")
-        write()
-
-        assert receiver.requests == []
-
-    def test_changes_that_follow_each_other_are_told_once(self, receiver, person):
-        lock_account(account=person, reason=LockReason.PHISHING)
-        release(person)
-        write()
-
-        assert receiver.types() == ["account.released"]
-
-    def test_an_account_that_comes_back_is_activated_again(self, receiver, person):
-        close(person)
-        write()
-        Account.objects.update(end_date=None)
-        write()
-
-        assert receiver.types() == ["account.closed", "account.activated"]
-
-    def test_after_a_long_absence_the_account_is_pending_then_activated(self, receiver, person):
-        close(person)
-        write()
-        Account.objects.update(end_date=None)
-        start_anew([person.pk], actor=None)
-        write()
-        now = timezone.now()
-        Account.objects.update(password=person.password, activated_at=now, password_changed_at=now)
-        write()
-
-        events = [(event["type"], event["data"]["state"]) for event in receiver.events()]
-        assert events == [("account.closed", "closed"), ("account.updated", "pending"), ("account.activated", "active")]
-
-    def test_erasure_is_told_with_the_names_that_the_service_knows(self, receiver, person):
-        erase_person(account=person)
-        write()
-
-        [event] = receiver.events()
-        assert (event["type"], event["data"]["uid"], event["data"]["state"]) == ("account.closed", "zdurand", "erased")
-
-    def test_an_account_that_was_over_before_the_service_was_linked_is_not_told(self, receiver):
-        person = active_account()
-        close(person)
-        pending_account()
-        write()
-
-        assert receiver.requests == []
-        assert replica().status == "done"
+def activate(account: Account) -> None:
+    now = timezone.now()
+    Account.objects.update(password="argon2$x", activated_at=now, password_changed_at=now)
 
 
-class TestAnswers:
-    def test_a_failure_is_tried_again_with_the_same_id_and_body(self, receiver, person):
-        receiver.statuses = [500, 500]
-        lock_account(account=person, reason=LockReason.PHISHING)
-        start = timezone.now()
-        write()
+LIFE = [
+    (lock, "account.locked locked"),
+    (release, "account.released to-reactivate"),
+    (lambda one: set_password(account=one, password=NEW, event=Event.USER_REACTIVATED), "account.activated active"),
+    (lambda one: change_password(account=one, password=NEW), "account.password_changed active"),
+    (lambda one: Account.objects.update(family_name="Martin"), "account.updated active"),
+    (lambda one: Account.objects.update(last_login=timezone.now()), None),
+    (lambda one: Account.objects.update(password=f"{one.password}x"), None),
+    (lambda one: mark([one.pk], urgency=2), None),
+    (end, "account.closed closed"),
+    (lambda one: Account.objects.update(end_date=None), "account.activated active"),
+    (end, "account.closed closed"),
+    (lambda one: (Account.objects.update(end_date=None), start_anew([one.pk], actor=None)), "account.updated pending"),
+    (activate, "account.activated active"),
+    (lambda one: (lock(one), release(one)), "account.released to-reactivate"),
+    (lambda one: erase_person(account=one), "account.closed erased"),
+]
 
-        waiting = replica()
-        assert (waiting.status, waiting.attempts, waiting.answer) == ("waiting", 1, "HTTP 500")
-        assert waiting.due_at < start + timedelta(seconds=40), "the sweep comes every 5 seconds"
-        write()
-        write()
 
-        first, second, third = receiver.requests
-        assert first.event
-        assert first.body == second.body == third.body
-        assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
-        assert replica().status == "done"
+def test_each_change_of_a_life_is_told_once_and_in_order(receiver, person):
+    expected = []
+    for change, event in LIFE:
+        change(reloaded(person))
+        write_again(WebhookConnector)
+        expected += [event] if event else []
+        assert told(receiver) == expected
 
-    def test_another_change_has_another_id(self, receiver, person):
-        lock_account(account=person, reason=LockReason.PHISHING)
-        write()
-        release(person)
-        write()
+    data = [verified(request)["data"] for request in receiver.requests]
+    versions = [one["version"] for one in data]
+    assert versions == sorted(set(versions))
+    assert {one["uid"] for one in data} == {"zdurand"}, "as the service knows it, also after the erasure"
 
-        assert len({request.headers["webhook-id"] for request in receiver.requests}) == 2
 
-    def test_a_service_that_is_gone_refuses(self, receiver, person):
-        receiver.statuses = [410]
-        lock_account(account=person, reason=LockReason.PHISHING)
-        write()
-        write()
+def test_accounts_that_were_over_or_pending_before_the_service_was_linked_are_not_told(receiver):
+    end(active_account())
+    pending_account()
+    write_again(WebhookConnector)
 
-        assert len(receiver.requests) == 1
-        assert (replica().status, replica().answer) == ("refused", "HTTP 410")
+    assert (receiver.requests, Replica.objects.get().status) == ([], "done")
 
-    @pytest.mark.parametrize("status", [301, 307, 308])
-    def test_a_redirect_is_not_followed(self, receiver, person, status):
-        receiver.statuses, receiver.headers = [status], {"location": "/elsewhere"}
-        lock_account(account=person, reason=LockReason.PHISHING)
-        write()
 
-        assert [request.path for request in receiver.requests] == ["/hook"]
-        assert (replica().status, replica().answer) == ("waiting", f"HTTP {status}")
+def test_each_try_has_the_same_id_and_body_and_nothing_of_the_person_is_sent_kept_or_logged(receiver, person, caplog):
+    receiver.told = {"POST": [500, 410]}
+    lock(person)
+    write_again(WebhookConnector)
+    write_again(WebhookConnector)
+    row = Replica.objects.get()
+    release(person)
+    write_again(WebhookConnector)
 
-    @pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503, 504])
-    def test_what_concerns_all_accounts_pauses_the_target(self, receiver, person, status):
-        receiver.statuses = [status]
-        lock_account(account=person, reason=LockReason.PHISHING)
-        write()
+    first, second, another = receiver.requests
+    marked_at = row.marked_at.isoformat()
+    data = {"id": person.pk, "uid": "zdurand", "state": "locked", "version": row.wanted, "time": marked_at}
+    assert verified(first) == {"type": "account.locked", "timestamp": marked_at, "data": data}
+    assert first.headers["content-type"] == "application/json"
+    assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
+    assert verified(another)["type"] == "account.released"
+    assert another.headers["webhook-id"] != first.headers["webhook-id"]
+    kept = [*Replica.objects.values(), *Target.objects.values(), row.__dict__, first.__dict__, caplog.messages]
+    private = [person.login, person.recovery_address, "Zoé", "Durand", "Camille", person.phone, person.password[10:]]
+    assert not [secret for secret in (*private, SECRET) if secret in str(kept)]
 
-        assert (replica().status, replica().attempts) == ("waiting", 0)
-        assert Target.objects.get().answer == f"HTTP {status}"
 
-    def test_a_service_that_cannot_be_reached_pauses_the_target_and_no_account_counts(self, receiver, person, settings):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            settings.PROVISIONING_WEBHOOK_URL = f"http://127.0.0.1:{taken.getsockname()[1]}/?key=hidden"
-            lock_account(account=person, reason=LockReason.PHISHING)
-            write()
+@pytest.mark.parametrize(
+    ("statuses", "row", "pause"),
+    [
+        ([410], ("refused", 1, "HTTP {}"), ""),
+        ([301, 307, 308, 400, 500], ("waiting", 1, "HTTP {}"), ""),
+        ([401, 403, 404, 429, 502, 503, 504], ("waiting", 0, ""), "HTTP {}"),
+    ],
+)
+def test_an_answer_concerns_one_account_or_the_service(receiver, person, statuses, row, pause):
+    for code in statuses:
+        Replica.objects.update(attempts=0)
+        receiver.told = {"POST": [code]}
+        Account.objects.update(given_name=f"Zoé {code}")
+        write_again(WebhookConnector)
+        status, attempts, answer = row
+        assert found() == (status, attempts, answer.format(code))
+        assert Target.objects.get().answer == pause.format(code)
+    assert {request.path for request in receiver.requests} == {"/hook"}, "a redirect is not followed"
 
-        target = Target.objects.get()
-        assert target.down_since
-        assert target.paused_until > timezone.now()
-        assert target.answer == "ConnectionError"
-        assert (replica().status, replica().attempts) == ("waiting", 0)
-        settings.PROVISIONING_WEBHOOK_URL = receiver.url
-        write()
-        assert receiver.types() == ["account.locked"]
-        assert Target.objects.get().down_since is None
 
-    @pytest.mark.parametrize(
-        "dribble",
-        [b"", b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nx-slow: ", b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n"],
-        ids=["silent", "status", "headers", "body"],
-    )
-    def test_a_service_that_hangs_holds_a_worker_for_a_moment(self, receiver, person, settings, monkeypatch, dribble):
-        monkeypatch.setattr(http, "ANSWER_TIMEOUT", 0.5)
-        receiver.dribble = dribble
-        lock_account(account=person, reason=LockReason.PHISHING)
-        with socket.socket() as silent:
-            silent.bind(("127.0.0.1", 0))
-            silent.listen()
-            if not dribble:
-                settings.PROVISIONING_WEBHOOK_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            start = time.monotonic()
-            write()
+@pytest.mark.parametrize(
+    "dribble",
+    [b"", b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nslow: ", b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n"],
+)
+def test_a_service_that_hangs_holds_a_worker_for_a_moment(receiver, person, monkeypatch, dribble):
+    monkeypatch.setattr(http, "ANSWER_TIMEOUT", 0.5)
+    receiver.dribble = dribble
+    lock(person)
+    start = time.monotonic()
+    write_again(WebhookConnector)
+    assert time.monotonic() - start < 2
+    assert Target.objects.get().down_since
+    assert found() == ("waiting", 0, "")
 
-        assert time.monotonic() - start < 2
-        assert Target.objects.get().down_since
-        assert (replica().status, replica().attempts) == ("waiting", 0)
 
-    def test_nothing_is_sent_to_a_server_with_another_certificate(
-        self, receiver, person, settings, monkeypatch, tmp_path
+def test_a_service_that_cannot_be_reached_is_down_and_its_key_is_not_quoted(receiver, person, settings):
+    settings.PROVISIONING_WEBHOOK_URL = "http://127.0.0.1:9/?key=hidden"
+    lock(person)
+    write_again(WebhookConnector)
+    assert (Target.objects.get().answer, found()) == ("ConnectionError", ("waiting", 0, ""))
+
+
+def test_nothing_is_sent_to_a_server_with_another_certificate(receiver, person, settings, monkeypatch, tmp_path):
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    lock(person)
+    for certificate, answer in (
+        (other.issue_cert("127.0.0.1"), "SSLError"),
+        (authority.issue_cert("autre.univ-exemple.fr"), "SSLError"),
+        (authority.issue_cert("127.0.0.1"), ""),
     ):
-        authority, other = trustme.CA(), trustme.CA()
-        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-        lock_account(account=person, reason=LockReason.PHISHING)
-        for certificate in (other.issue_cert("127.0.0.1"), authority.issue_cert("autre.univ-exemple.fr")):
-            with Receiver().running() as impostor:
-                impostor.use_tls(certificate)
-                settings.PROVISIONING_WEBHOOK_URL = impostor.url
-                write()
-            assert impostor.requests == []
-            assert Target.objects.get().answer == "SSLError"
-
-        receiver.use_tls(authority.issue_cert("127.0.0.1"))
-        settings.PROVISIONING_WEBHOOK_URL = receiver.url
-        write()
-        assert receiver.types() == ["account.locked"]
-
-    def test_one_connection_serves_a_batch(self, receiver):
-        people = [active_account() for _number in range(5)]
-        write()
-        lock_accounts(accounts=people, reason=LockReason.PHISHING)
-        write()
-
-        assert receiver.types() == ["account.activated"] * 5 + ["account.locked"] * 5
-        assert receiver.connections == 2
+        with Receiver().running() as server:
+            server.use_tls(certificate)
+            settings.PROVISIONING_WEBHOOK_URL = server.url
+            write_again(WebhookConnector)
+        assert (bool(server.requests), Target.objects.get().answer) == (not answer, answer)
 
 
-@pytest.fixture
-def env(monkeypatch):
-    def put(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return put
-
-
-class TestSettings:
-    @pytest.mark.parametrize("url", ["https://hook.univ-exemple.fr/a?b=c", "http://127.0.0.1:8080", "http://[::1]/x"])
-    def test_https_or_this_machine(self, env, url):
-        env(PROVISIONING_WEBHOOK_URL=url, PROVISIONING_WEBHOOK_SECRET=SECRET)
-
-        assert provisioning.service_url("PROVISIONING_WEBHOOK_URL", "PROVISIONING_WEBHOOK_SECRET") == url
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://hook.univ-exemple.fr",
-            "http://127.0.0.1.exemple.fr",
-            "ftp://127.0.0.1",
-            "https://a.fr/#b",
-            "http://0.0.0.0",
-        ],
-    )
-    def test_plain_http_elsewhere_is_refused(self, env, url):
-        env(PROVISIONING_WEBHOOK_URL=url, PROVISIONING_WEBHOOK_SECRET=SECRET)
-
-        with pytest.raises(ImproperlyConfigured, match="PROVISIONING_WEBHOOK_URL"):
-            provisioning.service_url("PROVISIONING_WEBHOOK_URL", "PROVISIONING_WEBHOOK_SECRET")
-
-    def test_a_url_needs_its_secret(self, env):
-        env(PROVISIONING_WEBHOOK_URL="https://hook.univ-exemple.fr", PROVISIONING_WEBHOOK_SECRET="")
-
-        with pytest.raises(ImproperlyConfigured, match="PROVISIONING_WEBHOOK_SECRET"):
-            provisioning.service_url("PROVISIONING_WEBHOOK_URL", "PROVISIONING_WEBHOOK_SECRET")
-
-    @pytest.mark.parametrize(
-        "secret",
-        [
-            "secret",
-            SECRET.removeprefix("whsec_"),
-            "whsec_",
-            "whsec_c2hvcnQ=",
-            "whsec_é",
-            f"whsec_{'A' * 88}",
-            "whpk_" + "A" * 32,
-        ],
-    )
-    def test_a_secret_of_another_kind_is_refused_at_start(self, env, secret):
-        env(PROVISIONING_WEBHOOK_SECRET=secret)
-
-        with pytest.raises(ImproperlyConfigured, match="whsec_"):
-            provisioning.webhook_secret("PROVISIONING_WEBHOOK_SECRET")
+def test_one_connection_serves_a_batch(receiver):
+    lock_accounts(accounts=[active_account() for _number in range(5)], reason=LockReason.PHISHING)
+    write_again(WebhookConnector)
+    assert (len(receiver.requests), len({request.client for request in receiver.requests})) == (5, 1)
