@@ -1,4 +1,4 @@
-"""A linked service that keeps the requests it gets and answers as it is told, and a worker's turn at it."""
+"""Linked services that keep the requests they get and answer as they are told, and a worker's turn at them."""
 
 import ssl
 from collections.abc import Iterator
@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from typing import Self
+from typing import Any, Self
 
+from django.test import RequestFactory
 from django.utils import timezone
+from scim2_models import ScimProvider
+from scim2_server import utils
+from scim2_server.memory import InMemoryStorage
+from scim2_server.testserver.application import BEARER_TOKEN_SCHEME, BearerTokenApplication
 from trustme import LeafCert
 
 from provisioning.apply import write_due
-from provisioning.connector import Connector
 from provisioning.models import Replica, Target
+from provisioning.targets import connectors
+
+TOKEN = "a-token-of-the-portal"
 
 
-def write_again(connector: type[Connector]) -> None:
-    """Without the pause between two tries."""
+def write() -> None:
+    """A turn at the linked service, without the pause between two tries."""
+    [connector] = connectors().values()
     Target.objects.update(paused_until=None)
     Replica.objects.waiting().update(due_at=timezone.now() - timedelta(seconds=1))
     write_due(target_name=connector.target, connector=connector)
@@ -94,3 +102,35 @@ class Receiver(ThreadingHTTPServer):
             yield self
             self.is_over.set()
             self.shutdown()
+
+
+class ScimServer(Receiver):
+    path = "/v2"
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = utils.load_default_service_provider_config()
+        config.authentication_schemes = [BEARER_TOKEN_SCHEME]
+        schemas, types = utils.load_default_schemas().values(), utils.load_default_resource_types().values()
+        provider = ScimProvider.from_discovery(schemas, types, config=config)
+        self.storage = InMemoryStorage()
+        self._application = BearerTokenApplication(self.storage, provider, bearer_tokens=[TOKEN])
+
+    def answer(self, request: Received) -> tuple[int, str]:
+        content_type, headers = request.headers.get("content-type", ""), request.headers
+        asked = RequestFactory().generic(request.method, request.path, request.body, content_type, headers=headers)
+        answers: list[str] = []
+        parts = self._application(asked.environ, lambda status, headers: answers.append(status))
+        return int(answers[0].split()[0]), b"".join(parts).decode()
+
+    def users(self) -> list[dict[str, Any]]:
+        return [user.model_dump() for user in self.storage.resources]
+
+    def user(self) -> dict[str, Any]:
+        """The only one, without what the server adds."""
+        [user] = self.users()
+        return {name: value for name, value in user.items() if name not in ("id", "meta", "schemas")}
+
+    def methods(self) -> list[str]:
+        """Of what has changed users."""
+        return [request.method for request in self.requests if request.method != "GET"]

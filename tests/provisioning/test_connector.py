@@ -18,7 +18,7 @@ from provisioning.models import Replica, Target
 from provisioning.targets import synchronise_targets
 from provisioning.tasks import write_to
 from tests.factories import active_account
-from tests.provisioning.receiver import write_again
+from tests.provisioning.receiver import write
 from tests.provisioning.toy import ToyConnector
 
 HERE, TOY = __name__, "tests.provisioning.toy.ToyConnector"
@@ -53,7 +53,7 @@ def test_a_service_that_is_no_longer_named_is_left_alone_and_continues_later(wri
 
     settings.PROVISIONING_CONNECTORS = [TOY]
     synchronise_targets()
-    write_again(ToyConnector)
+    write()
     assert written == [("ana", "locked")]
 
 
@@ -78,12 +78,16 @@ def test_an_account_that_fails_waits_longer_each_time(written):
     active_account()
     for seconds in (5, 10, 20):
         ToyConnector.outcomes += [Later("busy")]
-        write_again(ToyConnector)
+        write()
         assert seconds - 2 < (Replica.objects.get().due_at - timezone.now()).total_seconds() < seconds
 
 
-def test_a_service_that_is_down_is_left_alone_for_a_pause_and_no_account_counts(written):
+def test_one_worker_at_a_time_writes_and_none_in_the_pause_of_a_service_that_is_down(written):
     active_account(uid="ana"), active_account(uid="zoe")
+    Target.objects.update(leased_until=timezone.now() + timedelta(seconds=30))
+    write_to("toy")
+    assert written == [], "another worker has the lease"
+    Target.objects.update(leased_until=timezone.now())
     ToyConnector.outcomes += [TargetDown("closed today")]
     write_to("toy")
     write_to("toy")
@@ -92,18 +96,10 @@ def test_a_service_that_is_down_is_left_alone_for_a_pause_and_no_account_counts(
     target = Target.objects.get()
     assert (target.answer, target.failures, bool(target.down_since)) == ("closed today", 1, True)
 
-    write_again(ToyConnector)
+    write()
     assert set(Replica.objects.values_list("status")) == {("done",)}
     target.refresh_from_db()
     assert (target.answer, target.failures, target.down_since) == ("", 0, None)
-
-
-def test_one_worker_at_a_time_writes_until_its_lease_ends(written):
-    active_account(uid="ana")
-    for seconds, found in ((30, []), (0, [("ana", "active")])):
-        Target.objects.update(leased_until=timezone.now() + timedelta(seconds=seconds))
-        write_to("toy")
-        assert written == found
 
 
 def test_a_slow_service_gets_on_and_leaves_the_worker_to_others(written, monkeypatch):

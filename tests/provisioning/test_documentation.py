@@ -11,10 +11,10 @@ from django.core import checks
 from devtools.ldap import slapd
 from provisioning.mapping import CONDITIONS, FACTS, load_mapping
 from provisioning.models import Replica
-from provisioning.targets import connectors, synchronise_targets
+from provisioning.targets import synchronise_targets
 from tests.factories import active_account
 from tests.project import PROJECT
-from tests.provisioning.receiver import Receiver, write_again
+from tests.provisioning.receiver import Receiver, write
 
 PAGE = (PROJECT / "docs/provisioning.md").read_text(encoding="utf-8")
 
@@ -38,7 +38,7 @@ def test_the_connector_of_the_page_carries_accounts(settings, monkeypatch):
         library.told = {"PUT": [422]}
         for status in ("refused", "done"):
             Replica.objects.update(status="waiting")
-            write_again(connectors()["library"])
+            write()
             assert Replica.objects.get().status == status
     assert library.requests[-1].path.endswith("/zdurand")
     assert json.loads(library.requests[-1].body) == {"name": "Zoé Durand", "may_borrow": True}

@@ -25,14 +25,13 @@ from provisioning.connectors import http
 from provisioning.connectors.scim import ScimConnector
 from provisioning.connectors.scim_client import ScimClient
 from provisioning.models import Replica, Target
-from provisioning.targets import connectors, synchronise_targets
+from provisioning.targets import synchronise_targets
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
-from tests.provisioning.receiver import Received, Receiver, write_again
-from tests.provisioning.scim import TOKEN, ScimServer
+from tests.provisioning.receiver import TOKEN, Received, Receiver, ScimServer, write
 
 pytestmark = pytest.mark.django_db
 
-SECRET, NEW_PASSWORD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "vélo-nuage-citron-parquet"
+SECRET, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "vélo-nuage-citron-parquet"
 LOGIN, PHONE, RECOVERY = "zoe@univ-exemple.fr", "+33 3 20 00 00 00", "z@exemple.net"
 NAMES = {"uid": "zdurand", "institutional_address": LOGIN, "given_name": "Zoé", "family_name": "D’Ünal"}
 WORK, HOME = {"value": LOGIN, "type": "work", "primary": True}, {"value": "zoe@maison.example", "type": "home"}
@@ -59,11 +58,6 @@ def scim(settings):
         yield server
 
 
-def write() -> None:
-    [connector] = connectors().values()
-    write_again(connector)
-
-
 def known_by(server: Receiver) -> Account:
     account = active_account(**NAMES, phone=PHONE, recovery_address=RECOVERY)
     write()
@@ -84,10 +78,6 @@ def release(account: Account) -> None:
     reopen_account(account, agent=None)
 
 
-def reactivate(account: Account) -> None:
-    set_password(account=account, password=NEW_PASSWORD, event=Event.USER_REACTIVATED)
-
-
 def event(request: Received) -> dict:
     """Raises WebhookVerificationError."""
     Webhook(SECRET).verify(request.body, request.headers)
@@ -97,8 +87,8 @@ def event(request: Received) -> dict:
 LIFE = [
     (lock, "account.locked locked"),
     (release, "account.released to-reactivate"),
-    (reactivate, "account.activated active"),
-    (lambda one: change_password(account=one, password=NEW_PASSWORD), "account.password_changed active"),
+    (lambda one: set_password(account=one, password=NEW, event=Event.USER_REACTIVATED), "account.activated active"),
+    (lambda one: change_password(account=one, password=NEW), "account.password_changed active"),
     (lambda one: Account.objects.update(family_name="Martin"), "account.updated active"),
     (lambda one: Account.objects.update(last_login=timezone.now(), password=f"{one.password}x"), None),
     (lambda one: mark([one.pk], urgency=2), None),
@@ -203,11 +193,11 @@ class TestScim:
         caplog.set_level(logging.DEBUG)
         write()
         scim.told, scim.told_body = {"PATCH": [400]}, json.dumps({"detail": f"{LOGIN} is refused"})
-        set_password(account=person, password=NEW_PASSWORD, event=Event.PASSWORD_CHANGED)
+        set_password(account=person, password=NEW, event=Event.PASSWORD_CHANGED)
         lock(person)
         write()
         sent = str(scim.requests) + str(scim.users())
-        private = ("argon2", "password", NEW_PASSWORD, A_GOOD_PASSWORD, RECOVERY, PHONE, "Camille")
+        private = ("argon2", "password", NEW, A_GOOD_PASSWORD, RECOVERY, PHONE, "Camille")
         assert not [text for text in private if text in sent]
         logged = str([record.getMessage() for record in caplog.records if record.name != "django.db.backends"])
         assert not [text for text in (TOKEN, LOGIN, "Ünal") if text in logged]
