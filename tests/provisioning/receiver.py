@@ -52,8 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(request)
         if self.server.dribble is not None:
             self.wfile.write(self.server.dribble)
-            while not self.server.is_over.wait(0.2):
-                self.wfile.write(self.server.dribble and b"x")
+            for _byte in range(20):
+                if not self.server.is_over.wait(0.2):
+                    self.wfile.write(self.server.dribble and b"x")
             return
         told = self.server.told.get(self.command)
         status, text = (told.pop(0), self.server.told_body) if told else self.server.answer(request)
@@ -79,7 +80,7 @@ class Receiver(ThreadingHTTPServer):
         #: Method → statuses of the next answers, with `told_body`; those of `answer` afterwards.
         self.told: dict[str, list[int]] = {}
         self.told_body = ""
-        #: The beginning of each answer, which then goes on a byte at a time until `is_over`; after b"", silence.
+        #: The beginning of each answer, which then goes on a byte at a time for 4 seconds; after b"", silence.
         self.dribble: bytes | None = None
         self.is_over = Event()
 
@@ -98,10 +99,12 @@ class Receiver(ThreadingHTTPServer):
     @contextmanager
     def running(self) -> Iterator[Self]:
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        with self:
+        try:
             yield self
+        finally:
             self.is_over.set()
             self.shutdown()
+            self.server_close()
 
 
 class ScimServer(Receiver):
