@@ -131,7 +131,8 @@ def test_pressing_every_button_twice_does_everything_once(has_scripts, stack, ne
     visitor.forward_to(OTHER)
     visitor.press("Continuer sans attendre")
     visitor.choose_a_password()
-    visitor.sees(re.compile("^Votre compte est (activé|déjà actif)$"))
+    # A second press without scripts may arrive after the session has got another key: its page leads back to the link.
+    visitor.sees(re.compile("^Votre compte est (activé|déjà actif)$|^Reprenons à partir de votre e-mail$"))
     assert len(stack.catcher.wait_for(2)) == 2
     assert events_of(person) == [*STEPS, *LAST_STEPS]
 

@@ -6,7 +6,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import PathConverter, SlugConverter, StringConverter
 
 #: A new argument of an address needs its example here.
-EXAMPLES = {"token": "A" * 97, "handle": "a" * 32, "version": "2026-1", "pk": 1, "reference": "A-BCDEF", "target": "ldap"}
+EXAMPLES = {
+    "token": "A" * 97,
+    "handle": "a" * 32,
+    "version": "2026-1",
+    "pk": 1,
+    "reference": "A-BCDEF",
+    "target": "ldap",
+}
 
 
 class Route(NamedTuple):

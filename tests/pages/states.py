@@ -357,7 +357,7 @@ declare(
     State("activate", 15, at(PASSWORD), PASSWORD, good_answer(PASSWORD), 302),
     State("stop_reminders", 10, opened("reminders"), "reminders", {}, 302),
     State("choose_a_language", 5, signed_in(), "account-language", {"language": "en"}, 302),
-    State("download_personal_data", 17, signed_in(), "account-data-copy", {}),
+    State("download_personal_data", 18, signed_in(), "account-data-copy", {}),
     State("log_out", 5, signed_in(), "logout", {}, 302),
     State("withdraw_directory_consent", 8, signed_in(agree_to_be_listed), "account-directory", NOT_LISTED, 302),
     State("accept_the_new_charter", 9, new_charter_due, "account-charter", wizard.charter_answer, 302),

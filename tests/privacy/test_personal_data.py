@@ -30,6 +30,7 @@ from outbox.enums import Kind, Status
 from outbox.models import Message
 from privacy import export
 from privacy.erasure import EMPTY, AccountIsAgent, erase_person, kept_relations
+from provisioning.models import Target
 from tests.accounts.recovery.recovering import change_to, close, notice_of, wish
 from tests.activation.wizard.client import everything_stored
 from tests.agents.signed_in import enrol_device
@@ -81,6 +82,7 @@ def person() -> Account:
     names = {"given_name": "Zéphyrine", "family_name": "Quintefeuille", "employer": "Laboratoire"}
     keys = {"hr_id": "HR-X17", "uid": "x17", "institutional_address": LOGIN, "ine": "0123456789A"}
     facts = {"phone": "+33611223344", "start_date": date(2020, 9, 1), "end_date": date(2060, 8, 31)}
+    Target.objects.create(name="ldap")
     account = active_account(recovery_address="premiere@exemple.net", **names, **keys, **facts)
     change_redirection(account=account, target="ailleurs@exemple.org", keep_copy=True)
     record_directory_consent(account=account, listed=True, wording="?")
@@ -230,7 +232,7 @@ class TestErasure:
         assert not Message.objects.filter(kind=Kind.ASSISTANCE_RECEIVED).exists()
         rows = {relation.name: relation.related_model._base_manager for relation in export.relations()}
         left = {one.name for one in export.relations() if rows[one.name].filter(**{one.field.name: departed}).exists()}
-        assert left == set(kept_relations()) == {"journal", "charter_acceptances", "directory_consents"}
+        assert left == set(kept_relations()) == {"journal", "charter_acceptances", "directory_consents", "replicas"}
         entries = departed.journal.order_by("pk")
         assert list(entries.values_list("pk", "event", "at"))[:-1] == events
         assert entries.last().event == Event.USER_ERASED

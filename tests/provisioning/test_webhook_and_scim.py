@@ -31,7 +31,7 @@ from tests.provisioning.receiver import TOKEN, Received, Receiver, ScimServer, w
 
 pytestmark = pytest.mark.django_db
 
-SECRET, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "vélo-nuage-citron-parquet"
+SECRET, NEW = f"whsec_{'YWFh' * 8}", "vélo-nuage-citron-parquet"
 LOGIN, PHONE, RECOVERY = "zoe@univ-exemple.fr", "+33 3 20 00 00 00", "z@exemple.net"
 NAMES = {"uid": "zdurand", "institutional_address": LOGIN, "given_name": "Zoé", "family_name": "D’Ünal"}
 WORK, HOME = {"value": LOGIN, "type": "work", "primary": True}, {"value": "zoe@maison.example", "type": "home"}

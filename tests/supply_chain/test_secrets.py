@@ -29,8 +29,10 @@ SHAPES = {
 }
 #: Bits for each character; words and paths have less, generated tokens have more.
 LEAST_ENTROPY = {"random letters and digits": 4.2, "hexadecimal digits": 3.0}
-#: Reviewed: digits in a row, the script in a hostile address, the path of a backup.
+#: Reviewed: digits in a row, the script in a hostile address, the path of a backup, the example key of the specification
+#: of Standard Webhooks.
 REVIEWED = ("0123456789abcdef" * 2, "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==", "/srv/backups/portail-20261130T021700Z")
+REVIEWED += ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",)
 #: Generated, full of digests; and the certificate of a deleted test.
 EXCLUDED = (":!requirements*.txt", ":!tests/outbox/self_signed.pem")
 EXAMPLES = re.compile(
