@@ -11,6 +11,10 @@ from provisioning.models import Target
 MARK_ALL = """
     SELECT provisioning_mark(array_agg(id), %(urgency)s) FROM accounts_account WHERE activated_at IS NOT NULL
 """
+# Also locks made while the target was not linked.
+MARK_LOCKED = """
+    SELECT provisioning_mark(array_agg(account_id), %(urgency)s) FROM accounts_lock WHERE released_at IS NULL
+"""
 
 
 def connectors() -> dict[str, type[Connector]]:
@@ -35,3 +39,4 @@ def _enable(names: set[str]) -> None:
         Target.objects.update_or_create(name=name, defaults={"is_enabled": True})
     with connection.cursor() as cursor:
         cursor.execute(MARK_ALL, {"urgency": Urgency.BULK})
+        cursor.execute(MARK_LOCKED, {"urgency": Urgency.WITHDRAWAL})

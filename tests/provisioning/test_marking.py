@@ -78,15 +78,18 @@ def test_people_who_never_activated_have_no_row():
     assert not Replica.objects.exists()
 
 
-def test_a_target_that_is_new_gets_every_active_account_and_one_that_goes_gets_nothing_more(settings):
+def test_a_target_that_is_new_gets_every_active_account_and_those_that_are_locked_first(settings):
     settings.PROVISIONING_CONNECTORS = []
     synchronise_targets()
-    person = active_account()
+    person, locked = active_account(), active_account()
+    lock_account(account=locked, reason=LockReason.OTHER)
+    pending_account()
     assert not Replica.objects.exists()
 
     settings.PROVISIONING_CONNECTORS = TOY
     synchronise_targets()
-    assert Replica.objects.get().account == person
+    marked = dict(Replica.objects.values_list("account", "urgency"))
+    assert marked == {person.pk: Urgency.BULK, locked.pk: Urgency.WITHDRAWAL}
     assert Target.objects.get().is_enabled
 
 
