@@ -44,7 +44,7 @@ MOST_READS = 5
 NOTE_WRITTEN = """
     UPDATE provisioning_replica AS replica SET
         applied = written.version,
-        applied_at = clock_timestamp(),
+        applied_at = statement_timestamp(),
         state = written.state,
         password_changed_at = written.password_changed_at,
         digest = written.digest,

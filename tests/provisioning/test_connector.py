@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
-from config import provisioning
+from config import env, provisioning
 from provisioning import apply
 from provisioning.connector import Applied, Conflict, Later, ReadAgain, Refused, TargetDown
 from provisioning.models import Replica, Target
@@ -137,6 +137,7 @@ def test_what_is_no_connector_or_has_a_taken_name_is_refused(settings, paths, wo
     ],
 )
 def test_a_setting_of_another_kind_is_refused_by_its_name(monkeypatch, read, accepted, refused):
+    monkeypatch.setattr(env, "IN_FORCE", {})
     monkeypatch.setenv("A_SECRET", "x")
     monkeypatch.setenv("A_SETTING", accepted)
     assert read("A_SETTING") == accepted
