@@ -29,7 +29,8 @@ from provisioning.targets import synchronise_targets
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account, reloaded
 from tests.provisioning.receiver import TOKEN, Received, Receiver, ScimServer, write
 
-pytestmark = pytest.mark.django_db
+#: Servers of their own answer, some of them slowly.
+pytestmark = [pytest.mark.django_db, pytest.mark.processes]
 
 SECRET, NEW = f"whsec_{'YWFh' * 8}", "vélo-nuage-citron-parquet"
 LOGIN, PHONE, RECOVERY = "zoe@univ-exemple.fr", "+33 3 20 00 00 00", "z@exemple.net"
