@@ -13,9 +13,13 @@ from django.utils import timezone
 
 from accounts.enums import Proof
 from accounts.models import Account, RecoveryAddressCorrection
+from accounts.recovery.changes import SameAddress
+from accounts.recovery.corrections import AccountClosed, CorrectionNotProven, NeedsTwoAgents
+from accounts.recovery.two_agents import NewAgent
 from activation.charter import publishing
 from activation.models import Charter
 from agents.addresses.pending import pending_addresses
+from agents.addresses.views import CorrectAddressView
 from agents.roles import Role
 from core.templatetags.dates import datetime_long
 from journal.events import Event
@@ -77,6 +81,27 @@ def publishes(browser: Client, draft: Charter, **changed: str) -> HttpResponse:
 
 def stored(draft: Charter) -> Charter:
     return Charter.objects.get(pk=draft.pk)
+
+
+RACES = {
+    AccountClosed: "Ce compte est fermé",
+    NewAgent: "sept jours",
+    CorrectionNotProven: "Les RH ne connaissent plus de numéro à rappeler",
+    NeedsTwoAgents: "un autre agent doit approuver",
+    SameAddress: "déjà l’adresse de secours",
+}
+
+
+@pytest.mark.parametrize(("raced", "said"), RACES.items(), ids=[race.__name__ for race in RACES])
+def test_what_has_changed_since_the_form_was_shown_is_said_beside_what_was_typed(browser, monkeypatch, raced, said):
+    def refuse(view, form):
+        raise raced
+
+    monkeypatch.setattr(CorrectAddressView, "act", refuse)
+    page = read(browser.post(correcting(active_account()), TYPED))
+    assert said in page
+    assert GIVEN in page
+    assert not RecoveryAddressCorrection.objects.exists()
 
 
 class TestCorrecting:

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as portal
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
+from django.core.management import call_command
 
 from config import env
 from config.celery import app
@@ -216,6 +217,11 @@ class TestFiles:
         assert settings["DATABASES"]["default"]["PASSWORD"] == "in-a-file"
         with pytest.raises(ImproperlyConfigured, match="DATABASE_URL_FILE must be the path of a readable text file"):
             settings_from(DATABASE_URL_FILE=str(tmp_path))
+
+    def test_show_settings_lists_each_variable_once(self, capsys):
+        call_command("show_settings")
+        names = [line.partition("=")[0] for line in capsys.readouterr().out.splitlines()]
+        assert names == sorted(portal.VARIABLES_IN_FORCE)
 
     @pytest.mark.processes
     def test_show_settings_prints_what_is_in_force_with_secrets_masked(self):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.enums import Category, LockReason
 from accounts.locking.lock import lock_account
 from accounts.models import Account
+from accounts.services import AccountNotActive
 from activation.models import Charter
 from core.email_addresses import InvalidAddress
 from journal.events import Event
@@ -269,3 +270,18 @@ class TestWhatWasChosenBefore:
         assert reverse(PAGE) + '"' not in account
         browser.post(reverse("account-redirection-stop"))
         assert not redirection_of(person).is_wanted
+
+
+@pytest.mark.parametrize(("page", "service"), [(PAGE, "change_redirection"), (STOP, "stop_redirection")])
+def test_a_lock_between_the_form_and_its_answer_leads_to_help(browser, person, monkeypatch, page, service):
+    change(person, ELSEWHERE)
+    chosen = Redirection.objects.values().get()
+
+    def lock_first(**facts):
+        lock_account(account=person, reason=LockReason.OTHER)
+        raise AccountNotActive
+
+    monkeypatch.setattr(f"mailrouting.views.{service}", lock_first)
+    answer = save(browser, FURTHER) if page == PAGE else browser.post(reverse(page))
+    assert (answer.status_code, answer.url) == (302, reverse("locked-help"))
+    assert Redirection.objects.values().get() == chosen

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from accounts.enums import LockReason
 from accounts.locking.lock import lock_account
 from devtools.ldap.slapd import PEOPLE
+from privacy.erasure import erase_person
 from provisioning.models import Replica, Target
 from tests.factories import A_GOOD_PASSWORD, active_account, pending_account
 from tests.provisioning.writing import write
@@ -125,3 +126,20 @@ def test_probe_names_a_policy_that_refuses_hashes(ldap, capsys, name, value):
         code, printed = provision(capsys, "--probe")
         admin.modify(policy, {name: [("MODIFY_REPLACE", [])]})
     assert (code, "WRONG   The password policy takes hashes" in printed) == (1, True)
+
+
+def test_entries_that_an_agent_has_to_look_at_are_named(ldap, person, capsys):
+    _other, gone = active_account(uid="autre"), active_account(uid="parti")
+    write()
+    by_hand(ldap, supannRefId=["{PORTAIL}0"], supannEmpId=[])
+    with ldap.session() as admin:
+        suspended = {"supannRessourceEtat": [("MODIFY_REPLACE", ["{COMPTE}S:SupannVerrouille"])]}
+        admin.modify(f"uid=autre,{PEOPLE}", suspended)
+    erase_person(account=gone)
+    Replica.objects.filter(account=gone).update(status="done")
+
+    printed = provision(capsys, "--check")[1]
+
+    assert "zdurand: an entry of another origin" in printed
+    assert "autre: is suspended in the directory, and not by the portal" in printed
+    assert "parti: an entry, though erased" in printed

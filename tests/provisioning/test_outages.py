@@ -186,3 +186,20 @@ class TestTheDailyComparison:
         settings.PROVISIONING_LDAP_PASSWORD = "wrong"
         compare_all()
         assert (replica_of(person).status, target().drift) == ("waiting", 3)
+
+
+class TestRights:
+    def test_an_account_without_rights_is_an_outage_after_three_refusals(self, ldap, settings):
+        settings.PROVISIONING_LDAP_BIND_DN = "uid=dovecot,ou=services,dc=univ-exemple,dc=fr"
+        settings.PROVISIONING_LDAP_PASSWORD = "dovecot-secret"
+        people = [active_account() for _ in range(4)]
+        write()
+        assert target().answer.startswith("50 insufficientAccessRights")
+        assert sorted(replica_of(one).attempts for one in people) == [0, 0, 1, 1]
+
+    def test_a_base_that_does_not_exist_is_an_outage(self, ldap, settings):
+        settings.PROVISIONING_LDAP_BASE = "ou=absent,dc=univ-exemple,dc=fr"
+        person = active_account()
+        write()
+        assert target().down_since
+        assert replica_of(person).attempts == 0
