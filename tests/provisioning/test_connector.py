@@ -13,7 +13,8 @@ from accounts.locking.lock import lock_account
 from accounts.models import Account
 from config import env, provisioning
 from provisioning import apply
-from provisioning.connector import Applied, Conflict, Later, ReadAgain, Refused, TargetDown
+from provisioning.comparison import record_drift
+from provisioning.connector import Applied, Conflict, Later, ReadAgain, Refused, Seen, TargetDown
 from provisioning.models import Replica, Target
 from provisioning.targets import synchronise_targets
 from provisioning.tasks import write_to
@@ -145,3 +146,12 @@ def test_a_setting_of_another_kind_is_refused_by_its_name(monkeypatch, read, acc
         monkeypatch.setenv("A_SETTING", text)
         with pytest.raises(ImproperlyConfigured, match="A_SETTING"):
             read("A_SETTING")
+
+
+def test_a_connector_that_only_writes_has_nothing_to_compare(written):
+    active_account()
+    assert record_drift(target_name="toy", connector=ToyConnector) == []
+    with ToyConnector() as toy:
+        assert (list(toy.probe()), toy.is_own(Seen("x", None))) == ([], False)
+    replica = Replica.objects.get()
+    assert (str(replica.target), str(replica)) == ("toy", f"{replica.account_id} @ toy")
